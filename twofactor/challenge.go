@@ -1,0 +1,22 @@
+package twofactor
+
+import "time"
+
+// A Challenge stands between "password accepted" and "signed in". It is worth
+// nothing but the chance to give a second factor.
+type Challenge struct {
+	ExpiresAt  time.Time
+	WrongCodes int
+}
+
+// Open refuses with ErrChallengeOver once the challenge has expired or seen
+// MaxWrongCodes wrong codes.
+func (c Challenge) Open(now time.Time) error {
+	if !now.Before(c.ExpiresAt) || c.WrongCodes >= MaxWrongCodes {
+		return ErrChallengeOver
+	}
+	return nil
+}
+
+// Left counts the wrong codes that are still allowed.
+func (c Challenge) Left() int { return max(0, MaxWrongCodes-c.WrongCodes) }

@@ -1,0 +1,151 @@
+package twofactor
+
+import "time"
+
+// A State is what the card "Authenticator app (TOTP)" reports.
+type State int
+
+// The three states.
+const (
+	NotConfigured State = iota
+	Pending
+	Enabled
+)
+
+// String gives the state's word in logs and tests.
+func (s State) String() string {
+	switch s {
+	case Pending:
+		return "pending"
+	case Enabled:
+		return "enabled"
+	}
+	return "not configured"
+}
+
+// MaxWrongCodes ends a pending enrolment, or a challenge.
+const MaxWrongCodes = 5
+
+// An Enrollment is the authenticator app of one person, as one session sees
+// it: a pending enrolment belongs to the session that minted it. The zero
+// Enrollment is Not configured.
+type Enrollment struct {
+	State  State
+	Secret Secret // zero when Not configured
+
+	// While Pending.
+	ExpiresAt  time.Time
+	WrongCodes int
+
+	// While Enabled.
+	ConfirmedAt time.Time
+	LastStep    int64 // the newest time step that a code was accepted for
+	Sheet       Sheet
+}
+
+// Enable mints nothing itself: it takes a new secret and makes it pending for
+// ttl, in place of any earlier pending one. An enabled enrolment is left alone
+// with ErrAlreadyEnabled, because replacing a live secret by asking for a new
+// one would let a stolen session lock its owner out.
+func (e *Enrollment) Enable(secret Secret, now time.Time, ttl time.Duration) error {
+	if e.State == Enabled {
+		return ErrAlreadyEnabled
+	}
+	*e = Enrollment{State: Pending, Secret: secret, ExpiresAt: now.Add(ttl)}
+	return nil
+}
+
+// Discard drops a pending enrolment. Any other state stays as it is.
+func (e *Enrollment) Discard() {
+	if e.State == Pending {
+		*e = Enrollment{}
+	}
+}
+
+// Confirm turns a pending enrolment into an enabled one when the code is that
+// of the present time step or a neighbour. The step counts as used, so that the
+// same code cannot sign in as well. It refuses with ErrNoPending when there is
+// nothing to confirm or it has expired, and with WrongCode otherwise; the fifth
+// wrong code discards the secret.
+func (e *Enrollment) Confirm(typed string, sheet Sheet, now time.Time) error {
+	if e.State == Enabled {
+		return ErrAlreadyEnabled
+	}
+	if e.State != Pending {
+		return ErrNoPending
+	}
+	if !now.Before(e.ExpiresAt) {
+		e.Discard()
+		return ErrNoPending
+	}
+	code := NormalizeCode(typed)
+	step, ok := e.Secret.match(code, now, window)
+	if !ok {
+		refusal := WrongCode{ClockOff: e.clockOff(code, now), Left: MaxWrongCodes - e.WrongCodes - 1}
+		if e.WrongCodes++; e.WrongCodes >= MaxWrongCodes {
+			e.Discard()
+		}
+		return refusal
+	}
+	*e = Enrollment{State: Enabled, Secret: e.Secret, ConfirmedAt: now, LastStep: step, Sheet: sheet}
+	return nil
+}
+
+// clockOff tells how far the clock that made the code is off, or zero when the
+// code belongs to no time step within ten minutes. It is told at enrolment
+// only, to somebody who sees the secret anyway; at the challenge it would help
+// a guesser.
+func (e *Enrollment) clockOff(code string, now time.Time) time.Duration {
+	step, ok := e.Secret.match(code, now, diagnosis)
+	if !ok {
+		return 0
+	}
+	return time.Duration(step-TimeStep(now)) * Period
+}
+
+// Verify accepts the code of the present time step or a neighbour, each step
+// once (RFC 6238 section 5.2): a step up to LastStep is refused like any wrong
+// code, so that a code read over a shoulder is worth nothing.
+func (e *Enrollment) Verify(typed string, now time.Time) error {
+	if e.State != Enabled {
+		return ErrNotEnabled
+	}
+	step, ok := e.Secret.match(NormalizeCode(typed), now, window)
+	if !ok || step <= e.LastStep {
+		return WrongCode{}
+	}
+	e.LastStep = step
+	return nil
+}
+
+// Redeem uses up the code with this number (from 0) of the sheet. A number out
+// of range, or of a code that was used before, is refused with ErrWrongRecovery.
+func (e *Enrollment) Redeem(number int) error {
+	if e.State != Enabled {
+		return ErrNotEnabled
+	}
+	if number < 0 || number >= RecoveryCodes || e.Sheet.Used[number] {
+		return ErrWrongRecovery
+	}
+	e.Sheet.Used[number] = true
+	return nil
+}
+
+// Regenerate puts a new sheet in place of the old one, whose codes are worth
+// nothing from then on.
+func (e *Enrollment) Regenerate(sheet Sheet) error {
+	if e.State != Enabled {
+		return ErrNotEnabled
+	}
+	e.Sheet = sheet
+	return nil
+}
+
+// Disable forgets the secret and the recovery codes.
+func (e *Enrollment) Disable() error {
+	if e.State != Enabled {
+		return ErrNotEnabled
+	}
+	*e = Enrollment{}
+	return nil
+}

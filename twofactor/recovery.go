@@ -1,0 +1,139 @@
+package twofactor
+
+import (
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+)
+
+const (
+	// RecoveryCodes is how many codes a sheet has.
+	RecoveryCodes = 8
+
+	// recoverySymbols is the length of a code without its hyphen: 8 symbols of
+	// 5 bits, so 40 bits. NIST SP 800-63B calls it a look-up secret.
+	recoverySymbols = 8
+
+	// crockford is Crockford's base 32: no I, L, O or U, which are misread.
+	crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+)
+
+// A RecoveryCode signs somebody in once without the phone. Its text is the
+// eight symbols without the hyphen. Printing it says "[redacted]".
+type RecoveryCode struct {
+	symbols string
+}
+
+// NewRecoveryCodes mints a sheet's codes, all different.
+func NewRecoveryCodes() [RecoveryCodes]RecoveryCode {
+	var codes [RecoveryCodes]RecoveryCode
+	seen := map[string]bool{}
+	for i := range codes {
+		for codes[i].symbols == "" || seen[codes[i].symbols] {
+			codes[i].symbols = randomSymbols(recoverySymbols)
+		}
+		seen[codes[i].symbols] = true
+	}
+	return codes
+}
+
+// randomSymbols needs no modulo: 256 is a multiple of the alphabet's 32.
+func randomSymbols(n int) string {
+	raw := make([]byte, n)
+	rand.Read(raw)
+	for i, b := range raw {
+		raw[i] = crockford[b&31]
+	}
+	return string(raw)
+}
+
+// NormalizeRecoveryCode takes a code as people type it from a sheet of paper:
+// in lower case, with or without the hyphen, with O for 0 or I and L for 1. It
+// reports false when the text cannot be a code.
+func NormalizeRecoveryCode(typed string) (RecoveryCode, bool) {
+	if len(typed) > 64 {
+		return RecoveryCode{}, false
+	}
+	var b strings.Builder
+	for _, r := range typed {
+		if r >= 'a' && r <= 'z' {
+			r -= 'a' - 'A'
+		}
+		switch r {
+		case ' ', '-', '\t', '\r', '\n', '\u00a0', '\u2010', '\u2011', '\u2012', '\u2013':
+			continue
+		case 'O':
+			r = '0'
+		case 'I', 'L':
+			r = '1'
+		}
+		if !strings.ContainsRune(crockford, r) {
+			return RecoveryCode{}, false
+		}
+		b.WriteRune(r)
+	}
+	if b.Len() != recoverySymbols {
+		return RecoveryCode{}, false
+	}
+	return RecoveryCode{symbols: b.String()}, true
+}
+
+// Symbols gives the code without its hyphen, for hashing.
+func (c RecoveryCode) Symbols() string { return c.symbols }
+
+// Text gives the code as it is shown once: XXXX-XXXX.
+func (c RecoveryCode) Text() string {
+	if len(c.symbols) != recoverySymbols {
+		return ""
+	}
+	return c.symbols[:4] + "-" + c.symbols[4:]
+}
+
+// String says "[redacted]".
+func (RecoveryCode) String() string { return redacted }
+
+// Format says "[redacted]" for every verb.
+func (RecoveryCode) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
+
+// MarshalJSON says "[redacted]".
+func (RecoveryCode) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
+
+// MarshalText says "[redacted]".
+func (RecoveryCode) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// LogValue says "[redacted]".
+func (RecoveryCode) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// A Sheet is a set of recovery codes as far as it may be told after the codes
+// were shown: which one it is and what is left of it.
+type Sheet struct {
+	ID     string    // short, to be recognised on paper: K7
+	MadeAt time.Time // when the codes were shown
+	Used   [RecoveryCodes]bool
+}
+
+// NewSheet begins a sheet whose id differs from that of the one it replaces,
+// so that an old piece of paper is recognised as old.
+func NewSheet(previous string, now time.Time) Sheet {
+	const letters, digits = "ABCDEFGHJKMNPQRSTVWXYZ", "23456789"
+	id := previous
+	for id == previous {
+		raw := make([]byte, 2)
+		rand.Read(raw)
+		id = string([]byte{letters[int(raw[0])%len(letters)], digits[int(raw[1])%len(digits)]})
+	}
+	return Sheet{ID: id, MadeAt: now}
+}
+
+// Left counts the codes that were not used yet.
+func (s Sheet) Left() int {
+	left := 0
+	for _, used := range s.Used {
+		if !used {
+			left++
+		}
+	}
+	return left
+}

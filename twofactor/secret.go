@@ -1,0 +1,76 @@
+package twofactor
+
+import (
+	"crypto/rand"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+)
+
+// SecretSize is the length of a TOTP secret in bytes: 160 bits, as RFC 4226
+// section 4 (R6) recommends.
+const SecretSize = 20
+
+// redacted is what a secret says of itself wherever it is printed.
+const redacted = "[redacted]"
+
+var unpadded = base32.StdEncoding.WithPadding(base32.NoPadding)
+
+// A Secret is the key that the authenticator app and the server share. Every
+// way of printing it says "[redacted]", so that no log line can hold one; only
+// Bytes, Base32 and Groups give it out. The zero Secret matches no code.
+type Secret struct {
+	key []byte
+}
+
+// NewSecret mints a secret from the system's random source.
+func NewSecret() Secret {
+	key := make([]byte, SecretSize)
+	rand.Read(key) // never fails: crypto/rand ends the program instead
+	return Secret{key: key}
+}
+
+// ParseSecret takes the bytes of a stored secret. Any length but SecretSize is
+// an error: an empty key would make codes that anybody can compute.
+func ParseSecret(key []byte) (Secret, error) {
+	if len(key) != SecretSize {
+		return Secret{}, errors.New("a TOTP secret has 20 bytes")
+	}
+	return Secret{key: append([]byte(nil), key...)}, nil
+}
+
+// Bytes gives a copy of the key, for sealing.
+func (s Secret) Bytes() []byte { return append([]byte(nil), s.key...) }
+
+// Base32 gives the key as people type it into an app: 32 letters and digits
+// without padding (RFC 4648 section 6).
+func (s Secret) Base32() string { return unpadded.EncodeToString(s.key) }
+
+// Groups gives Base32 in groups of four, which are easier to read aloud and copy.
+func (s Secret) Groups() string {
+	var b strings.Builder
+	for i, r := range s.Base32() {
+		if i > 0 && i%4 == 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// String says "[redacted]".
+func (Secret) String() string { return redacted }
+
+// Format says "[redacted]" for every verb, %x and %#v included.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
+
+// MarshalJSON says "[redacted]".
+func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
+
+// MarshalText says "[redacted]".
+func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// LogValue says "[redacted]".
+func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }

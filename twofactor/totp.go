@@ -1,0 +1,92 @@
+package twofactor
+
+import (
+	"crypto/subtle"
+	"encoding/base32"
+	"strings"
+	"time"
+
+	"github.com/pquerna/otp"
+	"github.com/pquerna/otp/hotp"
+)
+
+const (
+	// Period is the length of a time step (RFC 6238 section 4.1).
+	Period = 30 * time.Second
+
+	// Digits is the length of a code.
+	Digits = 6
+
+	// window is how many time steps before and after the present one are
+	// accepted, for clocks that differ (RFC 6238 section 5.2).
+	window = 1
+
+	// diagnosis is how many steps either side are looked through at enrolment,
+	// to tell people how far their phone's clock is off.
+	diagnosis = 20
+)
+
+// TimeStep gives the number of the time step that now falls in: RFC 6238's T.
+func TimeStep(now time.Time) int64 {
+	seconds := now.Unix()
+	step := seconds / 30
+	if seconds < 0 && seconds%30 != 0 {
+		step--
+	}
+	return step
+}
+
+// NextStepIn gives the time until the next code appears in the app, from over
+// zero to Period.
+func NextStepIn(now time.Time) time.Duration {
+	next := time.Unix((TimeStep(now)+1)*30, 0)
+	return next.Sub(now)
+}
+
+// NormalizeCode takes a code as people type it, with spaces or a hyphen in the
+// middle, and gives its six digits, or "" when it cannot be one. Only ASCII
+// digits count.
+func NormalizeCode(typed string) string {
+	if len(typed) > 64 {
+		return ""
+	}
+	var b strings.Builder
+	for _, r := range typed {
+		switch {
+		case r >= '0' && r <= '9':
+			b.WriteRune(r)
+		case r == ' ' || r == '-' || r == '\t' || r == '\u00a0' || r == '\u202f' || r == '\r' || r == '\n':
+		default:
+			return ""
+		}
+	}
+	if b.Len() != Digits {
+		return ""
+	}
+	return b.String()
+}
+
+// code gives the six digits of one time step: HOTP (RFC 4226) over the step
+// with HMAC-SHA-1, which is the one algorithm that every app supports.
+func (s Secret) code(step int64) (string, bool) {
+	if len(s.key) != SecretSize || step < 0 {
+		return "", false // pquerna/otp makes codes of an empty secret without a word
+	}
+	code, err := hotp.GenerateCodeCustom(base32.StdEncoding.EncodeToString(s.key), uint64(step),
+		hotp.ValidateOpts{Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
+	return code, err == nil
+}
+
+// match gives the newest time step within reach of the present one whose code
+// is the one given. All steps are computed and compared in constant time, so
+// that the answer's timing tells nothing about which of them was near.
+func (s Secret) match(code string, now time.Time, reach int64) (step int64, ok bool) {
+	current := TimeStep(now)
+	for at := current - reach; at <= current+reach; at++ {
+		want, good := s.code(at)
+		if good && subtle.ConstantTimeCompare([]byte(want), []byte(code)) == 1 {
+			step, ok = at, true
+		}
+	}
+	return step, ok
+}

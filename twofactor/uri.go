@@ -1,0 +1,30 @@
+package twofactor
+
+import "strings"
+
+// KeyURI gives the otpauth address that the QR code carries, in the Key Uri
+// Format that authenticator apps read. Issuer and account may be any text: all
+// but unreserved characters (RFC 3986 section 2.3) are percent-encoded, since a
+// raw "&" in a workspace's name would otherwise inject parameters, a second
+// secret among them. A colon separates the label's two parts, so none stays
+// inside a part.
+func KeyURI(issuer, account string, secret Secret) string {
+	issuer, account = part(issuer), part(account)
+	return "otpauth://totp/" + issuer + ":" + account +
+		"?secret=" + secret.Base32() + "&issuer=" + issuer + "&algorithm=SHA1&digits=6&period=30"
+}
+
+func part(text string) string {
+	const hex = "0123456789ABCDEF"
+	text = strings.TrimSpace(strings.ReplaceAll(strings.ToValidUTF8(text, ""), ":", " "))
+	var b strings.Builder
+	for _, c := range []byte(strings.Join(strings.Fields(text), " ")) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '.', c == '_', c == '~':
+			b.WriteByte(c)
+		default:
+			b.Write([]byte{'%', hex[c>>4], hex[c&15]})
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,110 @@
+package twofactor
+
+import "time"
+
+// A Count is how often somebody answered wrongly in a row, and when last.
+type Count struct {
+	N      int
+	LastAt time.Time
+}
+
+// Another counts one more attempt. It is called before the answer is looked at,
+// so that no crash and no parallel request gets a free guess.
+func (c Count) Another(now time.Time) Count { return Count{N: c.N + 1, LastAt: now} }
+
+// Settle returns the count with a LastAt that is not in the future: after a
+// clock that ran ahead was set right, nobody waits longer than a whole wait.
+func (c Count) Settle(now time.Time) Count {
+	if c.LastAt.After(now) {
+		c.LastAt = now
+	}
+	return c
+}
+
+// A Ladder says how long to wait after so many wrong answers.
+type Ladder func(n int) time.Duration
+
+// Closed is the wait of a ladder's end: only an administrator, or the other
+// way of passing the second step, opens it again.
+const Closed = time.Duration(1<<63 - 1)
+
+// Check refuses with Wait while the count's wait lasts, and with ErrClosed at
+// the ladder's end.
+func (l Ladder) Check(c Count, now time.Time) error {
+	wait := l(c.N)
+	if wait == Closed {
+		return ErrClosed
+	}
+	if until := c.Settle(now).LastAt.Add(wait); wait > 0 && now.Before(until) {
+		return Wait{Until: until}
+	}
+	return nil
+}
+
+// CodeWaits is the ladder of the second step for a person, from browsers that
+// are not known: NIST SP 800-63B-4 section 3.2.2 allows 100 wrong codes in a
+// row; 80 here and 20 from known browsers stay within it.
+func CodeWaits(n int) time.Duration {
+	switch {
+	case n >= 80:
+		return Closed
+	case n >= 40:
+		return 30 * time.Minute
+	case n >= 20:
+		return 5 * time.Minute
+	case n >= 10:
+		return time.Minute
+	case n >= 5:
+		return 30 * time.Second
+	}
+	return 0
+}
+
+// KnownBrowserCodes is how many wrong codes in a row a known browser may give
+// before it counts as an unknown one.
+const KnownBrowserCodes = 20
+
+// PasswordWaits is the ladder of the password: ten attempts are free, then one
+// second, doubling up to 15 minutes.
+func PasswordWaits(n int) time.Duration {
+	const longest = 15 * time.Minute
+	if n < 10 {
+		return 0
+	}
+	if n >= 20 {
+		return longest
+	}
+	return min(longest, time.Second<<(n-10))
+}
+
+// The address bucket: so many attempts at once, and one more each interval, so
+// 60 in the first ten minutes.
+const (
+	addressBurst    = 20
+	addressInterval = 15 * time.Second
+)
+
+// A Bucket counts attempts from one address: it leaks, and refuses when full.
+// Level is what it held at At.
+type Bucket struct {
+	Level float64
+	At    time.Time
+}
+
+// Another puts one more attempt into the bucket, or refuses with Wait and
+// leaves it as it is.
+func (b Bucket) Another(now time.Time) (Bucket, error) {
+	if passed := now.Sub(b.At); passed > 0 {
+		b.Level = max(0, b.Level-float64(passed)/float64(addressInterval))
+	}
+	b.At = now
+	if b.Level+1 > addressBurst {
+		over := b.Level + 1 - addressBurst
+		return b, Wait{Until: now.Add(time.Duration(over * float64(addressInterval)))}
+	}
+	b.Level++
+	return b, nil
+}
+
+// AddressForgotten is after how long an address's bucket is empty for certain.
+const AddressForgotten = addressBurst * addressInterval

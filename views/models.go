@@ -1,0 +1,198 @@
+package views
+
+import (
+	"time"
+
+	"gatehouse/twofactor"
+)
+
+// A Frame is what surrounds a page's card: the same for every page of one visit.
+type Frame struct {
+	Workspace string
+	Assets    Assets
+	Visitor   Visitor // zero when nobody is signed in
+	Path      string  // the address whose entry in the sidebar is the current one
+	Now       time.Time
+	Notices   []Notice // for admins, above the page: insecure http, break-glass
+}
+
+// Assets are the addresses of the static files, hashes included.
+type Assets struct {
+	CSS, HTMX, Icon string
+}
+
+// A Visitor is the signed-in person as the surround shows them.
+type Visitor struct {
+	Name    string
+	Email   string
+	Role    twofactor.Role
+	Stopped bool // the policy stops them: the sidebar leads nowhere but to sign-out
+}
+
+// SignedIn reports whether there is anybody.
+func (v Visitor) SignedIn() bool { return v.Email != "" }
+
+// A Notice is a sentence that admins see on every page until it is dismissed.
+type Notice struct {
+	Text      string
+	DismissID int64 // 0: it cannot be dismissed
+}
+
+// A Message is a refusal or success in words: what happened, and what to do
+// next. The zero Message is none.
+type Message struct {
+	Text   string // letter for letter as the contract has it
+	Advice string // what to do next; may be empty
+}
+
+// None reports whether there is nothing to say.
+func (m Message) None() bool { return m.Text == "" }
+
+// A Field is one input as it was typed, with what is wrong with it.
+type Field struct {
+	Value string
+	Error string
+}
+
+// SignIn is the card of /signin.
+type SignIn struct {
+	Email  string // as typed
+	Next   string // where to go afterwards, or ""
+	Alert  Message
+	Notice Message       // e.g. signed out, session ended, challenge over
+	Wait   time.Duration // how long to wait, rounded up to a second, or 0
+}
+
+// Challenge is the card of /signin/two-factor.
+type Challenge struct {
+	Email         string
+	Sheet         twofactor.Sheet
+	CodeAlert     Message
+	RecoveryAlert Message       // not None: the recovery part is open
+	Wait          time.Duration // of whichever alert is set
+}
+
+// Setup is the card of /setup/{token}. The password is never given back.
+type Setup struct {
+	Token     string
+	Workspace Field
+	Name      Field
+	Email     Field
+	Password  Field // Value is always ""
+	Alert     Message
+}
+
+// Home is the page /my.
+type Home struct {
+	Since     time.Time // the sign-in before this one; zero when this is the first
+	Meanwhile []Message // what happened to the account since then
+	Advice    Message   // e.g. few recovery codes left, factor not set up
+	State     twofactor.State
+}
+
+// Profile is the page /my/profile.
+type Profile struct {
+	State       twofactor.State
+	ConfirmedAt time.Time
+	Sheet       twofactor.Sheet
+
+	PasswordChangedAt time.Time // zero when never changed
+	CurrentPassword   Field     // Values are always ""
+	NewPassword       Field
+	Success           Message // of the password form or the sessions form
+	Alert             Message
+
+	Sessions []Session
+	Events   []Event // recent security activity of the own account, newest first
+}
+
+// A Session is one row of the list of one's own sessions.
+type Session struct {
+	ID        string // opaque, for the form field "session"
+	Browser   string // e.g. Firefox on Linux
+	Address   string
+	StartedAt time.Time
+	SeenAt    time.Time
+	Current   bool
+}
+
+// An Event is one row of security activity, in words.
+type Event struct {
+	At      time.Time
+	Text    string
+	Address string
+	By      string // somebody else who did it, or ""
+}
+
+// TwoFactor is the screen /my/profile/two-factor: the messages, the panel of
+// recovery codes while there is one, and the card in one of its states. It is
+// the fragment that htmx swaps, and the whole page is its frame plus this.
+type TwoFactor struct {
+	Workspace  string // for the printed sheet
+	Email      string
+	Enrollment twofactor.Enrollment
+	QR         QR // built while Pending, zero otherwise
+
+	Required bool   // the policy stops this person: its message stands
+	Next     string // where they were going, or ""
+
+	Success Message
+	Alert   Message // in the card, tied to the field it is about
+
+	Codes    []twofactor.RecoveryCode // just minted: shown once
+	Prompt   bool                     // Enabled: ask before regenerating
+	Reauth   bool                     // Enabled: ask for the password before regenerating
+	Disable  bool                     // Enabled: the section to disable is open (its password was wrong)
+	NextCode time.Duration            // until the next code appears in the app
+	Now      time.Time
+}
+
+// Security is the card of /admin/settings/security.
+type Security struct {
+	Policy  twofactor.Policy // as stored, or as just sent
+	Success Message
+	Alert   Message
+	// Who would be stopped by each lever now, for levers that are off.
+	Everyone, Admins Stopped
+}
+
+// Stopped tells whom a lever would stop.
+type Stopped struct {
+	Count int
+	Names []string // the first few
+	You   bool     // the acting admin is among them
+}
+
+// General is the card of /admin/settings/general.
+type General struct {
+	Workspace Field
+	Success   Message
+}
+
+// Problem is a whole page that tells what went wrong and what to do next.
+type Problem struct {
+	Status  int
+	Title   string
+	Text    string
+	Action  string // the link's words
+	Address string // the link's address
+	ID      string // the request id, to be quoted to an administrator, or ""
+}
+
+/* The components that handlers render (…Page is the frame plus the card):
+
+SignInPage(f Frame, s SignIn)               SignInCard(s SignIn)
+ChallengePage(f Frame, c Challenge)         ChallengeCard(c Challenge)
+SetupPage(f Frame, s Setup)                 SetupCard(s Setup)
+HomePage(f Frame, h Home)                   HomeCards(h Home)
+ProfilePage(f Frame, p Profile)             ProfileCards(p Profile)
+TwoFactorPage(f Frame, t TwoFactor)         TwoFactorScreen(t TwoFactor)
+SecurityPage(f Frame, s Security)           SecurityCard(s Security)
+GeneralPage(f Frame, g General)             GeneralCard(g General)
+ProblemPage(f Frame, p Problem)             ProblemCard(p Problem)
+Sidebar(f Frame, oob bool)                  the sidebar alone, for an out-of-band swap
+
+func NewQR(uri string) (QR, error)          the QR as SVG, built before rendering
+func Refused(err error, now time.Time) Message      words of every refusal
+func ScriptHashes() []string                'sha256-…' of each inline script, for the CSP
+*/
