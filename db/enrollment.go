@@ -1,0 +1,509 @@
+package db
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"gatehouse/twofactor"
+)
+
+// A record is an enrolment with what only the store knows of it.
+type record struct {
+	twofactor.Enrollment
+	id      []byte // nil while Not configured
+	person  int64
+	session []byte       // whose pending enrolment it is; nil at the challenge
+	codes   *hashedCodes // of a sheet that the change has made
+}
+
+// sealContext binds a sealed secret to its person, enrolment and state, so
+// that no row can be moved to somebody else or promoted by hand.
+func sealContext(state twofactor.State, person int64, id []byte) string {
+	return fmt.Sprintf("gatehouse totp secret\x00%s\x00%d\x00%x", state, person, id)
+}
+
+// enrollment reads the enrolment that a session sees: the person's enabled one,
+// else the session's own pending one, else Not configured. A secret that does
+// not open is a fault, never "not configured".
+func (s *Store) enrollment(t *tx, person int64, session []byte) (record, error) {
+	r := record{person: person, session: session}
+	if session == nil {
+		session = []byte{}
+	}
+	var state string
+	var sealed []byte
+	var expires, confirmed, made sql.NullInt64
+	var sheet sql.NullString
+	err := t.row(`SELECT e.id, e.state, e.secret, e.wrong_codes, e.expires_at, e.confirmed_at, e.last_step, r.sheet, r.made_at
+		FROM enrollment e LEFT JOIN recovery_sheet r ON r.enrollment_id = e.id
+		WHERE e.person_id = ? AND (e.state = 'enabled' OR e.session_hash = ?) ORDER BY e.state = 'enabled' DESC LIMIT 1`, person, session).
+		Scan(&r.id, &state, &sealed, &r.WrongCodes, &expires, &confirmed, &r.LastStep, &sheet, &made)
+	if errors.Is(err, sql.ErrNoRows) {
+		return r, nil
+	}
+	if err != nil {
+		return r, fmt.Errorf("reading an enrolment: %w", err)
+	}
+	r.State, r.ExpiresAt, r.ConfirmedAt = twofactor.Pending, instant(expires), instant(confirmed)
+	if state == "enabled" {
+		r.State = twofactor.Enabled
+		r.Sheet = twofactor.Sheet{ID: sheet.String, MadeAt: instant(made)}
+		if r.Sheet.Used, err = usedCodes(t.rows(usedCodesQuery, r.id)); err != nil {
+			return r, err
+		}
+	}
+	key, err := s.keys.open(sealed, sealContext(r.State, person, r.id))
+	if err != nil {
+		return r, fmt.Errorf("opening the secret of person %d: %w", person, err)
+	}
+	r.Secret, err = twofactor.ParseSecret(key)
+	return r, err
+}
+
+const usedCodesQuery = `SELECT number, used_at IS NOT NULL FROM recovery_code WHERE enrollment_id = ?`
+
+// usedCodes reads which codes of a sheet were used. A code whose row is missing
+// counts as used.
+func usedCodes(rows *sql.Rows, err error) ([twofactor.RecoveryCodes]bool, error) {
+	var used [twofactor.RecoveryCodes]bool
+	if err != nil {
+		return used, fmt.Errorf("reading recovery codes: %w", err)
+	}
+	defer rows.Close()
+	for i := range used {
+		used[i] = true
+	}
+	for rows.Next() {
+		var number int
+		var was bool
+		if err := rows.Scan(&number, &was); err != nil {
+			return used, fmt.Errorf("reading a recovery code: %w", err)
+		}
+		used[number] = was
+	}
+	return used, rows.Err()
+}
+
+// change applies a move to an enrolment and stores what became of it. What a
+// refusal counted is stored as well, and the refusal returned.
+func (s *Store) change(t *tx, r *record, now time.Time, move func(*twofactor.Enrollment) error) error {
+	before := *r
+	refusal := move(&r.Enrollment)
+	if refusal != nil && !counts(refusal) {
+		return refusal
+	}
+	if err := s.save(t, before, r, now); err != nil {
+		return err
+	}
+	return refusal
+}
+
+// save writes the difference between two enrolments of one person.
+func (s *Store) save(t *tx, before record, after *record, now time.Time) error {
+	switch {
+	case after.State == twofactor.NotConfigured:
+		if before.id == nil {
+			return nil
+		}
+		after.id = nil
+		return t.one(`DELETE FROM enrollment WHERE id = ?`, before.id)
+
+	case after.State == twofactor.Pending && before.Secret.Base32() != after.Secret.Base32():
+		if _, err := t.exec(`DELETE FROM enrollment WHERE session_hash = ?`, after.session); err != nil {
+			return err
+		}
+		after.id = make([]byte, 16)
+		rand.Read(after.id)
+		sealed, err := s.keys.seal(after.Secret.Bytes(), sealContext(twofactor.Pending, after.person, after.id))
+		if err != nil {
+			return err
+		}
+		return t.one(`INSERT INTO enrollment (id, person_id, state, session_hash, secret, expires_at) VALUES (?, ?, 'pending', ?, ?, ?)`,
+			after.id, after.person, after.session, sealed, unix(after.ExpiresAt))
+
+	case after.State == twofactor.Pending:
+		return t.one(`UPDATE enrollment SET wrong_codes = ? WHERE id = ? AND state = 'pending'`, after.WrongCodes, after.id)
+
+	case before.State != twofactor.Enabled:
+		sealed, err := s.keys.seal(after.Secret.Bytes(), sealContext(twofactor.Enabled, after.person, after.id))
+		if err != nil {
+			return err
+		}
+		if err := t.one(`UPDATE enrollment SET state = 'enabled', session_hash = NULL, expires_at = NULL, wrong_codes = 0, secret = ?, confirmed_at = ?, last_step = ?
+			WHERE id = ? AND state = 'pending'`, sealed, unix(after.ConfirmedAt), after.LastStep, after.id); err != nil {
+			return err
+		}
+		return s.saveSheet(t, after)
+	}
+	if after.LastStep != before.LastStep {
+		// The condition repeats the rule: a step that was used is never used again.
+		if err := t.one(`UPDATE enrollment SET last_step = ? WHERE id = ? AND last_step < ?`, after.LastStep, after.id, after.LastStep); err != nil {
+			return err
+		}
+	}
+	if after.codes != nil {
+		if _, err := t.exec(`DELETE FROM recovery_sheet WHERE enrollment_id = ?`, after.id); err != nil {
+			return err
+		}
+		return s.saveSheet(t, after)
+	}
+	for number, used := range after.Sheet.Used {
+		if used && !before.Sheet.Used[number] {
+			if err := t.one(`UPDATE recovery_code SET used_at = ? WHERE enrollment_id = ? AND number = ? AND used_at IS NULL`, unix(now), after.id, number); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// hashedCodes are a sheet's codes after the slow hash.
+type hashedCodes struct {
+	salt []byte
+	slow [twofactor.RecoveryCodes][]byte
+}
+
+// hashCodes computes the slow hashes of a new sheet, before any transaction.
+func (s *Store) hashCodes(ctx context.Context, codes [twofactor.RecoveryCodes]twofactor.RecoveryCode) (*hashedCodes, error) {
+	h := &hashedCodes{salt: make([]byte, argonSalt)}
+	rand.Read(h.salt)
+	for i, code := range codes {
+		if err := s.gate.pass(ctx, func() { h.slow[i] = argon([]byte(code.Symbols()), h.salt) }); err != nil {
+			return nil, err
+		}
+	}
+	return h, nil
+}
+
+func (s *Store) saveSheet(t *tx, r *record) error {
+	if r.codes == nil {
+		return errors.New("an enrolment without its recovery codes")
+	}
+	if err := t.one(`INSERT INTO recovery_sheet (enrollment_id, sheet, salt, made_at) VALUES (?, ?, ?, ?)`, r.id, r.Sheet.ID, r.codes.salt, unix(r.Sheet.MadeAt)); err != nil {
+		return fmt.Errorf("writing a recovery sheet: %w", err)
+	}
+	for number, slow := range r.codes.slow {
+		salt := make([]byte, argonSalt)
+		rand.Read(salt)
+		if err := t.one(`INSERT INTO recovery_code (enrollment_id, number, salt, hash) VALUES (?, ?, ?, ?)`,
+			r.id, number, salt, s.recoveryHash(r.codes.salt, number, salt, slow)); err != nil {
+			return fmt.Errorf("writing a recovery code: %w", err)
+		}
+	}
+	return nil
+}
+
+// recoveryHash is what is stored of a recovery code. NIST SP 800-63B-4 section
+// 3.1.2.2 asks for a slow, salted hash of look-up secrets under 112 bits; the
+// key makes a database that was stolen alone useless.
+func (s *Store) recoveryHash(sheetSalt []byte, number int, salt, slow []byte) []byte {
+	mac := hmac.New(sha256.New, s.lookup)
+	mac.Write([]byte("recovery code"))
+	mac.Write(sheetSalt)
+	mac.Write([]byte{byte(number)})
+	mac.Write(salt)
+	mac.Write(slow)
+	return mac.Sum(nil)
+}
+
+// findRecoveryCode compares with all eight codes and gives the number of the
+// one that matches, or -1. The sheet must still be the one that the slow hash
+// was made for.
+func (s *Store) findRecoveryCode(t *tx, enrollment, sheetSalt, slow []byte) (int, error) {
+	rows, err := t.rows(`SELECT c.number, c.salt, c.hash FROM recovery_code c JOIN recovery_sheet r ON r.enrollment_id = c.enrollment_id
+		WHERE c.enrollment_id = ? AND r.salt = ?`, enrollment, sheetSalt)
+	if err != nil {
+		return -1, fmt.Errorf("reading recovery codes: %w", err)
+	}
+	defer rows.Close()
+	found := -1
+	for rows.Next() {
+		var number int
+		var salt, hash []byte
+		if err := rows.Scan(&number, &salt, &hash); err != nil {
+			return -1, fmt.Errorf("reading a recovery code: %w", err)
+		}
+		if hmac.Equal(hash, s.recoveryHash(sheetSalt, number, salt, slow)) {
+			found = number
+		}
+	}
+	return found, rows.Err()
+}
+
+// TwoFactor reads the visitor's enrolment as a page may show it: without the
+// secret, which exists only in the answers to Enable and to a wrong Confirm. A
+// pending enrolment reads as Not configured, since loading a page discards it.
+func (s *Store) TwoFactor(ctx context.Context, v Visitor) (twofactor.Enrollment, error) {
+	var e twofactor.Enrollment
+	var id []byte
+	var confirmed, made sql.NullInt64
+	err := s.reader.row(ctx, `SELECT e.id, e.confirmed_at, r.sheet, r.made_at FROM enrollment e JOIN recovery_sheet r ON r.enrollment_id = e.id
+		WHERE e.person_id = ? AND e.state = 'enabled'`, v.Person.ID).Scan(&id, &confirmed, &e.Sheet.ID, &made)
+	if errors.Is(err, sql.ErrNoRows) {
+		return e, nil
+	}
+	if err != nil {
+		return e, fmt.Errorf("reading an enrolment: %w", err)
+	}
+	e.State, e.ConfirmedAt, e.Sheet.MadeAt = twofactor.Enabled, instant(confirmed), instant(made)
+	e.Sheet.Used, err = usedCodes(s.reader.rows(ctx, usedCodesQuery, id))
+	return e, err
+}
+
+// EnableTwoFactor mints a secret that is pending for the visitor's session.
+// While Enabled it changes nothing and refuses with ErrAlreadyEnabled.
+func (s *Store) EnableTwoFactor(ctx context.Context, v Visitor, now time.Time) (twofactor.Enrollment, error) {
+	secret := twofactor.NewSecret()
+	return s.updateEnrollment(ctx, v, now, func(t *tx, r *record) error {
+		return s.change(t, r, now, func(e *twofactor.Enrollment) error { return e.Enable(secret, now, s.times.PendingTTL) })
+	})
+}
+
+// DiscardPending drops the secret that the visitor's session has pending.
+func (s *Store) DiscardPending(ctx context.Context, v Visitor) error {
+	return s.writer.write(ctx, func(t *tx) error {
+		_, err := t.exec(`DELETE FROM enrollment WHERE session_hash = ?`, v.session)
+		return err
+	})
+}
+
+// updateEnrollment runs one change of the visitor's own enrolment and gives
+// what became of it, after a refusal too.
+func (s *Store) updateEnrollment(ctx context.Context, v Visitor, now time.Time, change func(*tx, *record) error) (twofactor.Enrollment, error) {
+	var out twofactor.Enrollment
+	err := s.writer.write(ctx, func(t *tx) error {
+		if err := t.stillSignedIn(v); err != nil {
+			return err
+		}
+		r, err := s.enrollment(t, v.Person.ID, v.session)
+		if err != nil {
+			return err
+		}
+		err = change(t, &r)
+		out = r.Enrollment
+		return err
+	})
+	return out, err
+}
+
+// A Renewal is what a change of the factor brings: the recovery codes to show
+// once, if new ones were made, and the session's new token.
+type Renewal struct {
+	Codes   []twofactor.RecoveryCode
+	Session string
+}
+
+// ConfirmTwoFactor turns the session's pending enrolment into an enabled one,
+// makes its recovery codes, renews the session and ends all others. It refuses
+// like twofactor.Enrollment.Confirm; a wrong code is counted.
+//
+// The codes' slow hashes cost a third of a second, so they are computed only
+// for a code that is right, and before the transaction that decides.
+func (s *Store) ConfirmTwoFactor(ctx context.Context, v Visitor, typed string, c Client, now time.Time) (twofactor.Enrollment, Renewal, error) {
+	codes, sheet := twofactor.NewRecoveryCodes(), twofactor.NewSheet("", now)
+	right, err := s.confirms(ctx, v, typed, sheet, now)
+	if err != nil {
+		return twofactor.Enrollment{}, Renewal{}, err
+	}
+	var hashed *hashedCodes
+	if right {
+		if hashed, err = s.hashCodes(ctx, codes); err != nil {
+			return twofactor.Enrollment{}, Renewal{}, err
+		}
+	}
+	var out Renewal
+	e, err := s.updateEnrollment(ctx, v, now, func(t *tx, r *record) error {
+		r.codes = hashed
+		err := s.change(t, r, now, func(e *twofactor.Enrollment) error { return e.Confirm(typed, sheet, now) })
+		if wrong, ok := errors.AsType[twofactor.WrongCode](err); ok {
+			row := activity{event: FactorFailed, failed: true, actor: v.Actor(c), subject: v.Person.ID, method: ByCode}
+			if wrong.Left == 0 {
+				row.event = SignInFailedMax
+			}
+			if _, err := t.record(now, row); err != nil {
+				return err
+			}
+			return wrong
+		}
+		if err != nil {
+			return err
+		}
+		if out.Session, err = t.renew(v); err != nil {
+			return err
+		}
+		out.Codes = codes[:]
+		_, err = t.record(now, activity{event: FactorEnabled, actor: v.Actor(c), subject: v.Person.ID, method: ByCode, detail: "sheet " + sheet.ID})
+		return err
+	})
+	return e, out, err
+}
+
+// confirms looks whether a code would confirm, without changing anything.
+func (s *Store) confirms(ctx context.Context, v Visitor, typed string, sheet twofactor.Sheet, now time.Time) (bool, error) {
+	var right bool
+	err := s.writer.write(ctx, func(t *tx) error {
+		r, err := s.enrollment(t, v.Person.ID, v.session)
+		right = err == nil && r.Confirm(typed, sheet, now) == nil
+		return err
+	})
+	return right, err
+}
+
+// RegenerateRecoveryCodes replaces the visitor's recovery codes, renews the
+// session and ends all others. The caller has seen to it that the password was
+// given lately (Reauthenticate). It refuses with ErrNotEnabled.
+func (s *Store) RegenerateRecoveryCodes(ctx context.Context, v Visitor, c Client, now time.Time) (twofactor.Enrollment, Renewal, error) {
+	before, err := s.TwoFactor(ctx, v)
+	if err != nil {
+		return before, Renewal{}, err
+	}
+	if before.State != twofactor.Enabled {
+		return before, Renewal{}, twofactor.ErrNotEnabled
+	}
+	codes, sheet := twofactor.NewRecoveryCodes(), twofactor.NewSheet(before.Sheet.ID, now)
+	hashed, err := s.hashCodes(ctx, codes)
+	if err != nil {
+		return before, Renewal{}, err
+	}
+	var out Renewal
+	e, err := s.updateEnrollment(ctx, v, now, func(t *tx, r *record) error {
+		r.codes = hashed
+		err := s.change(t, r, now, func(e *twofactor.Enrollment) error { return e.Regenerate(sheet) })
+		if err != nil {
+			return err
+		}
+		if out.Session, err = t.renew(v); err != nil {
+			return err
+		}
+		out.Codes = codes[:]
+		_, err = t.record(now, activity{event: CodesRegenerated, actor: v.Actor(c), subject: v.Person.ID, detail: "sheet " + sheet.ID})
+		return err
+	})
+	return e, out, err
+}
+
+// DisableTwoFactor forgets the visitor's factor and recovery codes when the
+// password is right, renews the session and ends all others. It refuses with
+// ErrWrongPassword or Wait, and changes nothing then.
+func (s *Store) DisableTwoFactor(ctx context.Context, v Visitor, password string, c Client, now time.Time) (twofactor.Enrollment, Renewal, error) {
+	hash, err := s.checkPassword(ctx, v, password, c, now)
+	if err != nil {
+		return twofactor.Enrollment{}, Renewal{}, err
+	}
+	var out Renewal
+	e, err := s.updateEnrollment(ctx, v, now, func(t *tx, r *record) error {
+		if err := t.samePassword(v.Person.ID, hash); err != nil {
+			return err
+		}
+		err := s.change(t, r, now, func(e *twofactor.Enrollment) error { return e.Disable() })
+		if err != nil {
+			return err
+		}
+		if out.Session, err = t.renew(v); err != nil {
+			return err
+		}
+		_, err = t.record(now, activity{event: FactorDisabled, actor: v.Actor(c), subject: v.Person.ID, method: ByPassword})
+		return err
+	})
+	return e, out, err
+}
+
+// ReauthenticateAfter is how old a sign-in may be before the password is asked
+// for again where it matters.
+const ReauthenticateAfter = 15 * time.Minute
+
+// Reauthenticate checks the visitor's password and notes that it was given now.
+// It refuses with ErrWrongPassword or Wait.
+func (s *Store) Reauthenticate(ctx context.Context, v Visitor, password string, c Client, now time.Time) error {
+	hash, err := s.checkPassword(ctx, v, password, c, now)
+	if err != nil {
+		return err
+	}
+	return s.writer.write(ctx, func(t *tx) error {
+		if err := t.samePassword(v.Person.ID, hash); err != nil {
+			return err
+		}
+		n, err := t.exec(`UPDATE session SET authenticated_at = ? WHERE id_hash = ?`, unix(now), v.session)
+		if err == nil && n == 0 {
+			return ErrSignedOut
+		}
+		return err
+	})
+}
+
+// checkPassword verifies a signed-in person's password, counted like at the
+// sign-in, and gives the stored hash that it matched.
+func (s *Store) checkPassword(ctx context.Context, v Visitor, password string, c Client, now time.Time) (hash string, err error) {
+	var p credentials
+	var a passwordAttempt
+	err = s.writer.write(ctx, func(t *tx) (err error) {
+		if err := t.stillSignedIn(v); err != nil {
+			return err
+		}
+		if p, err = t.credentials(`id = ?`, v.Person.ID); err != nil {
+			return err
+		}
+		if a, err = t.passwordAttempt(p.id, c, now); err != nil {
+			return err
+		}
+		return t.attempt(a.kind, a.subject, twofactor.PasswordWaits, now)
+	})
+	if err != nil {
+		return "", err
+	}
+	right, _, err := s.verifyPassword(ctx, password, p.hash)
+	if err != nil {
+		return "", err
+	}
+	return p.hash, s.writer.write(ctx, func(t *tx) error {
+		if right {
+			return t.clearCount(a.kind, a.subject)
+		}
+		if _, err := t.record(now, activity{event: PasswordFailed, failed: true, actor: v.Actor(c), subject: v.Person.ID, method: ByPassword}); err != nil {
+			return err
+		}
+		return twofactor.ErrWrongPassword
+	})
+}
+
+// samePassword refuses when the password was changed while it was being checked.
+func (t *tx) samePassword(person int64, hash string) error {
+	p, err := t.credentials(`id = ?`, person)
+	if err == nil && p.hash != hash {
+		return twofactor.ErrWrongPassword
+	}
+	return err
+}
+
+// ResetTwoFactor takes a person's factor away, for somebody who has lost phone
+// and recovery codes, and ends their sessions. On the machine it is break-glass
+// and leaves a notice. It refuses with ErrNotEnabled.
+func (s *Store) ResetTwoFactor(ctx context.Context, person int64, by Actor, now time.Time) error {
+	return s.writer.write(ctx, func(t *tx) error {
+		n, err := t.exec(`DELETE FROM enrollment WHERE person_id = ? AND state = 'enabled'`, person)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return twofactor.ErrNotEnabled
+		}
+		if err := t.endOthers(person, nil); err != nil {
+			return err
+		}
+		if _, err := t.exec(`DELETE FROM attempt WHERE subject = ? AND kind IN ('code', 'recovery')`, id10(person)); err != nil {
+			return err
+		}
+		row := activity{event: FactorReset, actor: by, subject: person}
+		if by.ID == 0 {
+			return t.recordBreakGlass(now, row)
+		}
+		_, err = t.record(now, row)
+		return err
+	})
+}

@@ -1,0 +1,266 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/mail"
+	"strings"
+	"time"
+	"unicode"
+
+	"gatehouse/twofactor"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// A Person is an account.
+type Person struct {
+	ID     int64
+	Email  string
+	Name   string
+	Role   twofactor.Role
+	Active bool
+
+	Invited      bool      // has not chosen a password yet
+	LastSignInAt time.Time // zero for never
+	ConfirmedAt  time.Time // of the factor; zero while it is not Enabled
+	CodesLeft    int       // recovery codes; 0 while the factor is not Enabled
+}
+
+// State is the state of the person's factor as others may see it: a pending
+// enrolment is nobody else's business.
+func (p Person) State() twofactor.State {
+	if p.ConfirmedAt.IsZero() {
+		return twofactor.NotConfigured
+	}
+	return twofactor.Enabled
+}
+
+// The limits of what people type, in bytes.
+const (
+	maxName  = 100
+	maxEmail = 254 // RFC 5321 section 4.5.3.1.3
+)
+
+// NormalizeEmail gives a sign-in name as it is stored: in lower case, without
+// spaces around it.
+func NormalizeEmail(typed string) string {
+	if len(typed) > 4*maxEmail {
+		return "" // nobody's
+	}
+	return strings.ToLower(norm.NFKC.String(strings.TrimSpace(typed)))
+}
+
+// ParseEmail checks and normalises an address, or refuses with a FieldError.
+func ParseEmail(typed string) (string, error) {
+	email := NormalizeEmail(typed)
+	if strings.TrimSpace(typed) == "" {
+		return "", FieldError{"email", Missing}
+	}
+	if len(email) > maxEmail {
+		return "", FieldError{"email", TooLong}
+	}
+	parsed, err := mail.ParseAddress(email)
+	if err != nil || parsed.Address != email || strings.ContainsFunc(email, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		return "", FieldError{"email", NotEmail}
+	}
+	return email, nil
+}
+
+// ParseName checks a person's or the workspace's name for the field, or refuses
+// with a FieldError. Control characters become spaces.
+func ParseName(field, typed string) (string, error) {
+	name := strings.Join(strings.FieldsFunc(strings.ToValidUTF8(typed, ""), func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
+	switch {
+	case name == "":
+		return "", FieldError{field, Missing}
+	case len(name) > maxName:
+		return "", FieldError{field, TooLong}
+	}
+	return name, nil
+}
+
+// A NewPerson is what it takes to add somebody.
+type NewPerson struct {
+	Name, Email, Password string
+	Role                  twofactor.Role
+}
+
+// parse checks what was typed, every field, and gives the clean form.
+func (n NewPerson) parse(workspace string) (NewPerson, Password, error) {
+	name, nameErr := ParseName("name", n.Name)
+	email, emailErr := ParseEmail(n.Email)
+	password, passwordErr := NewPassword("password", n.Password, n.Name, n.Email, workspace)
+	var roleErr error
+	if !n.Role.Known() {
+		roleErr = FieldError{"role", Unknown}
+	}
+	return NewPerson{Name: name, Email: email, Role: n.Role}, password, errors.Join(nameErr, emailErr, passwordErr, roleErr)
+}
+
+// AddPerson adds an account with a password, or refuses with FieldErrors.
+func (s *Store) AddPerson(ctx context.Context, n NewPerson, by Actor, now time.Time) (int64, error) {
+	w, err := s.Workspace(ctx)
+	if err != nil {
+		return 0, err
+	}
+	clean, password, err := n.parse(w.Name)
+	if err != nil {
+		return 0, err
+	}
+	hash, err := s.hashPassword(ctx, password)
+	if err != nil {
+		return 0, err
+	}
+	var id int64
+	err = s.writer.write(ctx, func(t *tx) (err error) {
+		id, err = t.addPerson(clean, hash, by, now)
+		return err
+	})
+	return id, err
+}
+
+func (t *tx) addPerson(n NewPerson, hash string, by Actor, now time.Time) (id int64, err error) {
+	err = t.row(`INSERT INTO person (email, name, role, password_hash, made_at) VALUES (?, ?, ?, ?, ?) RETURNING id`, n.Email, n.Name, string(n.Role), hash, unix(now)).Scan(&id)
+	if isUnique(err) {
+		return 0, FieldError{"email", Taken}
+	}
+	if err != nil {
+		return 0, fmt.Errorf("adding a person: %w", err)
+	}
+	_, err = t.record(now, activity{event: PersonAdded, actor: by, subject: id, detail: string(n.Role)})
+	return id, err
+}
+
+const personColumns = `p.id, p.email, p.name, p.role, p.active, p.password_hash = '', p.last_sign_in_at, e.confirmed_at,
+	(SELECT count(*) FROM recovery_code c WHERE c.enrollment_id = e.id AND c.used_at IS NULL)
+	FROM person p LEFT JOIN enrollment e ON e.person_id = p.id AND e.state = 'enabled'`
+
+func scanPerson(scan func(...any) error) (Person, error) {
+	var p Person
+	var last, confirmed sql.NullInt64
+	err := scan(&p.ID, &p.Email, &p.Name, &p.Role, &p.Active, &p.Invited, &last, &confirmed, &p.CodesLeft)
+	if errors.Is(err, sql.ErrNoRows) {
+		return p, ErrNotFound
+	}
+	if err != nil {
+		return p, fmt.Errorf("reading a person: %w", err)
+	}
+	p.LastSignInAt, p.ConfirmedAt = instant(last), instant(confirmed)
+	return p, nil
+}
+
+// PersonByEmail finds somebody by sign-in name, or gives ErrNotFound.
+func (s *Store) PersonByEmail(ctx context.Context, email string) (Person, error) {
+	return scanPerson(s.reader.row(ctx, `SELECT `+personColumns+` WHERE p.email = ?`, NormalizeEmail(email)).Scan)
+}
+
+// EachPerson calls do for everybody, in the order of their names.
+func (s *Store) EachPerson(ctx context.Context, do func(Person) error) error {
+	rows, err := s.reader.rows(ctx, `SELECT `+personColumns+` ORDER BY p.name, p.id`)
+	if err != nil {
+		return fmt.Errorf("reading people: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		p, err := scanPerson(rows.Scan)
+		if err != nil {
+			return err
+		}
+		if err := do(p); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// SetRole gives somebody a role. The last active Super-administrator keeps it:
+// ErrLastSuperAdmin.
+func (s *Store) SetRole(ctx context.Context, person int64, role twofactor.Role, by Actor, now time.Time) error {
+	if !role.Known() {
+		return FieldError{"role", Unknown}
+	}
+	return s.writer.write(ctx, func(t *tx) error {
+		var before twofactor.Role
+		if err := t.row(`SELECT role FROM person WHERE id = ?`, person).Scan(&before); err != nil {
+			return fmt.Errorf("reading a person: %w", err)
+		}
+		if before == role {
+			return nil
+		}
+		if err := t.one(`UPDATE person SET role = ? WHERE id = ?`, string(role), person); err != nil {
+			return err
+		}
+		if err := t.keepSuperAdmin(); err != nil {
+			return err
+		}
+		_, err := t.record(now, activity{event: RoleChanged, actor: by, subject: person, detail: string(before) + " to " + string(role)})
+		return err
+	})
+}
+
+// ErrLastSuperAdmin keeps the workspace from losing its last Super-administrator.
+var ErrLastSuperAdmin = errors.New("the last active Super-administrator stays one")
+
+// keepSuperAdmin undoes a change after which nobody could make an admin.
+func (t *tx) keepSuperAdmin() error {
+	var left bool
+	err := t.row(`SELECT EXISTS (SELECT 1 FROM person WHERE role = 'super-administrator' AND active = 1)`).Scan(&left)
+	if err == nil && !left {
+		return ErrLastSuperAdmin
+	}
+	return err
+}
+
+// ChangePassword sets the visitor's own password when the current one is right,
+// renews the session and ends all others. It refuses with FieldErrors of
+// current_password and new_password, or with Wait.
+func (s *Store) ChangePassword(ctx context.Context, v Visitor, current, next string, c Client, now time.Time) (Renewal, error) {
+	password, err := NewPassword("new_password", next, v.Person.Name, v.Person.Email, v.Workspace.Name)
+	if err != nil {
+		return Renewal{}, err
+	}
+	before, err := s.checkPassword(ctx, v, current, c, now)
+	if errors.Is(err, twofactor.ErrWrongPassword) {
+		return Renewal{}, FieldError{"current_password", Wrong}
+	}
+	if err != nil {
+		return Renewal{}, err
+	}
+	hash, err := s.hashPassword(ctx, password)
+	if err != nil {
+		return Renewal{}, err
+	}
+	var out Renewal
+	err = s.writer.write(ctx, func(t *tx) error {
+		if err := t.samePassword(v.Person.ID, before); err != nil {
+			return err
+		}
+		if err := t.stillSignedIn(v); err != nil {
+			return err
+		}
+		if err := t.one(`UPDATE person SET password_hash = ?, password_changed_at = ? WHERE id = ?`, hash, unix(now), v.Person.ID); err != nil {
+			return err
+		}
+		if _, err := t.exec(`UPDATE session SET authenticated_at = ? WHERE id_hash = ?`, unix(now), v.session); err != nil {
+			return err
+		}
+		if out.Session, err = t.renew(v); err != nil {
+			return err
+		}
+		_, err = t.record(now, activity{event: PasswordChanged, actor: v.Actor(c), subject: v.Person.ID, method: ByPassword})
+		return err
+	})
+	return out, err
+}
+
+// PasswordChangedAt is when the visitor last changed the password; zero for never.
+func (s *Store) PasswordChangedAt(ctx context.Context, v Visitor) (time.Time, error) {
+	var at sql.NullInt64
+	if err := s.reader.row(ctx, `SELECT password_changed_at FROM person WHERE id = ?`, v.Person.ID).Scan(&at); err != nil {
+		return time.Time{}, fmt.Errorf("reading a person: %w", err)
+	}
+	return instant(at), nil
+}

@@ -1,0 +1,312 @@
+package db
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"time"
+
+	"gatehouse/twofactor"
+)
+
+// The bounds on what one person may hold.
+const (
+	sessionsPerPerson   = 50
+	challengesPerPerson = 20
+	browsersPerPerson   = 20
+)
+
+// browserKnown is how long a browser that completed a sign-in is known.
+const browserKnown = 180 * 24 * time.Hour
+
+// seenEvery is how often a session's last use is written at most.
+const seenEvery = time.Minute
+
+// newToken mints what a cookie or a one-time link carries: 256 random bits.
+func newToken() string {
+	raw := make([]byte, 32)
+	rand.Read(raw)
+	return base64.RawURLEncoding.EncodeToString(raw)
+}
+
+// hashToken gives what is stored of a token. SHA-256 suffices: nobody guesses
+// 256 random bits. A text that cannot be a token hashes to nothing stored.
+func hashToken(token string) []byte {
+	sum := sha256.Sum256([]byte(token))
+	return sum[:]
+}
+
+// A Client is where a request came from.
+type Client struct {
+	Address string
+	Browser string // the User-Agent header
+	Known   string // the known-browser cookie's token, or ""
+}
+
+// browserLimit cuts the User-Agent header short.
+const browserLimit = 200
+
+// A Workspace is what everybody may know of it.
+type Workspace struct {
+	Name   string
+	Policy twofactor.Policy
+}
+
+// A Visitor is a signed-in person with the session, the workspace and the
+// state of the factor as one request finds them.
+type Visitor struct {
+	Person    Person
+	Workspace Workspace
+
+	session          []byte // the id's hash
+	Handle           string // names the session in the list of one's own
+	StartedAt        time.Time
+	AuthenticatedAt  time.Time
+	SeenAt           time.Time
+	PreviousSignInAt time.Time // zero when this is the first sign-in
+
+	State       twofactor.State // Pending: this session has minted a secret
+	Stopped     bool            // the policy lets them do nothing but enrol
+	OpenNotices bool            // there is a notice that admins have not dismissed
+}
+
+// Actor is the visitor as the author of a change.
+func (v Visitor) Actor(c Client) Actor { return Actor{ID: v.Person.ID, Address: c.Address} }
+
+// Workspace reads the workspace's name and policy.
+func (s *Store) Workspace(ctx context.Context) (Workspace, error) {
+	var w Workspace
+	err := s.reader.row(ctx, `SELECT name, require_everyone, require_admins FROM workspace`).Scan(&w.Name, &w.Policy.Everyone, &w.Policy.Admins)
+	if err != nil {
+		return w, fmt.Errorf("reading the workspace: %w", err)
+	}
+	return w, nil
+}
+
+// Visitor finds who holds a session's token. It gives ErrSignedOut when the
+// session does not exist, has ended, or belongs to somebody deactivated. Role,
+// policy and state are read every time, so that a change counts at once.
+func (s *Store) Visitor(ctx context.Context, token string, now time.Time) (Visitor, error) {
+	v := Visitor{session: hashToken(token)}
+	var started, authenticated, seen, previous, confirmed, pendingUntil sql.NullInt64
+	err := s.reader.row(ctx, `SELECT s.handle, s.started_at, s.authenticated_at, s.seen_at, s.previous_sign_in_at,
+			p.id, p.email, p.name, p.role, w.name, w.require_everyone, w.require_admins, e.confirmed_at, q.expires_at,
+			p.role <> 'member' AND EXISTS (SELECT 1 FROM notice WHERE dismissed_at IS NULL)
+		FROM session s JOIN person p ON p.id = s.person_id JOIN workspace w ON w.id = 1
+		LEFT JOIN enrollment e ON e.person_id = p.id AND e.state = 'enabled'
+		LEFT JOIN enrollment q ON q.session_hash = s.id_hash AND q.state = 'pending'
+		WHERE s.id_hash = ? AND p.active = 1 AND s.seen_at > ? AND s.started_at > ?`,
+		v.session, unix(now.Add(-s.times.SessionIdle)), unix(now.Add(-s.times.SessionMax))).
+		Scan(&v.Handle, &started, &authenticated, &seen, &previous, &v.Person.ID, &v.Person.Email, &v.Person.Name, &v.Person.Role,
+			&v.Workspace.Name, &v.Workspace.Policy.Everyone, &v.Workspace.Policy.Admins, &confirmed, &pendingUntil, &v.OpenNotices)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Visitor{}, ErrSignedOut
+	}
+	if err != nil {
+		return Visitor{}, fmt.Errorf("reading a session: %w", err)
+	}
+	v.StartedAt, v.AuthenticatedAt, v.SeenAt, v.PreviousSignInAt = instant(started), instant(authenticated), instant(seen), instant(previous)
+	switch {
+	case confirmed.Valid:
+		v.State = twofactor.Enabled
+	case pendingUntil.Valid:
+		v.State = twofactor.Pending
+	}
+	v.Person.Active = true
+	v.Stopped = v.Workspace.Policy.Stops(v.Person.Role, v.State)
+	return v, nil
+}
+
+// Touch notes that a session was used, at most once a minute.
+func (s *Store) Touch(ctx context.Context, v Visitor, now time.Time) error {
+	if passed := now.Sub(v.SeenAt); passed >= 0 && passed < seenEvery {
+		return nil
+	}
+	return s.writer.write(ctx, func(t *tx) error {
+		_, err := t.exec(`UPDATE session SET seen_at = ? WHERE id_hash = ?`, unix(now), v.session)
+		return err
+	})
+}
+
+// EndSession ends the session itself; its pending enrolment goes with it.
+func (s *Store) EndSession(ctx context.Context, v Visitor, c Client, now time.Time) error {
+	return s.writer.write(ctx, func(t *tx) error {
+		n, err := t.exec(`DELETE FROM session WHERE id_hash = ?`, v.session)
+		if err != nil || n == 0 {
+			return err
+		}
+		_, err = t.record(now, activity{event: SignedOut, actor: v.Actor(c), subject: v.Person.ID})
+		return err
+	})
+}
+
+// A Session is one row of the list of one's own sessions.
+type Session struct {
+	Handle    string
+	Browser   string
+	Address   string
+	StartedAt time.Time
+	SeenAt    time.Time
+	Current   bool
+}
+
+// Sessions lists the visitor's own sessions, the newest first.
+func (s *Store) Sessions(ctx context.Context, v Visitor, now time.Time) ([]Session, error) {
+	rows, err := s.reader.rows(ctx, `SELECT handle, browser, address, started_at, seen_at FROM session
+		WHERE person_id = ? AND seen_at > ? AND started_at > ? ORDER BY started_at DESC, handle`,
+		v.Person.ID, unix(now.Add(-s.times.SessionIdle)), unix(now.Add(-s.times.SessionMax)))
+	if err != nil {
+		return nil, fmt.Errorf("reading sessions: %w", err)
+	}
+	defer rows.Close()
+	var list []Session
+	for rows.Next() {
+		var one Session
+		var started, seen sql.NullInt64
+		if err := rows.Scan(&one.Handle, &one.Browser, &one.Address, &started, &seen); err != nil {
+			return nil, fmt.Errorf("reading a session: %w", err)
+		}
+		one.StartedAt, one.SeenAt, one.Current = instant(started), instant(seen), one.Handle == v.Handle
+		list = append(list, one)
+	}
+	return list, rows.Err()
+}
+
+// EndOwnSession ends one of the visitor's own sessions by its handle, or gives
+// ErrNotFound when it is somebody else's or none.
+func (s *Store) EndOwnSession(ctx context.Context, v Visitor, handle string, c Client, now time.Time) error {
+	return s.writer.write(ctx, func(t *tx) error {
+		if err := t.stillSignedIn(v); err != nil {
+			return err
+		}
+		n, err := t.exec(`DELETE FROM session WHERE handle = ? AND person_id = ?`, handle, v.Person.ID)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return ErrNotFound
+		}
+		_, err = t.record(now, activity{event: SignedOut, actor: v.Actor(c), subject: v.Person.ID, detail: "one session"})
+		return err
+	})
+}
+
+// EndOtherSessions ends all of the visitor's sessions and challenges but this one.
+func (s *Store) EndOtherSessions(ctx context.Context, v Visitor, c Client, now time.Time) error {
+	return s.writer.write(ctx, func(t *tx) error {
+		if err := t.stillSignedIn(v); err != nil {
+			return err
+		}
+		if err := t.endOthers(v.Person.ID, v.session); err != nil {
+			return err
+		}
+		_, err := t.record(now, activity{event: SessionsEnded, actor: v.Actor(c), subject: v.Person.ID, detail: "all others"})
+		return err
+	})
+}
+
+// stillSignedIn gives ErrSignedOut when the visitor's session ended since it
+// was read: a session that was ended elsewhere changes nothing any more.
+func (t *tx) stillSignedIn(v Visitor) error {
+	var one int
+	err := t.row(`SELECT 1 FROM session s JOIN person p ON p.id = s.person_id WHERE s.id_hash = ? AND p.active = 1`, v.session).Scan(&one)
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrSignedOut
+	}
+	return err
+}
+
+// endOthers ends a person's sessions but one (nil: all), and their challenges.
+func (t *tx) endOthers(person int64, but []byte) error {
+	if but == nil {
+		but = []byte{}
+	}
+	if _, err := t.exec(`DELETE FROM session WHERE person_id = ? AND id_hash <> ?`, person, but); err != nil {
+		return err
+	}
+	_, err := t.exec(`DELETE FROM challenge WHERE person_id = ?`, person)
+	return err
+}
+
+// renew gives the visitor's session a new id and ends all other sessions and
+// challenges of the person. It is part of every change of factor or password,
+// so that whoever had stolen the old id, or sat at another browser, is out.
+func (t *tx) renew(v Visitor) (token string, err error) {
+	token = newToken()
+	if err := t.one(`UPDATE session SET id_hash = ? WHERE id_hash = ?`, hashToken(token), v.session); err != nil {
+		return "", err
+	}
+	return token, t.endOthers(v.Person.ID, hashToken(token))
+}
+
+// begin makes a session, and lets go of the oldest beyond the bound.
+func (t *tx) begin(person int64, authenticatedAt, previous time.Time, c Client, now time.Time) (token string, err error) {
+	token = newToken()
+	if len(c.Browser) > browserLimit {
+		c.Browser = c.Browser[:browserLimit]
+	}
+	if err := t.one(`INSERT INTO session (id_hash, handle, person_id, started_at, authenticated_at, seen_at, previous_sign_in_at, browser, address)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, hashToken(token), newToken()[:16], person, unix(now), unix(authenticatedAt), unix(now), nullable(previous), c.Browser, c.Address); err != nil {
+		return "", fmt.Errorf("beginning a session: %w", err)
+	}
+	_, err = t.exec(`DELETE FROM session WHERE id_hash IN (SELECT id_hash FROM session WHERE person_id = ? ORDER BY started_at DESC, seen_at DESC LIMIT -1 OFFSET ?)`,
+		person, sessionsPerPerson)
+	return token, err
+}
+
+// know makes the browser known to the person, or renews that it is, and gives
+// the token that its cookie carries.
+func (t *tx) know(person int64, c Client, now time.Time) (token string, err error) {
+	if token = c.Known; len(token) != len(newToken()) {
+		token = newToken()
+	}
+	if _, err := t.exec(`INSERT INTO known_browser (token_hash, person_id, expires_at) VALUES (?, ?, ?)
+		ON CONFLICT (token_hash, person_id) DO UPDATE SET expires_at = excluded.expires_at, wrong_codes = 0`,
+		hashToken(token), person, unix(now.Add(browserKnown))); err != nil {
+		return "", err
+	}
+	_, err = t.exec(`DELETE FROM known_browser WHERE person_id = ? AND token_hash IN (SELECT token_hash FROM known_browser WHERE person_id = ? ORDER BY expires_at DESC LIMIT -1 OFFSET ?)`,
+		person, person, browsersPerPerson)
+	return token, err
+}
+
+// knows reports whether a browser is known to a person, and its wrong codes.
+func (t *tx) knows(person int64, c Client, now time.Time) (known bool, wrongCodes int, err error) {
+	if c.Known == "" {
+		return false, 0, nil
+	}
+	err = t.row(`SELECT wrong_codes FROM known_browser WHERE token_hash = ? AND person_id = ? AND expires_at > ?`, hashToken(c.Known), person, unix(now)).Scan(&wrongCodes)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, 0, nil
+	}
+	return err == nil, wrongCodes, err
+}
+
+// Sweep deletes what time has ended. Nothing depends on it: every reading
+// compares instants itself. It only keeps the file small.
+func (s *Store) Sweep(ctx context.Context, now time.Time) error {
+	at := unix(now)
+	return s.writer.write(ctx, func(t *tx) error {
+		for _, end := range []struct {
+			query  string
+			before int64
+		}{
+			{`DELETE FROM session WHERE seen_at <= ?`, unix(now.Add(-s.times.SessionIdle))},
+			{`DELETE FROM challenge WHERE expires_at <= ?`, at},
+			{`DELETE FROM enrollment WHERE state = 'pending' AND expires_at <= ?`, at},
+			{`DELETE FROM known_browser WHERE expires_at <= ?`, at},
+			{`DELETE FROM link WHERE expires_at <= ?`, at},
+			{`DELETE FROM attempt WHERE kind IN ('password', 'password-known') AND last_at <= ?`, unix(now.Add(-24 * time.Hour))},
+			{`DELETE FROM address_attempt WHERE at <= ?`, now.Add(-twofactor.AddressForgotten).UnixMilli()},
+		} {
+			if _, err := t.exec(end.query, end.before); err != nil {
+				return fmt.Errorf("sweeping: %w", err)
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,388 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"gatehouse/twofactor"
+)
+
+// A Passage is what a step of the sign-in opens: a session and a known
+// browser, or a challenge for the second step. Each is a token for a cookie;
+// those that were not opened are "".
+type Passage struct {
+	Session   string
+	Browser   string
+	Challenge string
+	Next      string // where to go afterwards; "" for the portal
+	CodesLeft int    // after a recovery code; otherwise -1
+}
+
+// SignIn checks a sign-in name and password. The attempt is counted before the
+// password is looked at. It opens a challenge when the person's factor is
+// Enabled, and a session otherwise. ErrWrongPassword covers every reason why
+// somebody cannot sign in, and takes as long for all of them; Wait says that
+// nothing was looked at.
+func (s *Store) SignIn(ctx context.Context, email, password, next string, c Client, now time.Time) (Passage, error) {
+	email = NormalizeEmail(email)
+	var p credentials
+	var a passwordAttempt
+	err := s.writer.write(ctx, func(t *tx) (err error) {
+		p, err = t.credentials(`email = ?`, email)
+		if errors.Is(err, ErrNotFound) {
+			a, err = passwordAttempt{kind: countPassword, subject: s.unknownName(email)}, nil
+		} else if err == nil {
+			a, err = t.passwordAttempt(p.id, c, now)
+		}
+		if err != nil {
+			return err
+		}
+		return t.attemptPassword(a, c, now)
+	})
+	if err != nil {
+		return Passage{}, err
+	}
+	right, outdated, err := s.verifyPassword(ctx, password, p.hash)
+	if err != nil {
+		return Passage{}, err
+	}
+	if !right || !p.active {
+		return Passage{}, s.writer.write(ctx, func(t *tx) error {
+			row := activity{event: SignInFailed, failed: true, method: ByPassword, subject: p.id, actor: Actor{Address: c.Address}}
+			if p.id == 0 {
+				row.actor.Label = a.subject
+			}
+			if _, err := t.record(now, row); err != nil {
+				return err
+			}
+			return twofactor.ErrWrongPassword
+		})
+	}
+	renewed := ""
+	if outdated {
+		if renewed, err = s.hashPassword(ctx, Password{normal: normalize(password)}); err != nil {
+			return Passage{}, err
+		}
+	}
+	var out Passage
+	err = s.writer.write(ctx, func(t *tx) error {
+		out = Passage{Next: next, CodesLeft: -1}
+		again, err := t.credentials(`id = ?`, p.id)
+		if err != nil {
+			return err
+		}
+		if again.hash != p.hash || !again.active {
+			return twofactor.ErrWrongPassword // it was changed while it was being checked
+		}
+		if renewed != "" {
+			if err := t.one(`UPDATE person SET password_hash = ? WHERE id = ?`, renewed, p.id); err != nil {
+				return err
+			}
+		}
+		if again.enabled {
+			if err := t.uncount(a.kind, a.subject); err != nil {
+				return err
+			}
+			out.Challenge, err = s.challenge(t, p.id, next, now)
+			return err
+		}
+		out.Session, out.Browser, err = t.signIn(again, ByPassword, now, c, now)
+		return err
+	})
+	return out, err
+}
+
+// credentials are what a sign-in reads of a person.
+type credentials struct {
+	id       int64
+	hash     string
+	active   bool
+	enabled  bool // the factor
+	previous time.Time
+}
+
+// credentials finds somebody by a condition on person, or gives ErrNotFound.
+// Somebody who has not taken up their invitation has an empty hash, which no
+// password matches.
+func (t *tx) credentials(where string, arg any) (credentials, error) {
+	var p credentials
+	var previous sql.NullInt64
+	err := t.row(`SELECT id, password_hash, active, last_sign_in_at,
+			EXISTS (SELECT 1 FROM enrollment e WHERE e.person_id = person.id AND e.state = 'enabled')
+		FROM person WHERE `+where, arg).Scan(&p.id, &p.hash, &p.active, &previous, &p.enabled)
+	if errors.Is(err, sql.ErrNoRows) {
+		return p, ErrNotFound
+	}
+	if err != nil {
+		return p, fmt.Errorf("reading a person: %w", err)
+	}
+	p.previous = instant(previous)
+	return p, nil
+}
+
+// A passwordAttempt is the count that an attempt at a password goes to: the
+// browser's own when the person knows it, so that strangers cannot lock the
+// owner out.
+type passwordAttempt struct {
+	kind, subject string
+}
+
+func (t *tx) passwordAttempt(person int64, c Client, now time.Time) (passwordAttempt, error) {
+	known, _, err := t.knows(person, c, now)
+	if known {
+		return passwordAttempt{countPasswordKnown, id10(person) + " " + fmt.Sprintf("%x", hashToken(c.Known))}, err
+	}
+	return passwordAttempt{countPassword, id10(person)}, err
+}
+
+// attemptPassword counts an attempt before the password is looked at: for the
+// address, unless the browser is known, and for the person.
+func (t *tx) attemptPassword(a passwordAttempt, c Client, now time.Time) error {
+	if a.kind == countPassword {
+		if err := t.attemptFrom(c.Address, now); err != nil {
+			return err
+		}
+	}
+	return t.attempt(a.kind, a.subject, twofactor.PasswordWaits, now)
+}
+
+// challenge opens a challenge, and lets go of the oldest beyond the bound.
+func (s *Store) challenge(t *tx, person int64, next string, now time.Time) (token string, err error) {
+	token = newToken()
+	if err := t.one(`INSERT INTO challenge (id_hash, person_id, next, made_at, expires_at) VALUES (?, ?, ?, ?, ?)`,
+		hashToken(token), person, next, unix(now), unix(now.Add(s.times.ChallengeTTL))); err != nil {
+		return "", fmt.Errorf("opening a challenge: %w", err)
+	}
+	_, err = t.exec(`DELETE FROM challenge WHERE id_hash IN (SELECT id_hash FROM challenge WHERE person_id = ? ORDER BY made_at DESC LIMIT -1 OFFSET ?)`,
+		person, challengesPerPerson)
+	return token, err
+}
+
+// signIn completes a sign-in: the counts are cleared, the browser is known from
+// now on, and there is a session.
+func (t *tx) signIn(p credentials, method string, authenticatedAt time.Time, c Client, now time.Time) (session, browser string, err error) {
+	if _, err = t.exec(`DELETE FROM attempt WHERE subject = ? AND kind IN ('code', 'recovery', 'password')`, id10(p.id)); err != nil {
+		return "", "", err
+	}
+	if browser, err = t.know(p.id, c, now); err != nil {
+		return "", "", err
+	}
+	if _, err = t.exec(`DELETE FROM attempt WHERE kind = ? AND subject = ?`, countPasswordKnown, id10(p.id)+" "+fmt.Sprintf("%x", hashToken(browser))); err != nil {
+		return "", "", err
+	}
+	if session, err = t.begin(p.id, authenticatedAt, p.previous, c, now); err != nil {
+		return "", "", err
+	}
+	if err = t.one(`UPDATE person SET last_sign_in_at = ? WHERE id = ?`, unix(now), p.id); err != nil {
+		return "", "", err
+	}
+	_, err = t.record(now, activity{event: SignedIn, actor: Actor{ID: p.id, Address: c.Address}, subject: p.id, method: method})
+	return session, browser, err
+}
+
+// A Challenge is a challenge as its page shows it.
+type Challenge struct {
+	Email     string
+	Workspace string
+	Sheet     twofactor.Sheet
+	Left      int // wrong codes that are still allowed
+}
+
+// Challenge finds the challenge that a token opens, or gives ErrChallengeOver.
+func (s *Store) Challenge(ctx context.Context, token string, now time.Time) (Challenge, error) {
+	var c Challenge
+	var enrollment []byte
+	var state twofactor.Challenge
+	var expires, made sql.NullInt64
+	err := s.reader.row(ctx, `SELECT p.email, w.name, c.wrong_codes, c.expires_at, e.id, r.sheet, r.made_at
+		FROM challenge c JOIN person p ON p.id = c.person_id AND p.active = 1 JOIN workspace w ON w.id = 1
+		JOIN enrollment e ON e.person_id = p.id AND e.state = 'enabled' JOIN recovery_sheet r ON r.enrollment_id = e.id
+		WHERE c.id_hash = ?`, hashToken(token)).
+		Scan(&c.Email, &c.Workspace, &state.WrongCodes, &expires, &enrollment, &c.Sheet.ID, &made)
+	if errors.Is(err, sql.ErrNoRows) {
+		return c, twofactor.ErrChallengeOver
+	}
+	if err != nil {
+		return c, fmt.Errorf("reading a challenge: %w", err)
+	}
+	state.ExpiresAt = instant(expires)
+	if err := state.Open(now); err != nil {
+		return c, err
+	}
+	c.Left, c.Sheet.MadeAt = state.Left(), instant(made)
+	c.Sheet.Used, err = usedCodes(s.reader.rows(ctx, usedCodesQuery, enrollment))
+	return c, err
+}
+
+// CancelChallenge ends a challenge. One that is over already is no error.
+func (s *Store) CancelChallenge(ctx context.Context, token string) error {
+	return s.writer.write(ctx, func(t *tx) error {
+		_, err := t.exec(`DELETE FROM challenge WHERE id_hash = ?`, hashToken(token))
+		return err
+	})
+}
+
+// openChallenge is a challenge within a transaction.
+type openChallenge struct {
+	twofactor.Challenge
+	hash   []byte
+	person credentials
+	next   string
+	madeAt time.Time
+}
+
+// openChallenge finds a challenge that still counts, or gives ErrChallengeOver.
+func (t *tx) openChallenge(token string, now time.Time) (openChallenge, error) {
+	c := openChallenge{hash: hashToken(token)}
+	var expires, made, previous sql.NullInt64
+	err := t.row(`SELECT c.wrong_codes, c.expires_at, c.next, c.made_at, p.id, p.last_sign_in_at
+		FROM challenge c JOIN person p ON p.id = c.person_id AND p.active = 1 WHERE c.id_hash = ?`, c.hash).
+		Scan(&c.WrongCodes, &expires, &c.next, &made, &c.person.id, &previous)
+	if errors.Is(err, sql.ErrNoRows) {
+		return c, twofactor.ErrChallengeOver
+	}
+	if err != nil {
+		return c, fmt.Errorf("reading a challenge: %w", err)
+	}
+	c.ExpiresAt, c.madeAt, c.person.previous = instant(expires), instant(made), instant(previous)
+	return c, c.Open(now)
+}
+
+// missed counts a wrong code against the challenge, which the fifth one ends.
+func (t *tx) missed(c openChallenge, method string, client Client, now time.Time) (left int, err error) {
+	c.WrongCodes++
+	event := SignInFailed
+	if left = c.Left(); left == 0 {
+		event = SignInFailedMax
+		err = t.one(`DELETE FROM challenge WHERE id_hash = ?`, c.hash)
+	} else {
+		err = t.one(`UPDATE challenge SET wrong_codes = ? WHERE id_hash = ?`, c.WrongCodes, c.hash)
+	}
+	if err != nil {
+		return left, err
+	}
+	_, err = t.record(now, activity{event: event, failed: true, method: method, subject: c.person.id, actor: Actor{Address: client.Address}})
+	return left, err
+}
+
+// passed ends the challenge and completes the sign-in.
+func (t *tx) passed(c openChallenge, method string, client Client, now time.Time) (Passage, error) {
+	if err := t.one(`DELETE FROM challenge WHERE id_hash = ?`, c.hash); err != nil {
+		return Passage{}, err
+	}
+	session, browser, err := t.signIn(c.person, method, c.madeAt, client, now)
+	return Passage{Session: session, Browser: browser, Next: c.next, CodesLeft: -1}, err
+}
+
+// attemptCode counts an attempt at a code: against the known browser, up to 20
+// in a row, and otherwise against the person, with its waits.
+func (t *tx) attemptCode(person int64, c Client, now time.Time) error {
+	known, wrong, err := t.knows(person, c, now)
+	if err != nil {
+		return err
+	}
+	if known && wrong < twofactor.KnownBrowserCodes {
+		return t.one(`UPDATE known_browser SET wrong_codes = wrong_codes + 1 WHERE token_hash = ? AND person_id = ?`, hashToken(c.Known), person)
+	}
+	return t.attempt(countCode, id10(person), twofactor.CodeWaits, now)
+}
+
+// VerifyCode passes a challenge with a code from the app. The count, the mark
+// of the used time step, the session and the activity row are one transaction:
+// of many posts of one code, one signs in. It refuses with WrongCode, whose
+// Left of 0 says that the challenge is over, with Wait, or with ErrChallengeOver.
+func (s *Store) VerifyCode(ctx context.Context, token, typed string, client Client, now time.Time) (Passage, error) {
+	var out Passage
+	err := s.writer.write(ctx, func(t *tx) error {
+		c, err := t.openChallenge(token, now)
+		if err != nil {
+			return err
+		}
+		if err := t.attemptCode(c.person.id, client, now); err != nil {
+			return err
+		}
+		record, err := s.enrollment(t, c.person.id, nil)
+		if err != nil {
+			return err
+		}
+		err = s.change(t, &record, now, func(e *twofactor.Enrollment) error { return e.Verify(typed, now) })
+		var wrong twofactor.WrongCode
+		if errors.As(err, &wrong) {
+			if wrong.Left, err = t.missed(c, ByCode, client, now); err != nil {
+				return err
+			}
+			return wrong
+		}
+		if err != nil {
+			return err
+		}
+		out, err = t.passed(c, ByCode, client, now)
+		return err
+	})
+	return out, err
+}
+
+// RedeemRecoveryCode passes a challenge with a recovery code. The slow hash is
+// computed between two transactions: the first counts the attempt, the second
+// uses the code up together with the session that it opens. Refusals are those
+// of VerifyCode, with ErrWrongRecovery in place of WrongCode and left telling
+// the wrong codes still allowed.
+func (s *Store) RedeemRecoveryCode(ctx context.Context, token, typed string, client Client, now time.Time) (out Passage, left int, err error) {
+	var salt, sheet []byte
+	err = s.writer.write(ctx, func(t *tx) error {
+		c, err := t.openChallenge(token, now)
+		if err != nil {
+			return err
+		}
+		if err := t.attempt(countRecovery, id10(c.person.id), twofactor.CodeWaits, now); err != nil {
+			return err
+		}
+		err = t.row(`SELECT r.enrollment_id, r.salt FROM recovery_sheet r JOIN enrollment e ON e.id = r.enrollment_id
+			WHERE e.person_id = ? AND e.state = 'enabled'`, c.person.id).Scan(&sheet, &salt)
+		if errors.Is(err, sql.ErrNoRows) {
+			return twofactor.ErrChallengeOver // the factor was reset meanwhile
+		}
+		return err
+	})
+	if err != nil {
+		return out, left, err
+	}
+	code, well := twofactor.NormalizeRecoveryCode(typed)
+	var slow []byte
+	if err := s.gate.pass(ctx, func() { slow = argon([]byte(code.Symbols()), salt) }); err != nil {
+		return out, left, err
+	}
+	err = s.writer.write(ctx, func(t *tx) error {
+		c, err := t.openChallenge(token, now)
+		if err != nil {
+			return err
+		}
+		record, err := s.enrollment(t, c.person.id, nil)
+		if err != nil {
+			return err
+		}
+		number := -1
+		if well {
+			if number, err = s.findRecoveryCode(t, record.id, salt, slow); err != nil {
+				return err
+			}
+		}
+		err = s.change(t, &record, now, func(e *twofactor.Enrollment) error { return e.Redeem(number) })
+		if errors.Is(err, twofactor.ErrWrongRecovery) {
+			if left, err = t.missed(c, ByRecovery, client, now); err != nil {
+				return err
+			}
+			return twofactor.ErrWrongRecovery
+		}
+		if err != nil {
+			return err
+		}
+		out, err = t.passed(c, ByRecovery, client, now)
+		out.CodesLeft = record.Sheet.Left()
+		return err
+	})
+	return out, left, err
+}

@@ -1,0 +1,496 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"gatehouse/twofactor"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// The names of the files in a data directory.
+const (
+	FileName    = "gatehouse.db"
+	KeyFileName = "gatehouse.key"
+)
+
+// applicationID marks the file as ours, in PRAGMA application_id: "Gath".
+const applicationID = 1197569128
+
+// The errors that callers tell apart. Refusals (twofactor.Refusal, WrongCode
+// and Wait) are not among them: those are answers.
+var (
+	ErrNotFound   = errors.New("not found")
+	ErrNotAllowed = errors.New("not allowed")
+	ErrSignedOut  = errors.New("the session has ended")
+	ErrBusy       = errors.New("too many passwords are being checked at once")
+)
+
+// Times are how long things last.
+type Times struct {
+	SessionIdle  time.Duration // without a request
+	SessionMax   time.Duration // from sign-in on, whatever happens
+	ChallengeTTL time.Duration
+	PendingTTL   time.Duration
+}
+
+// DefaultTimes are NIST SP 800-63B-4's for AAL2: one hour idle, a day at most.
+var DefaultTimes = Times{SessionIdle: time.Hour, SessionMax: 24 * time.Hour, ChallengeTTL: 10 * time.Minute, PendingTTL: 10 * time.Minute}
+
+// Options are what a store needs to open.
+type Options struct {
+	Dir       string // the data directory; made when it is missing
+	KeyFile   string // "" for gatehouse.key in Dir
+	Schema    string // schema.sql
+	Workspace string // the name that a new workspace gets
+	Times     Times
+	Now       time.Time // when a new workspace is made
+}
+
+// A Store is an open workspace. Its methods may be called from any goroutine.
+type Store struct {
+	path    string
+	keyFile string
+	times   Times
+	keys    *keyring
+	gate    *hashGate
+	lookup  []byte // keys the hashes of recovery codes and unknown names
+	dummy   string // verified in place of a missing person's password
+	writer  *writer
+	reader  *reader
+}
+
+// Open opens the workspace in a data directory, and makes it when there is
+// none. A file that is foreign, newer, damaged, or sealed under another key is
+// refused with a sentence that says what to do, and left as it was.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	if o.KeyFile == "" {
+		o.KeyFile = filepath.Join(o.Dir, KeyFileName)
+	}
+	path := filepath.Join(o.Dir, FileName)
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("cannot make the data directory: %w", err)
+	}
+	_, err := os.Stat(path)
+	fresh := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !fresh {
+		return nil, fmt.Errorf("cannot look at %s: %w", path, err)
+	}
+	if !fresh {
+		if err := checkFile(ctx, path); err != nil {
+			return nil, err
+		}
+	}
+	keys, err := openKeys(o.KeyFile, fresh)
+	if err != nil {
+		return nil, err
+	}
+	if fresh {
+		if err := create(ctx, path, o, keys); err != nil {
+			return nil, err
+		}
+	}
+	s := &Store{path: path, keyFile: o.KeyFile, times: o.Times, keys: keys, gate: newHashGate(), dummy: dummyHash}
+	if s.writer, err = openWriter(ctx, path); err != nil {
+		return nil, err
+	}
+	if s.reader, err = openReader(path); err != nil {
+		s.writer.close()
+		return nil, err
+	}
+	if err := s.openLookupKey(ctx); err != nil {
+		_ = s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close writes everything back into the one file and lets go of it.
+func (s *Store) Close() error {
+	return errors.Join(s.reader.db.Close(), s.writer.close())
+}
+
+// Ping reports whether the database answers, for /healthz: it reads, and takes
+// the write lock without writing.
+func (s *Store) Ping(ctx context.Context) error {
+	var one int
+	if err := s.reader.row(ctx, `SELECT id FROM workspace`).Scan(&one); err != nil {
+		return fmt.Errorf("reading the workspace: %w", err)
+	}
+	return nil
+}
+
+// dsn names a database file. The path is percent-encoded: SQLite would read a
+// "?" or "#" in it as the end of the name.
+func dsn(path, mode string, pragmas ...string) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", fmt.Errorf("finding %s: %w", path, err)
+	}
+	abs = filepath.ToSlash(abs)
+	if !strings.HasPrefix(abs, "/") {
+		abs = "/" + abs // a drive letter
+	}
+	q := url.Values{"mode": {mode}, "_pragma": append([]string{"busy_timeout(5000)"}, pragmas...)}
+	return (&url.URL{Scheme: "file", OmitHost: true, Path: abs, RawQuery: q.Encode()}).String(), nil
+}
+
+// checkFile refuses a file that is not a workspace of this version, without
+// changing a byte of it.
+func checkFile(ctx context.Context, path string) error {
+	name, err := dsn(path, "ro")
+	if err != nil {
+		return err
+	}
+	file, err := sql.Open("sqlite", name)
+	if err != nil {
+		return fmt.Errorf("opening %s: %w", path, err)
+	}
+	defer file.Close()
+	var id, version, pages, size int64
+	for pragma, into := range map[string]*int64{"application_id": &id, "user_version": &version, "page_count": &pages, "page_size": &size} {
+		if err := file.QueryRowContext(ctx, `PRAGMA `+pragma).Scan(into); err != nil {
+			var fault *sqlite.Error
+			if errors.As(err, &fault) && (fault.Code()&0xff == sqlite3.SQLITE_NOTADB || fault.Code()&0xff == sqlite3.SQLITE_CORRUPT) {
+				return fmt.Errorf("%s is damaged or is no database; put a backup in its place", path)
+			}
+			return fmt.Errorf("reading %s: %w", path, err)
+		}
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("looking at %s: %w", path, err)
+	}
+	_, walErr := os.Stat(path + "-wal")
+	switch {
+	case id != applicationID:
+		return fmt.Errorf("%s is not a Gatehouse workspace; choose another data directory", path)
+	case version > int64(len(migrations))+1:
+		return fmt.Errorf("%s was written by a newer Gatehouse (schema %d, this one knows %d); use that version", path, version, len(migrations)+1)
+	case errors.Is(walErr, fs.ErrNotExist) && info.Size() < pages*size:
+		return fmt.Errorf("%s is cut short; put a backup in its place", path)
+	}
+	return nil
+}
+
+// migrations lead from schema 1 to the present one, a step each.
+var migrations = []string{}
+
+// create makes a workspace under another name and then renames it, so that a
+// crash leaves no half-made file.
+func create(ctx context.Context, path string, o Options, keys *keyring) error {
+	making := path + ".new"
+	for _, old := range []string{making, making + "-wal", making + "-shm"} {
+		if err := os.Remove(old); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("clearing %s: %w", old, err)
+		}
+	}
+	f, err := os.OpenFile(making, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("cannot make the database: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("cannot make the database: %w", err)
+	}
+	w, err := openWriter(ctx, making)
+	if err != nil {
+		return err
+	}
+	lookup, err := keys.seal(newKey(), lookupKeyLabel)
+	if err != nil {
+		_ = w.close()
+		return err
+	}
+	err = w.write(ctx, func(t *tx) error {
+		if _, err := t.w.conn.ExecContext(t.ctx, o.Schema); err != nil {
+			return fmt.Errorf("making the schema: %w", err)
+		}
+		_, err := t.exec(`INSERT INTO workspace (id, name, lookup_key, made_at) VALUES (1, ?, ?, ?)`, o.Workspace, lookup, o.Now.Unix())
+		return err
+	})
+	if err := errors.Join(err, w.close()); err != nil {
+		return err
+	}
+	if err := os.Rename(making, path); err != nil {
+		return fmt.Errorf("cannot make the database: %w", err)
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// syncDir makes a rename last over a power cut, where the system can.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("opening %s: %w", dir, err)
+	}
+	_ = d.Sync() // Windows cannot, and needs not
+	return d.Close()
+}
+
+// A writer is the one connection that writes. Its turn is taken first come,
+// first served.
+type writer struct {
+	path  string
+	turn  chan struct{}
+	db    *sql.DB
+	conn  *sql.Conn // nil after a fault that could not be rolled back
+	stmts map[string]*sql.Stmt
+}
+
+func openWriter(ctx context.Context, path string) (*writer, error) {
+	name, err := dsn(path, "rw", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "trusted_schema(OFF)", "secure_delete(ON)", "temp_store(MEMORY)")
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{path: path, turn: make(chan struct{}, 1)}
+	if w.db, err = sql.Open("sqlite", name); err != nil {
+		return nil, fmt.Errorf("opening %s: %w", path, err)
+	}
+	if err := w.connect(ctx); err != nil {
+		_ = w.db.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
+func (w *writer) connect(ctx context.Context) error {
+	conn, err := w.db.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("opening %s for writing: %w", w.path, err)
+	}
+	w.conn, w.stmts = conn, map[string]*sql.Stmt{}
+	return nil
+}
+
+// disconnect drops the connection and what was prepared on it.
+func (w *writer) disconnect() error {
+	if w.conn == nil {
+		return nil
+	}
+	for _, stmt := range w.stmts {
+		_ = stmt.Close()
+	}
+	conn := w.conn
+	w.conn, w.stmts = nil, nil
+	_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+	_ = conn.Close()
+	return nil
+}
+
+func (w *writer) close() error {
+	w.turn <- struct{}{}
+	defer func() { <-w.turn }()
+	return errors.Join(w.disconnect(), w.db.Close())
+}
+
+// writeTimeout bounds the wait for the turn to write, and the work itself.
+const writeTimeout = 8 * time.Second
+
+// write runs one transaction (BEGIN IMMEDIATE). It commits when do succeeds or
+// refuses a second step, since the counting must last, and rolls back otherwise. A
+// person who closes the tab does not undo it half-way: cancelling the context
+// has no effect once the turn is taken.
+func (w *writer) write(ctx context.Context, do func(*tx) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
+	select {
+	case w.turn <- struct{}{}:
+		defer func() { <-w.turn }()
+	case <-ctx.Done():
+		return fmt.Errorf("waiting to write: %w", ctx.Err())
+	}
+	if w.conn == nil {
+		if err := w.connect(ctx); err != nil {
+			return err
+		}
+	}
+	t := &tx{ctx: ctx, w: w}
+	if _, err := t.exec(`BEGIN IMMEDIATE`); err != nil {
+		_ = w.disconnect()
+		return fmt.Errorf("beginning: %w", err)
+	}
+	result := do(t)
+	if result == nil || counts(result) {
+		_, err := t.exec(`COMMIT`)
+		if err == nil {
+			return result
+		}
+		result = fmt.Errorf("committing: %w", err)
+	}
+	if _, err := t.exec(`ROLLBACK`); err != nil {
+		_ = w.disconnect() // SQLite rolled back by itself, or the connection is beyond help
+	}
+	return result
+}
+
+// counts reports whether an error is a refusal of the second step, whose
+// counting must be stored.
+func counts(err error) bool {
+	var refusal twofactor.Refusal
+	var wrong twofactor.WrongCode
+	var wait twofactor.Wait
+	return errors.As(err, &refusal) || errors.As(err, &wrong) || errors.As(err, &wait)
+}
+
+// IsRefusal reports whether an error is a rule's answer to what was typed, and
+// not a fault.
+func IsRefusal(err error) bool {
+	var field FieldError
+	return counts(err) || errors.As(err, &field)
+}
+
+// A tx is one transaction of the writer.
+type tx struct {
+	ctx context.Context
+	w   *writer
+}
+
+func (t *tx) stmt(query string) (*sql.Stmt, error) {
+	if stmt, ok := t.w.stmts[query]; ok {
+		return stmt, nil
+	}
+	stmt, err := t.w.conn.PrepareContext(t.ctx, query)
+	if err != nil {
+		return nil, fmt.Errorf("preparing %q: %w", query, err)
+	}
+	t.w.stmts[query] = stmt
+	return stmt, nil
+}
+
+// exec runs a statement and gives the number of rows that it changed.
+func (t *tx) exec(query string, args ...any) (int64, error) {
+	stmt, err := t.stmt(query)
+	if err != nil {
+		return 0, err
+	}
+	result, err := stmt.ExecContext(t.ctx, args...)
+	if err != nil {
+		return 0, fmt.Errorf("running %q: %w", query, err)
+	}
+	return result.RowsAffected()
+}
+
+// one runs a statement that must change exactly one row: a race that was lost
+// is a fault, and nothing of the transaction stays.
+func (t *tx) one(query string, args ...any) error {
+	n, err := t.exec(query, args...)
+	if err == nil && n != 1 {
+		err = fmt.Errorf("running %q: %d rows changed, not one", query, n)
+	}
+	return err
+}
+
+func (t *tx) row(query string, args ...any) row {
+	stmt, err := t.stmt(query)
+	if err != nil {
+		return row{err: err}
+	}
+	return row{r: stmt.QueryRowContext(t.ctx, args...)}
+}
+
+func (t *tx) rows(query string, args ...any) (*sql.Rows, error) {
+	stmt, err := t.stmt(query)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.QueryContext(t.ctx, args...)
+}
+
+// A row is one answer of a query, or why there is none. Scan gives
+// sql.ErrNoRows when nothing was found.
+type row struct {
+	r   *sql.Row
+	err error
+}
+
+func (r row) Scan(dest ...any) error {
+	if r.err != nil {
+		return r.err
+	}
+	return r.r.Scan(dest...)
+}
+
+// A reader is the connections that only read.
+type reader struct {
+	db    *sql.DB
+	stmts sync.Map // query to *sql.Stmt
+}
+
+func openReader(path string) (*reader, error) {
+	name, err := dsn(path, "ro", "query_only(ON)", "trusted_schema(OFF)", "temp_store(MEMORY)")
+	if err != nil {
+		return nil, err
+	}
+	pool, err := sql.Open("sqlite", name)
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", path, err)
+	}
+	pool.SetMaxOpenConns(4)
+	pool.SetMaxIdleConns(4)
+	return &reader{db: pool}, nil
+}
+
+func (r *reader) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
+	if stmt, ok := r.stmts.Load(query); ok {
+		return stmt.(*sql.Stmt), nil
+	}
+	stmt, err := r.db.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, fmt.Errorf("preparing %q: %w", query, err)
+	}
+	if before, loaded := r.stmts.LoadOrStore(query, stmt); loaded {
+		_ = stmt.Close()
+		return before.(*sql.Stmt), nil
+	}
+	return stmt, nil
+}
+
+func (r *reader) row(ctx context.Context, query string, args ...any) row {
+	stmt, err := r.stmt(ctx, query)
+	if err != nil {
+		return row{err: err}
+	}
+	return row{r: stmt.QueryRowContext(ctx, args...)}
+}
+
+func (r *reader) rows(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	stmt, err := r.stmt(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.QueryContext(ctx, args...)
+}
+
+// unix gives an instant as it is stored.
+func unix(at time.Time) int64 { return at.Unix() }
+
+// instant reads a stored instant; NULL is the zero time.
+func instant(at sql.NullInt64) time.Time {
+	if !at.Valid {
+		return time.Time{}
+	}
+	return time.Unix(at.Int64, 0).UTC()
+}
+
+// nullable stores the zero time as NULL.
+func nullable(at time.Time) sql.NullInt64 {
+	return sql.NullInt64{Int64: at.Unix(), Valid: !at.IsZero()}
+}
+
+// isUnique reports whether a statement broke a UNIQUE constraint.
+func isUnique(err error) bool {
+	var fault *sqlite.Error
+	return errors.As(err, &fault) && fault.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE
+}

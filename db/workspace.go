@@ -1,0 +1,122 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"gatehouse/twofactor"
+)
+
+// NewSetupToken makes the link for the first Super-administrator, in place of
+// an earlier one, while the workspace has no people. It gives ErrNotFound once
+// there is somebody: the link is gone for ever.
+func (s *Store) NewSetupToken(ctx context.Context, now time.Time) (token string, err error) {
+	err = s.writer.write(ctx, func(t *tx) error {
+		var people bool
+		if err := t.row(`SELECT EXISTS (SELECT 1 FROM person)`).Scan(&people); err != nil {
+			return fmt.Errorf("looking for people: %w", err)
+		}
+		if people {
+			return ErrNotFound
+		}
+		if _, err := t.exec(`DELETE FROM link WHERE kind = 'setup'`); err != nil {
+			return err
+		}
+		token = newToken()
+		return t.one(`INSERT INTO link (token_hash, kind, made_at) VALUES (?, 'setup', ?)`, hashToken(token), unix(now))
+	})
+	return token, err
+}
+
+// CheckSetup gives ErrNotFound unless the token is that of the set-up link.
+func (s *Store) CheckSetup(ctx context.Context, token string) error {
+	var one int
+	err := s.reader.row(ctx, `SELECT 1 FROM link WHERE token_hash = ? AND kind = 'setup'`, hashToken(token)).Scan(&one)
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNotFound
+	}
+	return err
+}
+
+// SetUp names the workspace, adds its first Super-administrator and signs them
+// in. The link works once: of two posts one gets ErrNotFound. It refuses with
+// FieldErrors of workspace, name, email and password.
+func (s *Store) SetUp(ctx context.Context, token, workspace string, n NewPerson, c Client, now time.Time) (Passage, error) {
+	if err := s.CheckSetup(ctx, token); err != nil {
+		return Passage{}, err // before the slow hash
+	}
+	name, nameErr := ParseName("workspace", workspace)
+	n.Role = twofactor.SuperAdmin
+	clean, password, err := n.parse(workspace)
+	if err := errors.Join(nameErr, err); err != nil {
+		return Passage{}, err
+	}
+	hash, err := s.hashPassword(ctx, password)
+	if err != nil {
+		return Passage{}, err
+	}
+	var out Passage
+	err = s.writer.write(ctx, func(t *tx) error {
+		n, err := t.exec(`DELETE FROM link WHERE token_hash = ? AND kind = 'setup'`, hashToken(token))
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return ErrNotFound
+		}
+		if err := t.one(`UPDATE workspace SET name = ? WHERE id = 1`, name); err != nil {
+			return err
+		}
+		id, err := t.addPerson(clean, hash, Actor{Address: c.Address}, now)
+		if err != nil {
+			return err
+		}
+		if _, err := t.record(now, activity{event: WorkspaceSetUp, actor: Actor{ID: id, Address: c.Address}, subject: id, method: ByLink}); err != nil {
+			return err
+		}
+		out.CodesLeft = -1
+		out.Session, out.Browser, err = t.signIn(credentials{id: id}, ByPassword, now, c, now)
+		return err
+	})
+	return out, err
+}
+
+// SetPolicy turns the two levers. On the machine it is break-glass and leaves a
+// notice.
+func (s *Store) SetPolicy(ctx context.Context, p twofactor.Policy, by Actor, now time.Time) error {
+	return s.writer.write(ctx, func(t *tx) error {
+		n, err := t.exec(`UPDATE workspace SET require_everyone = ?, require_admins = ? WHERE id = 1 AND (require_everyone <> ? OR require_admins <> ?)`,
+			p.Everyone, p.Admins, p.Everyone, p.Admins)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return nil // as it was
+		}
+		row := activity{event: PolicyChanged, actor: by, detail: policyDetail(p)}
+		if by.ID == 0 {
+			return t.recordBreakGlass(now, row)
+		}
+		_, err = t.record(now, row)
+		return err
+	})
+}
+
+// RenameWorkspace changes the workspace's name, or refuses with a FieldError.
+func (s *Store) RenameWorkspace(ctx context.Context, typed string, by Actor, now time.Time) error {
+	name, err := ParseName("workspace", typed)
+	if err != nil {
+		return err
+	}
+	return s.writer.write(ctx, func(t *tx) error {
+		n, err := t.exec(`UPDATE workspace SET name = ? WHERE id = 1 AND name <> ?`, name, name)
+		if err != nil || n == 0 {
+			return err
+		}
+		_, err = t.record(now, activity{event: WorkspaceRenamed, actor: by, detail: name})
+		return err
+	})
+}

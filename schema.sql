@@ -1,0 +1,170 @@
+-- The whole memory of a workspace, on one page.
+--
+-- Instants are unix seconds in UTC. Identifiers that a browser holds are stored
+-- as their SHA-256 only, so that a stolen database signs nobody in. What is
+-- called sealed is encrypted with XChaCha20-Poly1305 under the key file.
+-- STRICT, the PRAGMAs, the partial indexes and the triggers' RAISE are SQLite's own;
+-- the rest is plain SQL.
+
+PRAGMA application_id = 1197569128; -- "Gath"
+PRAGMA user_version = 1;
+
+-- One installation serves one workspace: exactly one row.
+CREATE TABLE workspace (
+    id               INTEGER PRIMARY KEY CHECK (id = 1),
+    name             TEXT    NOT NULL,
+    require_everyone INTEGER NOT NULL DEFAULT 0 CHECK (require_everyone IN (0, 1)),
+    require_admins   INTEGER NOT NULL DEFAULT 0 CHECK (require_admins IN (0, 1)),
+    lookup_key       BLOB    NOT NULL, -- sealed; keys the hashes of recovery codes and of unknown names. Opening it at start proves the key file
+    made_at          INTEGER NOT NULL
+) STRICT;
+
+-- People are deactivated, never deleted: the activity refers to them.
+CREATE TABLE person (
+    id                  INTEGER PRIMARY KEY,
+    email               TEXT    NOT NULL UNIQUE, -- the sign-in name, trimmed and in lower case
+    name                TEXT    NOT NULL,
+    role                TEXT    NOT NULL CHECK (role IN ('member', 'administrator', 'it-administrator', 'super-administrator')),
+    active              INTEGER NOT NULL DEFAULT 1 CHECK (active IN (0, 1)),
+    password_hash       TEXT    NOT NULL DEFAULT '', -- argon2id as a PHC string; '' until an invitation is taken up
+    password_changed_at INTEGER,
+    made_at             INTEGER NOT NULL,
+    last_sign_in_at     INTEGER
+) STRICT;
+CREATE INDEX person_by_name ON person (name, id);
+CREATE INDEX person_admins ON person (role, active) WHERE role <> 'member';
+
+-- Links that work once: the first set-up, invitations and password links.
+CREATE TABLE link (
+    token_hash BLOB    PRIMARY KEY,
+    kind       TEXT    NOT NULL CHECK (kind IN ('setup', 'invitation', 'password')),
+    person_id  INTEGER REFERENCES person (id), -- NULL for the set-up link only
+    made_at    INTEGER NOT NULL,
+    expires_at INTEGER, -- NULL: the set-up link, which ends with the first person
+    CHECK ((kind = 'setup') = (person_id IS NULL)),
+    CHECK ((kind = 'setup') = (expires_at IS NULL))
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX link_by_person ON link (person_id) WHERE person_id IS NOT NULL; -- a new link ends the one before
+CREATE INDEX link_expiry ON link (expires_at);
+
+-- Somebody who is signed in with one browser.
+CREATE TABLE session (
+    id_hash             BLOB    PRIMARY KEY,
+    handle              TEXT    NOT NULL UNIQUE, -- names the session in the list of one's own; worth nothing as a cookie
+    person_id           INTEGER NOT NULL REFERENCES person (id),
+    started_at          INTEGER NOT NULL,
+    authenticated_at    INTEGER NOT NULL, -- when the password was last given
+    seen_at             INTEGER NOT NULL, -- written at most once a minute
+    previous_sign_in_at INTEGER,          -- for "what happened meanwhile"
+    browser             TEXT    NOT NULL, -- the User-Agent header, cut short
+    address             TEXT    NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX session_by_person ON session (person_id, started_at);
+CREATE INDEX session_by_seen ON session (seen_at);
+
+-- Password accepted, second step outstanding. Not a session.
+CREATE TABLE challenge (
+    id_hash     BLOB    PRIMARY KEY,
+    person_id   INTEGER NOT NULL REFERENCES person (id),
+    wrong_codes INTEGER NOT NULL DEFAULT 0,
+    next        TEXT    NOT NULL, -- where to go afterwards; '' for the portal
+    made_at     INTEGER NOT NULL, -- also when the password was given
+    expires_at  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX challenge_by_person ON challenge (person_id);
+CREATE INDEX challenge_expiry ON challenge (expires_at);
+
+-- A browser that completed a sign-in. It skips no step; strangers cannot lock it out.
+CREATE TABLE known_browser (
+    token_hash  BLOB    NOT NULL,
+    person_id   INTEGER NOT NULL REFERENCES person (id),
+    wrong_codes INTEGER NOT NULL DEFAULT 0, -- in a row, from this browser
+    expires_at  INTEGER NOT NULL,
+    PRIMARY KEY (token_hash, person_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX known_browser_by_person ON known_browser (person_id, expires_at);
+CREATE INDEX known_browser_expiry ON known_browser (expires_at);
+
+-- The authenticator app. Pending rows belong to the session that minted them
+-- and go with it; a person has at most one enabled row.
+CREATE TABLE enrollment (
+    id           BLOB    PRIMARY KEY, -- random; part of what the seal is bound to
+    person_id    INTEGER NOT NULL REFERENCES person (id),
+    state        TEXT    NOT NULL CHECK (state IN ('pending', 'enabled')),
+    session_hash BLOB    REFERENCES session (id_hash) ON DELETE CASCADE ON UPDATE CASCADE,
+    secret       BLOB    NOT NULL, -- sealed, bound to person, id and state
+    wrong_codes  INTEGER NOT NULL DEFAULT 0,
+    expires_at   INTEGER, -- pending only
+    confirmed_at INTEGER, -- enabled only
+    last_step    INTEGER NOT NULL DEFAULT 0, -- RFC 6238's T of the newest accepted code: each step counts once
+    CHECK ((state = 'pending') = (session_hash IS NOT NULL)),
+    CHECK ((state = 'pending') = (expires_at IS NOT NULL)),
+    CHECK ((state = 'enabled') = (confirmed_at IS NOT NULL))
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX enrollment_enabled ON enrollment (person_id) WHERE state = 'enabled';
+CREATE UNIQUE INDEX enrollment_pending ON enrollment (session_hash) WHERE state = 'pending';
+CREATE INDEX enrollment_expiry ON enrollment (expires_at) WHERE state = 'pending';
+
+-- The one sheet of recovery codes of an enabled enrolment.
+CREATE TABLE recovery_sheet (
+    enrollment_id BLOB    PRIMARY KEY REFERENCES enrollment (id) ON DELETE CASCADE,
+    sheet         TEXT    NOT NULL, -- its short name on paper: K7
+    salt          BLOB    NOT NULL, -- of the slow hash, shared by the sheet so that an attempt costs one
+    made_at       INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE recovery_code (
+    enrollment_id BLOB    NOT NULL REFERENCES recovery_sheet (enrollment_id) ON DELETE CASCADE,
+    number        INTEGER NOT NULL CHECK (number BETWEEN 0 AND 7),
+    salt          BLOB    NOT NULL,
+    hash          BLOB    NOT NULL, -- HMAC-SHA-256 under lookup_key of sheet, number, salt and argon2id(code)
+    used_at       INTEGER,
+    PRIMARY KEY (enrollment_id, number)
+) STRICT, WITHOUT ROWID;
+
+-- Wrong answers in a row, per person or keyed hash of an unknown name.
+CREATE TABLE attempt (
+    kind    TEXT    NOT NULL CHECK (kind IN ('code', 'recovery', 'password', 'password-known')),
+    subject TEXT    NOT NULL, -- a person's id, a keyed hash, or id and browser hash
+    n       INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    PRIMARY KEY (kind, subject)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX attempt_age ON attempt (last_at);
+
+-- Attempts per client network: a leaking bucket for each IPv4 address or IPv6 /64.
+CREATE TABLE address_attempt (
+    address TEXT    PRIMARY KEY,
+    level   REAL    NOT NULL,
+    at      INTEGER NOT NULL -- in milliseconds: the bucket leaks faster than a second
+) STRICT, WITHOUT ROWID;
+CREATE INDEX address_attempt_age ON address_attempt (at);
+
+-- What happened, written in the transaction that did it. Append only. Never a secret.
+CREATE TABLE activity (
+    id         INTEGER PRIMARY KEY,
+    at         INTEGER NOT NULL,
+    event      TEXT    NOT NULL, -- OWASP's logging vocabulary: authn_login_success, …
+    ok         INTEGER NOT NULL CHECK (ok IN (0, 1)),
+    actor_id   INTEGER REFERENCES person (id), -- who did it; NULL for strangers and for the command line
+    actor      TEXT    NOT NULL DEFAULT '',    -- who, where it is no person: "os:root", or the keyed hash of an unknown name
+    subject_id INTEGER REFERENCES person (id), -- about whom, if anybody
+    method     TEXT    NOT NULL DEFAULT '',    -- password, totp, recovery, link, …
+    detail     TEXT    NOT NULL DEFAULT '',    -- what exactly, in a word: a role, a lever
+    address    TEXT    NOT NULL DEFAULT ''
+) STRICT;
+CREATE INDEX activity_by_at ON activity (at, id);
+CREATE INDEX activity_by_subject ON activity (subject_id, id);
+CREATE INDEX activity_by_actor ON activity (actor_id, id);
+CREATE INDEX activity_by_event ON activity (event, id);
+CREATE TRIGGER activity_keeps BEFORE UPDATE ON activity BEGIN SELECT RAISE(ABORT, 'activity is append only'); END;
+CREATE TRIGGER activity_stays BEFORE DELETE ON activity BEGIN SELECT RAISE(ABORT, 'activity is append only'); END;
+
+-- Sentences that every admin sees until one of them dismisses it: break-glass.
+CREATE TABLE notice (
+    id           INTEGER PRIMARY KEY,
+    activity_id  INTEGER NOT NULL REFERENCES activity (id),
+    dismissed_at INTEGER,
+    dismissed_by INTEGER REFERENCES person (id)
+) STRICT;
+CREATE INDEX notice_open ON notice (id) WHERE dismissed_at IS NULL;
