@@ -1,0 +1,338 @@
+package views
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"gatehouse/twofactor"
+)
+
+// SignInRefused words why a sign-in was refused. It never tells whether the
+// name or the password was wrong.
+func SignInRefused(err error, now time.Time) Message {
+	if errors.Is(err, twofactor.ErrWrongPassword) {
+		return Message{Text: "E-mail or password did not match.", Advice: "Check both and try again. If you have forgotten your password, ask an administrator for a new link."}
+	}
+	return Refused(err, now)
+}
+
+// ChallengeRefused words why the second step was refused.
+func ChallengeRefused(err error, now time.Time) Message {
+	switch {
+	case errors.Is(err, twofactor.ErrWrongRecovery):
+		return Message{Text: "That recovery code did not match", Advice: "Each code works once. Check that you are reading from the sheet named here, and enter a code that you have not used."}
+	case errors.Is(err, twofactor.ErrClosed):
+		return Message{Text: "Too many wrong codes.", Advice: "Use the other way to pass this step, or ask an administrator to unlock your account."}
+	}
+	return Refused(err, now)
+}
+
+// ChallengeEnded words that the last wrong code has ended the challenge.
+func ChallengeEnded(err error, now time.Time) Message {
+	m := ChallengeRefused(err, now)
+	m.Advice = "That was one wrong code too many, so please sign in again with your password."
+	return m
+}
+
+// EnrollmentRefused words why a move of the card was refused.
+func EnrollmentRefused(err error, now time.Time) Message {
+	if errors.Is(err, twofactor.ErrNotEnabled) {
+		return Message{Text: "Two-factor is not enabled.", Advice: "Select Enable two-factor to set it up."}
+	}
+	return Refused(err, now)
+}
+
+// DisableRefused words why disabling was refused.
+func DisableRefused(err error, now time.Time) Message {
+	if errors.Is(err, twofactor.ErrWrongPassword) {
+		return Message{Text: "Password did not match. Two-factor remains enabled.", Advice: "Re-enter your current account password."}
+	}
+	return Refused(err, now)
+}
+
+// PasswordRefused words why the password that was asked for again was refused.
+func PasswordRefused(err error, now time.Time) Message {
+	if errors.Is(err, twofactor.ErrWrongPassword) {
+		return Message{Text: "Password did not match.", Advice: "Re-enter your current account password."}
+	}
+	return Refused(err, now)
+}
+
+// Confirmed is said once, above the first recovery codes.
+func Confirmed() Message {
+	return Message{Text: "Two-factor authentication is now active. Save your recovery codes — they're shown once."}
+}
+
+// Regenerated is said once, above new recovery codes.
+func Regenerated() Message {
+	return Message{Text: "New recovery codes are ready. Save them — they're shown once.", Advice: "The old codes have stopped working."}
+}
+
+// Disabled is said when two-factor was turned off.
+func Disabled() Message {
+	return Message{Text: "Two-factor authentication is now off.", Advice: "Your password alone signs you in."}
+}
+
+// PolicySaved is said when the levers were turned.
+func PolicySaved(p twofactor.Policy) Message {
+	m := Message{Text: "The policy is saved."}
+	switch {
+	case p.Everyone:
+		m.Advice = "Everyone without two-factor is asked to set it up on their next click."
+	case p.Admins:
+		m.Advice = "Every admin without two-factor is asked to set it up on their next click."
+	default:
+		m.Advice = "Two-factor is now everybody's own choice."
+	}
+	return m
+}
+
+// WorkspaceRenamed is said when the workspace has a new name.
+func WorkspaceRenamed() Message {
+	return Message{Text: "The name is saved.", Advice: "Authenticator apps that were set up before keep showing the old name."}
+}
+
+// ProfileSuccess words what was done to the own account, by the word in the
+// address that the page was reached by; any other word says nothing.
+func ProfileSuccess(done string) Message {
+	switch done {
+	case "password":
+		return Message{Text: "Your password is changed.", Advice: "All your other sessions have ended."}
+	case "session":
+		return Message{Text: "The session has ended."}
+	case "sessions":
+		return Message{Text: "All your other sessions have ended."}
+	}
+	return Message{}
+}
+
+// SignInNotice words why somebody meets the sign-in, by the word in the address.
+func SignInNotice(ended string, hasNext bool) Message {
+	switch {
+	case ended == "signout":
+		return Message{Text: "You are signed out."}
+	case ended == "challenge":
+		return Message{Text: "Please sign in again.", Advice: "The time to enter a code was over, or the sign-in was started anew elsewhere."}
+	case hasNext:
+		return Message{Text: "Please sign in to continue."}
+	}
+	return Message{}
+}
+
+// HomeAdvice is what My portal urges people to do about their second step.
+func HomeAdvice(e twofactor.Enrollment) Message {
+	left := e.Sheet.Left()
+	switch {
+	case e.State != twofactor.Enabled:
+		return Message{Text: "Your account is protected by a password alone.", Advice: "Set up two-factor authentication: it takes a minute."}
+	case left <= 2:
+		return Message{Text: "You have " + counted(left, "recovery code") + " left.", Advice: "Make a new set now, so that a lost phone does not lock you out."}
+	case left < twofactor.RecoveryCodes:
+		return Message{Text: "You have " + counted(left, "recovery code") + " left."}
+	}
+	return Message{}
+}
+
+func counted(n int, what string) string {
+	switch n {
+	case 0:
+		return "no " + what + "s"
+	case 1:
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// Happened words what happened to an account since the sign-in before.
+func Happened(event string, count int, at time.Time, by string) Message {
+	text := happenings[event]
+	if text == "" {
+		return Message{}
+	}
+	if event == "authn_login_fail" {
+		text = "A wrong code was entered after your password"
+		if count > 1 {
+			text = fmt.Sprintf("%d wrong codes were entered after your password", count)
+		}
+	}
+	if by != "" && event != "authn_login_fail" {
+		text += " by " + by
+	}
+	m := Message{Text: text + ", last on " + dateTime(at) + "."}
+	if count == 1 {
+		m.Text = text + " on " + dateTime(at) + "."
+	}
+	m.Advice = "If this was not you, change your password and tell an administrator."
+	return m
+}
+
+var happenings = map[string]string{
+	"authn_login_fail":              "A wrong code was entered",
+	"recovery_code_used":            "A recovery code was used to sign in",
+	"authn_factor_enabled":          "Two-factor authentication was enabled",
+	"authn_factor_disabled":         "Two-factor authentication was disabled",
+	"authn_factor_reset":            "Your two-factor authentication was reset",
+	"authn_recovery_codes_created":  "New recovery codes were made",
+	"privilege_permissions_changed": "Your role was changed",
+	"authn_password_change":         "Your password was changed",
+}
+
+// EventText words a row of security activity.
+func EventText(event string, ok bool, method, detail string) string {
+	text := events[event]
+	switch {
+	case text == "":
+		text = event
+	case event == "authn_login_success" && method != "":
+		text += " with " + methods[method]
+	case event == "authn_login_fail" && method == "password":
+		text = "Wrong password at sign-in"
+	case event == "authn_login_fail":
+		text = "Wrong " + methods[method] + " at sign-in"
+	case detail != "":
+		text += " (" + detail + ")"
+	}
+	return text
+}
+
+var methods = map[string]string{
+	"password":      "password",
+	"totp":          "code from the app",
+	"recovery code": "recovery code",
+	"one-time link": "one-time link",
+	"command line":  "the command line",
+}
+
+var events = map[string]string{
+	"authn_login_success":           "Signed in",
+	"authn_login_fail":              "Sign-in failed",
+	"authn_login_fail_max":          "Too many wrong codes",
+	"authn_login_unlock":            "Unlocked",
+	"session_ended":                 "Signed out",
+	"session_all_ended":             "Sessions ended",
+	"authn_password_change":         "Password changed",
+	"authn_password_change_fail":    "Wrong password given",
+	"authn_factor_enabled":          "Two-factor enabled",
+	"authn_factor_disabled":         "Two-factor disabled",
+	"authn_factor_reset":            "Two-factor reset",
+	"authn_factor_fail":             "Wrong code at set-up",
+	"authn_recovery_codes_created":  "Recovery codes regenerated",
+	"user_created":                  "Account added",
+	"user_updated":                  "Account changed",
+	"user_deactivated":              "Account deactivated",
+	"user_reactivated":              "Account reactivated",
+	"privilege_permissions_changed": "Role changed",
+	"authn_token_created":           "One-time link made",
+	"authn_token_used":              "One-time link used",
+	"sys_policy_changed":            "Policy changed",
+	"sys_workspace_created":         "Workspace set up",
+	"sys_workspace_renamed":         "Workspace renamed",
+	"sys_notice_dismissed":          "Notice dismissed",
+	"crypt_key_rotated":             "Key rotated",
+	"authz_fail":                    "Not permitted",
+}
+
+// BreakGlass words a change that was made on the machine.
+func BreakGlass(event, actor, subject, detail string, at time.Time) string {
+	text := EventText(event, true, "", detail)
+	if subject != "" {
+		text += " for " + subject
+	}
+	return text + " on the machine by " + strings.TrimPrefix(actor, "os:") + ", " + dateTime(at) + "."
+}
+
+// InsecureHTTP tells admins that passwords travel in the clear.
+func InsecureHTTP() Notice {
+	return Notice{Text: "This workspace is served over plain http: anybody on the network can read passwords. Put https in front of it."}
+}
+
+// Browser words a User-Agent header: "Firefox on Linux".
+func Browser(agent string) string {
+	name := "A browser"
+	for _, known := range [][2]string{{"Edg/", "Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"}, {"FxiOS/", "Firefox"}, {"CriOS/", "Chrome"}, {"Chrome/", "Chrome"}, {"Safari/", "Safari"}, {"curl/", "curl"}} {
+		if strings.Contains(agent, known[0]) {
+			name = known[1]
+			break
+		}
+	}
+	for _, known := range [][2]string{{"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"}, {"Windows", "Windows"}, {"Mac OS X", "macOS"}, {"CrOS", "ChromeOS"}, {"Linux", "Linux"}} {
+		if strings.Contains(agent, known[0]) {
+			return name + " on " + known[1]
+		}
+	}
+	return name
+}
+
+// FieldProblem words what is wrong with a field, and what to do.
+func FieldProblem(field, problem string) string {
+	switch problem {
+	case "missing":
+		return missing[field]
+	case "too short":
+		return "Use at least 8 characters. A few words in a row are easy to remember and hard to guess."
+	case "too long":
+		if strings.Contains(field, "password") {
+			return "This is too long; use at most 1024 characters."
+		}
+		return "This is too long; please shorten it."
+	case "too common":
+		return "This password is among the first that anybody would guess. Choose another, for example a few unrelated words."
+	case "too close to the name":
+		return "This password is made of your name, your address or the workspace's name. Choose another."
+	case "no e-mail address":
+		return "Enter an e-mail address, like name@example.org."
+	case "taken":
+		return "Somebody has this e-mail address already."
+	case "wrong":
+		return "Password did not match. Re-enter your current account password."
+	}
+	return "Choose one of the values offered."
+}
+
+var missing = map[string]string{
+	"workspace":        "Enter a name for the workspace.",
+	"name":             "Enter a name.",
+	"email":            "Enter an e-mail address.",
+	"password":         "Choose a password.",
+	"new_password":     "Choose a new password.",
+	"current_password": "Enter your current password.",
+	"role":             "Choose a role.",
+}
+
+// NotFound is the page of an address that leads nowhere.
+func NotFound() Problem {
+	return Problem{Status: http.StatusNotFound, Title: "Page not found", Text: "This address leads nowhere, or the link on it was used already.", Action: "Go to My portal", Address: "/my"}
+}
+
+// NotAllowed is the page of an address that the role does not open.
+func NotAllowed() Problem {
+	return Problem{Status: http.StatusForbidden, Title: "Not for your role", Text: "Only administrators can open this page. Ask one of them if you need something here.", Action: "Go to My portal", Address: "/my"}
+}
+
+// OtherSite is the page of a form that came from another site.
+func OtherSite() Problem {
+	return Problem{Status: http.StatusForbidden, Title: "This came from another site", Text: "For your safety, changes are accepted from this workspace's own pages only. Open the page here and try again.", Action: "Go to My portal", Address: "/my"}
+}
+
+// OtherHost is the page of a request under another name than the workspace's.
+func OtherHost(address string) Problem {
+	return Problem{Status: http.StatusMisdirectedRequest, Title: "The workspace has another address", Text: "Open it under its own address.", Action: "Go to the workspace", Address: address}
+}
+
+// TooLarge is the page of a form that is larger than any of ours.
+func TooLarge() Problem {
+	return Problem{Status: http.StatusRequestEntityTooLarge, Title: "That was too much", Text: "The form held more than this page takes. Go back, shorten what you entered, and send it again.", Action: "Go to My portal", Address: "/my"}
+}
+
+// Busy is the page of a moment in which too many people sign in at once.
+func Busy() Problem {
+	return Problem{Status: http.StatusServiceUnavailable, Title: "Many people are signing in", Text: "Nothing is lost. Wait a few seconds and try again.", Action: "Go to the sign-in", Address: "/signin"}
+}
+
+// Unavailable is the page of a fault: nothing was changed, and nobody let in.
+func Unavailable(id string) Problem {
+	return Problem{Status: http.StatusServiceUnavailable, Title: "Gatehouse cannot answer just now", Text: "Nothing was changed. Try again in a moment; if it stays, tell an administrator, with the number below.", Action: "Try My portal", Address: "/my", ID: id}
+}
