@@ -1,0 +1,75 @@
+// Package dbtest opens real stores on temporary files, for tests.
+package dbtest
+
+import (
+	"context"
+	"encoding/base32"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"gatehouse/db"
+	"gatehouse/twofactor"
+
+	"github.com/pquerna/otp"
+	"github.com/pquerna/otp/hotp"
+)
+
+// Password is everybody's password.
+const Password = "violet kettle harbour"
+
+// Start is the instant at which tests begin.
+var Start = time.Date(2030, 3, 17, 17, 46, 40, 0, time.UTC)
+
+// Schema reads schema.sql.
+func Schema(t testing.TB) string {
+	t.Helper()
+	_, file, _, _ := runtime.Caller(0)
+	text, err := os.ReadFile(filepath.Join(filepath.Dir(file), "..", "..", "schema.sql"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// Open opens a new workspace, closed when the test ends.
+func Open(t testing.TB) *db.Store {
+	t.Helper()
+	return OpenIn(t, t.TempDir())
+}
+
+// OpenIn opens the workspace of a directory, and makes it when there is none.
+func OpenIn(t testing.TB, dir string) *db.Store {
+	t.Helper()
+	store, err := db.Open(context.Background(), db.Options{Dir: dir, Schema: Schema(t), Workspace: "Acme", Times: db.DefaultTimes, Now: Start})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	return store
+}
+
+// Add adds a person with Password.
+func Add(t testing.TB, store *db.Store, email string, role twofactor.Role) int64 {
+	t.Helper()
+	id, err := store.AddPerson(context.Background(), db.NewPerson{Name: "Person of " + email, Email: email, Password: Password, Role: role}, db.Machine("test"), Start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// Code computes the code of a base32 secret that an app shows at an instant.
+func Code(t testing.TB, secret string, at time.Time) string {
+	t.Helper()
+	if _, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(secret); err != nil {
+		t.Fatal(err)
+	}
+	code, err := hotp.GenerateCodeCustom(secret, uint64(twofactor.TimeStep(at)), hotp.ValidateOpts{Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return code
+}

@@ -1,0 +1,157 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"gatehouse/twofactor"
+)
+
+// A Row is one row of activity.
+type Row struct {
+	ID      int64
+	At      time.Time
+	Event   Event
+	OK      bool
+	Actor   string // a name, "os:root", or the keyed hash of an unknown name
+	By      string // the actor where it is not the subject; ""
+	Subject string
+	Method  string
+	Detail  string
+	Address string
+}
+
+const rowColumns = `a.id, a.at, a.event, a.ok, coalesce(actor.name, a.actor), CASE WHEN a.actor_id = a.subject_id THEN '' ELSE coalesce(actor.name, a.actor) END,
+	coalesce(subject.name, ''), a.method, a.detail, a.address
+	FROM activity a LEFT JOIN person actor ON actor.id = a.actor_id LEFT JOIN person subject ON subject.id = a.subject_id`
+
+func scanRows(rows *sql.Rows, err error) ([]Row, error) {
+	if err != nil {
+		return nil, fmt.Errorf("reading activity: %w", err)
+	}
+	defer rows.Close()
+	var out []Row
+	for rows.Next() {
+		var r Row
+		var at int64
+		if err := rows.Scan(&r.ID, &at, &r.Event, &r.OK, &r.Actor, &r.By, &r.Subject, &r.Method, &r.Detail, &r.Address); err != nil {
+			return nil, fmt.Errorf("reading an activity row: %w", err)
+		}
+		r.At = time.Unix(at, 0).UTC()
+		out = append(out, r)
+	}
+	return out, rows.Err()
+}
+
+// OwnActivity lists what happened to the visitor's account, the newest first.
+func (s *Store) OwnActivity(ctx context.Context, v Visitor, limit int) ([]Row, error) {
+	return scanRows(s.reader.rows(ctx, `SELECT `+rowColumns+` WHERE a.subject_id = ? ORDER BY a.id DESC LIMIT ?`, v.Person.ID, limit))
+}
+
+// Happening is what happened to an account, how often, and when last.
+type Happening struct {
+	Event  Event
+	Count  int
+	LastAt time.Time
+	By     string // somebody else who did it
+}
+
+// Meanwhile lists what the visitor should hear of that happened between the
+// sign-in before and this one: wrong codes after a right password, a used
+// recovery code, a factor that was changed, and by whom.
+func (s *Store) Meanwhile(ctx context.Context, v Visitor) ([]Happening, error) {
+	if v.PreviousSignInAt.IsZero() {
+		return nil, nil
+	}
+	rows, err := s.reader.rows(ctx, `SELECT CASE WHEN a.event = 'authn_login_success' THEN 'recovery_code_used' WHEN a.event = 'authn_login_fail_max' THEN 'authn_login_fail' ELSE a.event END AS what,
+			count(*), max(a.at), CASE WHEN a.actor_id = a.subject_id THEN '' ELSE coalesce(p.name, a.actor) END AS who
+		FROM activity a LEFT JOIN person p ON p.id = a.actor_id
+		WHERE a.subject_id = ? AND a.at >= ? AND a.at <= ?
+			AND (a.event IN ('authn_login_fail', 'authn_login_fail_max') AND a.method IN ('totp', 'recovery code')
+				OR a.event = 'authn_login_success' AND a.method = 'recovery code'
+				OR a.event IN ('authn_factor_enabled', 'authn_factor_disabled', 'authn_factor_reset', 'authn_recovery_codes_created', 'privilege_permissions_changed')
+				OR a.event = 'authn_password_change')
+		GROUP BY what, who ORDER BY max(a.at) DESC`, v.Person.ID, unix(v.PreviousSignInAt), unix(v.StartedAt))
+	if err != nil {
+		return nil, fmt.Errorf("reading what happened meanwhile: %w", err)
+	}
+	defer rows.Close()
+	var out []Happening
+	for rows.Next() {
+		var h Happening
+		var at int64
+		if err := rows.Scan(&h.Event, &h.Count, &at, &h.By); err != nil {
+			return nil, fmt.Errorf("reading what happened meanwhile: %w", err)
+		}
+		h.LastAt = time.Unix(at, 0).UTC()
+		out = append(out, h)
+	}
+	return out, rows.Err()
+}
+
+// RecoveryCodeUsed is the Happening of a sign-in with a recovery code.
+const RecoveryCodeUsed Event = "recovery_code_used"
+
+// An OpenNotice is a notice that no admin has dismissed yet.
+type OpenNotice struct {
+	ID int64
+	Row
+}
+
+// Notices lists the open notices, the newest first.
+func (s *Store) Notices(ctx context.Context) ([]OpenNotice, error) {
+	rows, err := s.reader.rows(ctx, `SELECT n.id, a.at, a.event, a.actor, coalesce(p.name, ''), a.detail
+		FROM notice n JOIN activity a ON a.id = n.activity_id LEFT JOIN person p ON p.id = a.subject_id
+		WHERE n.dismissed_at IS NULL ORDER BY n.id DESC LIMIT 20`)
+	if err != nil {
+		return nil, fmt.Errorf("reading notices: %w", err)
+	}
+	defer rows.Close()
+	var out []OpenNotice
+	for rows.Next() {
+		var n OpenNotice
+		var at int64
+		if err := rows.Scan(&n.ID, &at, &n.Event, &n.Actor, &n.Subject, &n.Detail); err != nil {
+			return nil, fmt.Errorf("reading a notice: %w", err)
+		}
+		n.At = time.Unix(at, 0).UTC()
+		out = append(out, n)
+	}
+	return out, rows.Err()
+}
+
+// Stopped is whom a lever would stop.
+type Stopped struct {
+	Count int
+	Names []string // the first few, in the order of names
+	You   bool
+}
+
+// stoppedNamed is how many of those whom a lever would stop are named.
+const stoppedNamed = 5
+
+// WouldStop tells whom a policy would stop now: active people that it applies
+// to and whose factor is not Enabled.
+func (s *Store) WouldStop(ctx context.Context, v Visitor, p twofactor.Policy) (Stopped, error) {
+	const from = ` FROM person p WHERE p.active = 1 AND (? OR p.role <> 'member')
+		AND NOT EXISTS (SELECT 1 FROM enrollment e WHERE e.person_id = p.id AND e.state = 'enabled')`
+	out := Stopped{You: v.State != twofactor.Enabled && p.Requires(v.Person.Role)}
+	if err := s.reader.row(ctx, `SELECT count(*)`+from, p.Everyone).Scan(&out.Count); err != nil {
+		return out, fmt.Errorf("counting whom a policy stops: %w", err)
+	}
+	rows, err := s.reader.rows(ctx, `SELECT p.name`+from+` ORDER BY p.name, p.id LIMIT ?`, p.Everyone, stoppedNamed)
+	if err != nil {
+		return out, fmt.Errorf("reading whom a policy stops: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return out, fmt.Errorf("reading whom a policy stops: %w", err)
+		}
+		out.Names = append(out.Names, name)
+	}
+	return out, rows.Err()
+}
