@@ -33,16 +33,24 @@ func ChallengeRefused(err error, now time.Time) Message {
 // ChallengeEnded words that the last wrong code has ended the challenge.
 func ChallengeEnded(err error, now time.Time) Message {
 	m := ChallengeRefused(err, now)
+	m.Seconds = 0
 	m.Advice = "That was one wrong code too many, so please sign in again with your password."
 	return m
 }
 
 // EnrollmentRefused words why a move of the card was refused.
 func EnrollmentRefused(err error, now time.Time) Message {
-	if errors.Is(err, twofactor.ErrNotEnabled) {
-		return Message{Text: "Two-factor is not enabled.", Advice: "Select Enable two-factor to set it up."}
+	m := Refused(err, now)
+	var wrong twofactor.WrongCode
+	if errors.As(err, &wrong) && wrong.Left == 0 {
+		clock := ""
+		if wrong.ClockOff != 0 {
+			clock = clockAdvice(wrong.ClockOff) + " "
+		}
+		m.Seconds = 0
+		m.Advice = clock + "That was the last try for this QR code. Select Enable two-factor to start over with a new one."
 	}
-	return Refused(err, now)
+	return m
 }
 
 // DisableRefused words why disabling was refused.

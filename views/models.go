@@ -43,6 +43,11 @@ type Notice struct {
 type Message struct {
 	Text   string // letter for letter as the contract has it
 	Advice string // what to do next; may be empty
+
+	// While Seconds is over zero, a line beside the message counts it down:
+	// "Counting 12 seconds", and Then once it is over.
+	Seconds        int
+	Counting, Then string
 }
 
 // None reports whether there is nothing to say.
@@ -178,21 +183,3 @@ type Problem struct {
 	Address string // the link's address
 	ID      string // the request id, to be quoted to an administrator, or ""
 }
-
-/* The components that handlers render (…Page is the frame plus the card):
-
-SignInPage(f Frame, s SignIn)               SignInCard(s SignIn)
-ChallengePage(f Frame, c Challenge)         ChallengeCard(c Challenge)
-SetupPage(f Frame, s Setup)                 SetupCard(s Setup)
-HomePage(f Frame, h Home)                   HomeCards(h Home)
-ProfilePage(f Frame, p Profile)             ProfileCards(p Profile)
-TwoFactorPage(f Frame, t TwoFactor)         TwoFactorScreen(t TwoFactor)
-SecurityPage(f Frame, s Security)           SecurityCard(s Security)
-GeneralPage(f Frame, g General)             GeneralCard(g General)
-ProblemPage(f Frame, p Problem)             ProblemCard(p Problem)
-Sidebar(f Frame, oob bool)                  the sidebar alone, for an out-of-band swap
-
-func NewQR(uri string) (QR, error)          the QR as SVG, built before rendering
-func Refused(err error, now time.Time) Message      words of every refusal
-func ScriptHashes() []string                'sha256-…' of each inline script, for the CSP
-*/

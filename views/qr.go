@@ -1,0 +1,81 @@
+package views
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/a-h/templ"
+	"github.com/yeqown/go-qrcode/v2"
+)
+
+// A QR is an otpauth address as an SVG image, and the address itself for the
+// link beside it. Both hold the secret, so it prints as nothing.
+type QR struct {
+	svg string
+	uri string
+}
+
+// String says "[redacted]".
+func (QR) String() string { return "[redacted]" }
+
+// Format says "[redacted]" for every verb.
+func (QR) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[redacted]") }
+
+// NewQR draws the address in bytes at error correction level M. It fails when
+// the address is longer than a QR code can hold.
+func NewQR(uri string) (QR, error) {
+	code, err := qrcode.NewWith(uri,
+		qrcode.WithErrorCorrectionLevel(qrcode.ErrorCorrectionMedium),
+		qrcode.WithEncodingMode(qrcode.EncModeByte))
+	if err != nil {
+		return QR{}, fmt.Errorf("making the QR code: %w", err)
+	}
+	var drawing svgWriter
+	if err := code.Save(&drawing); err != nil {
+		return QR{}, fmt.Errorf("drawing the QR code: %w", err)
+	}
+	return QR{svg: drawing.text.String(), uri: uri}, nil
+}
+
+func (q QR) image() templ.Component { return templ.Raw(q.svg) }
+
+func (q QR) link() templ.SafeURL { return templ.SafeURL(q.uri) }
+
+// qrLabel says what the image is, and never what it holds.
+const qrLabel = "QR code that adds this account to an authenticator app"
+
+// quietZone is the width of the light edge that readers need, in modules
+// (ISO/IEC 18004).
+const quietZone = 4
+
+// svgWriter draws a matrix as one path of dark runs on a light plate, so that
+// the image can be read in dark colour schemes too.
+type svgWriter struct {
+	text strings.Builder
+}
+
+// Write draws the matrix.
+func (w *svgWriter) Write(m qrcode.Matrix) error {
+	rows := m.Bitmap()
+	side := strconv.Itoa(len(rows) + 2*quietZone)
+	w.text.WriteString(`<svg class="qr" viewBox="0 0 ` + side + ` ` + side + `" role="img" aria-label="` + qrLabel +
+		`" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h` + side + `v` + side + `H0z"/><path fill="#000" d="`)
+	for y, row := range rows {
+		for x := 0; x < len(row); x++ {
+			start := x
+			for x < len(row) && row[x] {
+				x++
+			}
+			if run := x - start; run > 0 {
+				fmt.Fprintf(&w.text, "M%d %dh%dv1h-%dz", start+quietZone, y+quietZone, run, run)
+			}
+		}
+	}
+	w.text.WriteString(`"/></svg>`)
+	return nil
+}
+
+// Close has nothing to close.
+func (w *svgWriter) Close() error { return nil }

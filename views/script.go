@@ -1,0 +1,82 @@
+package views
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+
+	"github.com/a-h/templ"
+)
+
+// A script is one of the tiny inline scripts. They stand in the layout, each
+// once and only on the pages that use it, and listen on the whole document:
+// scripts inside a swapped fragment would not run. The page's
+// Content-Security-Policy allows them by their hashes. Everything works without
+// them.
+type script string
+
+const (
+	// submitScript marks a form as busy and keeps a double click from sending
+	// it twice.
+	submitScript script = `addEventListener('submit',e=>{let f=e.target;if(e.defaultPrevented)return;` +
+		`if(f.getAttribute('aria-busy'))return e.preventDefault();` +
+		`f.setAttribute('aria-busy',true);setTimeout(()=>f.removeAttribute('aria-busy'),8e3)})`
+
+	// codeScript sends a form when six digits stand in its code field, once.
+	codeScript script = `addEventListener('input',e=>{let f=e.target;` +
+		`if('code'in f.dataset&&!f.dataset.sent&&/^(\D*\d){6}\D*$/.test(f.value)){f.dataset.sent=1;f.form.requestSubmit()}})`
+
+	// timerScript counts the seconds of a wait down. The text beside it has
+	// said how long already.
+	timerScript script = `setInterval(()=>document.querySelectorAll('[data-seconds]').forEach(e=>{let d=e.dataset,` +
+		`n=Math.round(((d.end||=Date.now()+d.seconds*1e3)-Date.now())/1e3),m=Math.ceil(n/60);` +
+		`e.textContent=n<1?d.then:d.text+(n>90?m+' minutes':n+(n>1?' seconds':' second'));e.hidden=0}),1e3)`
+
+	// cardScript goes with htmx: it marks the form that is busy, and tells when
+	// the server is gone or has failed.
+	cardScript script = `(()=>{let a=addEventListener,s=k=>{let e=document.getElementById('fault');e.textContent=k?e.dataset[k]:''},` +
+		`b=(e,f)=>e.detail.ctx.sourceElement[f]('aria-busy',true);` +
+		`a('htmx:before:request',e=>{s();b(e,'setAttribute')});` +
+		`a('htmx:finally:request',e=>b(e,'removeAttribute'));` +
+		`a('htmx:response:error',e=>{if(e.detail.ctx.response.status>499)s('failed')});` +
+		`a('htmx:error',()=>s('gone'))})()`
+
+	// secretScript serves what is shown once: copying, downloading, printing,
+	// the warning before leaving, and wiping the page on leaving.
+	secretScript script = `(()=>{let d=document,a=addEventListener,all=s=>[...d.querySelectorAll(s)],go=0,` +
+		`live=()=>all('[data-live]').forEach(e=>e.hidden=0),panel=()=>d.querySelector('[data-codes]'),` +
+		`saved=v=>{let p=panel();if(p)p.dataset.saved=v},leave=()=>{go=1;setTimeout(()=>go=0,3e3)},` +
+		`texts=s=>all(s).map(e=>e.textContent.replace(/\s/g,'')),` +
+		`copy=async b=>{let s=b.dataset.copy,t=texts(s).join('\n'),ok=0;` +
+		`try{await navigator.clipboard.writeText(t);ok=1}catch{let x=d.createElement('textarea');x.className='offscreen';x.readOnly=true;x.value=t;` +
+		`b.after(x);x.select();try{ok=d.execCommand('copy')}catch{}x.remove();b.focus()}` +
+		`if(!ok){let e=all(s),r=d.createRange(),g=getSelection();r.setStartBefore(e[0]);r.setEndAfter(e.at(-1));g.removeAllRanges();g.addRange(r)}` +
+		`b.parentNode.querySelector('[data-said]').textContent=b.dataset[ok?'done':'else'];if(ok&&s!='#secret')saved(1)},` +
+		`save=()=>{let p=panel().dataset,l=d.createElement('a');l.href=URL.createObjectURL(new Blob([p.head+'\n\n'+` +
+		`texts('#recovery-codes li').map((c,i)=>i+1+'. '+c).join('\n')+'\n\n'+p.foot+'\n'],{type:'text/plain'}));` +
+		`l.download=p.file;l.click();setTimeout(()=>URL.revokeObjectURL(l.href),9e3);saved(1)};` +
+		`a('click',e=>{let b=e.target.closest('[data-copy],[data-download],[data-print],[data-leave]');if(!b)return;let s=b.dataset;` +
+		`if('copy'in s)copy(b);else if('download'in s)save();else if('print'in s){print();saved(1)}else leave()});` +
+		`a('change',e=>{if('tick'in e.target.dataset)saved(e.target.checked?1:'')});` +
+		`a('submit',e=>{if(!e.defaultPrevented&&e.target.closest('#two-factor'))leave()});` +
+		`a('htmx:before:response',e=>{if(e.detail.ctx.hx.redirect)leave()});` +
+		`a('htmx:after:swap',live);live();` +
+		`a('beforeunload',e=>{let p=panel();if(!go&&(d.querySelector('[data-pending]')||p&&!p.dataset.saved))e.preventDefault()});` +
+		`a('pagehide',()=>all('#secret,#recovery-codes,.qr,[data-leave]').forEach(e=>e.remove()));` +
+		`a('pageshow',e=>{if(e.persisted)location.replace(location.pathname+location.search)})})()`
+)
+
+// scripts lists every script that a page may hold.
+var scripts = []script{submitScript, codeScript, timerScript, cardScript, secretScript}
+
+// ScriptHashes gives the source expression of each inline script for the
+// Content-Security-Policy, quotes included: 'sha256-…'.
+func ScriptHashes() []string {
+	out := make([]string, 0, len(scripts))
+	for _, s := range scripts {
+		sum := sha256.Sum256([]byte(s))
+		out = append(out, "'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'")
+	}
+	return out
+}
+
+func (s script) tag() templ.Component { return templ.Raw("<script>" + string(s) + "</script>") }

@@ -1,0 +1,133 @@
+package views
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"gatehouse/twofactor"
+)
+
+// wrongCode is what every wrong code from the app is answered with.
+const wrongCode = "That code did not match"
+
+// fewCodes is from how many recovery codes on a new sheet is urged.
+const fewCodes = 2
+
+// Refused gives the words of every refusal. An error that is no refusal gets
+// words that tell nothing of it.
+func Refused(err error, now time.Time) Message {
+	var wrong twofactor.WrongCode
+	var wait twofactor.Wait
+	switch {
+	case errors.As(err, &wait):
+		left := wait.Until.Sub(now)
+		return Message{Text: "Too many tries.", Advice: waitAdvice(left), Seconds: wholeSeconds(left), Counting: "You can try again in ", Then: "You can try again now."}
+	case errors.As(err, &wrong):
+		if wrong.ClockOff != 0 {
+			return Message{Text: wrongCode, Advice: clockAdvice(wrong.ClockOff) + triesLeft(wrong.Left)}
+		}
+		next := twofactor.NextStepIn(now)
+		return Message{Text: wrongCode, Advice: "Wait for the next code your app shows, in " + seconds(next) + ", and enter that one." + triesLeft(wrong.Left),
+			Seconds: wholeSeconds(next), Counting: "Next code in ", Then: "Your app shows the next code now."}
+	case errors.Is(err, twofactor.ErrNoPending):
+		return Message{Text: `No pending enrollment. Click "Enable" to start over`, Advice: "The QR code you had is no longer valid. Remove its entry from your authenticator app, select Enable two-factor and scan the new one."}
+	case errors.Is(err, twofactor.ErrAlreadyEnabled):
+		return Message{Text: "Two-factor authentication is enabled already.", Advice: "There is nothing more to do."}
+	case errors.Is(err, twofactor.ErrNotEnabled):
+		return Message{Text: "Two-factor authentication is not enabled.", Advice: "Select Enable two-factor to set it up."}
+	case errors.Is(err, twofactor.ErrWrongRecovery):
+		return Message{Text: "That recovery code did not match", Advice: "Each code works once, and only those of your newest sheet do. Check the sheet's id and try another code from it."}
+	case errors.Is(err, twofactor.ErrChallengeOver):
+		return Message{Text: "The verification step has expired.", Advice: "Sign in again to get a fresh one."}
+	case errors.Is(err, twofactor.ErrWrongPassword):
+		return Message{Text: "Password did not match.", Advice: "Enter the password you sign in with."}
+	case errors.Is(err, twofactor.ErrClosed):
+		return Message{Text: "This way of signing in is closed after too many wrong codes.", Advice: "Use a recovery code, or ask an administrator to unlock your account."}
+	}
+	return Message{Text: "That did not work.", Advice: "Reload the page and try again."}
+}
+
+// roleName gives a role in words.
+func roleName(r twofactor.Role) string {
+	switch r {
+	case twofactor.Member:
+		return "Member"
+	case twofactor.Administrator:
+		return "Administrator"
+	case twofactor.ITAdministrator:
+		return "IT administrator"
+	case twofactor.SuperAdmin:
+		return "Super-administrator"
+	}
+	return string(r)
+}
+
+// clockAdvice tells how far a phone's clock is off, in whole minutes.
+func clockAdvice(off time.Duration) string {
+	way := "ahead"
+	if off < 0 {
+		way, off = "behind", -off
+	}
+	return "Your phone's clock is about " + plural(max(1, int(off.Round(time.Minute)/time.Minute)), "minute", "minutes") + " " + way +
+		". Set the phone's date and time to automatic, then enter the next code."
+}
+
+func triesLeft(left int) string {
+	if left <= 0 {
+		return ""
+	}
+	return " You have " + plural(left, "more try", "more tries") + "."
+}
+
+func waitAdvice(wait time.Duration) string { return "Wait " + long(wait) + ", then try again." }
+
+// long gives a duration as people say it, rounded up.
+func long(d time.Duration) string {
+	if d <= 90*time.Second {
+		return seconds(d)
+	}
+	return plural(int((d+time.Minute-1)/time.Minute), "minute", "minutes")
+}
+
+// seconds gives a duration in whole seconds, rounded up, at least one.
+func seconds(d time.Duration) string { return plural(wholeSeconds(d), "second", "seconds") }
+
+func wholeSeconds(d time.Duration) int { return max(1, int((d+time.Second-1)/time.Second)) }
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// codesLeft gives "1 recovery code left", "5 recovery codes left".
+func codesLeft(n int) string { return plural(n, "recovery code left", "recovery codes left") }
+
+// sheetName gives "Sheet K7 of 12 Nov 2026".
+func sheetName(s twofactor.Sheet) string { return "Sheet " + s.ID + " of " + day(s.MadeAt) }
+
+// day and dateTime give a date, and an instant, in UTC.
+func day(t time.Time) string      { return t.UTC().Format("2 Jan 2006") }
+func dateTime(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04 UTC") }
+func machineTime(t time.Time) string {
+	return t.UTC().Format(time.RFC3339)
+}
+
+// stoppedText tells whom a lever would stop if it were turned on now.
+func stoppedText(s Stopped) string {
+	if s.Count == 0 {
+		return "Nobody would be stopped now: everyone this applies to is enrolled."
+	}
+	text := plural(s.Count, "person", "people") + " would have to set it up first"
+	if len(s.Names) == 0 {
+		return text + "."
+	}
+	names := strings.Join(s.Names, ", ")
+	if more := s.Count - len(s.Names); more > 0 {
+		names += fmt.Sprintf(" and %d more", more)
+	}
+	return text + ": " + names + "."
+}
