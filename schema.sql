@@ -15,6 +15,7 @@ CREATE TABLE workspace (
     name             TEXT    NOT NULL,
     require_everyone INTEGER NOT NULL DEFAULT 0 CHECK (require_everyone IN (0, 1)),
     require_admins   INTEGER NOT NULL DEFAULT 0 CHECK (require_admins IN (0, 1)),
+    key_id           BLOB    NOT NULL, -- which key file seals; a running server reads the file anew when this changes
     lookup_key       BLOB    NOT NULL, -- sealed; keys the hashes of recovery codes and of unknown names. Opening it at start proves the key file
     made_at          INTEGER NOT NULL
 ) STRICT;
@@ -33,6 +34,16 @@ CREATE TABLE person (
 ) STRICT;
 CREATE INDEX person_by_name ON person (name, id);
 CREATE INDEX person_admins ON person (role, active) WHERE role <> 'member';
+
+-- Words of names and addresses, for the search on People. FTS5 is SQLite's own.
+CREATE VIRTUAL TABLE person_search USING fts5 (name, email, content = 'person', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3');
+CREATE TRIGGER person_search_add AFTER INSERT ON person BEGIN
+    INSERT INTO person_search (rowid, name, email) VALUES (new.id, new.name, new.email);
+END;
+CREATE TRIGGER person_search_change AFTER UPDATE OF name, email ON person BEGIN
+    INSERT INTO person_search (person_search, rowid, name, email) VALUES ('delete', old.id, old.name, old.email);
+    INSERT INTO person_search (rowid, name, email) VALUES (new.id, new.name, new.email);
+END;
 
 -- Links that work once: the first set-up, invitations and password links.
 CREATE TABLE link (

@@ -28,6 +28,15 @@ func sealContext(state twofactor.State, person int64, id []byte) string {
 	return fmt.Sprintf("gatehouse totp secret\x00%s\x00%d\x00%x", state, person, id)
 }
 
+// sealSecret seals an enrolment's secret for the state that it is in.
+func (s *Store) sealSecret(t *tx, r *record) ([]byte, error) {
+	keys, err := s.ring(t)
+	if err != nil {
+		return nil, err
+	}
+	return keys.seal(r.Secret.Bytes(), sealContext(r.State, r.person, r.id))
+}
+
 // enrollment reads the enrolment that a session sees: the person's enabled one,
 // else the session's own pending one, else Not configured. A secret that does
 // not open is a fault, never "not configured".
@@ -58,7 +67,11 @@ func (s *Store) enrollment(t *tx, person int64, session []byte) (record, error) 
 			return r, err
 		}
 	}
-	key, err := s.keys.open(sealed, sealContext(r.State, person, r.id))
+	keys, err := s.ring(t)
+	if err != nil {
+		return r, err
+	}
+	key, err := keys.open(sealed, sealContext(r.State, person, r.id))
 	if err != nil {
 		return r, fmt.Errorf("opening the secret of person %d: %w", person, err)
 	}
@@ -120,7 +133,7 @@ func (s *Store) save(t *tx, before record, after *record, now time.Time) error {
 		}
 		after.id = make([]byte, 16)
 		rand.Read(after.id)
-		sealed, err := s.keys.seal(after.Secret.Bytes(), sealContext(twofactor.Pending, after.person, after.id))
+		sealed, err := s.sealSecret(t, after)
 		if err != nil {
 			return err
 		}
@@ -131,7 +144,7 @@ func (s *Store) save(t *tx, before record, after *record, now time.Time) error {
 		return t.one(`UPDATE enrollment SET wrong_codes = ? WHERE id = ? AND state = 'pending'`, after.WrongCodes, after.id)
 
 	case before.State != twofactor.Enabled:
-		sealed, err := s.keys.seal(after.Secret.Bytes(), sealContext(twofactor.Enabled, after.person, after.id))
+		sealed, err := s.sealSecret(t, after)
 		if err != nil {
 			return err
 		}
@@ -484,8 +497,11 @@ func (t *tx) samePassword(person int64, hash string) error {
 // ResetTwoFactor takes a person's factor away, for somebody who has lost phone
 // and recovery codes, and ends their sessions. On the machine it is break-glass
 // and leaves a notice. It refuses with ErrNotEnabled.
-func (s *Store) ResetTwoFactor(ctx context.Context, person int64, by Actor, now time.Time) error {
+func (s *Store) ResetTwoFactor(ctx context.Context, person int64, by Author, now time.Time) error {
 	return s.writer.write(ctx, func(t *tx) error {
+		if _, err := t.may(by, person); err != nil {
+			return err
+		}
 		n, err := t.exec(`DELETE FROM enrollment WHERE person_id = ? AND state = 'enabled'`, person)
 		if err != nil {
 			return err
@@ -499,11 +515,6 @@ func (s *Store) ResetTwoFactor(ctx context.Context, person int64, by Actor, now 
 		if _, err := t.exec(`DELETE FROM attempt WHERE subject = ? AND kind IN ('code', 'recovery')`, id10(person)); err != nil {
 			return err
 		}
-		row := activity{event: FactorReset, actor: by, subject: person}
-		if by.ID == 0 {
-			return t.recordBreakGlass(now, row)
-		}
-		_, err = t.record(now, row)
-		return err
+		return t.recordBy(by.Actor, now, activity{event: FactorReset, actor: by.Actor, subject: person})
 	})
 }

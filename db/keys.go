@@ -1,6 +1,7 @@
 package db
 
 import (
+	"bytes"
 	"context"
 	"crypto/cipher"
 	"crypto/hkdf"
@@ -23,6 +24,7 @@ const lookupKeyLabel = "gatehouse lookup key"
 
 // A keyring seals and opens with the key file's key.
 type keyring struct {
+	id   []byte // tells keys apart, and nothing about them
 	aead cipher.AEAD
 }
 
@@ -33,16 +35,13 @@ func newKey() []byte {
 	return key
 }
 
-// openKeys reads the key file. Only a workspace that is being made may get a
-// new one: over sealed rows a missing key is refused.
-func openKeys(path string, fresh bool) (*keyring, error) {
+// makeKeys reads the key file for a workspace that is being made, and makes it
+// when there is none.
+func makeKeys(path string) (*keyring, error) {
 	key, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) && fresh {
+	if errors.Is(err, fs.ErrNotExist) {
 		key = newKey()
 		err = writeKey(path, key)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("the key file %s is missing; put it back from its safe-keeping, or name its place with --key-file", path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot use the key file %s: %w", path, err)
@@ -62,8 +61,52 @@ func newKeyring(path string, key []byte) (*keyring, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing the sealing key: %w", err)
 	}
-	return &keyring{aead: aead}, nil
+	id, err := hkdf.Key(sha256.New, key, nil, "gatehouse key id v1", 8)
+	if err != nil {
+		return nil, fmt.Errorf("deriving the key's id: %w", err)
+	}
+	return &keyring{id: id, aead: aead}, nil
 }
+
+// ring gives the keys that the database is sealed with now. After a key
+// rotation beside a running server they are read anew.
+func (s *Store) ring(t *tx) (*keyring, error) {
+	var id []byte
+	if err := t.row(`SELECT key_id FROM workspace`).Scan(&id); err != nil {
+		return nil, fmt.Errorf("reading the workspace: %w", err)
+	}
+	if keys := s.keys.Load(); bytes.Equal(keys.id, id) {
+		return keys, nil
+	}
+	keys, err := findKeys(s.keyFile, id)
+	if err != nil {
+		return nil, err
+	}
+	s.keys.Store(keys)
+	return keys, nil
+}
+
+// findKeys reads the key with an id: from the key file or, when a rotation was
+// cut off before its last step, from the file that was to take its place.
+func findKeys(path string, id []byte) (*keyring, error) {
+	for _, file := range []string{path, path + nextKey} {
+		key, err := os.ReadFile(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("cannot use the key file %s: %w", file, err)
+		}
+		keys, err := newKeyring(file, key)
+		if err != nil || bytes.Equal(keys.id, id) {
+			return keys, err
+		}
+	}
+	return nil, fmt.Errorf("the key file %s does not belong to the database; put the right one in its place, or name it with --key-file", path)
+}
+
+// nextKey ends the name of the file that holds the new key during a rotation.
+const nextKey = ".next"
 
 // writeKey makes a key file, readable by its owner only, that is whole or not
 // there: a half-written key would lock everybody out.
@@ -107,16 +150,24 @@ func (k *keyring) open(sealed []byte, context string) ([]byte, error) {
 }
 
 // openLookupKey opens the workspace's own key, which proves that the key file
-// belongs to this database.
+// belongs to this database. Over a workspace a missing key is refused.
 func (s *Store) openLookupKey(ctx context.Context) error {
-	var sealed []byte
-	if err := s.reader.row(ctx, `SELECT lookup_key FROM workspace`).Scan(&sealed); err != nil {
+	var id, sealed []byte
+	if err := s.reader.row(ctx, `SELECT key_id, lookup_key FROM workspace`).Scan(&id, &sealed); err != nil {
 		return fmt.Errorf("reading the workspace: %w", err)
 	}
-	key, err := s.keys.open(sealed, lookupKeyLabel)
-	if err != nil {
-		return fmt.Errorf("the key file %s does not belong to %s; put the right one in its place, or name it with --key-file", s.keyFile, s.path)
+	_, missing := os.Stat(s.keyFile)
+	_, next := os.Stat(s.keyFile + nextKey)
+	if errors.Is(missing, fs.ErrNotExist) && errors.Is(next, fs.ErrNotExist) {
+		return fmt.Errorf("the key file %s is missing; put it back from its safe-keeping, or name its place with --key-file", s.keyFile)
 	}
-	s.lookup = key
+	keys, err := findKeys(s.keyFile, id)
+	if err != nil {
+		return err
+	}
+	if s.lookup, err = keys.open(sealed, lookupKeyLabel); err != nil {
+		return fmt.Errorf("opening the workspace's own key: %w", err)
+	}
+	s.keys.Store(keys)
 	return nil
 }

@@ -159,7 +159,11 @@ func (s *Store) PersonByEmail(ctx context.Context, email string) (Person, error)
 
 // EachPerson calls do for everybody, in the order of their names.
 func (s *Store) EachPerson(ctx context.Context, do func(Person) error) error {
-	rows, err := s.reader.rows(ctx, `SELECT `+personColumns+` ORDER BY p.name, p.id`)
+	return s.eachPerson(ctx, `SELECT `+personColumns+` ORDER BY p.name, p.id`, do)
+}
+
+func (s *Store) eachPerson(ctx context.Context, query string, do func(Person) error) error {
+	rows, err := s.reader.rows(ctx, query)
 	if err != nil {
 		return fmt.Errorf("reading people: %w", err)
 	}
@@ -174,31 +178,6 @@ func (s *Store) EachPerson(ctx context.Context, do func(Person) error) error {
 		}
 	}
 	return rows.Err()
-}
-
-// SetRole gives somebody a role. The last active Super-administrator keeps it:
-// ErrLastSuperAdmin.
-func (s *Store) SetRole(ctx context.Context, person int64, role twofactor.Role, by Actor, now time.Time) error {
-	if !role.Known() {
-		return FieldError{"role", Unknown}
-	}
-	return s.writer.write(ctx, func(t *tx) error {
-		var before twofactor.Role
-		if err := t.row(`SELECT role FROM person WHERE id = ?`, person).Scan(&before); err != nil {
-			return fmt.Errorf("reading a person: %w", err)
-		}
-		if before == role {
-			return nil
-		}
-		if err := t.one(`UPDATE person SET role = ? WHERE id = ?`, string(role), person); err != nil {
-			return err
-		}
-		if err := t.keepSuperAdmin(); err != nil {
-			return err
-		}
-		_, err := t.record(now, activity{event: RoleChanged, actor: by, subject: person, detail: string(before) + " to " + string(role)})
-		return err
-	})
 }
 
 // ErrLastSuperAdmin keeps the workspace from losing its last Super-administrator.

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gatehouse/twofactor"
@@ -64,7 +65,7 @@ type Store struct {
 	path    string
 	keyFile string
 	times   Times
-	keys    *keyring
+	keys    atomic.Pointer[keyring]
 	gate    *hashGate
 	lookup  []byte // keys the hashes of recovery codes and unknown names
 	dummy   string // verified in place of a missing person's password
@@ -93,16 +94,16 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 			return nil, err
 		}
 	}
-	keys, err := openKeys(o.KeyFile, fresh)
-	if err != nil {
-		return nil, err
-	}
 	if fresh {
+		keys, err := makeKeys(o.KeyFile)
+		if err != nil {
+			return nil, err
+		}
 		if err := create(ctx, path, o, keys); err != nil {
 			return nil, err
 		}
 	}
-	s := &Store{path: path, keyFile: o.KeyFile, times: o.Times, keys: keys, gate: newHashGate(), dummy: dummyHash}
+	s := &Store{path: path, keyFile: o.KeyFile, times: o.Times, gate: newHashGate(), dummy: dummyHash}
 	if s.writer, err = openWriter(ctx, path); err != nil {
 		return nil, err
 	}
@@ -217,7 +218,7 @@ func create(ctx context.Context, path string, o Options, keys *keyring) error {
 		if _, err := t.w.conn.ExecContext(t.ctx, o.Schema); err != nil {
 			return fmt.Errorf("making the schema: %w", err)
 		}
-		_, err := t.exec(`INSERT INTO workspace (id, name, lookup_key, made_at) VALUES (1, ?, ?, ?)`, o.Workspace, lookup, o.Now.Unix())
+		_, err := t.exec(`INSERT INTO workspace (id, name, key_id, lookup_key, made_at) VALUES (1, ?, ?, ?, ?)`, o.Workspace, keys.id, lookup, o.Now.Unix())
 		return err
 	})
 	if err := errors.Join(err, w.close()); err != nil {

@@ -86,8 +86,11 @@ func (s *Store) SetUp(ctx context.Context, token, workspace string, n NewPerson,
 
 // SetPolicy turns the two levers. On the machine it is break-glass and leaves a
 // notice.
-func (s *Store) SetPolicy(ctx context.Context, p twofactor.Policy, by Actor, now time.Time) error {
+func (s *Store) SetPolicy(ctx context.Context, p twofactor.Policy, by Author, now time.Time) error {
 	return s.writer.write(ctx, func(t *tx) error {
+		if _, err := t.authority(by); err != nil {
+			return err
+		}
 		n, err := t.exec(`UPDATE workspace SET require_everyone = ?, require_admins = ? WHERE id = 1 AND (require_everyone <> ? OR require_admins <> ?)`,
 			p.Everyone, p.Admins, p.Everyone, p.Admins)
 		if err != nil {
@@ -96,27 +99,25 @@ func (s *Store) SetPolicy(ctx context.Context, p twofactor.Policy, by Actor, now
 		if n == 0 {
 			return nil // as it was
 		}
-		row := activity{event: PolicyChanged, actor: by, detail: policyDetail(p)}
-		if by.ID == 0 {
-			return t.recordBreakGlass(now, row)
-		}
-		_, err = t.record(now, row)
-		return err
+		return t.recordBy(by.Actor, now, activity{event: PolicyChanged, actor: by.Actor, detail: policyDetail(p)})
 	})
 }
 
 // RenameWorkspace changes the workspace's name, or refuses with a FieldError.
-func (s *Store) RenameWorkspace(ctx context.Context, typed string, by Actor, now time.Time) error {
+func (s *Store) RenameWorkspace(ctx context.Context, typed string, by Author, now time.Time) error {
 	name, err := ParseName("workspace", typed)
 	if err != nil {
 		return err
 	}
 	return s.writer.write(ctx, func(t *tx) error {
+		if _, err := t.authority(by); err != nil {
+			return err
+		}
 		n, err := t.exec(`UPDATE workspace SET name = ? WHERE id = 1 AND name <> ?`, name, name)
 		if err != nil || n == 0 {
 			return err
 		}
-		_, err = t.record(now, activity{event: WorkspaceRenamed, actor: by, detail: name})
+		_, err = t.record(now, activity{event: WorkspaceRenamed, actor: by.Actor, detail: name})
 		return err
 	})
 }

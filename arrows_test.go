@@ -1,0 +1,51 @@
+package main
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// arrows is what each room may import of the others, and whose home a third
+// party is. A new arrow is a decision: it is made here, or not at all.
+var arrows = map[string]struct{ rooms, guests []string }{
+	"gatehouse":           {rooms: []string{"cli"}},
+	"gatehouse/cli":       {rooms: []string{"handlers", "db", "twofactor"}, guests: []string{"github.com/alecthomas/kong", "github.com/gofrs/flock", "golang.org/x/term"}},
+	"gatehouse/handlers":  {rooms: []string{"db", "views", "twofactor"}, guests: []string{"github.com/gorilla/sessions", "github.com/a-h/templ"}},
+	"gatehouse/views":     {rooms: []string{"twofactor"}, guests: []string{"github.com/a-h/templ", "github.com/yeqown/go-qrcode"}},
+	"gatehouse/db":        {rooms: []string{"twofactor"}, guests: []string{"modernc.org/sqlite", "golang.org/x/crypto", "golang.org/x/text"}},
+	"gatehouse/db/dbtest": {rooms: []string{"db", "twofactor"}, guests: []string{"github.com/pquerna/otp"}},
+	"gatehouse/twofactor": {guests: []string{"github.com/pquerna/otp"}},
+}
+
+// banned is what the rules must not know.
+var banned = []string{"net/http", "database/sql", "log", "os"}
+
+func TestArrows(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		room, imports := fields[0], fields[1:]
+		allowed, known := arrows[room]
+		if !known {
+			t.Errorf("%s is a new room: give it a row in arrows", room)
+			continue
+		}
+		for _, path := range imports {
+			first, _, _ := strings.Cut(path, "/")
+			inner, ours := strings.CutPrefix(path, "gatehouse/")
+			switch {
+			case ours && !slices.Contains(allowed.rooms, inner):
+				t.Errorf("%s imports %s: that arrow does not exist", room, path)
+			case !ours && strings.Contains(first, ".") && !slices.ContainsFunc(allowed.guests, func(g string) bool { return path == g || strings.HasPrefix(path, g+"/") }):
+				t.Errorf("%s imports %s: it has its home elsewhere", room, path)
+			case room == "gatehouse/twofactor" && slices.Contains(banned, path):
+				t.Errorf("the rules import %s", path)
+			}
+		}
+	}
+}

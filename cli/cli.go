@@ -1,0 +1,203 @@
+// Package cli holds the commands: serve, and what an administrator does on the
+// machine itself.
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"gatehouse/db"
+	"gatehouse/twofactor"
+
+	"github.com/alecthomas/kong"
+	"golang.org/x/term"
+)
+
+// The exit codes.
+const (
+	done       = 0
+	failed     = 1
+	wrongUsage = 2
+)
+
+// Files are what the program carries inside itself.
+type Files struct {
+	Schema string
+	Static fs.FS
+}
+
+// A Process is what a command may touch of the world around it.
+type Process struct {
+	Args   []string
+	Stdin  *os.File
+	Stdout io.Writer
+	Stderr io.Writer
+	Files  Files
+}
+
+// commands is the command line, as kong reads it.
+type commands struct {
+	Data    string `help:"Directory of the workspace's data." default:"./data" env:"GATEHOUSE_DATA" placeholder:"DIR"`
+	KeyFile string `help:"The key file, when it is not gatehouse.key in the data directory." env:"GATEHOUSE_KEY_FILE" placeholder:"FILE"`
+
+	Serve     serveCommand     `cmd:"" default:"withargs" help:"Serve the workspace (the default)."`
+	User      userCommands     `cmd:"" help:"Add people, list them, change their roles."`
+	TwoFactor twoFactorCommand `cmd:"" name:"two-factor" help:"Look after people's second step."`
+	Policy    policyCommands   `cmd:"" help:"Show or set who must use two-factor."`
+	Backup    backupCommand    `cmd:"" help:"Copy the database to a file, while the server runs or not."`
+	Check     checkCommand     `cmd:"" help:"Check the database and open every sealed secret."`
+	Key       keyCommands      `cmd:"" help:"Look after the key."`
+	Version   versionCommand   `cmd:"" help:"Print the version."`
+}
+
+// session is what every command gets.
+type session struct {
+	Process
+	ctx context.Context
+	all *commands
+	now func() time.Time
+}
+
+// Run runs one command and gives its exit code.
+func Run(ctx context.Context, p Process) int {
+	var all commands
+	exit := -1
+	parser, err := kong.New(&all, kong.Name("gatehouse"),
+		kong.Description("The front door of a small workspace: passwords, a second step, recovery codes."),
+		kong.Writers(p.Stdout, p.Stderr), kong.Exit(func(code int) { exit = code }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+	if err != nil {
+		fmt.Fprintln(p.Stderr, "gatehouse:", err)
+		return failed
+	}
+	command, err := parser.Parse(p.Args)
+	if exit >= 0 { // help was asked for
+		return exit
+	}
+	if err != nil {
+		fmt.Fprintf(p.Stderr, "gatehouse: %s; see gatehouse --help\n", err)
+		return wrongUsage
+	}
+	err = command.Run(&session{Process: p, ctx: ctx, all: &all, now: time.Now})
+	var usage usageError
+	switch {
+	case err == nil:
+		return done
+	case errors.As(err, &usage):
+		fmt.Fprintln(p.Stderr, "gatehouse:", err)
+		return wrongUsage
+	}
+	fmt.Fprintln(p.Stderr, "gatehouse:", sentence(err))
+	return failed
+}
+
+// A usageError is a command line that cannot be meant.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
+// sentence words a store's refusal for a terminal.
+func sentence(err error) string {
+	var field db.FieldError
+	switch {
+	case errors.As(err, &field):
+		return fieldSentence(field)
+	case errors.Is(err, db.ErrLastSuperAdmin):
+		return "this is the last active Super-administrator; give somebody else that role first"
+	case errors.Is(err, twofactor.ErrNotEnabled):
+		return "this person has not enabled two-factor, so there is nothing to reset"
+	}
+	return err.Error()
+}
+
+func fieldSentence(e db.FieldError) string {
+	switch e.Problem {
+	case db.Missing:
+		return "the " + e.Field + " is missing"
+	case db.TooShort:
+		return "the password is too short; use at least 8 characters"
+	case db.TooLong:
+		return "the " + e.Field + " is too long"
+	case db.Common:
+		return "this password is among the first that anybody would guess; choose another"
+	case db.Context:
+		return "the password must not be made of the person's or the workspace's name; choose another"
+	case db.NotEmail:
+		return "this is no e-mail address; write it like name@example.org"
+	case db.Taken:
+		return "somebody has this e-mail address already; see gatehouse user list"
+	}
+	return "the " + e.Field + " is not right: " + e.Problem
+}
+
+// open opens the existing workspace for a command beside a server that may be
+// running. Only serve and user add make a new one.
+func (s *session) open(mayMake bool) (*db.Store, error) {
+	if _, err := os.Stat(filepath.Join(s.all.Data, db.FileName)); errors.Is(err, fs.ErrNotExist) && !mayMake {
+		return nil, fmt.Errorf("there is no workspace in %s; name its directory with --data", s.all.Data)
+	}
+	return db.Open(s.ctx, db.Options{Dir: s.all.Data, KeyFile: s.all.KeyFile, Schema: s.Files.Schema, Workspace: "Workspace", Times: db.DefaultTimes, Now: s.now()})
+}
+
+// with opens the workspace, runs do, and closes it again.
+func (s *session) with(do func(*db.Store) error) error {
+	store, err := s.open(false)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(store), store.Close())
+}
+
+// person finds somebody by e-mail, or says where to look.
+func (s *session) person(store *db.Store, email string) (db.Person, error) {
+	p, err := store.PersonByEmail(s.ctx, email)
+	if errors.Is(err, db.ErrNotFound) {
+		return p, fmt.Errorf("nobody has the e-mail address %s; see gatehouse user list", email)
+	}
+	return p, err
+}
+
+// machine is the author of changes made here: the operating system's user.
+func (s *session) machine() db.Actor {
+	name := "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	return db.Machine(name)
+}
+
+// readPassword reads a new password: typed twice at a terminal, or one line of
+// standard input. It is never an argument, which other users could list.
+func (s *session) readPassword() (string, error) {
+	fd := int(s.Stdin.Fd())
+	if !term.IsTerminal(fd) {
+		line, err := bufio.NewReader(s.Stdin).ReadString('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return "", fmt.Errorf("reading the password: %w", err)
+		}
+		return strings.TrimRight(line, "\r\n"), nil
+	}
+	var typed [2]string
+	for i, prompt := range []string{"Password: ", "Once more: "} {
+		fmt.Fprint(s.Stderr, prompt)
+		text, err := term.ReadPassword(fd)
+		fmt.Fprintln(s.Stderr)
+		if err != nil {
+			return "", fmt.Errorf("reading the password: %w", err)
+		}
+		typed[i] = string(text)
+	}
+	if typed[0] != typed[1] {
+		return "", errors.New("the two passwords differ; try again")
+	}
+	return typed[0], nil
+}

@@ -1,0 +1,191 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"gatehouse/db"
+	"gatehouse/twofactor"
+)
+
+type userCommands struct {
+	Add     userAdd     `cmd:"" help:"Add a person; the password comes from the terminal or standard input."`
+	List    userList    `cmd:"" help:"List everybody."`
+	SetRole userSetRole `cmd:"" name:"set-role" help:"Give somebody a role."`
+
+	SetPassword userSetPassword `cmd:"" name:"set-password" help:"Set somebody's password, from the terminal or standard input."`
+	Deactivate  userDeactivate  `cmd:"" help:"End somebody's access."`
+	Reactivate  userReactivate  `cmd:"" help:"Give somebody access again."`
+	Unlock      userUnlock      `cmd:"" help:"Forget somebody's wrong answers, so that they need not wait."`
+}
+
+type userAdd struct {
+	Email string `arg:"" help:"The sign-in name."`
+	Name  string `help:"The display name." required:"" placeholder:"NAME"`
+	Role  string `help:"member, administrator, it-administrator or super-administrator." enum:"member,administrator,it-administrator,super-administrator" default:"member" placeholder:"ROLE"`
+}
+
+// Run adds a person; in an empty data directory it makes the workspace first.
+func (c *userAdd) Run(s *session) error {
+	password, err := s.readPassword()
+	if err != nil {
+		return err
+	}
+	store, err := s.open(true)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = store.Close() }()
+	n := db.NewPerson{Name: c.Name, Email: c.Email, Password: password, Role: twofactor.Role(c.Role)}
+	if _, err := store.AddPerson(s.ctx, n, s.machine(), s.now()); err != nil {
+		return err
+	}
+	fmt.Fprintf(s.Stdout, "%s can sign in now.\n", db.NormalizeEmail(c.Email))
+	return nil
+}
+
+type userList struct {
+	JSON bool `name:"json" help:"One JSON object a line, for scripts."`
+}
+
+// listed is one line of user list --json. Instants that never were are absent.
+type listed struct {
+	Email     string     `json:"email"`
+	Name      string     `json:"name"`
+	Role      string     `json:"role"`
+	Active    bool       `json:"active"`
+	TwoFactor bool       `json:"two_factor"`
+	Since     *time.Time `json:"two_factor_since,omitempty"`
+	CodesLeft int        `json:"recovery_codes_left"`
+	LastIn    *time.Time `json:"last_sign_in,omitempty"`
+}
+
+// Run lists everybody, in the order of their names.
+func (c *userList) Run(s *session) error {
+	return s.with(func(store *db.Store) error {
+		if c.JSON {
+			enc := json.NewEncoder(s.Stdout)
+			return store.EachPerson(s.ctx, func(p db.Person) error {
+				return enc.Encode(listed{p.Email, p.Name, string(p.Role), p.Active, p.State() == twofactor.Enabled, instantOrNone(p.ConfirmedAt), p.CodesLeft, instantOrNone(p.LastSignInAt)})
+			})
+		}
+		w := tabwriter.NewWriter(s.Stdout, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "EMAIL\tNAME\tROLE\tACTIVE\tTWO-FACTOR\tLAST SIGN-IN")
+		err := store.EachPerson(s.ctx, func(p db.Person) error {
+			_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", p.Email, p.Name, p.Role, yesNo(p.Active), p.State(), date(p.LastSignInAt))
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		return w.Flush()
+	})
+}
+
+type userSetRole struct {
+	Email string `arg:"" help:"The sign-in name."`
+	Role  string `arg:"" help:"The new role." enum:"member,administrator,it-administrator,super-administrator"`
+}
+
+// Run gives somebody a role.
+func (c *userSetRole) Run(s *session) error {
+	return s.withPerson(c.Email, "%s is "+c.Role+" now.\n", func(store *db.Store, id int64, by db.Author) error {
+		return store.SetRole(s.ctx, id, twofactor.Role(c.Role), by, s.now())
+	})
+}
+
+type twoFactorCommand struct {
+	Status twoFactorStatus `cmd:"" help:"Show who is enrolled, since when, and how many codes they have left."`
+	Reset  twoFactorReset  `cmd:"" help:"Take somebody's second step away, for a lost phone without recovery codes."`
+}
+
+type twoFactorReset struct {
+	Email string `arg:"" help:"The sign-in name."`
+}
+
+// Run resets a factor. All admins see a notice of it.
+func (c *twoFactorReset) Run(s *session) error {
+	return s.withPerson(c.Email, "%s signs in with the password alone now and can set up two-factor anew.\n", func(store *db.Store, id int64, by db.Author) error {
+		return store.ResetTwoFactor(s.ctx, id, by, s.now())
+	})
+}
+
+type policyCommands struct {
+	Show policyShow `cmd:"" help:"Show the two levers."`
+	Set  policySet  `cmd:"" help:"Turn the levers: the way back in when the policy locks everybody out."`
+}
+
+type policyShow struct{}
+
+// Run shows the two levers.
+func (c *policyShow) Run(s *session) error {
+	return s.with(func(store *db.Store) error { return s.printPolicy(store) })
+}
+
+func (s *session) printPolicy(store *db.Store) error {
+	w, err := store.Workspace(s.ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.Stdout, "Require MFA for everyone: %s\nRequire MFA for admins: %s\n", onOff(w.Policy.Everyone), onOff(w.Policy.Admins))
+	return nil
+}
+
+type policySet struct {
+	Everyone string `help:"on or off." enum:",on,off" default:"" placeholder:"on|off"`
+	Admins   string `help:"on or off." enum:",on,off" default:"" placeholder:"on|off"`
+}
+
+// Run turns the levers that are named. All admins see a notice of it.
+func (c *policySet) Run(s *session) error {
+	if c.Everyone == "" && c.Admins == "" {
+		return usageError("name a lever: --everyone on|off, --admins on|off")
+	}
+	return s.with(func(store *db.Store) error {
+		w, err := store.Workspace(s.ctx)
+		if err != nil {
+			return err
+		}
+		p := w.Policy
+		if c.Everyone != "" {
+			p.Everyone = c.Everyone == "on"
+		}
+		if c.Admins != "" {
+			p.Admins = c.Admins == "on"
+		}
+		if err := store.SetPolicy(s.ctx, p, s.machine().Author(), s.now()); err != nil {
+			return err
+		}
+		return s.printPolicy(store)
+	})
+}
+
+func onOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
+}
+
+func yesNo(yes bool) string {
+	if yes {
+		return "yes"
+	}
+	return "no"
+}
+
+func date(at time.Time) string {
+	if at.IsZero() {
+		return "never"
+	}
+	return at.Format("2006-01-02 15:04 UTC")
+}
+
+func instantOrNone(at time.Time) *time.Time {
+	if at.IsZero() {
+		return nil
+	}
+	return &at
+}

@@ -1,0 +1,573 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"gatehouse/twofactor"
+)
+
+// LinkTTL is how long an invitation or a password link works.
+const LinkTTL = 24 * time.Hour
+
+// PageSize is how many people or activity rows a page lists.
+const PageSize = 50
+
+// A PeoplePage is one page of the list of people.
+type PeoplePage struct {
+	People []Person
+	Next   string // where the next page begins; "" when this is the last
+}
+
+// People lists a page of people: in the order of their names, or those whose
+// name or address has words that begin like the search's, in the order in which
+// they were added. It begins after the key that the page before gave; a key
+// that is none begins at the start.
+func (s *Store) People(ctx context.Context, search, after string) (PeoplePage, error) {
+	query, args := `SELECT `+personColumns+` WHERE (p.name, p.id) > (?, ?) ORDER BY p.name, p.id LIMIT ?`, []any{}
+	id, name := splitKey(after)
+	if match := matchWords(search); match != "" {
+		query = `SELECT ` + personColumns + ` JOIN person_search f ON f.rowid = p.id WHERE person_search MATCH ? AND f.rowid > ? ORDER BY f.rowid LIMIT ?`
+		args = append(args, match, id)
+	} else {
+		args = append(args, name, id)
+	}
+	rows, err := s.reader.rows(ctx, query, append(args, PageSize+1)...)
+	if err != nil {
+		return PeoplePage{}, fmt.Errorf("reading people: %w", err)
+	}
+	defer rows.Close()
+	var page PeoplePage
+	for rows.Next() {
+		p, err := scanPerson(rows.Scan)
+		if err != nil {
+			return PeoplePage{}, err
+		}
+		page.People = append(page.People, p)
+	}
+	if len(page.People) > PageSize {
+		page.People = page.People[:PageSize]
+		last := page.People[PageSize-1]
+		page.Next = id10(last.ID) + " " + last.Name
+	}
+	return page, rows.Err()
+}
+
+// splitKey reads "id name".
+func splitKey(key string) (id int64, name string) {
+	number, name, _ := strings.Cut(key, " ")
+	if _, err := fmt.Sscan(number, &id); err != nil {
+		return 0, ""
+	}
+	return id, name
+}
+
+// matchWords turns what was typed into an FTS5 query: every word is the
+// beginning of a word. Its syntax is not for people, so only letters and
+// digits are let through, each word in quotes.
+func matchWords(typed string) string {
+	if len(typed) > 4*maxName {
+		typed = typed[:4*maxName]
+	}
+	words := strings.FieldsFunc(typed, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	for i, w := range words {
+		words[i] = `"` + w + `"*`
+	}
+	return strings.Join(words, " ")
+}
+
+// Person finds somebody by id, or gives ErrNotFound.
+func (s *Store) Person(ctx context.Context, id int64) (Person, error) {
+	return scanPerson(s.reader.row(ctx, `SELECT `+personColumns+` WHERE p.id = ?`, id).Scan)
+}
+
+// An Author makes a change to somebody else: an admin, or the machine.
+type Author struct {
+	Actor
+	visitor Visitor // of the web; zero on the machine
+}
+
+// Author is the visitor as the author of changes to others.
+func (v Visitor) Author(c Client) Author { return Author{v.Actor(c), v} }
+
+// Author is the machine as the author of changes to people.
+func (a Actor) Author() Author { return Author{Actor: a} }
+
+// may reads the subject of a change and checks, in the transaction that makes
+// it, that the author may make it: the session still stands, the author is
+// still an admin, and only a Super-administrator touches admins.
+func (t *tx) may(by Author, person int64) (Person, error) {
+	p := Person{ID: person}
+	err := t.row(`SELECT email, name, role, active, password_hash = '' FROM person WHERE id = ?`, person).Scan(&p.Email, &p.Name, &p.Role, &p.Active, &p.Invited)
+	if errors.Is(err, sql.ErrNoRows) {
+		return p, ErrNotFound
+	}
+	if err != nil {
+		return p, fmt.Errorf("reading a person: %w", err)
+	}
+	role, err := t.authority(by)
+	if err != nil {
+		return p, err
+	}
+	if p.Role.Admin() && role != twofactor.SuperAdmin {
+		return p, ErrNotAllowed
+	}
+	return p, nil
+}
+
+// authority gives the author's role as it is now. The machine has the highest:
+// whoever has the file has everything.
+func (t *tx) authority(by Author) (twofactor.Role, error) {
+	if by.ID == 0 {
+		return twofactor.SuperAdmin, nil
+	}
+	if err := t.stillSignedIn(by.visitor); err != nil {
+		return "", err
+	}
+	var role twofactor.Role
+	if err := t.row(`SELECT role FROM person WHERE id = ?`, by.ID).Scan(&role); err != nil {
+		return "", fmt.Errorf("reading an author: %w", err)
+	}
+	if !role.Admin() {
+		return "", ErrNotAllowed
+	}
+	return role, nil
+}
+
+// Invite adds a person without a password and makes the link with which they
+// choose one. It refuses with FieldErrors; only a Super-administrator invites
+// admins: ErrNotAllowed.
+func (s *Store) Invite(ctx context.Context, n NewPerson, by Author, now time.Time) (id int64, token string, err error) {
+	name, nameErr := ParseName("name", n.Name)
+	email, emailErr := ParseEmail(n.Email)
+	var roleErr error
+	if !n.Role.Known() {
+		roleErr = FieldError{"role", Unknown}
+	}
+	if err := errors.Join(nameErr, emailErr, roleErr); err != nil {
+		return 0, "", err
+	}
+	err = s.writer.write(ctx, func(t *tx) error {
+		role, err := t.authority(by)
+		if err != nil {
+			return err
+		}
+		if n.Role.Admin() && role != twofactor.SuperAdmin {
+			return ErrNotAllowed
+		}
+		if id, err = t.addPerson(NewPerson{Name: name, Email: email, Role: n.Role}, "", by.Actor, now); err != nil {
+			return err
+		}
+		token, err = t.newLink(id, "invitation", by.Actor, now)
+		return err
+	})
+	return id, token, err
+}
+
+// newLink makes a person's one-time link; it ends the one before.
+func (t *tx) newLink(person int64, kind string, by Actor, now time.Time) (token string, err error) {
+	if _, err := t.exec(`DELETE FROM link WHERE person_id = ?`, person); err != nil {
+		return "", err
+	}
+	token = newToken()
+	if err := t.one(`INSERT INTO link (token_hash, kind, person_id, made_at, expires_at) VALUES (?, ?, ?, ?, ?)`,
+		hashToken(token), kind, person, unix(now), unix(now.Add(LinkTTL))); err != nil {
+		return "", fmt.Errorf("making a link: %w", err)
+	}
+	_, err = t.record(now, activity{event: LinkMade, actor: by, subject: person, method: ByLink, detail: kind})
+	return token, err
+}
+
+// NewLink makes a link with which somebody chooses a new password: an
+// invitation for those who have none yet. The factor is not touched.
+func (s *Store) NewLink(ctx context.Context, person int64, by Author, now time.Time) (token string, err error) {
+	err = s.writer.write(ctx, func(t *tx) error {
+		p, err := t.may(by, person)
+		if err != nil {
+			return err
+		}
+		if !p.Active {
+			return ErrNotFound // a link for somebody who may not sign in leads nowhere
+		}
+		kind := "password"
+		if p.Invited {
+			kind = "invitation"
+		}
+		token, err = t.newLink(person, kind, by.Actor, now)
+		return err
+	})
+	return token, err
+}
+
+// A Link is a one-time link as its page shows it.
+type Link struct {
+	Kind  string // invitation or password
+	Name  string
+	Email string
+}
+
+const linkQuery = `SELECT l.kind, l.person_id, p.name, p.email FROM link l JOIN person p ON p.id = l.person_id AND p.active = 1
+	WHERE l.token_hash = ? AND l.expires_at > ?`
+
+// Link finds the link that a token opens, or gives ErrNotFound when it was
+// used, has expired, was replaced by another, or the person was deactivated.
+func (s *Store) Link(ctx context.Context, token string, now time.Time) (Link, error) {
+	l, _, err := scanLink(s.reader.row(ctx, linkQuery, hashToken(token), unix(now)))
+	return l, err
+}
+
+func scanLink(r row) (l Link, person int64, err error) {
+	err = r.Scan(&l.Kind, &person, &l.Name, &l.Email)
+	if errors.Is(err, sql.ErrNoRows) {
+		return l, 0, ErrNotFound
+	}
+	if err != nil {
+		return l, 0, fmt.Errorf("reading a link: %w", err)
+	}
+	return l, person, nil
+}
+
+// TakeUpLink sets the password that somebody chose through their link, and for
+// an invitation the name. It ends all sessions of the person, never touches the
+// factor, and signs nobody in: the sign-in follows, second step included. It
+// refuses with FieldErrors of name and password; a link works once.
+func (s *Store) TakeUpLink(ctx context.Context, token, name, password string, c Client, now time.Time) (Link, error) {
+	l, err := s.Link(ctx, token, now) // before the slow hash
+	if err != nil {
+		return l, err
+	}
+	w, err := s.Workspace(ctx)
+	if err != nil {
+		return l, err
+	}
+	var nameErr error
+	if l.Kind == "invitation" {
+		name, nameErr = ParseName("name", name)
+	} else {
+		name = l.Name
+	}
+	next, err := NewPassword("password", password, name, l.Email, w.Name)
+	if err := errors.Join(nameErr, err); err != nil {
+		return l, err
+	}
+	hash, err := s.hashPassword(ctx, next)
+	if err != nil {
+		return l, err
+	}
+	return l, s.writer.write(ctx, func(t *tx) error {
+		_, person, err := scanLink(t.row(linkQuery, hashToken(token), unix(now)))
+		if err != nil {
+			return err
+		}
+		if err := t.one(`DELETE FROM link WHERE token_hash = ?`, hashToken(token)); err != nil {
+			return err
+		}
+		if err := t.one(`UPDATE person SET name = ? WHERE id = ?`, name, person); err != nil {
+			return err
+		}
+		if err := t.setPassword(person, hash, now); err != nil {
+			return err
+		}
+		if _, err := t.record(now, activity{event: LinkUsed, actor: Actor{ID: person, Address: c.Address}, subject: person, method: ByLink, detail: l.Kind}); err != nil {
+			return err
+		}
+		_, err = t.record(now, activity{event: PasswordChanged, actor: Actor{ID: person, Address: c.Address}, subject: person, method: ByLink})
+		return err
+	})
+}
+
+// setPassword stores a password, ends the person's sessions and challenges, and
+// forgets the wrong passwords before it.
+func (t *tx) setPassword(person int64, hash string, now time.Time) error {
+	if err := t.one(`UPDATE person SET password_hash = ?, password_changed_at = ? WHERE id = ?`, hash, unix(now), person); err != nil {
+		return err
+	}
+	if err := t.endOthers(person, nil); err != nil {
+		return err
+	}
+	return t.clearCount(countPassword, id10(person))
+}
+
+// SetPassword sets somebody's password on the machine. It refuses with a
+// FieldError of password.
+func (s *Store) SetPassword(ctx context.Context, person int64, typed string, by Author, now time.Time) error {
+	p, err := s.Person(ctx, person)
+	if err != nil {
+		return err
+	}
+	w, err := s.Workspace(ctx)
+	if err != nil {
+		return err
+	}
+	next, err := NewPassword("password", typed, p.Name, p.Email, w.Name)
+	if err != nil {
+		return err
+	}
+	hash, err := s.hashPassword(ctx, next)
+	if err != nil {
+		return err
+	}
+	return s.writer.write(ctx, func(t *tx) error {
+		if _, err := t.may(by, person); err != nil {
+			return err
+		}
+		if err := t.setPassword(person, hash, now); err != nil {
+			return err
+		}
+		if _, err := t.exec(`DELETE FROM link WHERE person_id = ?`, person); err != nil {
+			return err
+		}
+		_, err := t.record(now, activity{event: PasswordChanged, actor: by.Actor, subject: person, method: ByCommand})
+		return err
+	})
+}
+
+// ErrOwnRole keeps people from changing their own role.
+var ErrOwnRole = errors.New("nobody changes their own role")
+
+// ChangePerson changes somebody's name, address and role. It refuses with
+// FieldErrors of name, email and role, and with ErrOwnRole, ErrNotAllowed or
+// ErrLastSuperAdmin. A new role or address ends the person's sessions.
+func (s *Store) ChangePerson(ctx context.Context, person int64, n NewPerson, by Author, now time.Time) error {
+	name, nameErr := ParseName("name", n.Name)
+	email, emailErr := ParseEmail(n.Email)
+	var roleErr error
+	if !n.Role.Known() {
+		roleErr = FieldError{"role", Unknown}
+	}
+	if err := errors.Join(nameErr, emailErr, roleErr); err != nil {
+		return err
+	}
+	return s.writer.write(ctx, func(t *tx) error {
+		before, err := t.may(by, person)
+		if err != nil {
+			return err
+		}
+		if n.Role != before.Role {
+			if err := t.changeRole(before, n.Role, by, now); err != nil {
+				return err
+			}
+		}
+		if name == before.Name && email == before.Email {
+			return nil
+		}
+		_, err = t.exec(`UPDATE person SET name = ?, email = ? WHERE id = ?`, name, email, person)
+		if isUnique(err) {
+			return FieldError{"email", Taken}
+		}
+		if err != nil {
+			return err
+		}
+		detail := "name"
+		if email != before.Email {
+			detail = "e-mail address"
+			if by.ID != person {
+				if err := t.endOthers(person, nil); err != nil {
+					return err
+				}
+			}
+		}
+		_, err = t.record(now, activity{event: PersonChanged, actor: by.Actor, subject: person, detail: detail})
+		return err
+	})
+}
+
+// changeRole gives a role, within the rules: only a Super-administrator makes
+// admins, nobody changes their own, and the last Super-administrator stays.
+func (t *tx) changeRole(p Person, role twofactor.Role, by Author, now time.Time) error {
+	if by.ID == p.ID {
+		return ErrOwnRole
+	}
+	own, err := t.authority(by)
+	if err != nil {
+		return err
+	}
+	if role.Admin() && own != twofactor.SuperAdmin {
+		return ErrNotAllowed
+	}
+	if err := t.one(`UPDATE person SET role = ? WHERE id = ?`, string(role), p.ID); err != nil {
+		return err
+	}
+	if err := t.keepSuperAdmin(); err != nil {
+		return err
+	}
+	_, err = t.record(now, activity{event: RoleChanged, actor: by.Actor, subject: p.ID, detail: string(p.Role) + " to " + string(role)})
+	return err
+}
+
+// SetRole gives somebody a role, within the same rules.
+func (s *Store) SetRole(ctx context.Context, person int64, role twofactor.Role, by Author, now time.Time) error {
+	if !role.Known() {
+		return FieldError{"role", Unknown}
+	}
+	return s.writer.write(ctx, func(t *tx) error {
+		p, err := t.may(by, person)
+		if err != nil || p.Role == role {
+			return err
+		}
+		return t.changeRole(p, role, by, now)
+	})
+}
+
+// SetActive deactivates somebody, which ends their sessions and links, or
+// reactivates them. Nobody deactivates themselves (ErrOwnRole), and the last
+// active Super-administrator stays (ErrLastSuperAdmin).
+func (s *Store) SetActive(ctx context.Context, person int64, active bool, by Author, now time.Time) error {
+	return s.writer.write(ctx, func(t *tx) error {
+		p, err := t.may(by, person)
+		if err != nil || p.Active == active {
+			return err
+		}
+		if by.ID == person {
+			return ErrOwnRole
+		}
+		if err := t.one(`UPDATE person SET active = ? WHERE id = ?`, active, person); err != nil {
+			return err
+		}
+		event := PersonReactivated
+		if !active {
+			event = PersonDeactivated
+			if err := t.keepSuperAdmin(); err != nil {
+				return err
+			}
+			if err := t.endOthers(person, nil); err != nil {
+				return err
+			}
+			if _, err := t.exec(`DELETE FROM link WHERE person_id = ?`, person); err != nil {
+				return err
+			}
+		}
+		_, err = t.record(now, activity{event: event, actor: by.Actor, subject: person})
+		return err
+	})
+}
+
+// EndSessionsOf ends all of somebody's sessions and challenges.
+func (s *Store) EndSessionsOf(ctx context.Context, person int64, by Author, now time.Time) error {
+	return s.writer.write(ctx, func(t *tx) error {
+		if _, err := t.may(by, person); err != nil {
+			return err
+		}
+		if err := t.endOthers(person, nil); err != nil {
+			return err
+		}
+		_, err := t.record(now, activity{event: SessionsEnded, actor: by.Actor, subject: person})
+		return err
+	})
+}
+
+// Unlock forgets somebody's wrong answers, so that they need not wait. It is
+// break-glass on the machine and leaves a notice.
+func (s *Store) Unlock(ctx context.Context, person int64, by Author, now time.Time) error {
+	return s.writer.write(ctx, func(t *tx) error {
+		if _, err := t.may(by, person); err != nil {
+			return err
+		}
+		if _, err := t.exec(`DELETE FROM attempt WHERE subject = ?`, id10(person)); err != nil {
+			return err
+		}
+		return t.recordBy(by.Actor, now, activity{event: PersonUnlocked, actor: by.Actor, subject: person})
+	})
+}
+
+// recordBy writes an activity row and, when the machine was its author, a notice.
+func (t *tx) recordBy(by Actor, now time.Time, row activity) error {
+	if by.ID == 0 {
+		return t.recordBreakGlass(now, row)
+	}
+	_, err := t.record(now, row)
+	return err
+}
+
+// DismissNotice takes a notice away for all admins. One that is gone already is
+// no error.
+func (s *Store) DismissNotice(ctx context.Context, id int64, by Author, now time.Time) error {
+	return s.writer.write(ctx, func(t *tx) error {
+		if _, err := t.authority(by); err != nil {
+			return err
+		}
+		n, err := t.exec(`UPDATE notice SET dismissed_at = ?, dismissed_by = ? WHERE id = ? AND dismissed_at IS NULL`, unix(now), by.ID, id)
+		if err != nil || n == 0 {
+			return err
+		}
+		_, err = t.record(now, activity{event: NoticeDismissed, actor: by.Actor})
+		return err
+	})
+}
+
+// AdminsWithoutCodes reports whether no active admin has a recovery code left,
+// so that a lost phone could lock the workspace's last admin out.
+func (s *Store) AdminsWithoutCodes(ctx context.Context) (bool, error) {
+	var some bool
+	err := s.reader.row(ctx, `SELECT EXISTS (SELECT 1 FROM person p JOIN enrollment e ON e.person_id = p.id AND e.state = 'enabled'
+		JOIN recovery_code c ON c.enrollment_id = e.id AND c.used_at IS NULL WHERE p.role <> 'member' AND p.active = 1)`).Scan(&some)
+	if err != nil {
+		return false, fmt.Errorf("looking for admins with recovery codes: %w", err)
+	}
+	return !some, nil
+}
+
+// EachNotEnrolled calls do for every active person whose factor is not Enabled,
+// in the order of their names.
+func (s *Store) EachNotEnrolled(ctx context.Context, do func(Person) error) error {
+	return s.eachPerson(ctx, `SELECT `+personColumns+` WHERE p.active = 1 AND e.id IS NULL ORDER BY p.name, p.id`, do)
+}
+
+// A Filter narrows the activity. Zero fields do not.
+type Filter struct {
+	Person      int64 // who did it or whom it is about
+	Event       Event
+	From, Until time.Time // Until is excluded
+	Before      int64     // rows older than the one with this number, for the next page
+}
+
+// query gives the statement that lists a filter's rows, the newest first. Each
+// form has an index that gives the rows in that order.
+func (f Filter) query(limit int) (string, []any) {
+	before := f.Before
+	if before == 0 {
+		before = 1<<63 - 1
+	}
+	until := int64(1<<63 - 1)
+	if !f.Until.IsZero() {
+		until = unix(f.Until)
+	}
+	from := int64(0)
+	if !f.From.IsZero() {
+		from = unix(f.From)
+	}
+	where, args := `a.id < ? AND a.at >= ? AND a.at < ?`, []any{before, from, until}
+	if f.Event != "" {
+		where += ` AND a.event = ?`
+		args = append(args, string(f.Event))
+	}
+	if f.Person != 0 {
+		// Two index walks that the union merges in order.
+		args = append(append(append([]any{f.Person}, args...), f.Person), append(args, limit)...)
+		return `SELECT ` + rowColumns + ` WHERE a.id IN (
+			SELECT a.id FROM activity a WHERE a.subject_id = ? AND ` + where + `
+			UNION SELECT a.id FROM activity a WHERE a.actor_id = ? AND ` + where + ` ORDER BY 1 DESC LIMIT ?) ORDER BY a.id DESC`, args
+	}
+	return `SELECT ` + rowColumns + ` WHERE ` + where + ` ORDER BY a.id DESC LIMIT ?`, append(args, limit)
+}
+
+// An ActivityPage is one page of activity.
+type ActivityPage struct {
+	Rows []Row
+	Next int64 // the number to begin before; 0 when this is the last
+}
+
+// Activity lists a page of activity, the newest first.
+func (s *Store) Activity(ctx context.Context, f Filter) (ActivityPage, error) {
+	query, args := f.query(PageSize + 1)
+	rows, err := scanRows(s.reader.rows(ctx, query, args...))
+	if err != nil || len(rows) <= PageSize {
+		return ActivityPage{Rows: rows}, err
+	}
+	return ActivityPage{Rows: rows[:PageSize], Next: rows[PageSize-1].ID}, nil
+}

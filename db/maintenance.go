@@ -1,0 +1,252 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"gatehouse/twofactor"
+)
+
+// Backup writes a consistent copy of the database to a file that must not exist
+// yet, while the server goes on. The copy is checked before it gets its name,
+// readable by its owner only, and never holds the key.
+func (s *Store) Backup(ctx context.Context, target string) error {
+	if _, err := os.Lstat(target); !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s exists already; choose another name", target)
+	}
+	making := target + ".new"
+	if err := os.Remove(making); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("clearing %s: %w", making, err)
+	}
+	f, err := os.OpenFile(making, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600) // VACUUM INTO takes an empty file, and would make one that all may read
+	if err != nil {
+		return fmt.Errorf("cannot make the backup: %w", err)
+	}
+	if err := errors.Join(f.Close(), s.copyInto(ctx, making), checkCopy(ctx, making)); err != nil {
+		return errors.Join(err, os.Remove(making))
+	}
+	if err := os.Rename(making, target); err != nil {
+		return fmt.Errorf("cannot make the backup: %w", err)
+	}
+	return syncDir(filepath.Dir(target))
+}
+
+func (s *Store) copyInto(ctx context.Context, target string) error {
+	name, err := dsn(s.path, "rw")
+	if err != nil {
+		return err
+	}
+	source, err := sql.Open("sqlite", name)
+	if err != nil {
+		return fmt.Errorf("opening %s: %w", s.path, err)
+	}
+	defer source.Close()
+	if _, err := source.ExecContext(ctx, `VACUUM INTO ?`, target); err != nil {
+		return fmt.Errorf("copying the database: %w", err)
+	}
+	copied, err := os.OpenFile(target, os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("opening the copy: %w", err)
+	}
+	return errors.Join(copied.Sync(), copied.Close())
+}
+
+// checkCopy refuses a copy that is damaged.
+func checkCopy(ctx context.Context, path string) error {
+	name, err := dsn(path, "ro")
+	if err != nil {
+		return err
+	}
+	file, err := sql.Open("sqlite", name)
+	if err != nil {
+		return fmt.Errorf("opening %s: %w", path, err)
+	}
+	defer file.Close()
+	return integrity(ctx, file)
+}
+
+// integrity runs SQLite's own checks.
+func integrity(ctx context.Context, file *sql.DB) error {
+	var verdict string
+	if err := file.QueryRowContext(ctx, `PRAGMA integrity_check(1)`).Scan(&verdict); err != nil {
+		return fmt.Errorf("checking the file: %w", err)
+	}
+	if verdict != "ok" {
+		return fmt.Errorf("the database is damaged (%s); put a backup in its place", verdict)
+	}
+	rows, err := file.QueryContext(ctx, `PRAGMA foreign_key_check`)
+	if err != nil {
+		return fmt.Errorf("checking references: %w", err)
+	}
+	defer rows.Close()
+	if rows.Next() {
+		return errors.New("the database refers to rows that are not there; put a backup in its place")
+	}
+	return rows.Err()
+}
+
+// Check runs SQLite's integrity and foreign-key checks and opens every sealed
+// secret. It gives how many there are.
+func (s *Store) Check(ctx context.Context) (secrets int, err error) {
+	if err := integrity(ctx, s.reader.db); err != nil {
+		return 0, err
+	}
+	err = s.writer.write(ctx, func(t *tx) error {
+		keys, err := s.ring(t)
+		if err != nil {
+			return err
+		}
+		return t.eachSealed(func(r sealedRow) error {
+			secrets++
+			_, err := keys.open(r.secret, r.context())
+			if err != nil {
+				return fmt.Errorf("the secret of person %d: %w", r.person, err)
+			}
+			return nil
+		})
+	})
+	return secrets, err
+}
+
+// A sealedRow is an enrolment as far as its seal is concerned.
+type sealedRow struct {
+	id, secret []byte
+	person     int64
+	state      string
+}
+
+func (r sealedRow) context() string {
+	state := twofactor.Pending
+	if r.state == "enabled" {
+		state = twofactor.Enabled
+	}
+	return sealContext(state, r.person, r.id)
+}
+
+// eachSealed calls do for every sealed secret. The rows are read a thousand at
+// a time, since do may write.
+func (t *tx) eachSealed(do func(sealedRow) error) error {
+	last := []byte{}
+	for {
+		page, err := t.sealedAfter(last)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		for _, r := range page {
+			if err := do(r); err != nil {
+				return err
+			}
+		}
+		last = page[len(page)-1].id
+	}
+}
+
+func (t *tx) sealedAfter(last []byte) ([]sealedRow, error) {
+	rows, err := t.rows(`SELECT id, secret, person_id, state FROM enrollment WHERE id > ? ORDER BY id LIMIT 1000`, last)
+	if err != nil {
+		return nil, fmt.Errorf("reading sealed secrets: %w", err)
+	}
+	defer rows.Close()
+	var page []sealedRow
+	for rows.Next() {
+		var r sealedRow
+		if err := rows.Scan(&r.id, &r.secret, &r.person, &r.state); err != nil {
+			return nil, fmt.Errorf("reading a sealed secret: %w", err)
+		}
+		page = append(page, r)
+	}
+	return page, rows.Err()
+}
+
+// RotateKey seals everything anew under a new key, which then takes the key
+// file's place. The new key is on the disk before the one transaction that uses
+// it, and the key file is replaced after it: cut off anywhere, the workspace
+// opens, and rotating again finishes the work. A running server notices.
+func (s *Store) RotateKey(ctx context.Context, by Actor, now time.Time) (secrets int, err error) {
+	next, err := s.nextKeys()
+	if err != nil {
+		return 0, err
+	}
+	err = s.writer.write(ctx, func(t *tx) error {
+		old, err := s.ring(t)
+		if err != nil {
+			return err
+		}
+		err = t.eachSealed(func(r sealedRow) error {
+			plain, err := old.open(r.secret, r.context())
+			if err != nil {
+				return fmt.Errorf("the secret of person %d: %w", r.person, err)
+			}
+			sealed, err := next.seal(plain, r.context())
+			if err != nil {
+				return err
+			}
+			secrets++
+			return t.one(`UPDATE enrollment SET secret = ? WHERE id = ?`, sealed, r.id)
+		})
+		if err != nil {
+			return err
+		}
+		lookup, err := next.seal(s.lookup, lookupKeyLabel)
+		if err != nil {
+			return err
+		}
+		if err := t.one(`UPDATE workspace SET key_id = ?, lookup_key = ? WHERE id = 1`, next.id, lookup); err != nil {
+			return err
+		}
+		return t.recordBreakGlass(now, activity{event: KeyRotated, actor: by})
+	})
+	if err != nil {
+		return 0, err
+	}
+	s.keys.Store(next)
+	return secrets, s.adoptNextKey()
+}
+
+// nextKeys gives the key to rotate to: a new one, or the one that a rotation
+// which was cut off had made and not used.
+func (s *Store) nextKeys() (*keyring, error) {
+	if err := s.adoptNextKey(); err != nil { // a rotation that lacked only its last step
+		return nil, err
+	}
+	path := s.keyFile + nextKey
+	key, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		key = newKey()
+		err = writeKey(path, key)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot make the new key %s: %w", path, err)
+	}
+	return newKeyring(path, key)
+}
+
+// adoptNextKey puts the new key in the key file's place when the database is
+// sealed with it.
+func (s *Store) adoptNextKey() error {
+	path := s.keyFile + nextKey
+	key, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("cannot use the new key %s: %w", path, err)
+	}
+	keys, err := newKeyring(path, key)
+	if err != nil {
+		return err
+	}
+	if string(keys.id) != string(s.keys.Load().id) {
+		return nil
+	}
+	if err := os.Rename(path, s.keyFile); err != nil {
+		return fmt.Errorf("everything is sealed with the new key, but it cannot take the key file's place; move %s to %s: %w", path, s.keyFile, err)
+	}
+	return syncDir(filepath.Dir(s.keyFile))
+}

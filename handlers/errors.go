@@ -1,0 +1,93 @@
+package handlers
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"gatehouse/db"
+	"gatehouse/twofactor"
+	"gatehouse/views"
+)
+
+// The ways in which a request ends before a store is asked.
+var (
+	errNoPage    = errors.New("no such page")
+	errOtherSite = errors.New("a form of another site")
+	errOtherHost = errors.New("a request under another name")
+	errStopped   = errors.New("stopped by the policy")
+	errTooLarge  = errors.New("the form is too large")
+	errPanic     = errors.New("panic")
+)
+
+// waitOf gives how long a refusal makes people wait, in whole seconds.
+func waitOf(err error, now time.Time) (time.Duration, bool) {
+	var wait twofactor.Wait
+	if !errors.As(err, &wait) {
+		return 0, false
+	}
+	return max(time.Second, wait.Until.Sub(now).Round(time.Second)), true
+}
+
+// fail answers an error that no handler has turned into a card. It is the one
+// place that maps errors to statuses; none of their texts reaches a page.
+func (s *Server) fail(v *visit, err error) {
+	var problem views.Problem
+	switch {
+	case errors.Is(err, db.ErrSignedOut):
+		_ = s.goTo(v, withNext("/signin", wanted(v.r)))
+		return
+	case errors.Is(err, twofactor.ErrChallengeOver):
+		_ = s.goTo(v, "/signin?ended=challenge")
+		return
+	case errors.Is(err, errStopped):
+		_ = s.goTo(v, withNext("/my/profile/two-factor", wanted(v.r)))
+		return
+	case errors.Is(err, errNoPage), errors.Is(err, db.ErrNotFound):
+		problem = views.NotFound()
+	case errors.Is(err, db.ErrNotAllowed):
+		problem = views.NotAllowed()
+	case errors.Is(err, errOtherSite):
+		problem = views.OtherSite()
+	case errors.Is(err, errOtherHost):
+		problem = views.OtherHost(s.base.String())
+	case errors.Is(err, errTooLarge):
+		problem = views.TooLarge()
+	case errors.Is(err, db.ErrBusy):
+		v.w.Header().Set("Retry-After", strconv.Itoa(busyWait))
+		problem = views.Busy()
+	default:
+		s.log.Error("fault", "request", requestID(v.ctx()), "route", v.r.Pattern, "error", err)
+		problem = views.Unavailable(requestID(v.ctx()))
+	}
+	s.showProblem(v, problem)
+}
+
+// busyWait is after how many seconds it is worth trying again when too many
+// passwords were being checked at once.
+const busyWait = 3
+
+// showProblem shows a whole page that tells what went wrong. It works while the
+// database does not.
+func (s *Server) showProblem(v *visit, problem views.Problem) {
+	f := views.Frame{Assets: s.assets, Now: v.now}
+	if v.signedIn() {
+		f.Workspace = v.who.Workspace.Name
+	}
+	err := s.show(v, problem.Status, views.ProblemCard(problem), views.ProblemPage(f, problem))
+	if err != nil {
+		s.log.Error("fault while telling of a fault", "request", requestID(v.ctx()), "error", err)
+		http.Error(v.w, http.StatusText(problem.Status), problem.Status)
+	}
+}
+
+// form reads the form that was posted, or gives errTooLarge.
+func (v *visit) form() error {
+	err := v.r.ParseForm()
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return errTooLarge
+	}
+	return nil // a form that cannot be parsed is one without fields
+}

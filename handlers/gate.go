@@ -1,0 +1,149 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"gatehouse/db"
+	"gatehouse/twofactor"
+)
+
+// A visit is one request with what the gate has learnt of its sender.
+type visit struct {
+	w      http.ResponseWriter
+	r      *http.Request
+	now    time.Time
+	client db.Client
+
+	who       db.Visitor   // zero for anybody who is not signed in
+	challenge db.Challenge // on challenge routes
+	token     string       // the challenge's, on challenge routes
+}
+
+func (v *visit) ctx() context.Context { return v.r.Context() }
+
+// htmx reports whether a fragment is wanted. It decides rendering only.
+func (v *visit) htmx() bool { return v.r.Header.Get("HX-Request") == "true" }
+
+// signedIn reports whether the gate has found a session.
+func (v *visit) signedIn() bool { return v.who.Person.ID != 0 }
+
+// loadsPage reports whether a person has opened a page, as opposed to a
+// fragment, a HEAD, or a browser that fetches ahead.
+func (v *visit) loadsPage() bool {
+	purpose := v.r.Header.Get("Sec-Purpose") + v.r.Header.Get("Purpose")
+	return v.r.Method == http.MethodGet && !v.htmx() && !strings.Contains(purpose, "prefetch")
+}
+
+// gate lets through whom the route's access column admits, and answers for the
+// handler when it fails.
+func (s *Server) gate(row route) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		v := &visit{w: w, r: r, now: s.now(), client: db.Client{Address: s.clientAddress(r), Browser: r.UserAgent()}}
+		v.client.Known = s.cookies.token(r, browserCookie)
+		err := s.admit(v, row.access)
+		if err == nil {
+			err = row.handler(s, v)
+		}
+		if err != nil {
+			s.fail(v, err)
+		}
+	}
+}
+
+// admit decides on the access column alone.
+func (s *Server) admit(v *visit, needed access) error {
+	switch needed {
+	case public:
+		return nil
+	case challenge:
+		return s.admitChallenge(v)
+	}
+	who, err := s.cookies.visitor(v.r)
+	if err != nil {
+		return err
+	}
+	v.who = who
+	if err := s.store.Touch(v.ctx(), v.who, v.now); err != nil {
+		return err
+	}
+	if v.who.State == twofactor.Pending && v.loadsPage() {
+		if err := s.store.DiscardPending(v.ctx(), v.who); err != nil {
+			return err
+		}
+		v.who.State = twofactor.NotConfigured
+	}
+	if v.who.Stopped && needed > enrolling {
+		return errStopped
+	}
+	if needed == admin && !v.who.Person.Role.Admin() {
+		return db.ErrNotAllowed
+	}
+	return nil
+}
+
+func (s *Server) admitChallenge(v *visit) (err error) {
+	v.token = s.cookies.token(v.r, challengeCookie)
+	if v.token == "" {
+		return twofactor.ErrChallengeOver
+	}
+	v.challenge, err = s.store.Challenge(v.ctx(), v.token, v.now)
+	return err
+}
+
+// visitor finds who is signed in on a public route; nobody is no error.
+func (s *Server) visitor(v *visit) error {
+	who, err := s.cookies.visitor(v.r)
+	if errors.Is(err, db.ErrSignedOut) {
+		return nil
+	}
+	v.who = who
+	return err
+}
+
+// localPath gives an address to go on to if it is a page of this server, and ""
+// otherwise: a link to the sign-in must not lead to somebody else's copy of it.
+func localPath(next string) string {
+	if len(next) > 1024 || !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.ContainsAny(next, "\\\x00\r\n\t") {
+		return ""
+	}
+	u, err := url.Parse(next)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || strings.HasPrefix(u.Path, "//") || strings.Contains(u.Path, "\\") {
+		return ""
+	}
+	for _, r := range u.Path {
+		if r < 0x20 || r == 0x7f {
+			return ""
+		}
+	}
+	if strings.HasPrefix(u.Path, "/sign") || u.Path == "/" {
+		return "" // leads nowhere that the portal does not
+	}
+	return u.RequestURI()
+}
+
+// wanted is the page that a request was for: its own address, or for an action
+// the page that the action belongs to.
+func wanted(r *http.Request) string {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return localPath(r.URL.RequestURI())
+	}
+	for _, row := range routes {
+		if row.method == r.Method && row.String() == r.Pattern && row.page != "" {
+			return localPath(row.page)
+		}
+	}
+	return localPath(r.URL.Path)
+}
+
+// withNext adds where to go afterwards to an address.
+func withNext(address, next string) string {
+	if next == "" || next == "/my" || next == address {
+		return address
+	}
+	return address + "?" + url.Values{"next": {next}}.Encode()
+}

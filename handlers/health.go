@@ -1,0 +1,21 @@
+package handlers
+
+import (
+	"io"
+	"net/http"
+)
+
+// showHealth answers machines: 200 "ok" while the database answers.
+func (s *Server) showHealth(v *visit) error {
+	v.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if err := s.store.Ping(v.ctx()); err != nil || s.stopping.Load() {
+		if err != nil {
+			s.log.Error("health", "request", requestID(v.ctx()), "error", err)
+		}
+		v.w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(v.w, "unavailable\n")
+		return nil
+	}
+	_, _ = io.WriteString(v.w, "ok\n")
+	return nil
+}

@@ -1,0 +1,164 @@
+package handlers
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"gatehouse/views"
+)
+
+// bodyLimit is the largest form that is read, in bytes.
+const bodyLimit = 64 << 10
+
+// requestKey holds a request's id in its context.
+type requestKey struct{}
+
+// requestID names a request in the log and on pages that tell of a fault.
+func requestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestKey{}).(string)
+	return id
+}
+
+// middleware wraps everything that is true of every request.
+func (s *Server) middleware(next http.Handler) http.Handler {
+	guard := http.NewCrossOriginProtection()
+	if s.base != nil {
+		// Behind a proxy that changes the Host header the browser's origin is the base URL.
+		if err := guard.AddTrustedOrigin(s.base.Scheme + "://" + s.base.Host); err != nil {
+			s.log.Error("the base URL is no origin", "error", err)
+		}
+	}
+	guard.SetDenyHandler(s.gate(route{access: public, handler: func(*Server, *visit) error { return errOtherSite }}))
+	handler := s.host(limitBody(guard.Handler(next)))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := s.now()
+		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, rand.Text()[:12]))
+		rec := &recorder{ResponseWriter: w}
+		s.headers(rec.Header())
+		defer func() {
+			if fault := recover(); fault != nil {
+				if fault == http.ErrAbortHandler {
+					panic(fault)
+				}
+				s.log.Error("panic", "request", requestID(r.Context()), "fault", fault, "stack", string(debug.Stack()))
+				if rec.status == 0 {
+					s.fail(&visit{w: rec, r: r, now: began}, errPanic)
+				}
+			}
+			// The route's pattern, not the address: an address may hold a one-time link.
+			s.log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("request", requestID(r.Context())), slog.String("route", r.Pattern),
+				slog.Int("status", rec.status), slog.Int("bytes", rec.bytes), slog.Duration("took", s.now().Sub(began).Round(time.Microsecond)))
+		}()
+		handler.ServeHTTP(rec, r)
+	})
+}
+
+// headers sets what every answer carries, redirects and faults included.
+func (s *Server) headers(h http.Header) {
+	h.Set("Content-Security-Policy", s.policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "same-origin") // no-referrer would make forms on plain http send Origin: null
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=()")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Vary", "HX-Request")
+	if s.https() {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+}
+
+// contentSecurityPolicy allows our own files and the layout's own scripts, by
+// their hashes, and nothing else.
+func contentSecurityPolicy() string {
+	return "default-src 'none'; script-src 'self' " + strings.Join(views.ScriptHashes(), " ") +
+		"; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'"
+}
+
+// host refuses requests under another name than the base URL's, so that no
+// page of another name can pass for the workspace. /healthz is asked by
+// machines under any name.
+func (s *Server) host(next http.Handler) http.Handler {
+	if s.base == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.EqualFold(r.Host, s.base.Host) && r.URL.Path != "/healthz" {
+			s.gate(route{access: public, handler: func(*Server, *visit) error { return errOtherHost }})(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func limitBody(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, bodyLimit)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// clientAddress is where the request came from: the connection's other end, or
+// what trusted proxies say in X-Forwarded-For, read from the right until the
+// first address that is not one of theirs.
+func (s *Server) clientAddress(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	peer, err := netip.ParseAddr(host)
+	if err != nil {
+		return ""
+	}
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(hops) - 1; i >= 0 && s.trusts(peer); i-- {
+		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
+			break
+		}
+		peer = hop
+	}
+	return peer.Unmap().WithZone("").String()
+}
+
+func (s *Server) trusts(peer netip.Addr) bool {
+	for _, prefix := range s.proxies {
+		if prefix.Contains(peer.Unmap()) {
+			return true
+		}
+	}
+	return false
+}
+
+// A recorder notes what was answered, for the log.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	bytes  int
+}
+
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	n, err := r.ResponseWriter.Write(b)
+	r.bytes += n
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

@@ -1,0 +1,88 @@
+package handlers
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"gatehouse/db"
+	"gatehouse/views"
+
+	"github.com/a-h/templ"
+)
+
+// show answers with a fragment to htmx, and otherwise with the whole page that
+// holds the same fragment. It renders before it writes, so that a fault while
+// rendering is not half a page.
+func (s *Server) show(v *visit, status int, fragment, page templ.Component) error {
+	component := page
+	if v.htmx() {
+		component = fragment
+	}
+	var b bytes.Buffer
+	if err := component.Render(v.ctx(), &b); err != nil {
+		return fmt.Errorf("rendering: %w", err)
+	}
+	h := v.w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(b.Len()))
+	v.w.WriteHeader(status)
+	_, _ = v.w.Write(b.Bytes()) // the browser may be gone
+	return nil
+}
+
+// goTo sends the browser on to another page. htmx would put the page into the
+// card, so it is told to go there itself.
+func (s *Server) goTo(v *visit, address string) error {
+	if v.htmx() {
+		v.w.Header().Set("HX-Redirect", address)
+		v.w.WriteHeader(http.StatusOK)
+		return nil
+	}
+	http.Redirect(v.w, v.r, address, http.StatusSeeOther)
+	return nil
+}
+
+// frame is what surrounds the page of this visit.
+func (s *Server) frame(v *visit) (views.Frame, error) {
+	f := views.Frame{Assets: s.assets, Path: v.r.URL.Path, Now: v.now}
+	if !v.signedIn() {
+		w, err := s.store.Workspace(v.ctx())
+		f.Workspace = w.Name
+		return f, err
+	}
+	f.Workspace = v.who.Workspace.Name
+	f.Visitor = views.Visitor{Name: v.who.Person.Name, Email: v.who.Person.Email, Role: v.who.Person.Role, Stopped: v.who.Stopped}
+	if v.who.Person.Role.Admin() {
+		var err error
+		if f.Notices, err = s.notices(v); err != nil {
+			return f, err
+		}
+	}
+	return f, nil
+}
+
+// statusOf maps a refusal to its status: 429 for a wait, 422 for anything else
+// that was typed, 200 for none.
+func (s *Server) statusOf(v *visit, refusal error) int {
+	wait, waiting := waitOf(refusal, v.now)
+	switch {
+	case waiting:
+		v.w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)))
+		return http.StatusTooManyRequests
+	case refusal != nil:
+		return http.StatusUnprocessableEntity
+	}
+	return http.StatusOK
+}
+
+// sessionsOf gives the store's sessions as the profile shows them.
+func sessionsOf(list []db.Session) []views.Session {
+	out := make([]views.Session, 0, len(list))
+	for _, one := range list {
+		out = append(out, views.Session{ID: one.Handle, Browser: views.Browser(one.Browser), Address: one.Address, StartedAt: one.StartedAt, SeenAt: one.SeenAt, Current: one.Current})
+	}
+	return out
+}

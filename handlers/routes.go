@@ -1,0 +1,91 @@
+package handlers
+
+import (
+	"fmt"
+	"net/http"
+)
+
+// access is who may come to a route. It is decided on the route that matched,
+// never on the address, so that no spelling of a path leads around it.
+type access int
+
+const (
+	public    access = iota // anybody
+	challenge               // whoever has given a right password and owes the second step
+	enrolling               // anybody signed in, also whom the policy stops
+	member                  // anybody signed in whom the policy does not stop
+	admin                   // members with an admin's role
+)
+
+// A route is one row of the map.
+type route struct {
+	method  string
+	path    string
+	access  access
+	page    string // where a GET on an action's address goes; "" where a GET row stands for itself
+	handler func(*Server, *visit) error
+}
+
+// routes is every address there is: nothing else is reachable.
+var routes = []route{
+	{"GET", "/{$}", public, "", (*Server).showStart},
+	{"GET", "/healthz", public, "", (*Server).showHealth},
+	{"GET", "/static/{file}", public, "", (*Server).showFile},
+	{"GET", "/favicon.ico", public, "", (*Server).showIcon},
+
+	{"GET", "/setup/{token}", public, "", (*Server).showSetup},
+	{"POST", "/setup/{token}", public, "", (*Server).setUp},
+
+	{"GET", "/signin", public, "", (*Server).showSignIn},
+	{"POST", "/signin", public, "", (*Server).signIn},
+	{"GET", "/signin/two-factor", challenge, "", (*Server).showChallenge},
+	{"POST", "/signin/two-factor", challenge, "", (*Server).verifyCode},
+	{"POST", "/signin/two-factor/recovery", challenge, "/signin/two-factor", (*Server).redeemRecoveryCode},
+	{"POST", "/signin/two-factor/cancel", challenge, "/signin/two-factor", (*Server).cancelChallenge},
+	{"POST", "/signout", enrolling, "/my", (*Server).signOut},
+
+	{"GET", "/help/two-factor", enrolling, "", (*Server).showHelp},
+
+	{"GET", "/my", member, "", (*Server).showHome},
+	{"GET", "/my/profile", member, "", (*Server).showProfile},
+	{"POST", "/my/profile/password", member, "/my/profile", (*Server).changePassword},
+	{"POST", "/my/profile/sessions/end", member, "/my/profile", (*Server).endSessions},
+
+	{"GET", "/my/profile/two-factor", enrolling, "", (*Server).showTwoFactor},
+	{"POST", "/my/profile/two-factor/enable", enrolling, "/my/profile/two-factor", (*Server).enableTwoFactor},
+	{"POST", "/my/profile/two-factor/confirm", enrolling, "/my/profile/two-factor", (*Server).confirmTwoFactor},
+	{"POST", "/my/profile/two-factor/regenerate", member, "/my/profile/two-factor", (*Server).regenerateRecoveryCodes},
+	{"POST", "/my/profile/two-factor/disable", member, "/my/profile/two-factor", (*Server).disableTwoFactor},
+
+	{"GET", "/admin/settings/security", admin, "", (*Server).showSecurity},
+	{"POST", "/admin/settings/security", admin, "", (*Server).setPolicy},
+	{"GET", "/admin/settings/general", admin, "", (*Server).showGeneral},
+	{"POST", "/admin/settings/general", admin, "", (*Server).renameWorkspace},
+}
+
+// mux hands each request to the row that matches it, through the gate.
+func (s *Server) mux() *http.ServeMux {
+	mux := http.NewServeMux()
+	for _, row := range routes {
+		mux.HandleFunc(row.method+" "+row.path, s.gate(row))
+		if row.page != "" {
+			mux.HandleFunc("GET "+row.path, func(w http.ResponseWriter, r *http.Request) {
+				http.Redirect(w, r, row.page, http.StatusSeeOther)
+			})
+		}
+	}
+	mux.HandleFunc("/", s.gate(route{access: public, handler: func(*Server, *visit) error { return errNoPage }}))
+	return mux
+}
+
+// String gives a row as the tests and the log name it.
+func (r route) String() string { return fmt.Sprintf("%s %s", r.method, r.path) }
+
+// Routes names every route, for tests and documents: "GET /my".
+func Routes() []string {
+	var names []string
+	for _, row := range routes {
+		names = append(names, row.String())
+	}
+	return names
+}

@@ -1,0 +1,192 @@
+package handlers_test
+
+import (
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/handlers"
+	"gatehouse/twofactor"
+)
+
+// reach says, for each address, which kinds of visitors get an answer of its
+// own: a(nonymous), c(hallenge), o(bliged by the policy), m(ember), A(dmin).
+// Everybody else is sent away. A route without a row here fails the test.
+var reach = map[string]string{
+	"GET /{$}":           "acomA",
+	"GET /healthz":       "acomA",
+	"GET /static/{file}": "acomA",
+	"GET /favicon.ico":   "acomA",
+
+	"GET /setup/{token}":  "acomA",
+	"POST /setup/{token}": "acomA",
+
+	"GET /signin":                      "acomA",
+	"POST /signin":                     "acomA",
+	"GET /signin/two-factor":           "c",
+	"POST /signin/two-factor":          "c",
+	"POST /signin/two-factor/recovery": "c",
+	"POST /signin/two-factor/cancel":   "c",
+	"POST /signout":                    "omA",
+	"GET /help/two-factor":             "omA",
+
+	"GET /my":                       "mA",
+	"GET /my/profile":               "mA",
+	"POST /my/profile/password":     "mA",
+	"POST /my/profile/sessions/end": "mA",
+
+	"GET /my/profile/two-factor":             "omA",
+	"POST /my/profile/two-factor/enable":     "omA",
+	"POST /my/profile/two-factor/confirm":    "omA",
+	"POST /my/profile/two-factor/regenerate": "mA",
+	"POST /my/profile/two-factor/disable":    "mA",
+
+	"GET /admin/settings/security":  "A",
+	"POST /admin/settings/security": "A",
+	"GET /admin/settings/general":   "A",
+	"POST /admin/settings/general":  "A",
+}
+
+// TestRoutes walks every route as every kind of visitor, with and without htmx.
+func TestRoutes(t *testing.T) {
+	visitors := map[rune]func() *browser{}
+	for _, kind := range "acomA" {
+		visitors[kind] = visitorsOf(t, kind)
+	}
+	for _, route := range handlers.Routes() {
+		who, known := reach[route]
+		if !known {
+			t.Errorf("%s has no row in reach: decide who may come", route)
+			continue
+		}
+		for _, kind := range "acomA" {
+			for _, htmx := range []bool{false, true} {
+				name := route + " as " + string(kind)
+				if htmx {
+					name += " with htmx"
+				}
+				t.Run(name, func(t *testing.T) {
+					b := visitors[kind]()
+					b.htmx = htmx
+					a := walk(b, route)
+					sentAway := sentAway(a, kind, route)
+					if reached := !sentAway; reached != strings.ContainsRune(who, kind) {
+						t.Errorf("reached %v, want %v: status %d, Location %q, HX-Redirect %q", reached, !reached, a.status, a.header.Get("Location"), a.header.Get("HX-Redirect"))
+					}
+					if a.status >= 500 {
+						t.Errorf("status %d\n%s", a.status, a.body)
+					}
+					for _, header := range []string{"Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy", "Cross-Origin-Opener-Policy", "Cross-Origin-Resource-Policy", "Permissions-Policy", "Cache-Control", "Vary"} {
+						if a.header.Get(header) == "" {
+							t.Errorf("no %s", header)
+						}
+					}
+				})
+			}
+		}
+	}
+	if len(reach) != len(handlers.Routes()) {
+		t.Errorf("%d rows in reach for %d routes", len(reach), len(handlers.Routes()))
+	}
+}
+
+// visitorsOf makes browsers of one kind, all on a site of that kind's own.
+func visitorsOf(t *testing.T, kind rune) func() *browser {
+	t.Helper()
+	s := newSite(t)
+	role := map[rune]twofactor.Role{'a': twofactor.Member, 'c': twofactor.Member, 'o': twofactor.Administrator, 'm': twofactor.Member, 'A': twofactor.Administrator}[kind]
+	s.add("ada@example.org", role)
+	if kind == 'c' {
+		s.enrolled("ada@example.org")
+	}
+	if kind == 'o' {
+		if err := s.store.SetPolicy(ctx, twofactor.Policy{Admins: true}, machine.Author(), s.now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return func() *browser {
+		s.pass(15 * time.Second) // as often as one address may sign in for ever
+		switch kind {
+		case 'a':
+			return s.browser()
+		case 'c':
+			return s.challenged("ada@example.org")
+		}
+		return s.signedIn("ada@example.org")
+	}
+}
+
+// walk sends an empty request to a route.
+func walk(b *browser, route string) answer {
+	method, path, _ := strings.Cut(route, " ")
+	path = strings.NewReplacer("{$}", "", "{token}", "x", "{file}", "x", "{id}", "1").Replace(path)
+	if method == "POST" {
+		return b.post(path)
+	}
+	return b.send(httptest.NewRequest(method, path, nil))
+}
+
+// sentAway reports whether the gate answered in place of the route.
+func sentAway(a answer, kind rune, route string) bool {
+	to := a.header.Get("Location") + a.header.Get("HX-Redirect")
+	return a.status == 403 || to == "/signin?ended=challenge" || strings.HasPrefix(to, "/signin?next=") ||
+		kind == 'o' && strings.HasPrefix(to, "/my/profile/two-factor") ||
+		to == "/signin" && route != "POST /signin/two-factor/cancel"
+}
+
+// TestGetOnAnAction goes to the action's page.
+func TestGetOnAnAction(t *testing.T) {
+	s := newSite(t)
+	for path, page := range map[string]string{
+		"/my/profile/two-factor/confirm":    "/my/profile/two-factor",
+		"/my/profile/two-factor/enable":     "/my/profile/two-factor",
+		"/my/profile/two-factor/regenerate": "/my/profile/two-factor",
+		"/my/profile/two-factor/disable":    "/my/profile/two-factor",
+		"/my/profile/password":              "/my/profile",
+		"/my/profile/sessions/end":          "/my/profile",
+		"/signin/two-factor/recovery":       "/signin/two-factor",
+		"/signin/two-factor/cancel":         "/signin/two-factor",
+		"/signout":                          "/my",
+	} {
+		s.browser().get(path).to(page)
+	}
+}
+
+// TestSpelledOtherwise tries to come to a page by another spelling of it.
+func TestSpelledOtherwise(t *testing.T) {
+	s := newSite(t)
+	s.add("ada@example.org", twofactor.Member)
+	b := s.signedIn("ada@example.org")
+	for _, path := range []string{"/%61dmin/settings/security", "/admin/./settings/security", "/admin//settings/security", "/my/../admin/settings/security", "/ADMIN/settings/security", "/admin/settings/security/"} {
+		a := b.get(path)
+		if a.status == 200 {
+			t.Errorf("%s was opened", path)
+		}
+	}
+	for _, method := range []string{"TRACE", "PUT", "DELETE", "OPTIONS", "PATCH"} {
+		r := httptest.NewRequest(method, "/my/profile", nil)
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+		if a := b.send(r); a.status != 404 && a.status != 405 {
+			t.Errorf("%s: status %d", method, a.status)
+		}
+	}
+}
+
+func TestOtherSites(t *testing.T) {
+	s := newSite(t)
+	s.add("ada@example.org", twofactor.Member)
+	b := s.signedIn("ada@example.org")
+	for name, header := range map[string][2]string{
+		"a form of another site": {"Sec-Fetch-Site", "cross-site"},
+		"a form of another port": {"Sec-Fetch-Site", "same-site"},
+		"another origin":         {"Origin", "https://evil.example"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := httptest.NewRequest("POST", "/signout", nil)
+			r.Header.Set(header[0], header[1])
+			b.send(r).is(403)
+			b.get("/my").is(200)
+		})
+	}
+}

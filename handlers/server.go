@@ -1,0 +1,66 @@
+package handlers
+
+import (
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"gatehouse/db"
+	"gatehouse/views"
+)
+
+// Config is what a server needs. Every field is required but BaseURL and
+// TrustedProxies.
+type Config struct {
+	Store  *db.Store
+	Static fs.FS // the static files
+	Log    *slog.Logger
+	Now    func() time.Time
+
+	BaseURL        *url.URL       // how browsers reach the server; nil for whatever they used
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For counts
+	InsecureHTTP   bool           // served over plain http beyond this machine: admins see a notice
+}
+
+// A Server answers every request of the workspace.
+type Server struct {
+	store    *db.Store
+	log      *slog.Logger
+	now      func() time.Time
+	base     *url.URL
+	proxies  []netip.Prefix
+	insecure bool
+	assets   views.Assets
+	files    map[string]asset
+	policy   string // the Content-Security-Policy
+	cookies  *cookieStore
+	stopping atomic.Bool
+	handler  http.Handler
+}
+
+// New prepares a server; nothing is served before ServeHTTP is called.
+func New(c Config) (*Server, error) {
+	s := &Server{store: c.Store, log: c.Log, now: c.Now, base: c.BaseURL, proxies: c.TrustedProxies, insecure: c.InsecureHTTP}
+	var err error
+	if s.files, s.assets, err = loadAssets(c.Static); err != nil {
+		return nil, err
+	}
+	s.policy = contentSecurityPolicy()
+	s.cookies = &cookieStore{store: c.Store, now: c.Now, secure: s.https()}
+	s.handler = s.middleware(s.mux())
+	return s, nil
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// Stop makes /healthz answer 503, so that a load balancer sends nobody here any
+// more while open requests are being finished.
+func (s *Server) Stop() { s.stopping.Store(true) }
+
+// https reports whether browsers reach the server over https.
+func (s *Server) https() bool { return s.base != nil && s.base.Scheme == "https" }

@@ -1,0 +1,138 @@
+package handlers
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"gatehouse/db"
+
+	"github.com/gorilla/sessions"
+)
+
+// The cookies. Under https their names begin with __Host-, which a browser
+// takes only from this very host and over https.
+const (
+	sessionCookie   = "gatehouse"
+	challengeCookie = "gatehouse-challenge"
+	browserCookie   = "gatehouse-browser"
+)
+
+// browserCookieAge is how long a browser stays known, in seconds: 180 days.
+const browserCookieAge = 180 * 24 * 60 * 60
+
+// visitorKey is where a loaded session holds its db.Visitor.
+const visitorKey = "visitor"
+
+// cookieStore is gorilla/sessions' Store over the database: a cookie carries
+// 256 random bits, and everything else is a row that can be listed and ended.
+// The rows are made and ended by the store's own transactions, together with
+// what opens or closes them; saving here only writes the cookie.
+type cookieStore struct {
+	store  *db.Store
+	now    func() time.Time
+	secure bool
+}
+
+var _ sessions.Store = (*cookieStore)(nil)
+
+// Get gives the request's session, read from the database once.
+func (c *cookieStore) Get(r *http.Request, name string) (*sessions.Session, error) {
+	return sessions.GetRegistry(r).Get(c, name)
+}
+
+// New reads the session that the cookie names. A cookie that names none gives a
+// new session and no error; a fault of the database is an error, never
+// "nobody".
+func (c *cookieStore) New(r *http.Request, name string) (*sessions.Session, error) {
+	session := sessions.NewSession(c, name)
+	session.Options = c.options(name)
+	session.IsNew = true
+	session.ID = c.token(r, name)
+	if session.ID == "" || name != c.name(sessionCookie) {
+		return session, nil
+	}
+	who, err := c.store.Visitor(r.Context(), session.ID, c.now())
+	if errors.Is(err, db.ErrSignedOut) {
+		return session, nil
+	}
+	if err != nil {
+		return session, err
+	}
+	session.IsNew = false
+	session.Values[visitorKey] = who
+	return session, nil
+}
+
+// Save writes the session's cookie, or takes it away when MaxAge is negative.
+func (c *cookieStore) Save(_ *http.Request, w http.ResponseWriter, session *sessions.Session) error {
+	value := session.ID
+	if session.Options.MaxAge < 0 {
+		value = ""
+	}
+	http.SetCookie(w, sessions.NewCookie(session.Name(), value, session.Options))
+	return nil
+}
+
+// options sets every attribute: gorilla's defaults suit no sign-in.
+func (c *cookieStore) options(name string) *sessions.Options {
+	o := &sessions.Options{Path: "/", HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteLaxMode}
+	if name == c.name(browserCookie) {
+		o.MaxAge = browserCookieAge
+	}
+	return o
+}
+
+func (c *cookieStore) name(cookie string) string {
+	if c.secure {
+		return "__Host-" + cookie
+	}
+	return cookie
+}
+
+// token gives what a cookie carries, or "".
+func (c *cookieStore) token(r *http.Request, cookie string) string {
+	if got, err := r.Cookie(c.name(cookie)); err == nil && len(got.Value) <= 64 {
+		return got.Value
+	}
+	return ""
+}
+
+// visitor gives who holds the request's session, or db.ErrSignedOut.
+func (c *cookieStore) visitor(r *http.Request) (db.Visitor, error) {
+	session, err := c.Get(r, c.name(sessionCookie))
+	if err != nil {
+		return db.Visitor{}, err
+	}
+	who, ok := session.Values[visitorKey].(db.Visitor)
+	if !ok {
+		return db.Visitor{}, db.ErrSignedOut
+	}
+	return who, nil
+}
+
+// set writes a cookie with a new token; an empty token takes the cookie away.
+func (c *cookieStore) set(v *visit, cookie, token string) error {
+	session := sessions.NewSession(c, c.name(cookie))
+	session.ID, session.Options = token, c.options(c.name(cookie))
+	if token == "" {
+		session.Options.MaxAge = -1
+	}
+	return session.Save(v.r, v.w)
+}
+
+// pass writes the cookies of what a step of the sign-in opened, and takes away
+// those that it closed.
+func (c *cookieStore) pass(v *visit, p db.Passage) error {
+	if p.Challenge != "" {
+		return c.set(v, challengeCookie, p.Challenge)
+	}
+	err := c.set(v, sessionCookie, p.Session)
+	if p.Browser != "" {
+		err = errors.Join(err, c.set(v, browserCookie, p.Browser))
+	}
+	if c.token(v.r, challengeCookie) != "" {
+		err = errors.Join(err, c.set(v, challengeCookie, ""))
+	}
+	return err
+}

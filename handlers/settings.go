@@ -1,0 +1,93 @@
+package handlers
+
+import (
+	"net/http"
+
+	"gatehouse/db"
+	"gatehouse/twofactor"
+	"gatehouse/views"
+)
+
+// notices are what admins see above every page.
+func (s *Server) notices(v *visit) ([]views.Notice, error) {
+	var out []views.Notice
+	if s.insecure {
+		out = append(out, views.InsecureHTTP())
+	}
+	if !v.who.OpenNotices {
+		return out, nil
+	}
+	open, err := s.store.Notices(v.ctx())
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range open {
+		out = append(out, views.Notice{Text: views.BreakGlass(string(one.Event), one.Actor, one.Subject, one.Detail, one.At), DismissID: one.ID})
+	}
+	return out, nil
+}
+
+// showSecurity shows the two levers.
+func (s *Server) showSecurity(v *visit) error {
+	return s.showSecurityCard(v, views.Security{Policy: v.who.Workspace.Policy})
+}
+
+func (s *Server) showSecurityCard(v *visit, card views.Security) error {
+	for lever, into := range map[twofactor.Policy]*views.Stopped{{Everyone: true}: &card.Everyone, {Admins: true}: &card.Admins} {
+		stopped, err := s.store.WouldStop(v.ctx(), v.who, lever)
+		if err != nil {
+			return err
+		}
+		*into = views.Stopped{Count: stopped.Count, Names: stopped.Names, You: stopped.You}
+	}
+	f, err := s.frame(v)
+	if err != nil {
+		return err
+	}
+	return s.show(v, http.StatusOK, views.SecurityCard(card), views.SecurityPage(f, card))
+}
+
+// setPolicy turns the levers; it counts from everybody's next request on.
+func (s *Server) setPolicy(v *visit) error {
+	if err := v.form(); err != nil {
+		return err
+	}
+	policy := twofactor.Policy{Everyone: v.r.PostFormValue("require_everyone") != "", Admins: v.r.PostFormValue("require_admins") != ""}
+	if err := s.store.SetPolicy(v.ctx(), policy, v.who.Author(v.client), v.now); err != nil {
+		return err
+	}
+	v.who.Workspace.Policy = policy
+	return s.showSecurityCard(v, views.Security{Policy: policy, Success: views.PolicySaved(policy)})
+}
+
+// showGeneral shows the workspace's name.
+func (s *Server) showGeneral(v *visit) error {
+	return s.showGeneralCard(v, http.StatusOK, views.General{Workspace: views.Field{Value: v.who.Workspace.Name}})
+}
+
+func (s *Server) showGeneralCard(v *visit, status int, card views.General) error {
+	f, err := s.frame(v)
+	if err != nil {
+		return err
+	}
+	return s.show(v, status, views.GeneralCard(card), views.GeneralPage(f, card))
+}
+
+// renameWorkspace changes the workspace's name.
+func (s *Server) renameWorkspace(v *visit) error {
+	if err := v.form(); err != nil {
+		return err
+	}
+	typed := v.r.PostFormValue("workspace")
+	err := s.store.RenameWorkspace(v.ctx(), typed, v.who.Author(v.client), v.now)
+	if problems, ok := fieldProblems(err); ok {
+		return s.showGeneralCard(v, http.StatusUnprocessableEntity, views.General{Workspace: problems.field("workspace", typed)})
+	}
+	if err != nil {
+		return err
+	}
+	if v.who.Workspace.Name, err = db.ParseName("workspace", typed); err != nil {
+		return err
+	}
+	return s.showGeneralCard(v, http.StatusOK, views.General{Workspace: views.Field{Value: v.who.Workspace.Name}, Success: views.WorkspaceRenamed()})
+}

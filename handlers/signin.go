@@ -1,0 +1,157 @@
+package handlers
+
+import (
+	"net/http"
+
+	"gatehouse/db"
+	"gatehouse/twofactor"
+	"gatehouse/views"
+
+	"errors"
+)
+
+// showStart leads to the portal, which leads to the sign-in.
+func (s *Server) showStart(v *visit) error { return s.goTo(v, "/my") }
+
+// showSignIn shows the form, or leads on whoever is signed in already.
+func (s *Server) showSignIn(v *visit) error {
+	next := localPath(v.r.FormValue("next"))
+	if err := s.visitor(v); err != nil {
+		return err
+	}
+	if v.signedIn() {
+		if next == "" {
+			next = "/my"
+		}
+		return s.goTo(v, next)
+	}
+	return s.showSignInCard(v, http.StatusOK, views.SignIn{Next: next, Notice: views.SignInNotice(v.r.FormValue("ended"), next != "")})
+}
+
+func (s *Server) showSignInCard(v *visit, status int, card views.SignIn) error {
+	f, err := s.frame(v)
+	if err != nil {
+		return err
+	}
+	return s.show(v, status, views.SignInCard(card), views.SignInPage(f, card))
+}
+
+// signIn checks e-mail and password.
+func (s *Server) signIn(v *visit) error {
+	if err := v.form(); err != nil {
+		return err
+	}
+	card := views.SignIn{Email: v.r.PostFormValue("email"), Next: localPath(v.r.PostFormValue("next"))}
+	passage, err := s.store.SignIn(v.ctx(), card.Email, v.r.PostFormValue("password"), card.Next, v.client, v.now)
+	if db.IsRefusal(err) {
+		card.Alert = views.SignInRefused(err, v.now)
+		card.Wait, _ = waitOf(err, v.now)
+		return s.showSignInCard(v, s.statusOf(v, err), card)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.cookies.pass(v, passage); err != nil {
+		return err
+	}
+	if passage.Challenge != "" {
+		return s.goTo(v, "/signin/two-factor")
+	}
+	return s.goOn(v, passage)
+}
+
+// goOn leads to where somebody was going before the sign-in.
+func (s *Server) goOn(v *visit, p db.Passage) error {
+	if p.Next != "" {
+		return s.goTo(v, p.Next)
+	}
+	return s.goTo(v, "/my")
+}
+
+// showChallenge shows the second step.
+func (s *Server) showChallenge(v *visit) error {
+	return s.showChallengeCard(v, http.StatusOK, views.Challenge{})
+}
+
+func (s *Server) showChallengeCard(v *visit, status int, card views.Challenge) error {
+	card.Email, card.Sheet = v.challenge.Email, v.challenge.Sheet
+	f := views.Frame{Workspace: v.challenge.Workspace, Assets: s.assets, Now: v.now}
+	return s.show(v, status, views.ChallengeCard(card), views.ChallengePage(f, card))
+}
+
+// verifyCode passes the second step with a code from the app.
+func (s *Server) verifyCode(v *visit) error {
+	if err := v.form(); err != nil {
+		return err
+	}
+	passage, err := s.store.VerifyCode(v.ctx(), v.token, v.r.PostFormValue("code"), v.client, v.now)
+	var wrong twofactor.WrongCode
+	if errors.As(err, &wrong) && wrong.Left == 0 {
+		return s.endChallenge(v, err)
+	}
+	if db.IsRefusal(err) && !errors.Is(err, twofactor.ErrChallengeOver) {
+		card := views.Challenge{CodeAlert: views.ChallengeRefused(err, v.now)}
+		card.Wait, _ = waitOf(err, v.now)
+		return s.showChallengeCard(v, s.statusOf(v, err), card)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.cookies.pass(v, passage); err != nil {
+		return err
+	}
+	return s.goOn(v, passage)
+}
+
+// redeemRecoveryCode passes the second step with a recovery code.
+func (s *Server) redeemRecoveryCode(v *visit) error {
+	if err := v.form(); err != nil {
+		return err
+	}
+	passage, left, err := s.store.RedeemRecoveryCode(v.ctx(), v.token, v.r.PostFormValue("recovery_code"), v.client, v.now)
+	if errors.Is(err, twofactor.ErrWrongRecovery) && left == 0 {
+		return s.endChallenge(v, err)
+	}
+	if db.IsRefusal(err) && !errors.Is(err, twofactor.ErrChallengeOver) {
+		card := views.Challenge{RecoveryAlert: views.ChallengeRefused(err, v.now)}
+		card.Wait, _ = waitOf(err, v.now)
+		return s.showChallengeCard(v, s.statusOf(v, err), card)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.cookies.pass(v, passage); err != nil {
+		return err
+	}
+	return s.goOn(v, passage)
+}
+
+// endChallenge shows the sign-in again after the last wrong code.
+func (s *Server) endChallenge(v *visit, refusal error) error {
+	if err := s.cookies.set(v, challengeCookie, ""); err != nil {
+		return err
+	}
+	return s.showSignInCard(v, http.StatusUnprocessableEntity, views.SignIn{Email: v.challenge.Email, Alert: views.ChallengeEnded(refusal, v.now)})
+}
+
+// cancelChallenge goes back to the sign-in, for somebody else.
+func (s *Server) cancelChallenge(v *visit) error {
+	if err := s.store.CancelChallenge(v.ctx(), v.token); err != nil {
+		return err
+	}
+	if err := s.cookies.set(v, challengeCookie, ""); err != nil {
+		return err
+	}
+	return s.goTo(v, "/signin")
+}
+
+// signOut ends the session; its pending enrolment goes with it.
+func (s *Server) signOut(v *visit) error {
+	if err := s.store.EndSession(v.ctx(), v.who, v.client, v.now); err != nil {
+		return err
+	}
+	if err := s.cookies.set(v, sessionCookie, ""); err != nil {
+		return err
+	}
+	return s.goTo(v, "/signin?ended=signout")
+}

@@ -1,0 +1,257 @@
+package handlers_test
+
+import (
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/db/dbtest"
+	"gatehouse/handlers"
+	"gatehouse/twofactor"
+)
+
+func TestSetup(t *testing.T) {
+	both(t, func(t *testing.T, htmx bool) {
+		s := newSite(t)
+		token, err := s.store.NewSetupToken(ctx, s.now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := s.browser()
+		b.get("/setup/"+token).is(200, `name="workspace"`, `name="name"`, `name="email"`, `name="password"`)
+		b.get("/setup/another").is(404)
+		b.htmx = htmx
+		b.post("/setup/"+token, "workspace", "Acme", "name", "Ada", "email", "not an address", "password", "12345678").
+			is(422, "Acme", "Ada", "not an address", "Enter an e-mail address", "among the first").lacks("12345678")
+		b.post("/setup/"+token, "workspace", "Acme & Söhne", "name", "Ada", "email", "ada@example.org", "password", dbtest.Password).to("/my")
+		b.htmx = false
+		b.get("/my").is(200, "Acme & Söhne", "Ada")
+		b.get("/admin/settings/security").is(200)
+		s.browser().get("/setup/" + token).is(404)
+		s.browser().post("/setup/"+token, "workspace", "Evil", "name", "Eve", "email", "eve@example.org", "password", dbtest.Password).is(404)
+		if _, err := s.store.NewSetupToken(ctx, s.now); err == nil {
+			t.Error("a second set-up link was made")
+		}
+	})
+}
+
+func TestSignIn(t *testing.T) {
+	both(t, func(t *testing.T, htmx bool) {
+		s := newSite(t)
+		s.add("ada@example.org", twofactor.Member)
+		b := s.browser()
+		b.get("/my/profile").to("/signin?next=%2Fmy%2Fprofile")
+		b.get("/signin?next=%2Fmy%2Fprofile").is(200, "Sign in", `value="/my/profile"`)
+		b.htmx = htmx
+		b.post("/signin", "email", "ada@example.org", "password", "wrong horse", "next", "/my/profile").is(422, "did not match", "ada@example.org", "/my/profile").lacks("wrong horse")
+		b.post("/signin", "email", "ada@example.org", "password", dbtest.Password, "next", "/my/profile").to("/my/profile")
+		b.htmx = false
+		b.get("/signin").to("/my")
+		b.post("/signout").to("/signin?ended=signout")
+		b.get("/my").to("/signin")
+	})
+}
+
+// TestNext tries to lead somebody to another site after the sign-in.
+func TestNext(t *testing.T) {
+	s := newSite(t)
+	s.add("ada@example.org", twofactor.Member)
+	for _, next := range []string{"https://evil.example/", "//evil.example", "/\\evil.example", "\\\\evil.example", "/%2F/evil.example/..", "javascript:alert(1)", "/\tevil", "/my\r\nX: y", "///evil.example", "/%5Cevil.example"} {
+		a := s.browser().post("/signin", "email", "ada@example.org", "password", dbtest.Password, "next", next)
+		to := a.header.Get("Location")
+		u, err := url.Parse(to)
+		if err != nil || u.Host != "" || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.ContainsAny(to, "\\") {
+			t.Errorf("next %q leads to %q", next, to)
+		}
+		s.pass(time.Minute)
+	}
+}
+
+func TestSessionsEnd(t *testing.T) {
+	s := newSite(t)
+	s.add("ada@example.org", twofactor.Member)
+	t.Run("after an hour without a request", func(t *testing.T) {
+		b := s.signedIn("ada@example.org")
+		s.pass(59 * time.Minute)
+		b.get("/my").is(200)
+		s.pass(59 * time.Minute)
+		b.get("/my").is(200)
+		s.pass(time.Hour)
+		b.get("/my").to("/signin")
+	})
+	t.Run("a day after the sign-in, whatever happens", func(t *testing.T) {
+		b := s.signedIn("ada@example.org")
+		for range 47 {
+			s.pass(30 * time.Minute)
+			b.get("/my").is(200)
+		}
+		s.pass(31 * time.Minute)
+		b.get("/my").to("/signin")
+	})
+	t.Run("one by one, and all others", func(t *testing.T) {
+		one, two, three := s.signedIn("ada@example.org"), s.signedIn("ada@example.org"), s.signedIn("ada@example.org")
+		a := one.get("/my/profile").is(200, "Firefox on Linux", "192.0.2.7")
+		_, after, _ := strings.Cut(a.body, `name="session" value="`)
+		handle, _, _ := strings.Cut(after, `"`)
+		one.post("/my/profile/sessions/end", "session", handle).to("/my/profile?done=session")
+		ended := 0
+		for _, b := range []*browser{two, three} {
+			if b.get("/my").status == http.StatusSeeOther {
+				ended++
+			}
+		}
+		if ended != 1 {
+			t.Errorf("%d of two others ended, want one", ended)
+		}
+		one.post("/my/profile/sessions/end", "others", "all").to("/my/profile?done=sessions")
+		one.get("/my").is(200)
+		two.get("/my").to("/signin")
+		three.get("/my").to("/signin")
+	})
+	t.Run("another person's session does not", func(t *testing.T) {
+		s.add("eve@example.org", twofactor.Member)
+		ada, eve := s.signedIn("ada@example.org"), s.signedIn("eve@example.org")
+		a := ada.get("/my/profile").is(200)
+		_, after, _ := strings.Cut(a.body, `name="session" value="`)
+		handle, _, _ := strings.Cut(after, `"`)
+		eve.post("/my/profile/sessions/end", "session", handle)
+		ada.get("/my").is(200)
+	})
+}
+
+func TestChangePassword(t *testing.T) {
+	both(t, func(t *testing.T, htmx bool) {
+		s := newSite(t)
+		s.add("ada@example.org", twofactor.Member)
+		b, other := s.signedIn("ada@example.org"), s.signedIn("ada@example.org")
+		b.htmx = htmx
+		b.post("/my/profile/password", "current_password", "wrong", "new_password", "a quite different one").is(422, "Password did not match.")
+		b.post("/my/profile/password", "current_password", dbtest.Password, "new_password", "short").is(422, "at least 8 characters")
+		other.get("/my").is(200)
+		b.post("/my/profile/password", "current_password", dbtest.Password, "new_password", "a quite different one").to("/my/profile?done=password")
+		b.htmx = false
+		b.get("/my/profile?done=password").is(200, "Your password is changed.")
+		other.get("/my").to("/signin")
+		s.browser().post("/signin", "email", "ada@example.org", "password", dbtest.Password).is(422)
+		s.browser().post("/signin", "email", "ada@example.org", "password", "a quite different one").to("/my")
+	})
+}
+
+func TestWaiting(t *testing.T) {
+	s := newSite(t)
+	s.add("ada@example.org", twofactor.Member)
+	_, secret, _ := s.enrolled("ada@example.org")
+	stranger := func() *browser { // knows the password, from ever other addresses
+		b := s.browser()
+		b.post("/signin", "email", "ada@example.org", "password", dbtest.Password).to("/signin/two-factor")
+		return b
+	}
+	b := stranger()
+	for range 4 {
+		b.post("/signin/two-factor", "code", "000000").is(422)
+	}
+	b.post("/signin/two-factor", "code", "000000").is(422, "That code did not match")
+	b = stranger()
+	right := s.code(secret)
+	a := b.post("/signin/two-factor", "code", right).is(429)
+	if a.header.Get("Retry-After") != "30" {
+		t.Errorf("Retry-After %q, want 30", a.header.Get("Retry-After"))
+	}
+	s.pass(30 * time.Second)
+	b.post("/signin/two-factor", "code", right).to("/my") // it was not burnt while waiting
+}
+
+func TestTrustedProxies(t *testing.T) {
+	address := func(t *testing.T, b *browser) string {
+		t.Helper()
+		b.post("/signin", "email", "ada@example.org", "password", dbtest.Password).to("/my")
+		_, after, _ := strings.Cut(b.get("/my/profile").is(200).body, "<html")
+		for _, known := range []string{"203.0.113.9", "198.51.100.1", "192.0.2.7"} {
+			if strings.Contains(after, known) {
+				return known
+			}
+		}
+		return ""
+	}
+	t.Run("a stranger's header is ignored", func(t *testing.T) {
+		s := newSite(t)
+		s.add("ada@example.org", twofactor.Member)
+		b := s.browser()
+		b.forwarded = "203.0.113.9"
+		if got := address(t, b); got != "192.0.2.7" {
+			t.Errorf("got %s", got)
+		}
+	})
+	t.Run("a proxy's header counts, up to the first stranger", func(t *testing.T) {
+		s := newSite(t, func(c *handlers.Config) { c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")} })
+		s.add("ada@example.org", twofactor.Member)
+		b := s.browser()
+		b.forwarded = "203.0.113.9, 198.51.100.1, 192.0.2.8"
+		if got := address(t, b); got != "198.51.100.1" {
+			t.Errorf("got %s", got)
+		}
+	})
+}
+
+func TestCookies(t *testing.T) {
+	base, _ := url.Parse("https://portal.example.org")
+	for name, https := range map[string]bool{"under http": false, "under https": true} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, func(c *handlers.Config) {
+				if https {
+					c.BaseURL = base
+				}
+			})
+			s.add("ada@example.org", twofactor.Member)
+			b := s.browser()
+			if https {
+				b.host = "portal.example.org"
+			}
+			a := b.post("/signin", "email", "ada@example.org", "password", dbtest.Password).to("/my")
+			for _, c := range a.header.Values("Set-Cookie") {
+				name, rest, _ := strings.Cut(c, "=")
+				if !strings.Contains(rest, "HttpOnly") || !strings.Contains(rest, "SameSite=Lax") || !strings.Contains(rest, "Path=/") || strings.Contains(rest, "Domain") {
+					t.Errorf("cookie %s", c)
+				}
+				if strings.Contains(rest, "Secure") != https || strings.HasPrefix(name, "__Host-") != https {
+					t.Errorf("cookie %s, https %v", c, https)
+				}
+				if strings.Contains(rest, "Max-Age") != strings.HasSuffix(name, "-browser") {
+					t.Errorf("cookie %s", c)
+				}
+			}
+			if (a.header.Get("Strict-Transport-Security") != "") != https {
+				t.Error("HSTS belongs to https")
+			}
+		})
+	}
+	t.Run("another host is refused", func(t *testing.T) {
+		s := newSite(t, func(c *handlers.Config) { c.BaseURL = base })
+		s.browser().get("/signin").is(421)
+	})
+}
+
+func TestLogHoldsNoSecrets(t *testing.T) {
+	s := newSite(t)
+	s.add("ada@example.org", twofactor.Member)
+	token, err := s.store.NewSetupToken(ctx, s.now)
+	if err == nil {
+		t.Fatalf("a set-up link beside people: %s", token)
+	}
+	b, secret, codes := s.enrolled("ada@example.org")
+	b.post("/my/profile/two-factor/disable", "password", "not my password")
+	s.browser().get("/setup/abcdefghijklmnop")
+	s.browser().post("/signin", "email", "a password typed as a name", "password", "x")
+	log := s.log.String()
+	for _, text := range append([]string{secret, dbtest.Password, "not my password", "abcdefghijklmnop", "a password typed", b.cookies["gatehouse"], b.cookies["gatehouse-browser"]}, codes...) {
+		if strings.Contains(log, text) {
+			t.Errorf("the log holds %q", text)
+		}
+	}
+	if !strings.Contains(log, `route="POST /my/profile/two-factor/confirm"`) {
+		t.Errorf("no route in the log:\n%s", log)
+	}
+}

@@ -1,0 +1,121 @@
+package handlers
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+
+	"gatehouse/views"
+)
+
+// An asset is a static file under a name that holds the hash of its content, so
+// that browsers may keep it for ever.
+type asset struct {
+	kind  string // Content-Type
+	plain []byte
+	gzip  []byte
+}
+
+// loadAssets joins the stylesheets in the order of their names, hashes
+// everything, and compresses it once.
+func loadAssets(static fs.FS) (map[string]asset, views.Assets, error) {
+	files := map[string]asset{}
+	var names views.Assets
+	sheets, err := fs.Glob(static, "css/*.css")
+	if err != nil || len(sheets) == 0 {
+		return nil, names, fmt.Errorf("no stylesheets: %w", err)
+	}
+	var css bytes.Buffer
+	for _, sheet := range sheets {
+		text, err := fs.ReadFile(static, sheet)
+		if err != nil {
+			return nil, names, fmt.Errorf("reading %s: %w", sheet, err)
+		}
+		css.Write(text)
+	}
+	if names.CSS, err = addAsset(files, "gatehouse.css", "text/css; charset=utf-8", css.Bytes()); err != nil {
+		return nil, names, err
+	}
+	for file, as := range map[string]*string{"htmx-4.0.1.min.js": &names.HTMX, "icon.svg": &names.Icon} {
+		text, err := fs.ReadFile(static, file)
+		if err != nil {
+			return nil, names, fmt.Errorf("reading %s: %w", file, err)
+		}
+		kind := "text/javascript; charset=utf-8"
+		if path.Ext(file) == ".svg" {
+			kind = "image/svg+xml"
+		}
+		if *as, err = addAsset(files, file, kind, text); err != nil {
+			return nil, names, err
+		}
+	}
+	return files, names, nil
+}
+
+// addAsset keeps a file under its hashed name and gives its address.
+func addAsset(files map[string]asset, file, kind string, text []byte) (address string, err error) {
+	var small bytes.Buffer
+	z, err := gzip.NewWriterLevel(&small, gzip.BestCompression)
+	if err != nil {
+		return "", err
+	}
+	if _, err := z.Write(text); err != nil {
+		return "", err
+	}
+	if err := z.Close(); err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(text)
+	base, ext, _ := strings.Cut(file, ".")
+	name := base + "." + hex.EncodeToString(sum[:6]) + "." + ext
+	files[name] = asset{kind: kind, plain: text, gzip: small.Bytes()}
+	return "/static/" + name, nil
+}
+
+// showFile serves a static file.
+func (s *Server) showFile(v *visit) error {
+	file, ok := s.files[v.r.PathValue("file")]
+	if !ok {
+		return errNoPage
+	}
+	s.sendAsset(v, file, "public, max-age=31536000, immutable")
+	return nil
+}
+
+// showIcon answers browsers that look for an icon without reading the page.
+func (s *Server) showIcon(v *visit) error {
+	s.sendAsset(v, s.files[path.Base(s.assets.Icon)], "public, max-age=86400")
+	return nil
+}
+
+func (s *Server) sendAsset(v *visit, file asset, caching string) {
+	h := v.w.Header()
+	h.Set("Content-Type", file.kind)
+	h.Set("Cache-Control", caching)
+	h.Set("Vary", "Accept-Encoding")
+	body := file.plain
+	if acceptsGzip(v.r) {
+		h.Set("Content-Encoding", "gzip")
+		body = file.gzip
+	}
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	_, _ = v.w.Write(body)
+}
+
+// acceptsGzip reports whether the client takes gzip and has not ruled it out.
+func acceptsGzip(r *http.Request) bool {
+	for part := range strings.SplitSeq(r.Header.Get("Accept-Encoding"), ",") {
+		name, q, _ := strings.Cut(strings.TrimSpace(part), ";")
+		if strings.EqualFold(name, "gzip") {
+			return strings.ReplaceAll(q, " ", "") != "q=0"
+		}
+	}
+	return false
+}

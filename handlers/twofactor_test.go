@@ -1,0 +1,249 @@
+package handlers_test
+
+import (
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/db/dbtest"
+	"gatehouse/twofactor"
+)
+
+// both runs a test as a browser with htmx and as one without script.
+func both(t *testing.T, do func(t *testing.T, htmx bool)) {
+	t.Run("with htmx", func(t *testing.T) { do(t, true) })
+	t.Run("without script", func(t *testing.T) { do(t, false) })
+}
+
+// isCard checks that htmx gets the fragment and a browser the whole page.
+func isCard(t *testing.T, a answer, htmx bool) {
+	t.Helper()
+	if whole := strings.Contains(a.body, "<html"); whole == htmx {
+		t.Errorf("a whole page: %v, with htmx: %v", whole, htmx)
+	}
+	if !strings.Contains(a.body, `id="two-factor"`) {
+		t.Errorf("no card in:\n%s", a.body)
+	}
+}
+
+func TestEnrolment(t *testing.T) {
+	both(t, func(t *testing.T, htmx bool) {
+		s := newSite(t)
+		s.add("ada@example.org", twofactor.Member)
+		b := s.signedIn("ada@example.org")
+		b.get("/my/profile/two-factor").is(200, "Not configured", "Enable two-factor").lacks("otpauth")
+
+		b.htmx = htmx
+		pending := b.post("/my/profile/two-factor/enable").is(200, "Pending confirmation", "Step 1", "Step 2", "Confirm and enable", "<svg")
+		isCard(t, pending, htmx)
+		secret := pending.secret()
+
+		wrong := b.post("/my/profile/two-factor/confirm", "code", "000000").is(422, "That code did not match")
+		isCard(t, wrong, htmx)
+		if wrong.secret() != secret {
+			t.Error("a wrong code changed the secret that people have scanned already")
+		}
+		before := b.cookies["gatehouse"]
+		done := b.post("/my/profile/two-factor/confirm", "code", s.code(secret)[:3]+" "+s.code(secret)[3:]).is(200,
+			"Two-factor authentication is now active. Save your recovery codes — they're shown once.", "Save these recovery codes — shown ONCE", "Enabled")
+		isCard(t, done, htmx)
+		if codes := done.codes(); len(codes) != 8 {
+			t.Errorf("%d codes", len(codes))
+		}
+		if b.cookies["gatehouse"] == before {
+			t.Error("the session kept its id")
+		}
+		b.htmx = false
+		b.get("/my/profile/two-factor").is(200, "Enabled", "Regenerate recovery codes", "Disable two-factor").lacks("shown ONCE", secret)
+	})
+}
+
+func TestPendingIsDiscarded(t *testing.T) {
+	s := newSite(t)
+	s.add("ada@example.org", twofactor.Member)
+	begin := func() (b *browser, secret string) {
+		b = s.signedIn("ada@example.org")
+		return b, b.post("/my/profile/two-factor/enable").is(200).secret()
+	}
+	gone := func(t *testing.T, b *browser, secret string) {
+		t.Helper()
+		b.post("/my/profile/two-factor/confirm", "code", s.code(secret)).is(422, `No pending enrollment. Click "Enable" to start over`, "Not configured")
+	}
+	t.Run("by a reload", func(t *testing.T) {
+		b, secret := begin()
+		b.get("/my/profile/two-factor").is(200, "Not configured")
+		gone(t, b, secret)
+	})
+	t.Run("by another page", func(t *testing.T) {
+		b, secret := begin()
+		b.get("/my").is(200)
+		gone(t, b, secret)
+	})
+	t.Run("after ten minutes", func(t *testing.T) {
+		b, secret := begin()
+		s.pass(10 * time.Minute)
+		gone(t, b, secret)
+	})
+	t.Run("by the fifth wrong code", func(t *testing.T) {
+		b, secret := begin()
+		for range 4 {
+			b.post("/my/profile/two-factor/confirm", "code", "000000").is(422, "That code did not match", "Pending confirmation")
+		}
+		b.post("/my/profile/two-factor/confirm", "code", "000000").is(422, "That code did not match", "Not configured")
+		gone(t, b, secret)
+	})
+	t.Run("by signing out", func(t *testing.T) {
+		b, secret := begin()
+		b.post("/signout").to("/signin?ended=signout")
+		b.post("/signin", "email", "ada@example.org", "password", dbtest.Password).to("/my")
+		gone(t, b, secret)
+	})
+	t.Run("but not by a fragment, a static file, a HEAD or a prefetch", func(t *testing.T) {
+		b, secret := begin()
+		b.htmx = true
+		b.get("/my/profile/two-factor").is(200)
+		b.htmx = false
+		b.get("/favicon.ico").is(200)
+		b.send(httptest.NewRequest("HEAD", "/my", nil)).is(200)
+		ahead := httptest.NewRequest("GET", "/my", nil)
+		ahead.Header.Set("Sec-Purpose", "prefetch;prerender")
+		b.send(ahead).is(200)
+		b.post("/my/profile/two-factor/confirm", "code", s.code(secret)).is(200, "Enabled")
+	})
+}
+
+func TestEnableWhileEnabled(t *testing.T) {
+	s := newSite(t)
+	s.add("ada@example.org", twofactor.Member)
+	b, secret, _ := s.enrolled("ada@example.org")
+	b.post("/my/profile/two-factor/enable").is(200, "Enabled").lacks("Pending confirmation", "otpauth")
+	other := s.challenged("ada@example.org")
+	other.post("/signin/two-factor", "code", s.code(secret)).to("/my")
+}
+
+func TestTwoTabs(t *testing.T) {
+	s := newSite(t)
+	s.add("ada@example.org", twofactor.Member)
+	one := s.signedIn("ada@example.org")
+	two := one.clone()
+	first := one.post("/my/profile/two-factor/enable").is(200).secret()
+	second := two.post("/my/profile/two-factor/enable").is(200).secret()
+	if first == second {
+		t.Fatal("the second tab got the first one's secret")
+	}
+	one.post("/my/profile/two-factor/confirm", "code", s.code(first)).is(422, "That code did not match")
+	two.post("/my/profile/two-factor/confirm", "code", s.code(second)).is(200, "Enabled")
+	one.cookies = two.clone().cookies // tabs of one browser share their cookies
+	one.post("/my/profile/two-factor/confirm", "code", s.code(second)).is(200, "Enabled").lacks("shown ONCE")
+}
+
+func TestTwoDevices(t *testing.T) {
+	s := newSite(t)
+	s.add("ada@example.org", twofactor.Member)
+	laptop, phone := s.signedIn("ada@example.org"), s.signedIn("ada@example.org")
+	secret := laptop.post("/my/profile/two-factor/enable").is(200).secret()
+	phone.get("/my").is(200)
+	phone.post("/my/profile/two-factor/enable").is(200, "Pending confirmation")
+	laptop.post("/my/profile/two-factor/confirm", "code", s.code(secret)).is(200, "Enabled")
+	phone.post("/my/profile/two-factor/confirm", "code", s.code(secret)).to("/signin?next=%2Fmy%2Fprofile%2Ftwo-factor")
+}
+
+func TestRegenerate(t *testing.T) {
+	both(t, func(t *testing.T, htmx bool) {
+		s := newSite(t)
+		s.add("ada@example.org", twofactor.Member)
+		b, _, old := s.enrolled("ada@example.org")
+		b.htmx = htmx
+		isCard(t, b.post("/my/profile/two-factor/regenerate").is(200, "Generate new recovery codes? Old codes will stop working immediately.").lacks("shown ONCE"), htmx)
+		codes := b.post("/my/profile/two-factor/regenerate", "confirmed", "yes").is(200, "Save these recovery codes — shown ONCE").codes()
+
+		other := s.challenged("ada@example.org")
+		other.post("/signin/two-factor/recovery", "recovery_code", old[0]).is(422)
+		other.post("/signin/two-factor/recovery", "recovery_code", strings.ToLower(strings.ReplaceAll(codes[0], "-", " "))).to("/my")
+
+		s.pass(16 * time.Minute)
+		b = other
+		b.htmx = htmx
+		b.post("/my/profile/two-factor/regenerate", "confirmed", "yes").is(200, "Current password").lacks("shown ONCE")
+		b.post("/my/profile/two-factor/regenerate", "password", "something else").is(422, "Password did not match.")
+		b.post("/my/profile/two-factor/regenerate", "password", dbtest.Password).is(200, "Generate new recovery codes?")
+		b.post("/my/profile/two-factor/regenerate", "confirmed", "yes").is(200, "Save these recovery codes — shown ONCE")
+	})
+}
+
+func TestDisable(t *testing.T) {
+	both(t, func(t *testing.T, htmx bool) {
+		s := newSite(t)
+		s.add("ada@example.org", twofactor.Member)
+		b, _, _ := s.enrolled("ada@example.org")
+		other := b.clone()
+		b.htmx = htmx
+		isCard(t, b.post("/my/profile/two-factor/disable", "password", "something else").is(422, "Password did not match. Two-factor remains enabled.", "Enabled"), htmx)
+		isCard(t, b.post("/my/profile/two-factor/disable", "password", dbtest.Password).is(200, "Not configured", "Enable two-factor"), htmx)
+		other.get("/my").to("/signin")
+		s.signedIn("ada@example.org").get("/my").is(200)
+	})
+}
+
+func TestChallenge(t *testing.T) {
+	both(t, func(t *testing.T, htmx bool) {
+		s := newSite(t)
+		s.add("ada@example.org", twofactor.Member)
+		_, secret, codes := s.enrolled("ada@example.org")
+		b := s.challenged("ada@example.org")
+		b.get("/signin/two-factor").is(200, "Two-factor verification", "Password accepted. Enter your code to continue.", "Verify and sign in", "Lost your phone? Use a recovery code", "Use recovery code", "Sign in as a different user")
+		b.get("/my").to("/signin")
+		b.htmx = htmx
+		b.post("/signin/two-factor", "code", "000000").is(422, "That code did not match")
+		b.post("/signin/two-factor", "code", s.code(secret)).to("/my")
+		b.htmx = false
+		b.get("/my").is(200)
+
+		b = s.challenged("ada@example.org")
+		b.htmx = htmx
+		b.post("/signin/two-factor", "code", s.code(secret)).is(422, "That code did not match")
+		b.post("/signin/two-factor/recovery", "recovery_code", codes[3]).to("/my")
+		b.htmx = false
+		b.get("/my").is(200, "7 recovery codes left")
+
+		b = s.challenged("ada@example.org")
+		b.htmx = htmx
+		b.post("/signin/two-factor/recovery", "recovery_code", codes[3]).is(422, "That recovery code did not match")
+		b.post("/signin/two-factor/cancel").to("/signin")
+		b.post("/signin/two-factor", "code", s.code(secret)).to("/signin?ended=challenge")
+	})
+}
+
+func TestPolicy(t *testing.T) {
+	s := newSite(t)
+	for _, role := range twofactor.Roles {
+		s.add(string(role)+"@example.org", role)
+	}
+	boss, _, _ := s.enrolled("super-administrator@example.org")
+	people := map[twofactor.Role]*browser{}
+	for _, role := range twofactor.Roles[:3] {
+		people[role] = s.signedIn(string(role) + "@example.org")
+	}
+	const required = "Two-factor authentication is required by your organisation. Set it up to continue."
+
+	boss.post("/admin/settings/security", "require_admins", "on").is(200)
+	people[twofactor.Member].get("/my").is(200).lacks(required)
+	for _, role := range []twofactor.Role{twofactor.Administrator, twofactor.ITAdministrator} {
+		people[role].get("/my/profile").to("/my/profile/two-factor?next=%2Fmy%2Fprofile")
+		people[role].get("/my/profile/two-factor").is(200, required)
+	}
+	boss.post("/admin/settings/security", "require_everyone", "on").is(200)
+	b := people[twofactor.Member]
+	b.get("/my").to("/my/profile/two-factor")
+	b.htmx = true
+	b.post("/my/profile/password").to("/my/profile/two-factor?next=%2Fmy%2Fprofile")
+	b.htmx = false
+	secret := b.post("/my/profile/two-factor/enable", "next", "/my/profile").is(200, required, "Pending confirmation").secret()
+	b.post("/my/profile/two-factor/confirm", "code", "000000", "next", "/my/profile").is(422, required)
+	b.post("/my/profile/two-factor/confirm", "code", s.code(secret), "next", "/my/profile").is(200, "Enabled", `href="/my/profile"`).lacks(required)
+	b.get("/my").is(200)
+	b.post("/my/profile/two-factor/disable", "password", dbtest.Password).is(200, "Not configured", required)
+	b.get("/my").to("/my/profile/two-factor")
+	b.post("/signout").to("/signin?ended=signout")
+}
