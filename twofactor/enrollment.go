@@ -64,9 +64,10 @@ func (e *Enrollment) Discard() {
 
 // Confirm turns a pending enrolment into an enabled one when the code is that
 // of the present time step or a neighbour. The step counts as used, so that the
-// same code cannot sign in as well. It refuses with ErrNoPending when there is
-// nothing to confirm or it has expired, and with WrongCode otherwise; the fifth
-// wrong code discards the secret.
+// same code cannot sign in as well. It refuses with ErrAlreadyEnabled when there
+// is nothing left to confirm, with ErrNoPending when there is nothing to confirm
+// or it has expired, and with WrongCode otherwise; the fifth wrong code discards
+// the secret.
 func (e *Enrollment) Confirm(typed string, sheet Sheet, now time.Time) error {
 	if e.State == Enabled {
 		return ErrAlreadyEnabled
@@ -104,8 +105,10 @@ func (e *Enrollment) clockOff(code string, now time.Time) time.Duration {
 }
 
 // Verify accepts the code of the present time step or a neighbour, each step
-// once (RFC 6238 section 5.2): a step up to LastStep is refused like any wrong
-// code, so that a code read over a shoulder is worth nothing.
+// once (RFC 6238 section 5.2): a step up to LastStep is refused with WrongCode
+// like any other, so that a code read over a shoulder is worth nothing. That
+// holds when the clock goes backwards, too: until it passes LastStep again,
+// recovery codes are the way in. Unless Enabled: ErrNotEnabled.
 func (e *Enrollment) Verify(typed string, now time.Time) error {
 	if e.State != Enabled {
 		return ErrNotEnabled
@@ -119,7 +122,8 @@ func (e *Enrollment) Verify(typed string, now time.Time) error {
 }
 
 // Redeem uses up the code with this number (from 0) of the sheet. A number out
-// of range, or of a code that was used before, is refused with ErrWrongRecovery.
+// of range, or of a code that was used before, is refused with ErrWrongRecovery;
+// unless Enabled: ErrNotEnabled.
 func (e *Enrollment) Redeem(number int) error {
 	if e.State != Enabled {
 		return ErrNotEnabled
@@ -132,7 +136,7 @@ func (e *Enrollment) Redeem(number int) error {
 }
 
 // Regenerate puts a new sheet in place of the old one, whose codes are worth
-// nothing from then on.
+// nothing from then on. Unless Enabled: ErrNotEnabled.
 func (e *Enrollment) Regenerate(sheet Sheet) error {
 	if e.State != Enabled {
 		return ErrNotEnabled
@@ -141,7 +145,8 @@ func (e *Enrollment) Regenerate(sheet Sheet) error {
 	return nil
 }
 
-// Disable forgets the secret and the recovery codes.
+// Disable forgets the secret and the recovery codes. Unless Enabled:
+// ErrNotEnabled.
 func (e *Enrollment) Disable() error {
 	if e.State != Enabled {
 		return ErrNotEnabled

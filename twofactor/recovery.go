@@ -21,9 +21,10 @@ const (
 )
 
 // A RecoveryCode signs somebody in once without the phone. Its text is the
-// eight symbols without the hyphen. Printing it says "[redacted]".
+// eight symbols without the hyphen. Printing it says "[redacted]". Codes cannot
+// be compared with ==.
 type RecoveryCode struct {
-	symbols string
+	symbols func() string // a function, as in Secret
 }
 
 // NewRecoveryCodes mints a sheet's codes, all different.
@@ -31,22 +32,26 @@ func NewRecoveryCodes() [RecoveryCodes]RecoveryCode {
 	var codes [RecoveryCodes]RecoveryCode
 	seen := map[string]bool{}
 	for i := range codes {
-		for codes[i].symbols == "" || seen[codes[i].symbols] {
-			codes[i].symbols = randomSymbols(recoverySymbols)
+		for codes[i].symbols == nil || seen[codes[i].Symbols()] {
+			codes[i] = recoveryCode(randomSymbols())
 		}
-		seen[codes[i].symbols] = true
+		seen[codes[i].Symbols()] = true
 	}
 	return codes
 }
 
 // randomSymbols needs no modulo: 256 is a multiple of the alphabet's 32.
-func randomSymbols(n int) string {
-	raw := make([]byte, n)
+func randomSymbols() string {
+	raw := make([]byte, recoverySymbols)
 	rand.Read(raw)
 	for i, b := range raw {
 		raw[i] = crockford[b&31]
 	}
 	return string(raw)
+}
+
+func recoveryCode(symbols string) RecoveryCode {
+	return RecoveryCode{symbols: func() string { return symbols }}
 }
 
 // NormalizeRecoveryCode takes a code as people type it from a sheet of paper:
@@ -77,24 +82,30 @@ func NormalizeRecoveryCode(typed string) (RecoveryCode, bool) {
 	if b.Len() != recoverySymbols {
 		return RecoveryCode{}, false
 	}
-	return RecoveryCode{symbols: b.String()}, true
+	return recoveryCode(b.String()), true
 }
 
-// Symbols gives the code without its hyphen, for hashing.
-func (c RecoveryCode) Symbols() string { return c.symbols }
-
-// Text gives the code as it is shown once: XXXX-XXXX.
-func (c RecoveryCode) Text() string {
-	if len(c.symbols) != recoverySymbols {
+// Symbols gives the code without its hyphen, for hashing; "" of the zero code.
+func (c RecoveryCode) Symbols() string {
+	if c.symbols == nil {
 		return ""
 	}
-	return c.symbols[:4] + "-" + c.symbols[4:]
+	return c.symbols()
+}
+
+// Text gives the code as it is shown once: XXXX-XXXX; "" of the zero code.
+func (c RecoveryCode) Text() string {
+	symbols := c.Symbols()
+	if symbols == "" {
+		return ""
+	}
+	return symbols[:4] + "-" + symbols[4:]
 }
 
 // String says "[redacted]".
 func (RecoveryCode) String() string { return redacted }
 
-// Format says "[redacted]" for every verb.
+// Format says "[redacted]" for every verb that fmt asks it about.
 func (RecoveryCode) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
 
 // MarshalJSON says "[redacted]".

@@ -28,7 +28,7 @@ const (
 // phone's clock is behind (negative) or ahead (positive); otherwise it is zero.
 type WrongCode struct {
 	ClockOff time.Duration
-	Left     int // wrong codes that are still allowed before it ends
+	Left     int // wrong codes that are still allowed before it ends; Verify, which counts none, leaves 0
 }
 
 func (w WrongCode) Error() string { return fmt.Sprintf("wrong code, %d tries left", w.Left) }

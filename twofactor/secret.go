@@ -18,18 +18,22 @@ const redacted = "[redacted]"
 
 var unpadded = base32.StdEncoding.WithPadding(base32.NoPadding)
 
-// A Secret is the key that the authenticator app and the server share. Every
-// way of printing it says "[redacted]", so that no log line can hold one; only
-// Bytes, Base32 and Groups give it out. The zero Secret matches no code.
+// A Secret is the key that the authenticator app and the server share. Printing
+// it says "[redacted]", so that no log line can hold one; only Bytes, Base32 and
+// Groups give it out. The zero Secret matches no code. Secrets cannot be compared
+// with ==.
 type Secret struct {
-	key []byte
+	// A function, because fmt looks into a field but cannot call it. It asks no
+	// method for %p, for a misused %w, or where a Secret stands in an unexported
+	// field: there it finds an address, and not the key.
+	key func() string
 }
 
 // NewSecret mints a secret from the system's random source.
 func NewSecret() Secret {
 	key := make([]byte, SecretSize)
 	rand.Read(key) // never fails: crypto/rand ends the program instead
-	return Secret{key: key}
+	return secretOf(string(key))
 }
 
 // ParseSecret takes the bytes of a stored secret. Any length but SecretSize is
@@ -38,15 +42,22 @@ func ParseSecret(key []byte) (Secret, error) {
 	if len(key) != SecretSize {
 		return Secret{}, errors.New("a TOTP secret has 20 bytes")
 	}
-	return Secret{key: append([]byte(nil), key...)}, nil
+	return secretOf(string(key)), nil
 }
 
-// Bytes gives a copy of the key, for sealing.
-func (s Secret) Bytes() []byte { return append([]byte(nil), s.key...) }
+func secretOf(key string) Secret { return Secret{key: func() string { return key }} }
+
+// Bytes gives a copy of the key, for sealing; nil of the zero Secret.
+func (s Secret) Bytes() []byte {
+	if s.key == nil {
+		return nil
+	}
+	return []byte(s.key())
+}
 
 // Base32 gives the key as people type it into an app: 32 letters and digits
 // without padding (RFC 4648 section 6).
-func (s Secret) Base32() string { return unpadded.EncodeToString(s.key) }
+func (s Secret) Base32() string { return unpadded.EncodeToString(s.Bytes()) }
 
 // Groups gives Base32 in groups of four, which are easier to read aloud and copy.
 func (s Secret) Groups() string {
@@ -63,7 +74,8 @@ func (s Secret) Groups() string {
 // String says "[redacted]".
 func (Secret) String() string { return redacted }
 
-// Format says "[redacted]" for every verb, %x and %#v included.
+// Format says "[redacted]" for every verb that fmt asks it about, %x and %#v
+// included.
 func (Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
 
 // MarshalJSON says "[redacted]".

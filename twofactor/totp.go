@@ -2,7 +2,6 @@ package twofactor
 
 import (
 	"crypto/subtle"
-	"encoding/base32"
 	"strings"
 	"time"
 
@@ -69,10 +68,10 @@ func NormalizeCode(typed string) string {
 // code gives the six digits of one time step: HOTP (RFC 4226) over the step
 // with HMAC-SHA-1, which is the one algorithm that every app supports.
 func (s Secret) code(step int64) (string, bool) {
-	if len(s.key) != SecretSize || step < 0 {
+	if s.key == nil || step < 0 {
 		return "", false // pquerna/otp makes codes of an empty secret without a word
 	}
-	code, err := hotp.GenerateCodeCustom(base32.StdEncoding.EncodeToString(s.key), uint64(step),
+	code, err := hotp.GenerateCodeCustom(s.Base32(), uint64(step),
 		hotp.ValidateOpts{Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
 	return code, err == nil
 }

@@ -6,17 +6,23 @@ import "strings"
 // Format that authenticator apps read. Issuer and account may be any text: all
 // but unreserved characters (RFC 3986 section 2.3) are percent-encoded, since a
 // raw "&" in a workspace's name would otherwise inject parameters, a second
-// secret among them. A colon separates the label's two parts, so none stays
-// inside a part.
+// secret among them. A colon separates the label's two parts, so each inside a
+// part becomes a space; runs of white space become one space, and bytes that are
+// not UTF-8 go. An issuer of which nothing is left is not named at all.
 func KeyURI(issuer, account string, secret Secret) string {
 	issuer, account = part(issuer), part(account)
-	return "otpauth://totp/" + issuer + ":" + account +
-		"?secret=" + secret.Base32() + "&issuer=" + issuer + "&algorithm=SHA1&digits=6&period=30"
+	label, parameter := account, ""
+	if issuer != "" {
+		label, parameter = issuer+":"+account, "&issuer="+issuer
+	}
+	return "otpauth://totp/" + label +
+		"?secret=" + secret.Base32() + parameter + "&algorithm=SHA1&digits=6&period=30"
 }
 
+// part cleans and encodes one part of the label.
 func part(text string) string {
 	const hex = "0123456789ABCDEF"
-	text = strings.TrimSpace(strings.ReplaceAll(strings.ToValidUTF8(text, ""), ":", " "))
+	text = strings.ReplaceAll(strings.ToValidUTF8(text, ""), ":", " ")
 	var b strings.Builder
 	for _, c := range []byte(strings.Join(strings.Fields(text), " ")) {
 		switch {

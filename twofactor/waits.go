@@ -13,7 +13,9 @@ type Count struct {
 func (c Count) Another(now time.Time) Count { return Count{N: c.N + 1, LastAt: now} }
 
 // Settle returns the count with a LastAt that is not in the future: after a
-// clock that ran ahead was set right, nobody waits longer than a whole wait.
+// clock that ran ahead was set right, nobody waits longer than a whole wait. That
+// holds when the settled count is kept; Check alone would begin the wait anew each
+// time.
 func (c Count) Settle(now time.Time) Count {
 	if c.LastAt.After(now) {
 		c.LastAt = now
@@ -91,8 +93,10 @@ type Bucket struct {
 	At    time.Time
 }
 
-// Another puts one more attempt into the bucket, or refuses with Wait and
-// leaves it as it is.
+// Another puts one more attempt into the bucket, or refuses with Wait and adds
+// nothing. Keep what it returns in either case: after a clock that ran ahead was
+// set right, a bucket that still holds the old instant would not leak before
+// that instant comes.
 func (b Bucket) Another(now time.Time) (Bucket, error) {
 	if passed := now.Sub(b.At); passed > 0 {
 		b.Level = max(0, b.Level-float64(passed)/float64(addressInterval))
@@ -100,7 +104,8 @@ func (b Bucket) Another(now time.Time) (Bucket, error) {
 	b.At = now
 	if b.Level+1 > addressBurst {
 		over := b.Level + 1 - addressBurst
-		return b, Wait{Until: now.Add(time.Duration(over * float64(addressInterval)))}
+		wait := time.Duration(over*float64(addressInterval)) + 1 // rounded up, or who comes when told is refused again
+		return b, Wait{Until: now.Add(wait)}
 	}
 	b.Level++
 	return b, nil
