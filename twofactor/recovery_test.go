@@ -1,0 +1,158 @@
+package twofactor_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/twofactor"
+)
+
+const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+func TestNewRecoveryCodes(t *testing.T) {
+	shape := regexp.MustCompile(`^[` + crockford + `]{4}-[` + crockford + `]{4}$`)
+	seen, symbols := map[string]bool{}, map[rune]bool{}
+	for range 100 {
+		codes := twofactor.NewRecoveryCodes()
+		if len(codes) != 8 {
+			t.Fatalf("a sheet has %d codes", len(codes))
+		}
+		for _, code := range codes {
+			if !shape.MatchString(code.Text()) || strings.ReplaceAll(code.Text(), "-", "") != code.Symbols() {
+				t.Errorf("code %q, symbols %q", code.Text(), code.Symbols())
+			}
+			if seen[code.Symbols()] {
+				t.Errorf("code %q came twice", code.Text())
+			}
+			seen[code.Symbols()] = true
+			for _, r := range code.Symbols() {
+				symbols[r] = true
+			}
+			if back, ok := twofactor.NormalizeRecoveryCode(code.Text()); !ok || back.Symbols() != code.Symbols() {
+				t.Errorf("code %q is read back as %q", code.Text(), back.Symbols())
+			}
+		}
+	}
+	// 6400 symbols lack one of 32 by chance with a probability below 1e-86.
+	if len(symbols) != len(crockford) {
+		t.Errorf("only %d of %d symbols occur", len(symbols), len(crockford))
+	}
+}
+
+func TestNormalizeRecoveryCode(t *testing.T) {
+	for _, c := range []struct{ name, typed, want string }{
+		{"as printed", "8QJX-7KRM", "8QJX7KRM"},
+		{"without the hyphen", "8QJX7KRM", "8QJX7KRM"},
+		{"in lower case", "8qjx-7krm", "8QJX7KRM"},
+		{"with spaces", " 8QJX 7KRM ", "8QJX7KRM"},
+		{"with a line break from the clipboard", "8QJX-7KRM\r\n", "8QJX7KRM"},
+		{"with a no-break space", "8QJX\u00a07KRM", "8QJX7KRM"},
+		{"with a typographic hyphen", "8QJX\u20107KRM", "8QJX7KRM"},
+		{"with a no-break hyphen", "8QJX\u20117KRM", "8QJX7KRM"},
+		{"with an en dash", "8QJX\u20137KRM", "8QJX7KRM"},
+		{"O is 0", "OOOO-oooo", "00000000"},
+		{"I and L are 1", "IiLl-IiLl", "11111111"},
+		{"nothing is no code", "", ""},
+		{"seven symbols are no code", "8QJX-7KR", ""},
+		{"nine symbols are no code", "8QJX-7KRM8", ""},
+		{"U is not in the alphabet", "8QJX-7KRU", ""},
+		{"a full stop is not either", "8QJX.7KRM", ""},
+		{"nor is a letter that only upper case makes ASCII", "8QJX-7\u212aRM", ""},
+		{"nor is a long s", "8QJX-7KR\u017f", ""},
+		{"nor is a zero byte", "8QJX-7KRM\x00", ""},
+		{"nor is invalid UTF-8", "8QJX-7KRM\xff", ""},
+		{"nor is the replacement character", "8QJX-7KR\ufffd", ""},
+		{"64 bytes are looked at", strings.Repeat(" ", 56) + "8QJX7KRM", "8QJX7KRM"},
+		{"65 bytes are not", strings.Repeat(" ", 57) + "8QJX7KRM", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			code, ok := twofactor.NormalizeRecoveryCode(c.typed)
+			if code.Symbols() != c.want || ok != (c.want != "") {
+				t.Errorf("%q gives %q, %v, want %q", c.typed, code.Symbols(), ok, c.want)
+			}
+			if c.want == "" && code.Text() != "" {
+				t.Errorf("no code reads %q", code.Text())
+			}
+		})
+	}
+}
+
+func FuzzNormalizeRecoveryCode(f *testing.F) {
+	for _, seed := range []string{"8QJX-7KRM", "8qjx7krm", " oIlL-0000\r\n", "", "8QJX-7KR", "8QJX-7KRM8", "8QJX-7KRU", "8QJX\u20117KRM", "8QJX-7\u212aRM", "\xff8QJX7KRM", "8QJX-7KR\ufffd", strings.Repeat("-", 60) + "8QJX7KRM"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, typed string) {
+		code, ok := twofactor.NormalizeRecoveryCode(typed)
+		if !ok {
+			if code.Symbols() != "" {
+				t.Errorf("%q is refused and gives %q", typed, code.Symbols())
+			}
+			return
+		}
+		if len(code.Symbols()) != 8 || strings.Trim(code.Symbols(), crockford) != "" {
+			t.Errorf("%q gives %q, which is not of the alphabet", typed, code.Symbols())
+		}
+		for _, text := range []string{code.Symbols(), code.Text(), strings.ToLower(code.Text())} {
+			if again, ok := twofactor.NormalizeRecoveryCode(text); !ok || again.Symbols() != code.Symbols() {
+				t.Errorf("%q gives %q, but %q gives %q", typed, code.Symbols(), text, again.Symbols())
+			}
+		}
+	})
+}
+
+func TestNewSheet(t *testing.T) {
+	previous := ""
+	shape := regexp.MustCompile(`^[A-HJKMNP-TV-Z][2-9]$`)
+	for range 2000 {
+		sheet := twofactor.NewSheet(previous, noon)
+		if sheet.ID == previous {
+			t.Fatalf("a new sheet is called %s like the one before", sheet.ID)
+		}
+		if !shape.MatchString(sheet.ID) || !sheet.MadeAt.Equal(noon) || sheet.Left() != 8 {
+			t.Fatalf("the new sheet is %+v", sheet)
+		}
+		previous = sheet.ID
+	}
+}
+
+func TestSheetLeft(t *testing.T) {
+	var sheet twofactor.Sheet
+	for number := range sheet.Used {
+		if got := sheet.Left(); got != 8-number {
+			t.Errorf("%d codes left after %d were used", got, number)
+		}
+		sheet.Used[number] = true
+	}
+	if sheet.Left() != 0 {
+		t.Error("an empty sheet has codes left")
+	}
+}
+
+func TestRedeem(t *testing.T) {
+	later := noon.Add(time.Hour)
+	for number := range 8 {
+		e := enabled(t)
+		want := e
+		want.Sheet.Used[number] = true
+		if err := e.Redeem(number); err != nil {
+			t.Fatalf("code %d: %v", number, err)
+		}
+		same(t, e, want)
+		if err := e.Redeem(number); err != twofactor.ErrWrongRecovery {
+			t.Errorf("code %d a second time: %v", number, err)
+		}
+		same(t, e, want)
+		if err := e.Regenerate(twofactor.Sheet{ID: "M4", MadeAt: later}); err != nil || e.Sheet.Left() != 8 || e.Sheet.ID != "M4" || !e.Sheet.MadeAt.Equal(later) {
+			t.Errorf("after regenerating: %v, %+v", err, e.Sheet)
+		}
+	}
+	for _, number := range []int{-1, 8, 9, -1 << 63, 1<<63 - 1} {
+		e := enabled(t)
+		if err := e.Redeem(number); err != twofactor.ErrWrongRecovery {
+			t.Errorf("code number %d: %v", number, err)
+		}
+		same(t, e, enabled(t))
+	}
+}
