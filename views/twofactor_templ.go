@@ -573,7 +573,7 @@ func enabledCard(t TwoFactor) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = clock(t.Enrollment.ConfirmedAt).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = clock("", t.Enrollment.ConfirmedAt).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
