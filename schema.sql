@@ -113,7 +113,7 @@ CREATE TABLE enrollment (
     CHECK ((state = 'enabled') = (confirmed_at IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX enrollment_enabled ON enrollment (person_id) WHERE state = 'enabled';
-CREATE UNIQUE INDEX enrollment_pending ON enrollment (session_hash) WHERE state = 'pending';
+CREATE UNIQUE INDEX enrollment_pending ON enrollment (session_hash); -- not partial: ending a session looks here
 CREATE INDEX enrollment_expiry ON enrollment (expires_at) WHERE state = 'pending';
 
 -- The one sheet of recovery codes of an enabled enrolment.

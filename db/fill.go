@@ -1,0 +1,94 @@
+//go:build bench
+
+package db
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gatehouse/twofactor"
+)
+
+// A Filled person is one that Fill has added: enrolled, and able to sign in.
+type Filled struct {
+	Email  string
+	Secret twofactor.Secret
+}
+
+// fillBatch is how many people or rows one transaction of Fill adds.
+const fillBatch = 2000
+
+// Fill adds people with enabled factors and rows of activity about them, through
+// the same writing and sealing as the product's own. All share one password and
+// its one hash, since a hash takes longer than everything else together. It
+// exists under the build tag bench alone.
+func (s *Store) Fill(ctx context.Context, people, rows int, password string, now time.Time) ([]Filled, error) {
+	p, err := NewPassword("password", password)
+	if err != nil {
+		return nil, err
+	}
+	hash, err := s.hashPassword(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	hashed, err := s.hashCodes(ctx, twofactor.NewRecoveryCodes())
+	if err != nil {
+		return nil, err
+	}
+	filled := make([]Filled, 0, people)
+	ids := make([]int64, 0, people)
+	for len(filled) < people {
+		err := s.writer.write(ctx, func(t *tx) error {
+			for range min(fillBatch, people-len(filled)) {
+				n := len(filled)
+				one := Filled{Email: fmt.Sprintf("person%d@example.org", n), Secret: twofactor.NewSecret()}
+				id, err := t.addPerson(NewPerson{Name: fmt.Sprintf("Person %d of Many", n), Email: one.Email, Role: twofactor.Member}, hash, Machine("fill"), now)
+				if err != nil {
+					return err
+				}
+				if err := s.fillEnrollment(t, id, one.Secret, hashed, now); err != nil {
+					return err
+				}
+				filled, ids = append(filled, one), append(ids, id)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	for done := 0; done < rows; done += fillBatch {
+		err := s.writer.write(ctx, func(t *tx) error {
+			for i := range min(fillBatch, rows-done) {
+				id := ids[(done+i)*7919%len(ids)]
+				if _, err := t.record(now, activity{event: SignedIn, actor: Actor{ID: id, Address: "192.0.2.1"}, subject: id, method: ByCode}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return filled, nil
+}
+
+// fillEnrollment writes an enabled enrolment as a confirmation would.
+func (s *Store) fillEnrollment(t *tx, person int64, secret twofactor.Secret, hashed *hashedCodes, now time.Time) error {
+	session, _, err := t.signIn(credentials{id: person}, ByPassword, now, Client{}, now)
+	if err != nil {
+		return err
+	}
+	r := record{person: person, session: hashToken(session), codes: hashed}
+	if err := s.change(t, &r, now, func(e *twofactor.Enrollment) error { return e.Enable(secret, now, time.Minute) }); err != nil {
+		return err
+	}
+	before := r
+	r.Enrollment = twofactor.Enrollment{State: twofactor.Enabled, Secret: secret, ConfirmedAt: now, Sheet: twofactor.NewSheet("", now)}
+	if err := s.save(t, before, &r, now); err != nil {
+		return err
+	}
+	return t.endOthers(person, nil)
+}
