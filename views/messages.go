@@ -38,17 +38,24 @@ func ChallengeEnded(err error, now time.Time) Message {
 	return m
 }
 
-// EnrollmentRefused words why a move of the card was refused.
+// EnrollmentRefused words why a move of the card was refused. Only here a wrong
+// code is explained by the phone's clock, to somebody who sees the secret anyway;
+// at the challenge that would help a guesser.
 func EnrollmentRefused(err error, now time.Time) Message {
 	m := Refused(err, now)
 	var wrong twofactor.WrongCode
-	if errors.As(err, &wrong) && wrong.Left == 0 {
-		clock := ""
-		if wrong.ClockOff != 0 {
-			clock = clockAdvice(wrong.ClockOff) + " "
+	if !errors.As(err, &wrong) {
+		return m
+	}
+	if wrong.ClockOff != 0 {
+		m = Message{Text: m.Text, Advice: clockAdvice(wrong.ClockOff) + triesLeft(wrong.Left)}
+	}
+	if wrong.Left == 0 {
+		const over = "That was the last try for this QR code. Select Enable two-factor to start over with a new one."
+		if wrong.ClockOff == 0 {
+			return Message{Text: m.Text, Advice: over}
 		}
-		m.Seconds = 0
-		m.Advice = clock + "That was the last try for this QR code. Select Enable two-factor to start over with a new one."
+		m.Advice += " " + over
 	}
 	return m
 }

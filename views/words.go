@@ -25,9 +25,6 @@ func Refused(err error, now time.Time) Message {
 		left := wait.Until.Sub(now)
 		return Message{Text: "Too many tries.", Advice: waitAdvice(left), Seconds: wholeSeconds(left), Counting: "You can try again in ", Then: "You can try again now."}
 	case errors.As(err, &wrong):
-		if wrong.ClockOff != 0 {
-			return Message{Text: wrongCode, Advice: clockAdvice(wrong.ClockOff) + triesLeft(wrong.Left)}
-		}
 		next := twofactor.NextStepIn(now)
 		return Message{Text: wrongCode, Advice: "Wait for the next code your app shows, in " + seconds(next) + ", and enter that one." + triesLeft(wrong.Left),
 			Seconds: wholeSeconds(next), Counting: "Next code in ", Then: "Your app shows the next code now."}

@@ -1,0 +1,318 @@
+package views
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"flag"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/twofactor"
+
+	"github.com/a-h/templ"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+var (
+	now   = time.Date(2026, 11, 23, 9, 41, 12, 0, time.UTC)
+	madeA = time.Date(2026, 11, 12, 8, 0, 0, 0, time.UTC)
+	sheet = twofactor.Sheet{ID: "K7", MadeAt: madeA, Used: [twofactor.RecoveryCodes]bool{true, true, true}}
+
+	admin  = Visitor{Name: "Ada Lovelace", Email: "ada@example.org", Role: twofactor.SuperAdmin}
+	member = Visitor{Name: "Alan Turing", Email: "alan@example.org", Role: twofactor.Member}
+)
+
+func frame(v Visitor, path string) Frame {
+	return Frame{Workspace: "Acme & Söhne", Assets: Assets{CSS: "/static/gatehouse.1.css", HTMX: "/static/htmx.1.js", Icon: "/static/icon.1.svg"}, Visitor: v, Path: path, Now: now}
+}
+
+func notConfigured() TwoFactor {
+	return TwoFactor{Workspace: "Acme & Söhne", Email: "ada@example.org", Now: now, NextCode: 18 * time.Second}
+}
+
+func pending(t *testing.T) TwoFactor {
+	t.Helper()
+	secret, err := twofactor.ParseSecret([]byte("12345678901234567890"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := notConfigured()
+	x.Enrollment = twofactor.Enrollment{State: twofactor.Pending, Secret: secret, ExpiresAt: now.Add(10 * time.Minute)}
+	if x.QR, err = NewQR(twofactor.KeyURI(x.Workspace, x.Email, secret)); err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+func enabled() TwoFactor {
+	x := notConfigured()
+	x.Enrollment = twofactor.Enrollment{State: twofactor.Enabled, ConfirmedAt: madeA, Sheet: sheet}
+	return x
+}
+
+func codes(t *testing.T) []twofactor.RecoveryCode {
+	t.Helper()
+	var out []twofactor.RecoveryCode
+	for _, typed := range strings.Fields("0000-1111 2222-3333 4444-5555 6666-7777 8888-9999 AAAA-BBBB CCCC-DDDD EEEE-FFFF") {
+		code, ok := twofactor.NormalizeRecoveryCode(typed)
+		if !ok {
+			t.Fatal("no recovery code: " + typed)
+		}
+		out = append(out, code)
+	}
+	return out
+}
+
+// with changes a screen.
+func with(t TwoFactor, change func(*TwoFactor)) TwoFactor {
+	change(&t)
+	return t
+}
+
+// states is every state that somebody can meet.
+func states(t *testing.T) map[string]templ.Component {
+	wait := Refused(twofactor.Wait{Until: now.Add(30 * time.Second)}, now)
+	profile := Profile{State: twofactor.Enabled, ConfirmedAt: madeA, Sheet: sheet, PasswordChangedAt: madeA,
+		Sessions: []Session{
+			{ID: "one", Browser: "Firefox on Linux", Address: "192.0.2.4", StartedAt: now, SeenAt: now, Current: true},
+			{ID: "two", Browser: "Safari on iPhone", Address: "2001:db8::1", StartedAt: madeA, SeenAt: now},
+		},
+		Events: []Event{
+			{At: now, Text: EventText("authn_login_success", true, "totp", ""), Address: "192.0.2.4"},
+			{At: madeA, Text: EventText("authn_factor_reset", true, "", ""), By: "Grace Hopper"},
+		}}
+	screen := func(x TwoFactor) templ.Component { return TwoFactorScreen(x) }
+	return map[string]templ.Component{
+		"not-configured": screen(notConfigured()),
+		"required":       screen(with(notConfigured(), func(x *TwoFactor) { x.Required, x.Next = true, "/my/profile?a=b" })),
+		"no-pending":     screen(with(notConfigured(), func(x *TwoFactor) { x.Alert = EnrollmentRefused(twofactor.ErrNoPending, now) })),
+		"disabled":       screen(with(notConfigured(), func(x *TwoFactor) { x.Success = Disabled() })),
+		"pending":        screen(pending(t)),
+		"pending-wrong":  screen(with(pending(t), func(x *TwoFactor) { x.Alert = EnrollmentRefused(twofactor.WrongCode{Left: 4}, now) })),
+		"pending-clock": screen(with(pending(t), func(x *TwoFactor) {
+			x.Alert = EnrollmentRefused(twofactor.WrongCode{Left: 4, ClockOff: -4 * time.Minute}, now)
+		})),
+		"recovery-panel": screen(with(enabled(), func(x *TwoFactor) {
+			x.Codes, x.Success, x.Next, x.Enrollment.Sheet.Used = codes(t), Confirmed(), "/my", [twofactor.RecoveryCodes]bool{}
+		})),
+		"enabled": screen(enabled()),
+		"enabled-few": screen(with(enabled(), func(x *TwoFactor) {
+			x.Enrollment.Sheet.Used[3], x.Enrollment.Sheet.Used[4], x.Enrollment.Sheet.Used[5] = true, true, true
+		})),
+		"enabled-prompt":     screen(with(enabled(), func(x *TwoFactor) { x.Prompt = true })),
+		"enabled-reauth":     screen(with(enabled(), func(x *TwoFactor) { x.Reauth = true })),
+		"enabled-reauth-no":  screen(with(enabled(), func(x *TwoFactor) { x.Reauth, x.Alert = true, PasswordRefused(twofactor.ErrWrongPassword, now) })),
+		"enabled-disable-no": screen(with(enabled(), func(x *TwoFactor) { x.Disable, x.Alert = true, DisableRefused(twofactor.ErrWrongPassword, now) })),
+		"enabled-wait":       screen(with(enabled(), func(x *TwoFactor) { x.Disable, x.Alert = true, wait })),
+		"with-sidebar":       TwoFactorScreenWithSidebar(frame(member, "/my/profile"), enabled()),
+		"page":               TwoFactorPage(frame(admin, "/my/profile"), notConfigured()),
+		"page-stopped": TwoFactorPage(frame(Visitor{Name: "Alan Turing", Email: "alan@example.org", Role: twofactor.Member, Stopped: true}, "/my/profile"),
+			with(notConfigured(), func(x *TwoFactor) { x.Required = true })),
+
+		"signin":             SignInPage(frame(Visitor{}, "/signin"), SignIn{Next: "/my/profile"}),
+		"signin-notice":      SignInCard(SignIn{Notice: SignInNotice("signout", false)}),
+		"signin-refused":     SignInCard(SignIn{Email: "ada@example.org", Alert: SignInRefused(twofactor.ErrWrongPassword, now)}),
+		"signin-wait":        SignInCard(SignIn{Email: "ada@example.org", Alert: wait}),
+		"challenge":          ChallengePage(frame(Visitor{}, "/signin/two-factor"), Challenge{Email: "ada@example.org", Sheet: sheet}),
+		"challenge-wrong":    ChallengeCard(Challenge{Email: "ada@example.org", Sheet: sheet, CodeAlert: ChallengeRefused(twofactor.WrongCode{Left: 4}, now)}),
+		"challenge-wait":     ChallengeCard(Challenge{Email: "ada@example.org", Sheet: sheet, CodeAlert: wait}),
+		"challenge-recovery": ChallengeCard(Challenge{Email: "ada@example.org", Sheet: sheet, RecoveryAlert: ChallengeRefused(twofactor.ErrWrongRecovery, now)}),
+		"setup":              SetupPage(frame(Visitor{}, "/setup/x"), Setup{Token: "x"}),
+		"setup-refused":      SetupCard(Setup{Token: "x", Workspace: Field{Value: "Acme"}, Email: Field{Value: "ada", Error: FieldProblem("email", "no e-mail address")}}),
+
+		"home": HomePage(frame(member, "/my"), Home{Advice: HomeAdvice(twofactor.Enrollment{})}),
+		"home-meanwhile": HomeCards(Home{State: twofactor.Enabled, Since: madeA, Advice: HomeAdvice(enabled().Enrollment),
+			Meanwhile: []Message{Happened("authn_login_fail", 2, now, ""), Happened("authn_factor_reset", 1, now, "Grace Hopper")}}),
+		"profile":        ProfilePage(frame(admin, "/my/profile"), profile),
+		"profile-empty":  ProfileCards(Profile{Success: ProfileSuccess("password")}),
+		"profile-wrong":  ProfileCards(Profile{CurrentPassword: Field{Error: FieldProblem("current_password", "wrong")}}),
+		"security":       SecurityPage(frame(admin, "/admin/settings/security"), Security{Policy: twofactor.Policy{Admins: true}, Everyone: Stopped{Count: 7, Names: []string{"Ada", "Alan"}, You: true}}),
+		"security-saved": SecurityCard(Security{Policy: twofactor.Policy{Everyone: true}, Success: PolicySaved(twofactor.Policy{Everyone: true})}),
+		"general":        GeneralPage(frame(admin, "/admin/settings/general"), General{Workspace: Field{Value: "Acme & Söhne"}}),
+		"general-empty":  GeneralCard(General{Workspace: Field{Error: FieldProblem("workspace", "missing")}}),
+		"problem":        ProblemPage(frame(Visitor{}, "/x"), NotFound()),
+		"problem-inside": ProblemPage(frame(member, "/x"), Unavailable("5f2c9a")),
+		"help":           HelpPage(frame(member, "/help/two-factor")),
+		"notices": portalWith(Frame{Workspace: "Acme", Visitor: admin, Path: "/my", Notices: []Notice{
+			InsecureHTTP(), {Text: BreakGlass("authn_factor_reset", "os:root", "Alan Turing", "", now), DismissID: 3}}}),
+		"list": list(),
+	}
+}
+
+func portalWith(f Frame) templ.Component { return portal(f, "My portal", sheaf{}) }
+
+// list shows the parts of long lists together.
+func list() templ.Component {
+	return templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {
+		for _, c := range []templ.Component{
+			searchForm("/admin/people", "Search people", "ada"),
+			choice("result", "Result", "no", [][2]string{{"", "All"}, {"no", "Refused"}}),
+			stat("12", "people enrolled"),
+			empty("people", "Nobody matches.", "Try a part of the name."),
+			pagination(Pages{Page: 2, Pages: 3, Address: func(page int) string { return "/admin/people?page=" + string(rune('0'+page)) }}),
+		} {
+			if err := c.Render(ctx, w); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func render(t *testing.T, c templ.Component) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := c.Render(context.Background(), &b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestEveryStateIsAsItsGoldenFile(t *testing.T) {
+	for name, c := range states(t) {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join("testdata", name+".golden.html")
+			got := strings.ReplaceAll(render(t, c), "><", ">\n<") + "\n"
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("%s differs; look at the change with: go test ./views -update && git diff views/testdata", file)
+			}
+		})
+	}
+}
+
+func TestNothingNeedsAnExceptionFromThePolicy(t *testing.T) {
+	inline := regexp.MustCompile(`(?i)\sstyle=|<style|\son[a-z]+=|\s(data-)?hx-on|javascript:|\shx-`)
+	scripts := regexp.MustCompile(`(?s)<script>(.*?)</script>`)
+	hashes := ScriptHashes()
+	seen := map[string]bool{}
+	for name, c := range states(t) {
+		page := render(t, c)
+		for _, found := range scripts.FindAllStringSubmatch(page, -1) {
+			sum := sha256.Sum256([]byte(found[1]))
+			hash := "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+			if !slices.Contains(hashes, hash) {
+				t.Errorf("%s has a script that the policy does not allow", name)
+			}
+			if strings.Count(page, found[0]) != 1 {
+				t.Errorf("%s has a script twice", name)
+			}
+			seen[hash] = true
+		}
+		if at := inline.FindString(scripts.ReplaceAllString(page, "")); at != "" {
+			t.Errorf("%s has %q", name, at)
+		}
+	}
+	for _, hash := range hashes {
+		if !seen[hash] {
+			// The countdown of the sign-in is the same script as that of the screen.
+			t.Errorf("the policy allows %s, which stands on no page", hash)
+		}
+	}
+}
+
+func TestOnlyPagesThatUseHTMXLoadIt(t *testing.T) {
+	for _, name := range []string{"signin", "challenge", "setup", "home", "profile", "problem", "problem-inside", "help"} {
+		if strings.Contains(render(t, states(t)[name]), "htmx") {
+			t.Errorf("%s loads htmx", name)
+		}
+	}
+	for _, name := range []string{"page", "page-stopped", "security", "general"} {
+		if !strings.Contains(render(t, states(t)[name]), `<script src="/static/htmx.1.js" defer>`) {
+			t.Errorf("%s does not load htmx", name)
+		}
+	}
+}
+
+func TestEveryFormWorksWithoutScript(t *testing.T) {
+	form := regexp.MustCompile(`<form[^>]*>`)
+	for name, c := range states(t) {
+		for _, tag := range form.FindAllString(render(t, c), -1) {
+			if !strings.Contains(tag, ` method="`) || !strings.Contains(tag, ` action="/`) {
+				t.Errorf("%s: %s", name, tag)
+			}
+		}
+	}
+}
+
+func TestTheFragmentIsOneElementAndIdenticalInsideThePage(t *testing.T) {
+	x := enabled()
+	fragment := render(t, TwoFactorScreen(x))
+	if !strings.HasPrefix(fragment, `<div class="stack" id="two-factor">`) {
+		t.Errorf("the fragment begins with %.60s", fragment)
+	}
+	if !strings.Contains(render(t, TwoFactorPage(frame(admin, "/my/profile"), x)), fragment) {
+		t.Error("the page does not hold the fragment as it is")
+	}
+}
+
+func TestSecretsStandOnlyWhereTheyAreShown(t *testing.T) {
+	x := pending(t)
+	page := render(t, TwoFactorScreen(x))
+	label := regexp.MustCompile(`<svg class="qr"[^>]*>`).FindString(page)
+	if !strings.Contains(label, `role="img"`) || strings.Contains(label, x.Enrollment.Secret.Base32()) {
+		t.Errorf("the image says %s", label)
+	}
+	if strings.Contains(render(t, TwoFactorScreen(enabled())), "otpauth:") {
+		t.Error("the enabled card holds a key address")
+	}
+	x = enabled()
+	x.Codes = codes(t)
+	page = render(t, TwoFactorScreen(x))
+	if n := strings.Count(page, "AAAA-BBBB"); n != 1 {
+		t.Errorf("a recovery code stands %d times on the page", n)
+	}
+}
+
+func TestOneInputTakesTheFocus(t *testing.T) {
+	for name, c := range states(t) {
+		if n := strings.Count(render(t, c), "autofocus"); n > 1 {
+			t.Errorf("%s: %d elements ask for the focus", name, n)
+		}
+	}
+}
+
+func TestIdsAreUnique(t *testing.T) {
+	id := regexp.MustCompile(`\sid="([^"]*)"`)
+	for name, c := range states(t) {
+		seen := map[string]bool{}
+		for _, found := range id.FindAllStringSubmatch(render(t, c), -1) {
+			if seen[found[1]] {
+				t.Errorf("%s: id %q twice", name, found[1])
+			}
+			seen[found[1]] = true
+		}
+	}
+}
+
+func TestDescriptionsExist(t *testing.T) {
+	refers := regexp.MustCompile(`aria-(?:describedby|labelledby)="([^"]*)"`)
+	for name, c := range states(t) {
+		page := render(t, c)
+		for _, found := range refers.FindAllStringSubmatch(page, -1) {
+			for _, id := range strings.Fields(found[1]) {
+				if !strings.Contains(page, `id="`+id+`"`) {
+					t.Errorf("%s refers to %q, which is not there", name, id)
+				}
+			}
+		}
+	}
+}
