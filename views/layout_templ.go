@@ -131,7 +131,7 @@ func page(f Frame, title, class string, s sheaf) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if s.htmx {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "<div class=\"fault\" id=\"fault\" role=\"alert\" data-gone=\"The server does not answer. Nothing was changed; check the connection and try again.\" data-failed=\"The server could not do that just now. Nothing was changed; try again in a minute.\"></div>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "<div class=\"fault\" id=\"fault\" role=\"alert\" data-gone=\"The server does not answer. Check the connection and try again; reload the page to see how things stand.\" data-failed=\"The server could not do that just now. Nothing was changed; try again in a minute.\"></div>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

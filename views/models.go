@@ -102,6 +102,7 @@ type Profile struct {
 	Sheet       twofactor.Sheet
 
 	PasswordChangedAt time.Time // zero when never changed
+	Email             string    // whose password it is, for password managers; may be empty
 	CurrentPassword   Field     // Values are always ""
 	NewPassword       Field
 	Success           Message // of the password form or the sessions form
