@@ -302,6 +302,9 @@ func (w *walk) discard(b *tab) {
 		if b.Path() != twoFactorPath {
 			b.Visit(twoFactorPath)
 		}
+		if w.script {
+			w.want(strings.Contains(b.Dialogs(), "beforeunload"), "the browser does not warn before leaving the card")
+		}
 		w.badge(b, "Not configured", "slate")
 		w.want(!strings.Contains(b.Source(), first), "the discarded secret is still on the page")
 	}, "If you reload the page")
