@@ -178,13 +178,27 @@ func (b *tab) Click(words string, within ...string) {
 // Fill types value over what stands in the field with this name or label.
 func (b *tab) Fill(field, value string, within ...string) {
 	b.t.Helper()
-	spot := b.find("field", field, within)
-	b.must("click into "+field, chromedp.Do(b.ctx, chromedp.MouseClickXY(spot.X, spot.Y)))
-	evaluate[any](b, `() => document.activeElement.select()`)
+	b.aim(field, within)
 	b.must("type into "+field, chromedp.Do(b.ctx, chromedp.KeyEvent(value)))
 	if typed := evaluate[string](b, `() => document.activeElement.value`); typed != value {
 		b.fail("the field %s holds %q after typing %q", field, typed, value)
 	}
+}
+
+// EnterCode types a 6-digit code into the field for it and sends it: by the button with these words, or, where
+// JavaScript is on, by the sixth digit, which presses that button for the person.
+func (b *tab) EnterCode(code, button string) {
+	b.t.Helper()
+	if b.noScript {
+		b.Fill("code", code)
+		b.Click(button)
+		return
+	}
+	b.find("clickable", button, nil)
+	b.aim("code", nil)
+	before := b.traffic.count()
+	b.must("type the code", chromedp.Do(b.ctx, chromedp.KeyEvent(code)))
+	b.settle("entering the code "+code, before)
 }
 
 // Tick puts the checkbox with this name or label on or off.
@@ -249,7 +263,7 @@ func (b *tab) Texts(selector string) []string {
 	b.t.Helper()
 	return evaluate[[]string](b, `(selector) => [...document.querySelectorAll(selector)]
 		.filter(e => e.checkVisibility({visibilityProperty: true}))
-		.map(e => e.innerText.replace(/\s+/g, " ").trim())`, selector)
+		.map(e => (e.innerText ?? e.textContent).replace(/\s+/g, " ").trim())`, selector)
 }
 
 // WaitFor waits until these words can be seen, in the element with the CSS selector when one is given.
@@ -361,6 +375,14 @@ const findScript = `(kind, words, scope) => {
 	const leads = e.href && !e.getAttribute("href").startsWith("#") && !e.hasAttribute("download");
 	return {X: x, Y: y, Asks: Boolean(submits || leads), Checked: Boolean(e.checked)};
 }`
+
+// aim clicks into a field and marks what stands in it, so that typing replaces it.
+func (b *tab) aim(field string, within []string) {
+	b.t.Helper()
+	spot := b.find("field", field, within)
+	b.must("click into "+field, chromedp.Do(b.ctx, chromedp.MouseClickXY(spot.X, spot.Y)))
+	evaluate[any](b, `() => document.activeElement.select()`)
+}
 
 // find waits until there is exactly one such thing and it can be used.
 func (b *tab) find(kind, words string, within []string) spot {

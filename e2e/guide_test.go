@@ -68,8 +68,8 @@ func (w *walk) want(holds bool, format string, args ...any) {
 
 // Buttons whose words the guide leaves open, and parts of the pages.
 const (
-	setUpButton = "Set up the workspace"
-	saveLevers  = "Save"
+	setUpButton = "Create workspace"
+	saveLevers  = "Save changes"
 	confirmNew  = "Generate new codes"
 
 	twoFactorPath = "/my/profile/two-factor"
@@ -149,8 +149,7 @@ func (w *walk) enable(b *tab) string {
 // confirm enters a code and returns the recovery codes that follow.
 func (w *walk) confirm(b *tab, code string) []string {
 	w.t.Helper()
-	b.Fill("code", code)
-	b.Click("Confirm and enable")
+	b.EnterCode(code, "Confirm and enable")
 	b.WaitFor(nowActive, success)
 	return b.RecoveryCodes()
 }
@@ -166,8 +165,7 @@ func (w *walk) enrol(b *tab) (*phone, []string) {
 // enterCode enters a code of the app at the challenge.
 func (w *walk) enterCode(b *tab, code string) {
 	w.t.Helper()
-	b.Fill("code", code)
-	b.Click("Verify and sign in")
+	b.EnterCode(code, "Verify and sign in")
 }
 
 // enterRecoveryCode enters a recovery code at the challenge.
@@ -377,8 +375,7 @@ func (w *walk) readKey(b *tab) url.Values {
 func (w *walk) wrongCodes(b *tab, p *phone) {
 	qr := evaluate[string](b, `() => document.querySelector("svg.qr").outerHTML`)
 	try := func(code string) {
-		b.Fill("code", code)
-		b.Click("Confirm and enable")
+		b.EnterCode(code, "Confirm and enable")
 		w.refused(b, wrongCode)
 		w.badge(b, "Pending confirmation", "amber")
 		w.want(b.Secret() == p.secret, "a wrong code changes the secret")
@@ -420,7 +417,7 @@ func (w *walk) activate(b *tab, p *phone) []string {
 	w.proves(func() {
 		today := time.Now().UTC()
 		shown := strings.Join(b.Texts(card), " ")
-		w.want(strings.Contains(shown, today.Format("2 January 2006")), "the date of today is not in %q", shown)
+		w.want(strings.Contains(shown, today.Format("2 Jan 2006")), "the date of today is not in %q", shown)
 	}, "The date you confirmed")
 	w.proves(func() { b.WaitFor("Regenerate recovery codes", card+" button") }, "a Regenerate recovery codes button")
 	w.proves(func() {
@@ -434,7 +431,7 @@ func (w *walk) activate(b *tab, p *phone) []string {
 func (w *walk) panel(b *tab, codes []string) {
 	w.proves(func() {
 		b.Sees(savePanel)
-		seen := b.Colour("#recovery-codes")
+		seen := b.Colour("section:has(#recovery-codes)")
 		w.want(seen == "amber", "the panel looks %s, not amber", seen)
 	}, "an amber Save these recovery codes — shown ONCE panel")
 	w.proves(func() {
@@ -769,8 +766,7 @@ func twoTabs(w *walk) {
 	discarded := newPhone(w.t, w.enable(first))
 	second.Visit("/my")
 	w.proves(func() {
-		first.Fill("code", discarded.code())
-		first.Click("Confirm and enable")
+		first.EnterCode(discarded.code(), "Confirm and enable")
 		w.refused(first, noPending)
 		w.badge(first, "Not configured", "slate")
 	}, `No pending enrollment. Click "Enable" to start over appears on confirm`, "or navigate away")
@@ -783,15 +779,13 @@ func twoTabs(w *walk) {
 	phone := newPhone(w.t, w.enable(second))
 	w.want(phone.secret != stale, "the second tab was shown the first tab's secret")
 	w.proves(func() {
-		first.Fill("code", newPhone(w.t, stale).code())
-		first.Click("Confirm and enable")
+		first.EnterCode(newPhone(w.t, stale).code(), "Confirm and enable")
 		w.refused(first, wrongCode)
 	}, "only active once you complete the confirmation step below and the badge turns Enabled")
 	codes := w.confirm(second, phone.previous())
 
 	// The first tab still shows a Pending card: neither its Confirm nor another Enable touches the factor.
-	first.Fill("code", phone.current())
-	first.Click("Confirm and enable")
+	first.EnterCode(phone.current(), "Confirm and enable")
 	w.badge(first, "Enabled", "emerald")
 	first.KnowsNone(codes)
 
@@ -824,8 +818,7 @@ func twoDevices(w *walk) {
 	codes := w.confirm(laptop, phone.previous())
 
 	// Enabling ended the tablet's session: its Pending card leads to the sign-in and enables nothing.
-	tablet.Fill("code", other.code())
-	tablet.Click("Confirm and enable")
+	tablet.EnterCode(other.code(), "Confirm and enable")
 	w.want(tablet.Path() == "/signin", "the other device is at %s", tablet.Path())
 
 	// One code, two devices: it signs in on one of them only.

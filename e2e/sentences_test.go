@@ -49,7 +49,7 @@ var guide = []sentence{
 	{words: "scan the QR code under Step 1", promise: "a QR reader reads the key from the screen"},
 	{words: "select Copy next to the secret", promise: "the secret is on the clipboard", script: true},
 	{words: "Under Step 2, enter the current 6-digit code", promise: "the field for the code"},
-	{words: "Select Confirm and enable", promise: "the button that enables"},
+	{words: "Select Confirm and enable", promise: "the button that enables; with JavaScript the sixth digit presses it"},
 	{words: "Two-factor authentication is now active. Save your recovery codes — they're shown once.", promise: "the green confirmation"},
 	{words: "your recovery codes are displayed immediately", promise: "the panel comes with the confirmation"},
 	{words: "The code rotates every 30 seconds", promise: "the QR code names no other period, and the codes of 30-second steps are accepted"},

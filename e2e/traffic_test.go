@@ -23,6 +23,7 @@ type traffic struct {
 	started int                        // pages and fragments asked for so far
 	open    map[network.RequestID]bool // those without an answer yet
 	loading bool                       // a page is on its way, or not loaded to its end
+	page    string                     // the address of the last page
 	status  int64                      // the status of the last page or fragment
 	dialogs []string                   // what the dialogs said
 	faults  []string
@@ -91,7 +92,9 @@ func (w *traffic) request(e *network.EventRequestWillBeSent) {
 	}
 	w.started++
 	w.open[e.RequestID] = true
-	w.loading = w.loading || e.Type == network.ResourceTypeDocument
+	if e.Type == network.ResourceTypeDocument {
+		w.loading, w.page = true, e.Request.URL
+	}
 }
 
 func (w *traffic) response(e *network.EventResponseReceived) {
@@ -116,9 +119,10 @@ var noFault = []string{
 	"Blocked attempt to show a 'beforeunload' confirmation panel",
 }
 
-// entry takes one line of the browser's log.
+// entry takes one line of the browser's log. A page that is not there is an answer too, a picture is not.
 func (w *traffic) entry(e *log.Entry) {
-	if e.Level != log.EntryLevelError {
+	notFound := e.URL == w.page && strings.Contains(e.Text, "the server responded with a status of 404")
+	if e.Level != log.EntryLevelError || notFound {
 		return
 	}
 	if !slices.ContainsFunc(noFault, func(text string) bool { return strings.Contains(e.Text, text) }) {
