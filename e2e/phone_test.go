@@ -14,7 +14,7 @@ import (
 
 const (
 	timeStep = 30 * time.Second // RFC 6238's time step, as in every authenticator app
-	margin   = 5 * time.Second  // what a slow machine may need between reading a code and posting it
+	margin   = 10 * time.Second // what a slow machine may need between reading a code and posting it
 )
 
 // phone is a person's authenticator app: it holds one secret, and oathtool makes its codes.

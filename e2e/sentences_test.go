@@ -156,7 +156,10 @@ func (l *ledger) prove(t testing.TB, script bool, check func(), words ...string)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, w := range words {
-		l.proofs[proofKey{w, script}] = append(l.proofs[proofKey{w, script}], where)
+		key := proofKey{w, script}
+		if !slices.Contains(l.proofs[key], where) {
+			l.proofs[key] = append(l.proofs[key], where)
+		}
 	}
 }
 
