@@ -117,6 +117,9 @@ var (
 	sixDigitField = `#two-factor input[name=code]`
 )
 
+// pages are what an admin who is signed in opens.
+var pages = []string{"/", "/my", "/my/profile", "/admin/settings/security", "/admin/settings/general"}
+
 // --- steps that several chapters take
 
 // signIn gives e-mail address and password at the sign-in.
@@ -499,7 +502,7 @@ func (w *walk) signInWithApp(b *tab, p *phone) {
 	w.proves(func() { b.WaitFor("Two-factor verification", "h1") }, "Two-factor verification")
 	w.proves(func() { b.Sees("Password accepted. Enter your code to continue.") }, "Password accepted. Enter your code to continue.")
 	w.proves(func() {
-		for _, path := range []string{"/my", "/my/profile", twoFactorPath, "/admin/people", "/admin/settings/security"} {
+		for _, path := range append(pages, twoFactorPath) {
 			b.Visit(path)
 			w.want(strings.HasPrefix(b.Path(), "/signin"), "with the password alone %s leads to %s", path, b.Path())
 		}
@@ -713,7 +716,7 @@ func (w *walk) stopped(b *tab) {
 // blockedEverywhere tries every page and signing out as a stopped person.
 func (w *walk) blockedEverywhere(b *tab, p person) {
 	w.proves(func() {
-		for _, path := range []string{"/", "/my", "/my/profile", "/admin/people", "/admin/settings/security", "/admin/settings/general", "/admin/activity"} {
+		for _, path := range pages {
 			b.Visit(path)
 			w.stopped(b)
 		}
@@ -863,40 +866,39 @@ func twoDevices(w *walk) {
 	w.signedIn(laptop)
 }
 
-// Colour is the name of the guide's colour that an element wears: its background, border or text,
-// whichever is strongest.
+// Colour is the name of the guide's colour that an element wears: that of its background or, where this is
+// plain, of its border or else of its text.
 func (b *tab) Colour(selector string) string {
 	b.t.Helper()
 	b.WaitFor("", selector)
-	c := evaluate[struct{ Hue, Chroma float64 }](b, colourScript, selector)
+	hue := evaluate[float64](b, hueScript, selector)
 	switch {
-	case c.Chroma < 60:
+	case hue >= 195 && hue < 245:
 		return "slate"
-	case c.Hue >= 20 && c.Hue < 70:
+	case hue >= 20 && hue < 70:
 		return "amber"
-	case c.Hue >= 130 && c.Hue < 190:
+	case hue >= 130 && hue < 195:
 		return "emerald"
-	case c.Hue >= 320 || c.Hue < 20:
+	case hue >= 320 || hue >= 0 && hue < 20:
 		return "rose"
 	}
-	return fmt.Sprintf("hue %.0f", c.Hue)
+	return fmt.Sprintf("of the hue %.0f", hue)
 }
 
-// colourScript paints the element's colours on a canvas, whatever notation they are written in, and
-// returns hue (degrees) and chroma (0 to 255) of the strongest.
-const colourScript = `(selector) => {
+// hueScript paints the element's colours on a canvas, whatever notation they are written in, and returns
+// the hue in degrees of the first that has one; -1 when all are grey.
+const hueScript = `(selector) => {
 	const style = getComputedStyle(document.querySelector(selector));
 	const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
-	let strongest = {Hue: 0, Chroma: 0};
-	for (const colour of [style.backgroundColor, style.borderInlineStartColor, style.borderTopColor, style.color]) {
+	for (const colour of [style.backgroundColor, style.borderTopColor, style.color]) {
 		canvas.clearRect(0, 0, 1, 1);
 		canvas.fillStyle = colour;
 		canvas.fillRect(0, 0, 1, 1);
-		const [r, g, b] = canvas.getImageData(0, 0, 1, 1).data;
+		const [r, g, b, opaque] = canvas.getImageData(0, 0, 1, 1).data;
 		const most = Math.max(r, g, b), chroma = most - Math.min(r, g, b);
-		if (chroma <= strongest.Chroma) continue;
-		const hue = most === r ? ((g - b) / chroma) % 6 : most === g ? (b - r) / chroma + 2 : (r - g) / chroma + 4;
-		strongest = {Hue: (hue * 60 + 360) % 360, Chroma: chroma};
+		if (opaque < 255 || chroma < 10) continue;
+		const sixth = most === r ? ((g - b) / chroma) % 6 : most === g ? (b - r) / chroma + 2 : (r - g) / chroma + 4;
+		return (sixth * 60 + 360) % 360;
 	}
-	return strongest;
+	return -1;
 }`
