@@ -108,11 +108,11 @@ func SignInCard(s SignIn) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = field(entry{Name: "email", Label: "E-mail address", Type: "email", Value: s.Email, Auto: "username", Focus: s.Email == "", Alert: signInAlert(s), Attrs: templ.Attributes{"autocapitalize": "none", "spellcheck": "false"}}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = field(entry{Name: "email", Label: "E-mail address", Type: "email", Value: s.Email, Auto: "username", Focus: s.Email == "", Alert: signInAlert(s), Waits: s.Wait > 0, Attrs: templ.Attributes{"autocapitalize": "none", "spellcheck": "false"}}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = field(entry{Name: "password", Label: "Password", Type: "password", Auto: "current-password", Focus: s.Email != "", Alert: signInAlert(s)}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = field(entry{Name: "password", Label: "Password", Type: "password", Auto: "current-password", Focus: s.Email != "", Alert: signInAlert(s), Waits: s.Wait > 0}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -235,7 +235,7 @@ func ChallengeCard(c Challenge) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = field(codeEntry(c.RecoveryAlert.None(), c.CodeAlert)).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = field(waiting(codeEntry(c.RecoveryAlert.None(), c.CodeAlert), c)).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -289,7 +289,7 @@ func ChallengeCard(c Challenge) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = field(recoveryEntry(c)).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = field(waiting(recoveryEntry(c), c)).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -316,6 +316,11 @@ func ChallengeCard(c Challenge) templ.Component {
 		}
 		return nil
 	})
+}
+
+func waiting(e entry, c Challenge) entry {
+	e.Waits = c.Wait > 0
+	return e
 }
 
 func recoveryEntry(c Challenge) entry {
@@ -405,7 +410,7 @@ func SetupCard(s Setup) templ.Component {
 		var templ_7745c5c3_Var14 templ.SafeURL
 		templ_7745c5c3_Var14, templ_7745c5c3_Err = templ.JoinURLErrs(templ.SafeURL("/setup/" + s.Token))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/signin.templ`, Line: 118, Col: 79}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/signin.templ`, Line: 123, Col: 79}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var14))
 		if templ_7745c5c3_Err != nil {

@@ -163,7 +163,7 @@ func TwoFactorScreen(t TwoFactor) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "\">Continue to where you were going")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "\">Continue where you left off")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -121,10 +121,10 @@ func states(t *testing.T) map[string]templ.Component {
 		"signin":             SignInPage(frame(Visitor{}, "/signin"), SignIn{Next: "/my/profile"}),
 		"signin-notice":      SignInCard(SignIn{Notice: SignInNotice("signout", false)}),
 		"signin-refused":     SignInCard(SignIn{Email: "ada@example.org", Alert: SignInRefused(twofactor.ErrWrongPassword, now)}),
-		"signin-wait":        SignInCard(SignIn{Email: "ada@example.org", Alert: wait}),
+		"signin-wait":        SignInCard(SignIn{Email: "ada@example.org", Alert: wait, Wait: 30 * time.Second}),
 		"challenge":          ChallengePage(frame(Visitor{}, "/signin/two-factor"), Challenge{Email: "ada@example.org", Sheet: sheet}),
 		"challenge-wrong":    ChallengeCard(Challenge{Email: "ada@example.org", Sheet: sheet, CodeAlert: ChallengeRefused(twofactor.WrongCode{Left: 4}, now)}),
-		"challenge-wait":     ChallengeCard(Challenge{Email: "ada@example.org", Sheet: sheet, CodeAlert: wait}),
+		"challenge-wait":     ChallengeCard(Challenge{Email: "ada@example.org", Sheet: sheet, CodeAlert: wait, Wait: 30 * time.Second}),
 		"challenge-recovery": ChallengeCard(Challenge{Email: "ada@example.org", Sheet: sheet, RecoveryAlert: ChallengeRefused(twofactor.ErrWrongRecovery, now)}),
 		"setup":              SetupPage(frame(Visitor{}, "/setup/x"), Setup{Token: "x"}),
 		"setup-refused":      SetupCard(Setup{Token: "x", Workspace: Field{Value: "Acme"}, Email: Field{Value: "ada", Error: FieldProblem("email", "no e-mail address")}}),
@@ -155,6 +155,7 @@ func list() templ.Component {
 	return templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {
 		for _, c := range []templ.Component{
 			searchForm("/admin/people", "Search people", "ada"),
+			rows(),
 			choice("result", "Result", "no", [][2]string{{"", "All"}, {"no", "Refused"}}),
 			stat("12", "people enrolled"),
 			empty("people", "Nobody matches.", "Try a part of the name."),
@@ -165,6 +166,26 @@ func list() templ.Component {
 			}
 		}
 		return nil
+	})
+}
+
+// rows is a table of one row.
+func rows() templ.Component {
+	return templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {
+		row := templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {
+			if _, err := io.WriteString(w, "<tr>"); err != nil {
+				return err
+			}
+			if err := cell("Name").Render(templ.WithChildren(ctx, templ.Raw("Ada")), w); err != nil {
+				return err
+			}
+			_, err := io.WriteString(w, "</tr>")
+			return err
+		})
+		if err := table("People", "Name").Render(templ.WithChildren(ctx, row), w); err != nil {
+			return err
+		}
+		return filterForm("/admin/activity").Render(templ.WithChildren(ctx, templ.NopComponent), w)
 	})
 }
 
