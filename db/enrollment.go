@@ -49,10 +49,11 @@ func (s *Store) enrollment(t *tx, person int64, session []byte) (record, error) 
 	var sealed []byte
 	var expires, confirmed, made sql.NullInt64
 	var sheet sql.NullString
-	err := t.row(`SELECT e.id, e.state, e.secret, e.wrong_codes, e.expires_at, e.confirmed_at, e.last_step, r.sheet, r.made_at
+	var unused int64
+	err := t.row(`SELECT e.id, e.state, e.secret, e.wrong_codes, e.expires_at, e.confirmed_at, e.last_step, r.sheet, r.made_at, `+unusedCodes+`
 		FROM enrollment e LEFT JOIN recovery_sheet r ON r.enrollment_id = e.id
 		WHERE e.person_id = ? AND (e.state = 'enabled' OR e.session_hash = ?) ORDER BY e.state = 'enabled' DESC LIMIT 1`, person, session).
-		Scan(&r.id, &state, &sealed, &r.WrongCodes, &expires, &confirmed, &r.LastStep, &sheet, &made)
+		Scan(&r.id, &state, &sealed, &r.WrongCodes, &expires, &confirmed, &r.LastStep, &sheet, &made, &unused)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, nil
 	}
@@ -62,10 +63,7 @@ func (s *Store) enrollment(t *tx, person int64, session []byte) (record, error) 
 	r.State, r.ExpiresAt, r.ConfirmedAt = twofactor.Pending, instant(expires), instant(confirmed)
 	if state == "enabled" {
 		r.State = twofactor.Enabled
-		r.Sheet = twofactor.Sheet{ID: sheet.String, MadeAt: instant(made)}
-		if r.Sheet.Used, err = usedCodes(t.rows(usedCodesQuery, r.id)); err != nil {
-			return r, err
-		}
+		r.Sheet = twofactor.Sheet{ID: sheet.String, MadeAt: instant(made), Used: usedCodes(unused)}
 	}
 	keys, err := s.ring(t)
 	if err != nil {
@@ -79,28 +77,18 @@ func (s *Store) enrollment(t *tx, person int64, session []byte) (record, error) 
 	return r, err
 }
 
-const usedCodesQuery = `SELECT number, used_at IS NOT NULL FROM recovery_code WHERE enrollment_id = ?`
+// unusedCodes is the SQL of an enrolment's unused recovery codes as the bits of
+// a number, so that one query reads the whole sheet.
+const unusedCodes = `coalesce((SELECT sum(1 << c.number) FROM recovery_code c WHERE c.enrollment_id = e.id AND c.used_at IS NULL), 0)`
 
-// usedCodes reads which codes of a sheet were used. A code whose row is missing
-// counts as used.
-func usedCodes(rows *sql.Rows, err error) ([twofactor.RecoveryCodes]bool, error) {
+// usedCodes reads the bits of unusedCodes. A code whose row is missing counts
+// as used.
+func usedCodes(unused int64) [twofactor.RecoveryCodes]bool {
 	var used [twofactor.RecoveryCodes]bool
-	if err != nil {
-		return used, fmt.Errorf("reading recovery codes: %w", err)
-	}
-	defer rows.Close()
 	for i := range used {
-		used[i] = true
+		used[i] = unused&(1<<i) == 0
 	}
-	for rows.Next() {
-		var number int
-		var was bool
-		if err := rows.Scan(&number, &was); err != nil {
-			return used, fmt.Errorf("reading a recovery code: %w", err)
-		}
-		used[number] = was
-	}
-	return used, rows.Err()
+	return used
 }
 
 // change applies a move to an enrolment and stores what became of it. What a
@@ -254,19 +242,18 @@ func (s *Store) findRecoveryCode(t *tx, enrollment, sheetSalt, slow []byte) (int
 // pending enrolment reads as Not configured, since loading a page discards it.
 func (s *Store) TwoFactor(ctx context.Context, v Visitor) (twofactor.Enrollment, error) {
 	var e twofactor.Enrollment
-	var id []byte
+	var unused int64
 	var confirmed, made sql.NullInt64
-	err := s.reader.row(ctx, `SELECT e.id, e.confirmed_at, r.sheet, r.made_at FROM enrollment e JOIN recovery_sheet r ON r.enrollment_id = e.id
-		WHERE e.person_id = ? AND e.state = 'enabled'`, v.Person.ID).Scan(&id, &confirmed, &e.Sheet.ID, &made)
+	err := s.reader.row(ctx, `SELECT e.confirmed_at, r.sheet, r.made_at, `+unusedCodes+` FROM enrollment e JOIN recovery_sheet r ON r.enrollment_id = e.id
+		WHERE e.person_id = ? AND e.state = 'enabled'`, v.Person.ID).Scan(&confirmed, &e.Sheet.ID, &made, &unused)
 	if errors.Is(err, sql.ErrNoRows) {
 		return e, nil
 	}
 	if err != nil {
 		return e, fmt.Errorf("reading an enrolment: %w", err)
 	}
-	e.State, e.ConfirmedAt, e.Sheet.MadeAt = twofactor.Enabled, instant(confirmed), instant(made)
-	e.Sheet.Used, err = usedCodes(s.reader.rows(ctx, usedCodesQuery, id))
-	return e, err
+	e.State, e.ConfirmedAt, e.Sheet.MadeAt, e.Sheet.Used = twofactor.Enabled, instant(confirmed), instant(made), usedCodes(unused)
+	return e, nil
 }
 
 // EnableTwoFactor mints a secret that is pending for the visitor's session.

@@ -92,3 +92,16 @@ func (s *Store) fillEnrollment(t *tx, person int64, secret twofactor.Secret, has
 	}
 	return t.endOthers(person, nil)
 }
+
+// OpenChallenge opens a challenge as a right password would, without its hash.
+func (s *Store) OpenChallenge(ctx context.Context, email string, now time.Time) (token string, err error) {
+	err = s.writer.write(ctx, func(t *tx) error {
+		p, err := t.credentials(`email = ?`, email)
+		if err != nil {
+			return err
+		}
+		token, err = s.challenge(t, p.id, "", now)
+		return err
+	})
+	return token, err
+}

@@ -194,14 +194,14 @@ type Challenge struct {
 // Challenge finds the challenge that a token opens, or gives ErrChallengeOver.
 func (s *Store) Challenge(ctx context.Context, token string, now time.Time) (Challenge, error) {
 	var c Challenge
-	var enrollment []byte
+	var unused int64
 	var state twofactor.Challenge
 	var expires, made sql.NullInt64
-	err := s.reader.row(ctx, `SELECT p.email, w.name, c.wrong_codes, c.expires_at, e.id, r.sheet, r.made_at
+	err := s.reader.row(ctx, `SELECT p.email, w.name, c.wrong_codes, c.expires_at, r.sheet, r.made_at, `+unusedCodes+`
 		FROM challenge c JOIN person p ON p.id = c.person_id AND p.active = 1 JOIN workspace w ON w.id = 1
 		JOIN enrollment e ON e.person_id = p.id AND e.state = 'enabled' JOIN recovery_sheet r ON r.enrollment_id = e.id
 		WHERE c.id_hash = ?`, hashToken(token)).
-		Scan(&c.Email, &c.Workspace, &state.WrongCodes, &expires, &enrollment, &c.Sheet.ID, &made)
+		Scan(&c.Email, &c.Workspace, &state.WrongCodes, &expires, &c.Sheet.ID, &made, &unused)
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, twofactor.ErrChallengeOver
 	}
@@ -212,9 +212,8 @@ func (s *Store) Challenge(ctx context.Context, token string, now time.Time) (Cha
 	if err := state.Open(now); err != nil {
 		return c, err
 	}
-	c.Left, c.Sheet.MadeAt = state.Left(), instant(made)
-	c.Sheet.Used, err = usedCodes(s.reader.rows(ctx, usedCodesQuery, enrollment))
-	return c, err
+	c.Left, c.Sheet.MadeAt, c.Sheet.Used = state.Left(), instant(made), usedCodes(unused)
+	return c, nil
 }
 
 // CancelChallenge ends a challenge. One that is over already is no error.

@@ -26,7 +26,7 @@ var machine = db.Machine("test")
 
 // A site is the whole server over a real file, with a clock that the test sets.
 type site struct {
-	t      *testing.T
+	t      testing.TB
 	store  *db.Store
 	server *handlers.Server
 	now    time.Time
@@ -72,7 +72,7 @@ func (s *site) browser() *browser {
 
 // An answer is what came back.
 type answer struct {
-	t      *testing.T
+	t      testing.TB
 	status int
 	header http.Header
 	body   string

@@ -1,0 +1,260 @@
+//go:build bench && unix
+
+package handlers_test
+
+import (
+	"database/sql"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"gatehouse/db"
+	"gatehouse/db/dbtest"
+	"gatehouse/handlers"
+	"gatehouse/twofactor"
+	"gatehouse/views"
+
+	"github.com/a-h/templ"
+	"github.com/yeqown/go-qrcode/v2"
+	"golang.org/x/crypto/argon2"
+	_ "modernc.org/sqlite"
+)
+
+// Each benchmark measures a bare limit, the least work that the job allows, and
+// then the product's own handler over a real file, in one run, and reports the
+// CPU time of both and their ratio. CPU time, the kernel's account of the
+// process, moves far less than the clock on a machine that does other things.
+
+// cpu is the CPU time that the process has used.
+func cpu(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// beside runs the limit and then the product, and reports their ratio. What
+// prepare gives is done before each run of the product, and not measured.
+func beside[P any](b *testing.B, limit func(), prepare func() P, product func(P)) {
+	b.Helper()
+	least := 0.0
+	b.Run("limit", func(b *testing.B) {
+		least = measure(b, func() struct{} { return struct{}{} }, func(struct{}) { limit() })
+	})
+	b.Run("gatehouse", func(b *testing.B) {
+		if perOp := measure(b, prepare, product); least > 0 {
+			b.ReportMetric(perOp/least, "x-limit")
+		}
+	})
+}
+
+// measure runs do until the benchmark is satisfied and gives its CPU time in
+// milliseconds.
+func measure[P any](b *testing.B, prepare func() P, do func(P)) float64 {
+	b.Helper()
+	b.ReportAllocs()
+	do(prepare()) // what is done once
+	var used time.Duration
+	b.ResetTimer()
+	for range b.N {
+		b.StopTimer()
+		prepared := prepare()
+		b.StartTimer()
+		began := cpu(b)
+		do(prepared)
+		used += cpu(b) - began
+	}
+	perOp := float64(used) / float64(b.N) / float64(time.Millisecond)
+	b.ReportMetric(perOp, "cpu-ms/op")
+	return perOp
+}
+
+// nothing is prepared.
+func nothing() struct{} { return struct{}{} }
+
+// bench is a site with people who have two-factor enabled.
+type bench struct {
+	*site
+	people []db.Filled
+	turn   int
+}
+
+// next is another person each time.
+func (s *bench) next() db.Filled {
+	s.turn++
+	return s.people[s.turn%len(s.people)]
+}
+
+func newBench(b *testing.B) *bench {
+	b.Helper()
+	s := &site{t: b, store: dbtest.Open(b), now: dbtest.Start}
+	filled, err := s.store.Fill(ctx, 1000, 1000, dbtest.Password, s.now)
+	if err != nil {
+		b.Fatal(err)
+	}
+	s.server, err = handlers.New(handlers.Config{Store: s.store, Static: staticFiles(), Log: slog.New(slog.NewJSONHandler(io.Discard, nil)), Now: func() time.Time { return s.now }})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return &bench{site: s, people: filled}
+}
+
+// serve sends a request straight to the handler, without a network.
+func (s *bench) serve(r *http.Request, want int, cookies ...string) *httptest.ResponseRecorder {
+	r.RemoteAddr = "192.0.2.7:4711"
+	for i := 0; i+1 < len(cookies); i += 2 {
+		r.AddCookie(&http.Cookie{Name: cookies[i], Value: cookies[i+1]})
+	}
+	w := httptest.NewRecorder()
+	s.server.ServeHTTP(w, r)
+	if w.Code != want {
+		s.t.Fatalf("status %d, want %d\n%s", w.Code, want, w.Body)
+	}
+	return w
+}
+
+func formRequest(path string, fields url.Values) *http.Request {
+	r := httptest.NewRequest("POST", path, strings.NewReader(fields.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return r
+}
+
+// owing is somebody who has given a right password.
+type owing struct {
+	token  string
+	secret twofactor.Secret
+}
+
+func (s *bench) owing() owing {
+	p := s.next()
+	s.pass(twofactor.Period)
+	token, err := s.store.OpenChallenge(ctx, p.Email, s.now)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return owing{token, p.Secret}
+}
+
+// secondStep passes the second step and gives the session's cookie.
+func (s *bench) secondStep(o owing) string {
+	w := s.serve(formRequest("/signin/two-factor", url.Values{"code": {s.code(o.secret.Base32())}}), http.StatusSeeOther, "gatehouse-challenge", o.token)
+	for _, c := range w.Result().Cookies() {
+		if c.Name == "gatehouse" {
+			return c.Value
+		}
+	}
+	s.t.Fatal("no session")
+	return ""
+}
+
+// render is the bare handler: one component, a type and a status.
+func render(b *testing.B, c templ.Component) {
+	w := httptest.NewRecorder()
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	if err := c.Render(ctx, w); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkSignInPage: the page alone against the page through everything.
+func BenchmarkSignInPage(b *testing.B) {
+	s := newBench(b)
+	page := views.SignInPage(views.Frame{Workspace: "Acme", Now: s.now}, views.SignIn{})
+	beside(b, func() { render(b, page) }, nothing, func(struct{}) { s.serve(httptest.NewRequest("GET", "/signin", nil), http.StatusOK) })
+}
+
+// BenchmarkTwoFactorPage: one read by key and the page, against the management screen.
+func BenchmarkTwoFactorPage(b *testing.B) {
+	s := newBench(b)
+	session := s.secondStep(s.owing())
+	bare := bareDatabase(b)
+	card := views.TwoFactor{Workspace: "Acme", Email: s.people[0].Email, Now: s.now, Enrollment: twofactor.Enrollment{State: twofactor.Enabled, ConfirmedAt: s.now}}
+	page := views.TwoFactorPage(views.Frame{Workspace: "Acme", Now: s.now, Visitor: views.Visitor{Name: "Ada", Email: s.people[0].Email}}, card)
+	read, err := bare.Prepare(`SELECT n FROM used WHERE id = 1`)
+	if err != nil {
+		b.Fatal(err)
+	}
+	beside(b, func() {
+		var n int64
+		if err := read.QueryRow().Scan(&n); err != nil {
+			b.Fatal(err)
+		}
+		render(b, page)
+	}, nothing, func(struct{}) {
+		s.serve(httptest.NewRequest("GET", "/my/profile/two-factor", nil), http.StatusOK, "gatehouse", session)
+	})
+}
+
+// BenchmarkPasswordStep: one argon2id against the password step.
+func BenchmarkPasswordStep(b *testing.B) {
+	s := newBench(b)
+	salt := make([]byte, 16)
+	beside(b, func() { argon2.IDKey([]byte(dbtest.Password), salt, 2, 19456, 1, 32) }, nothing, func(struct{}) {
+		s.pass(time.Minute)
+		s.serve(formRequest("/signin", url.Values{"email": {s.next().Email}, "password": {dbtest.Password}}), http.StatusSeeOther)
+	})
+}
+
+// BenchmarkTOTPStep: a durable transaction of one update and one insert against
+// the second step, with its replay mark, session and activity row.
+func BenchmarkTOTPStep(b *testing.B) {
+	s := newBench(b)
+	bare := bareDatabase(b)
+	beside(b, func() {
+		tx, err := bare.Begin()
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, query := range []string{`UPDATE used SET n = n + 1 WHERE id = 1`, `INSERT INTO session (id, at) VALUES (hex(randomblob(16)), 1)`} {
+			if _, err := tx.Exec(query); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := tx.Commit(); err != nil {
+			b.Fatal(err)
+		}
+	}, s.owing, func(o owing) { s.secondStep(o) })
+}
+
+// BenchmarkEnable: the encoding of a QR code against the whole step that shows one.
+func BenchmarkEnable(b *testing.B) {
+	s := newBench(b)
+	s.add("ada@example.org", twofactor.Member)
+	cookie := s.signedIn("ada@example.org").cookies["gatehouse"]
+	uri := twofactor.KeyURI("Acme", "ada@example.org", s.people[0].Secret)
+	beside(b, func() {
+		if _, err := qrcode.NewWith(uri, qrcode.WithErrorCorrectionLevel(qrcode.ErrorCorrectionMedium), qrcode.WithEncodingMode(qrcode.EncModeByte)); err != nil {
+			b.Fatal(err)
+		}
+	}, nothing, func(struct{}) {
+		s.serve(formRequest("/my/profile/two-factor/enable", nil), http.StatusOK, "gatehouse", cookie)
+	})
+}
+
+// bareDatabase is a file with as much durability as ours and two small tables.
+func bareDatabase(b *testing.B) *sql.DB {
+	b.Helper()
+	path := filepath.Join(b.TempDir(), "bare.db")
+	bare, err := sql.Open("sqlite", fmt.Sprintf("file:%s?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate", path))
+	if err != nil {
+		b.Fatal(err)
+	}
+	bare.SetMaxOpenConns(1)
+	b.Cleanup(func() { _ = bare.Close() })
+	for _, query := range []string{`CREATE TABLE used (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)`, `CREATE TABLE session (id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID`, `INSERT INTO used VALUES (1, 0)`} {
+		if _, err := bare.Exec(query); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return bare
+}
