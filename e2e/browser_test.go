@@ -333,6 +333,43 @@ func (b *tab) Dialogs() string {
 	return strings.Join(b.traffic.dialogs, "\n")
 }
 
+// Colour is the name of the guide's colour that an element wears: that of its background or, where this is
+// plain, of its border or else of its text.
+func (b *tab) Colour(selector string) string {
+	b.t.Helper()
+	b.WaitFor("", selector)
+	hue := evaluate[float64](b, hueScript, selector)
+	switch {
+	case hue >= 195 && hue < 245:
+		return "slate"
+	case hue >= 20 && hue < 70:
+		return "amber"
+	case hue >= 130 && hue < 195:
+		return "emerald"
+	case hue >= 320 || hue >= 0 && hue < 20:
+		return "rose"
+	}
+	return fmt.Sprintf("of the hue %.0f", hue)
+}
+
+// hueScript paints the element's colours on a canvas, whatever notation they are written in, and returns
+// the hue in degrees of the first that has one; -1 when all are grey.
+const hueScript = `(selector) => {
+	const style = getComputedStyle(document.querySelector(selector));
+	const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+	for (const colour of [style.backgroundColor, style.borderTopColor, style.color]) {
+		canvas.clearRect(0, 0, 1, 1);
+		canvas.fillStyle = colour;
+		canvas.fillRect(0, 0, 1, 1);
+		const [r, g, b, opaque] = canvas.getImageData(0, 0, 1, 1).data;
+		const most = Math.max(r, g, b), chroma = most - Math.min(r, g, b);
+		if (opaque < 255 || chroma < 10) continue;
+		const sixth = most === r ? ((g - b) / chroma) % 6 : most === g ? (b - r) / chroma + 2 : (r - g) / chroma + 4;
+		return (sixth * 60 + 360) % 360;
+	}
+	return -1;
+}`
+
 // --- how it is done
 
 // scope is the CSS selector of the part of the page that is meant.
