@@ -73,6 +73,7 @@ const (
 	setUpButton = "Create workspace"
 	saveLevers  = "Save changes"
 	confirmNew  = "Generate new codes"
+	leadOn      = "Continue where you left off"
 
 	twoFactorPath = "/my/profile/two-factor"
 	card          = "#two-factor"

@@ -103,7 +103,7 @@ func (w *walk) freeOnceEnabled(b *tab, p person) {
 		w.confirm(b, phone.previous())
 		w.badge(b, "Enabled", "emerald")
 		b.SeesNot(required)
-		b.Click("Continue to where you were going")
+		b.Click(leadOn)
 		w.want(b.Path() == "/admin/settings/general", "the link leads on to %s", b.Path())
 		b.Click("My profile", sidebar)
 		w.want(b.Path() == "/my/profile", "My profile leads to %s", b.Path())
