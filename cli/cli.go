@@ -54,6 +54,7 @@ type commands struct {
 	TwoFactor twoFactorCommand `cmd:"" name:"two-factor" help:"Look after people's second step."`
 	Policy    policyCommands   `cmd:"" help:"Show or set who must use two-factor."`
 	Backup    backupCommand    `cmd:"" help:"Copy the database to a file, while the server runs or not."`
+	Restore   restoreCommand   `cmd:"" help:"Put a backup in the database's place, while no server runs."`
 	Check     checkCommand     `cmd:"" help:"Check the database and open every sealed secret."`
 	Key       keyCommands      `cmd:"" help:"Look after the key."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`

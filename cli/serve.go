@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -19,7 +18,6 @@ import (
 	"gatehouse/db"
 	"gatehouse/handlers"
 
-	"github.com/gofrs/flock"
 	"golang.org/x/term"
 )
 
@@ -57,18 +55,16 @@ func (c *serveCommand) Run(s *session) error {
 	ctx, stop := signal.NotifyContext(s.ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 
-	if err := os.MkdirAll(s.all.Data, 0o700); err != nil {
-		return fmt.Errorf("cannot make the data directory: %w", err)
-	}
-	lock := flock.New(filepath.Join(s.all.Data, "gatehouse.lock"), flock.SetPermissions(0o600))
-	if free, err := lock.TryLock(); err != nil {
-		return fmt.Errorf("cannot lock the data directory: %w", err)
-	} else if !free {
+	lock, err := s.lock()
+	if errors.Is(err, errLocked) {
 		return fmt.Errorf("another gatehouse serves %s already; stop it, or name another directory with --data", s.all.Data)
+	}
+	if err != nil {
+		return err
 	}
 	defer func() { _ = lock.Unlock() }()
 
-	store, err := db.Open(ctx, db.Options{Dir: s.all.Data, KeyFile: s.all.KeyFile, Schema: s.Files.Schema, Workspace: c.Workspace, Now: s.now(),
+	store, err := db.Open(ctx, db.Options{Dir: s.all.Data, KeyFile: s.all.KeyFile, Schema: s.Files.Schema, Workspace: c.Workspace, Now: s.now(), Upgrade: true,
 		Times: db.Times{SessionIdle: c.SessionIdle, SessionMax: c.SessionMax, ChallengeTTL: c.ChallengeTTL, PendingTTL: c.PendingTTL}})
 	if err != nil {
 		return err

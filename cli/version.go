@@ -4,24 +4,43 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+
+	"gatehouse/db"
 )
 
-// Version is the program's version; a release sets it when it is built.
-var Version = "0.1.0-dev"
+// Version and Commit are what the program was built from; a release sets them
+// when it is linked. An empty Commit is looked up in what Go notes by itself.
+var (
+	Version = "0.1.0-dev"
+	Commit  = ""
+)
 
 type versionCommand struct{}
 
-// Run prints the version, and what it was built with.
+// Run prints the version, and what it was built from and with.
 func (versionCommand) Run(s *session) error {
-	fmt.Fprintf(s.Stdout, "gatehouse %s (%s, %s/%s)\n", Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return nil
+	_, err := fmt.Fprintf(s.Stdout, "gatehouse %s\ncommit  %s\ngo      %s %s/%s\nsqlite  %s\n",
+		Version, commit(), runtime.Version(), runtime.GOOS, runtime.GOARCH, db.SQLiteVersion)
+	return err
+}
+
+// commit gives the commit that the program was built from, or "unknown".
+func commit() string {
+	if Commit != "" {
+		return Commit
 	}
-	for _, dep := range info.Deps {
-		if dep.Path == "modernc.org/sqlite" {
-			fmt.Fprintf(s.Stdout, "modernc.org/sqlite %s\n", dep.Version)
+	revision, changed := "unknown", ""
+	info, _ := debug.ReadBuildInfo()
+	if info == nil {
+		return revision
+	}
+	for _, setting := range info.Settings {
+		switch {
+		case setting.Key == "vcs.revision":
+			revision = setting.Value
+		case setting.Key == "vcs.modified" && setting.Value == "true":
+			changed = " and changes since"
 		}
 	}
-	return nil
+	return revision + changed
 }

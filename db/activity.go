@@ -40,6 +40,7 @@ const (
 	WorkspaceRenamed  Event = "sys_workspace_renamed"
 	NoticeDismissed   Event = "sys_notice_dismissed"
 	KeyRotated        Event = "crypt_key_rotated"
+	WorkspaceRestored Event = "sys_workspace_restored"
 	NotPermitted      Event = "authz_fail"
 )
 

@@ -20,35 +20,41 @@ func (s *Store) Backup(ctx context.Context, target string) error {
 	if _, err := os.Lstat(target); !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s exists already; choose another name", target)
 	}
+	return copyDatabase(ctx, s.path, target)
+}
+
+// copyDatabase writes a checked copy of a database, its journal included, to a
+// file that only its owner can read. The target is whole, or as it was before.
+func copyDatabase(ctx context.Context, source, target string) error {
 	making := target + ".new"
 	if err := os.Remove(making); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("clearing %s: %w", making, err)
 	}
 	f, err := os.OpenFile(making, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600) // VACUUM INTO takes an empty file, and would make one that all may read
 	if err != nil {
-		return fmt.Errorf("cannot make the backup: %w", err)
+		return fmt.Errorf("cannot make the copy: %w", err)
 	}
-	if err := errors.Join(f.Close(), s.copyInto(ctx, making), checkCopy(ctx, making)); err != nil {
+	if err := errors.Join(f.Close(), vacuumInto(ctx, source, making), checkCopy(ctx, making)); err != nil {
 		return errors.Join(err, os.Remove(making))
 	}
 	if err := os.Rename(making, target); err != nil {
-		return fmt.Errorf("cannot make the backup: %w", err)
+		return fmt.Errorf("cannot make the copy: %w", err)
 	}
 	return syncDir(filepath.Dir(target))
 }
 
-func (s *Store) copyInto(ctx context.Context, target string) error {
-	name, err := dsn(s.path, "rw")
+func vacuumInto(ctx context.Context, path, target string) error {
+	name, err := dsn(path, "ro")
 	if err != nil {
 		return err
 	}
 	source, err := sql.Open("sqlite", name)
 	if err != nil {
-		return fmt.Errorf("opening %s: %w", s.path, err)
+		return fmt.Errorf("opening %s: %w", path, err)
 	}
 	defer source.Close()
 	if _, err := source.ExecContext(ctx, `VACUUM INTO ?`, target); err != nil {
-		return fmt.Errorf("copying the database: %w", err)
+		return fmt.Errorf("copying %s: %w", path, err)
 	}
 	copied, err := os.OpenFile(target, os.O_RDWR, 0)
 	if err != nil {
@@ -78,15 +84,22 @@ func integrity(ctx context.Context, file *sql.DB) error {
 		return fmt.Errorf("checking the file: %w", err)
 	}
 	if verdict != "ok" {
-		return fmt.Errorf("the database is damaged (%s); put a backup in its place", verdict)
+		return fmt.Errorf("the database is damaged (%s); restore a sound backup", verdict)
 	}
+	return references(ctx, file)
+}
+
+// references refuses a database whose rows refer to rows that are not there.
+func references(ctx context.Context, file interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}) error {
 	rows, err := file.QueryContext(ctx, `PRAGMA foreign_key_check`)
 	if err != nil {
 		return fmt.Errorf("checking references: %w", err)
 	}
 	defer rows.Close()
 	if rows.Next() {
-		return errors.New("the database refers to rows that are not there; put a backup in its place")
+		return errors.New("the database refers to rows that are not there; restore a sound backup")
 	}
 	return rows.Err()
 }

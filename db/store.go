@@ -30,6 +30,9 @@ const (
 // applicationID marks the file as ours, in PRAGMA application_id: "Gath".
 const applicationID = 1197569128
 
+// SQLiteVersion is the version of the SQLite inside.
+const SQLiteVersion = sqlite3.SQLITE_VERSION
+
 // The errors that callers tell apart. Refusals (twofactor.Refusal, WrongCode
 // and Wait) are not among them: those are answers.
 var (
@@ -58,6 +61,8 @@ type Options struct {
 	Workspace string // the name that a new workspace gets
 	Times     Times
 	Now       time.Time // when a new workspace is made
+
+	Upgrade bool // an older file is brought up to date; only for who holds the data directory's lock
 }
 
 // A Store is an open workspace. Its methods may be called from any goroutine.
@@ -75,26 +80,22 @@ type Store struct {
 
 // Open opens the workspace in a data directory, and makes it when there is
 // none. A file that is foreign, newer, damaged, or sealed under another key is
-// refused with a sentence that says what to do, and left as it was.
-func Open(ctx context.Context, o Options) (*Store, error) {
-	if o.KeyFile == "" {
-		o.KeyFile = filepath.Join(o.Dir, KeyFileName)
-	}
+// refused with a sentence that says what to do, and left as it was. An older one
+// is copied aside and brought up to date if Options allow it, and refused
+// otherwise.
+func Open(ctx context.Context, o Options) (*Store, error) { return open(ctx, o, migrations) }
+
+func open(ctx context.Context, o Options, steps []string) (*Store, error) {
+	o.KeyFile = o.keyFile()
 	path := filepath.Join(o.Dir, FileName)
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot make the data directory: %w", err)
 	}
 	_, err := os.Stat(path)
-	fresh := errors.Is(err, fs.ErrNotExist)
-	if err != nil && !fresh {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("cannot look at %s: %w", path, err)
 	}
-	if !fresh {
-		if err := checkFile(ctx, path); err != nil {
-			return nil, err
-		}
-	}
-	if fresh {
+	if err != nil {
 		keys, err := makeKeys(o.KeyFile)
 		if err != nil {
 			return nil, err
@@ -103,17 +104,38 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 			return nil, err
 		}
 	}
+	return openFile(ctx, path, o, steps, asideOf)
+}
+
+// keyFile is where the key is.
+func (o Options) keyFile() string {
+	if o.KeyFile == "" {
+		return filepath.Join(o.Dir, KeyFileName)
+	}
+	return o.KeyFile
+}
+
+// openFile opens a file that exists. Its key is proved before anything is
+// written, so that the wrong key changes nothing. Before an upgrade the file is
+// copied to what aside names, or not at all where aside is nil.
+func openFile(ctx context.Context, path string, o Options, steps []string, aside func(path string, version int) string) (*Store, error) {
+	version, err := checkFile(ctx, path, len(steps)+1)
+	if err != nil {
+		return nil, err
+	}
 	s := &Store{path: path, keyFile: o.KeyFile, times: o.Times, gate: newHashGate(), dummy: dummyHash}
-	if s.writer, err = openWriter(ctx, path); err != nil {
-		return nil, err
-	}
 	if s.reader, err = openReader(path); err != nil {
-		s.writer.close()
 		return nil, err
 	}
-	if err := s.openLookupKey(ctx); err != nil {
-		_ = s.Close()
-		return nil, err
+	err = s.openLookupKey(ctx)
+	if err == nil && version <= len(steps) {
+		err = upgrade(ctx, path, version, o.Upgrade, steps, aside)
+	}
+	if err == nil {
+		s.writer, err = openWriter(ctx, path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.reader.db.Close())
 	}
 	return s, nil
 }
@@ -148,16 +170,16 @@ func dsn(path, mode string, pragmas ...string) (string, error) {
 	return (&url.URL{Scheme: "file", OmitHost: true, Path: abs, RawQuery: q.Encode()}).String(), nil
 }
 
-// checkFile refuses a file that is not a workspace of this version, without
-// changing a byte of it.
-func checkFile(ctx context.Context, path string) error {
+// checkFile gives the schema's version of a file. It refuses a file that is no
+// workspace or newer than newest, without changing a byte of it.
+func checkFile(ctx context.Context, path string, newest int) (schema int, err error) {
 	name, err := dsn(path, "ro")
 	if err != nil {
-		return err
+		return 0, err
 	}
 	file, err := sql.Open("sqlite", name)
 	if err != nil {
-		return fmt.Errorf("opening %s: %w", path, err)
+		return 0, fmt.Errorf("opening %s: %w", path, err)
 	}
 	defer file.Close()
 	var id, version, pages, size int64
@@ -165,29 +187,26 @@ func checkFile(ctx context.Context, path string) error {
 		if err := file.QueryRowContext(ctx, `PRAGMA `+pragma).Scan(into); err != nil {
 			var fault *sqlite.Error
 			if errors.As(err, &fault) && (fault.Code()&0xff == sqlite3.SQLITE_NOTADB || fault.Code()&0xff == sqlite3.SQLITE_CORRUPT) {
-				return fmt.Errorf("%s is damaged or is no database; put a backup in its place", path)
+				return 0, fmt.Errorf("%s is damaged or is no database; restore a sound backup", path)
 			}
-			return fmt.Errorf("reading %s: %w", path, err)
+			return 0, fmt.Errorf("reading %s: %w", path, err)
 		}
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return fmt.Errorf("looking at %s: %w", path, err)
+		return 0, fmt.Errorf("looking at %s: %w", path, err)
 	}
 	_, walErr := os.Stat(path + "-wal")
 	switch {
 	case id != applicationID:
-		return fmt.Errorf("%s is not a Gatehouse workspace; choose another data directory", path)
-	case version > int64(len(migrations))+1:
-		return fmt.Errorf("%s was written by a newer Gatehouse (schema %d, this one knows %d); use that version", path, version, len(migrations)+1)
+		return 0, fmt.Errorf("%s is not a Gatehouse workspace; choose another data directory", path)
+	case version > int64(newest):
+		return 0, fmt.Errorf("%s was written by a newer Gatehouse (schema %d, this one knows %d); use that version", path, version, newest)
 	case errors.Is(walErr, fs.ErrNotExist) && info.Size() < pages*size:
-		return fmt.Errorf("%s is cut short; put a backup in its place", path)
+		return 0, fmt.Errorf("%s is cut short; restore a sound backup", path)
 	}
-	return nil
+	return int(version), nil
 }
-
-// migrations lead from schema 1 to the present one, a step each.
-var migrations = []string{}
 
 // create makes a workspace under another name and then renames it, so that a
 // crash leaves no half-made file.

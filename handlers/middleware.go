@@ -42,6 +42,7 @@ func (s *Server) middleware(next http.Handler) http.Handler {
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, rand.Text()[:12]))
 		rec := &recorder{ResponseWriter: w}
 		s.headers(rec.Header())
+		rec.Header().Set("X-Request-Id", requestID(r.Context())) // to find an answer in the log
 		defer func() {
 			if fault := recover(); fault != nil {
 				if fault == http.ErrAbortHandler {

@@ -247,6 +247,7 @@ var events = map[string]string{
 	"sys_workspace_renamed":         "Workspace renamed",
 	"sys_notice_dismissed":          "Notice dismissed",
 	"crypt_key_rotated":             "Key rotated",
+	"sys_workspace_restored":        "Workspace restored from a backup",
 	"authz_fail":                    "Not permitted",
 }
 

@@ -1,0 +1,67 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"gatehouse/db"
+
+	"github.com/gofrs/flock"
+)
+
+// lock takes the data directory for one server or one restore. It makes the
+// directory when there is none.
+func (s *session) lock() (*flock.Flock, error) {
+	if err := os.MkdirAll(s.all.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("cannot make the data directory: %w", err)
+	}
+	lock := flock.New(filepath.Join(s.all.Data, "gatehouse.lock"), flock.SetPermissions(0o600))
+	free, err := lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("cannot lock the data directory: %w", err)
+	}
+	if !free {
+		return nil, errLocked
+	}
+	return lock, nil
+}
+
+// errLocked means that a server or a restore has the data directory.
+var errLocked = errors.New("the data directory is in use")
+
+type restoreCommand struct {
+	File string `arg:"" help:"The backup." type:"path"`
+}
+
+// Run puts a backup in the database's place while no server runs. All admins
+// see a notice of it.
+func (c *restoreCommand) Run(s *session) error {
+	if _, err := os.Stat(c.File); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no backup %s", c.File)
+	}
+	lock, err := s.lock()
+	if errors.Is(err, errLocked) {
+		return fmt.Errorf("a server runs on %s; stop it before restoring", s.all.Data)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = lock.Unlock() }()
+	done, err := db.Restore(s.ctx, db.Options{Dir: s.all.Data, KeyFile: s.all.KeyFile, Times: db.DefaultTimes, Now: s.now()}, c.File, s.machine())
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.Stdout, "%s is the workspace's database now.\n", c.File)
+	if done.Aside != "" {
+		fmt.Fprintf(s.Stdout, "The database from before is kept as %s; delete it when nobody misses anything.\n", done.Aside)
+	}
+	fmt.Fprintf(s.Stdout, `Ended: %d sessions, %d sign-ins under way, %d invitations and password links. Everybody signs in again.
+Kept as the backup had it: people, passwords, roles, the policy, second steps, recovery codes and the activity.
+Recovery codes that were used after the backup work again, because voiding them all would lock out whoever has lost the phone: ask whoever used one to make a new set.
+Authenticator codes of this minute are used up; the next ones work.
+`, done.Sessions, done.Challenges, done.Links)
+	return nil
+}

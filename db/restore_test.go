@@ -1,0 +1,251 @@
+package db_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gatehouse/db"
+	"gatehouse/db/dbtest"
+	"gatehouse/twofactor"
+)
+
+// backup makes a backup in a directory of its own.
+func backup(t *testing.T, store *db.Store) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "backup.db")
+	if err := store.Backup(ctx, path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestBackup copies while sign-ins go on: each copy is whole, and holds all that
+// was committed before it began.
+func TestBackup(t *testing.T) {
+	dir := t.TempDir()
+	store := dbtest.OpenIn(t, dir)
+	dbtest.Add(t, store, "ada@example.org", twofactor.SuperAdmin)
+	stop := make(chan struct{})
+	var writers sync.WaitGroup
+	for range 2 {
+		writers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					if err := store.RenameWorkspace(ctx, "Acme", db.Machine("root").Author(), start); err != nil {
+						t.Error(err)
+					}
+					if err := store.RenameWorkspace(ctx, "Emca", db.Machine("root").Author(), start); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		})
+	}
+	for range 5 {
+		before := text(t, filepath.Join(dir, db.FileName), `SELECT count(*) FROM activity`)
+		path := backup(t, store)
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("the backup: %v, %v; want one that only its owner reads", info, err)
+		}
+		if got := text(t, path, `SELECT 1 FROM pragma_integrity_check WHERE integrity_check = 'ok'`); got != "1" {
+			t.Error("the backup is damaged")
+		}
+		if got := text(t, path, `SELECT count(*) >= `+before+` FROM activity`); got != "1" {
+			t.Errorf("the backup lacks rows that were committed before it: fewer than %s", before)
+		}
+	}
+	close(stop)
+	writers.Wait()
+
+	taken := backup(t, store)
+	if err := store.Backup(ctx, taken); err == nil || !strings.Contains(err.Error(), "exists already") {
+		t.Errorf("a backup over a file that exists: %v", err)
+	}
+	if bytes.Contains(read(t, taken), read(t, filepath.Join(dir, db.KeyFileName))) {
+		t.Error("the backup holds the key")
+	}
+	if _, err := os.Stat(taken + ".new"); !os.IsNotExist(err) {
+		t.Errorf("something unfinished is left: %v", err)
+	}
+}
+
+// lived is a workspace with somebody enrolled, a backup of it, and what has
+// happened since.
+type lived struct {
+	dir, backup string
+	before      enrolled
+	challenge   string
+	invitation  string
+	usedCode    string // the app's code that was accepted after the backup
+	now         time.Time
+}
+
+func live(t *testing.T) lived {
+	t.Helper()
+	l := lived{dir: t.TempDir(), now: start.Add(time.Hour)}
+	store := dbtest.OpenIn(t, l.dir)
+	dbtest.Add(t, store, "ada@example.org", twofactor.SuperAdmin)
+	l.before = enrol(t, store, "ada@example.org", start)
+	l.challenge = challenged(t, store, "ada@example.org", l.now)
+	var err error
+	if _, l.invitation, err = store.Invite(ctx, db.NewPerson{Name: "Ben", Email: "ben@example.org", Role: twofactor.Member}, db.Machine("root").Author(), l.now); err != nil {
+		t.Fatal(err)
+	}
+	l.backup = backup(t, store)
+	l.usedCode = dbtest.Code(t, l.before.secret, l.now)
+	if _, err := store.VerifyCode(ctx, l.challenge, l.usedCode, db.Client{}, l.now); err != nil {
+		t.Fatal(err)
+	}
+	dbtest.Add(t, store, "cleo@example.org", twofactor.Member)
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func (l lived) options(t *testing.T) db.Options {
+	o := options(t, l.dir)
+	o.Now = l.now
+	return o
+}
+
+func TestRestore(t *testing.T) {
+	l := live(t)
+	done, err := db.Restore(ctx, l.options(t), l.backup, db.Machine("root"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if done.Sessions != 1 || done.Challenges != 1 || done.Links != 1 {
+		t.Errorf("ended %+v; want 1 session, 1 challenge, 1 link", done)
+	}
+	store := dbtest.OpenIn(t, l.dir)
+	if _, err := store.Visitor(ctx, l.before.token, l.now); !errors.Is(err, db.ErrSignedOut) {
+		t.Errorf("a session of the backup: %v", err)
+	}
+	if _, err := store.Challenge(ctx, l.challenge, l.now); !errors.Is(err, twofactor.ErrChallengeOver) {
+		t.Errorf("a challenge of the backup: %v", err)
+	}
+	if _, err := store.Link(ctx, l.invitation, l.now); !errors.Is(err, db.ErrNotFound) {
+		t.Errorf("an invitation of the backup: %v", err)
+	}
+	if _, err := store.PersonByEmail(ctx, "cleo@example.org"); !errors.Is(err, db.ErrNotFound) {
+		t.Errorf("somebody added after the backup: %v", err)
+	}
+	token := challenged(t, store, "ada@example.org", l.now)
+	if p, err := store.VerifyCode(ctx, token, l.usedCode, db.Client{}, l.now); err == nil || p.Session != "" {
+		t.Error("a code that was accepted after the backup is accepted again")
+	}
+	later := l.now.Add(time.Minute)
+	if p, err := store.VerifyCode(ctx, token, dbtest.Code(t, l.before.secret, later), db.Client{}, later); err != nil || p.Session == "" {
+		t.Errorf("a minute later: %v", err)
+	}
+	if p, _, err := store.RedeemRecoveryCode(ctx, challenged(t, store, "ada@example.org", later), l.before.codes[0].Text(), db.Client{}, later); err != nil || p.Session == "" || p.CodesLeft != 7 {
+		t.Errorf("a recovery code of the backup: %+v, %v", p, err)
+	}
+	notices, err := store.Notices(ctx)
+	if err != nil || len(notices) == 0 || notices[len(notices)-1].Event != db.WorkspaceRestored && notices[0].Event != db.WorkspaceRestored {
+		t.Errorf("the notices are %+v, %v; want one of the restore", notices, err)
+	}
+	if got := text(t, done.Aside, `SELECT count(*) FROM person WHERE email = 'cleo@example.org'`); got != "1" {
+		t.Error("the database from before was not kept")
+	}
+}
+
+// TestRestoreOnAnEmptyMachine moves a workspace: the key goes first, then the
+// backup.
+func TestRestoreOnAnEmptyMachine(t *testing.T) {
+	l := live(t)
+	key := filepath.Join(l.dir, db.KeyFileName)
+	l.dir = filepath.Join(t.TempDir(), "new")
+	if _, err := db.Restore(ctx, l.options(t), l.backup, db.Machine("root")); err == nil || !strings.Contains(err.Error(), "key file") {
+		t.Fatalf("without the key: %v", err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(l.dir, "*")); len(left) != 0 {
+		t.Errorf("a refused restore left %v", left)
+	}
+	put(t, filepath.Join(l.dir, db.KeyFileName), read(t, key))
+	done, err := db.Restore(ctx, l.options(t), l.backup, db.Machine("root"))
+	if err != nil || done.Aside != "" {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	if _, err := dbtest.OpenIn(t, l.dir).PersonByEmail(ctx, "ada@example.org"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRestoreOverDamage is what a restore is for: the database does not open.
+func TestRestoreOverDamage(t *testing.T) {
+	l := live(t)
+	path := filepath.Join(l.dir, db.FileName)
+	damaged := bytes.Repeat([]byte("damage "), 10000)
+	put(t, path, damaged)
+	put(t, path+"-wal", damaged)
+	done, err := db.Restore(ctx, l.options(t), l.backup, db.Machine("root"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(read(t, done.Aside), damaged) || !bytes.Equal(read(t, done.Aside+"-wal"), damaged) {
+		t.Error("what was there was not kept")
+	}
+	if _, err := dbtest.OpenIn(t, l.dir).Check(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRestoreRefuses(t *testing.T) {
+	l := live(t)
+	sound := read(t, l.backup)
+	for name, c := range map[string]struct {
+		change func(t *testing.T, l lived)
+		says   string
+	}{
+		"a damaged backup": {func(t *testing.T, l lived) {
+			whole := read(t, l.backup)
+			for i := 20000; i < 60000; i++ {
+				whole[i] ^= 0x5a
+			}
+			put(t, l.backup, whole)
+		}, "damaged"},
+		"half a backup": {func(t *testing.T, l lived) { put(t, l.backup, read(t, l.backup)[:40960]) }, "restore a sound backup"},
+		"another program's database": {func(t *testing.T, l lived) {
+			raw(t, l.backup, `PRAGMA application_id = 1`)
+		}, "not a Gatehouse workspace"},
+		"a newer version's backup": {func(t *testing.T, l lived) { raw(t, l.backup, `PRAGMA user_version = 99`) }, "newer Gatehouse"},
+		"another workspace's backup": {func(t *testing.T, l lived) {
+			remove(t, l.backup)
+			if err := dbtest.Open(t).Backup(ctx, l.backup); err != nil {
+				t.Fatal(err)
+			}
+		}, "does not belong to the database"},
+		"a secret that was moved": {func(t *testing.T, l lived) {
+			raw(t, l.backup, `UPDATE enrollment SET secret = randomblob(length(secret))`)
+		}, "does not open"},
+		"no backup at all": {func(t *testing.T, l lived) { remove(t, l.backup) }, "cannot read the backup"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			put(t, l.backup, sound)
+			c.change(t, l)
+			path := filepath.Join(l.dir, db.FileName)
+			before := read(t, path)
+			_, err := db.Restore(ctx, l.options(t), l.backup, db.Machine("root"))
+			if err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("it says %v; want %q in it", err, c.says)
+			}
+			if !bytes.Equal(read(t, path), before) {
+				t.Error("the database has changed")
+			}
+			if left, _ := filepath.Glob(path + "?*"); len(left) != 0 {
+				t.Errorf("it left %v", left)
+			}
+		})
+	}
+}

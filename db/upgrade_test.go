@@ -1,0 +1,340 @@
+package db_test
+
+import (
+	"bufio"
+	"bytes"
+	"database/sql"
+	"database/sql/driver"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/db"
+	"gatehouse/db/dbtest"
+	"gatehouse/twofactor"
+
+	"modernc.org/sqlite"
+)
+
+// writeFixture makes the newest schema's fixture anew, until that schema has
+// been released: go test ./db -run TestFixtures -write-fixture
+var writeFixture = flag.Bool("write-fixture", false, "make the newest schema's fixture anew")
+
+// A fixture is a workspace as a released version left it, in
+// testdata/schema-N, with what it takes to sign in there.
+type fixture struct {
+	Email, Secret, RecoveryCode string
+}
+
+func fixtureDir(schema int) string {
+	return filepath.Join("testdata", fmt.Sprintf("schema-%d", schema))
+}
+
+// makeFixture fills a workspace with a row of most kinds.
+func makeFixture(t *testing.T, dir string) {
+	t.Helper()
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	store := dbtest.OpenIn(t, dir)
+	dbtest.Add(t, store, "ada@example.org", twofactor.SuperAdmin)
+	dbtest.Add(t, store, "ben@example.org", twofactor.Member)
+	ada := enrol(t, store, "ada@example.org", start)
+	signIn(t, store, "ben@example.org", start)
+	challenged(t, store, "ada@example.org", start)
+	if err := store.SetPolicy(ctx, twofactor.Policy{Admins: true}, db.Machine("root").Author(), start); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	note, err := json.Marshal(fixture{"ada@example.org", ada.secret, ada.codes[0].Text()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "fixture.json"), note, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// unpack copies a fixture to a directory of its own.
+func unpack(t *testing.T, schema int) (dir string, f fixture) {
+	t.Helper()
+	dir = t.TempDir()
+	for _, name := range []string{db.FileName, db.KeyFileName} {
+		put(t, filepath.Join(dir, name), read(t, filepath.Join(fixtureDir(schema), name)))
+	}
+	if err := json.Unmarshal(read(t, filepath.Join(fixtureDir(schema), "fixture.json")), &f); err != nil {
+		t.Fatal(err)
+	}
+	return dir, f
+}
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func put(t *testing.T, path string, text []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// raw runs SQL behind the store's back.
+func raw(t *testing.T, path string, query string) {
+	t.Helper()
+	file, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if _, err := file.Exec(query); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// text reads one column of one row.
+func text(t *testing.T, path, query string) string {
+	t.Helper()
+	file, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	var s string
+	if err := file.QueryRow(query).Scan(&s); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	return s
+}
+
+// schemaOf is every table, index and trigger of a file, in the order of names.
+func schemaOf(t *testing.T, path string) string {
+	t.Helper()
+	return text(t, path, `SELECT group_concat(type || ' ' || name || ' ' || coalesce(sql, ''), char(10)) FROM (SELECT * FROM sqlite_schema ORDER BY name)`)
+}
+
+func options(t *testing.T, dir string) db.Options {
+	t.Helper()
+	return db.Options{Dir: dir, Schema: dbtest.Schema(t), Workspace: "Acme", Times: db.DefaultTimes, Now: start, Upgrade: true}
+}
+
+// TestFixtures opens a workspace of every schema that there has been: it comes
+// to the same schema as a new one, everything opens, and people sign in.
+func TestFixtures(t *testing.T) {
+	if *writeFixture {
+		makeFixture(t, fixtureDir(db.Newest()))
+	}
+	for schema := 1; schema <= db.Newest(); schema++ {
+		t.Run(fmt.Sprintf("schema %d", schema), func(t *testing.T) {
+			dir, f := unpack(t, schema)
+			store, err := db.Open(ctx, options(t, dir))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = store.Close() })
+			if n, err := store.Check(ctx); err != nil || n != 1 {
+				t.Errorf("%d secrets open, %v; want 1", n, err)
+			}
+			later := start.Add(time.Hour)
+			token := challenged(t, store, f.Email, later)
+			if p, err := store.VerifyCode(ctx, token, dbtest.Code(t, f.Secret, later), db.Client{}, later); err != nil || p.Session == "" {
+				t.Errorf("the app's code: %+v, %v", p, err)
+			}
+			token = challenged(t, store, f.Email, later)
+			if p, _, err := store.RedeemRecoveryCode(ctx, token, f.RecoveryCode, db.Client{}, later); err != nil || p.Session == "" || p.CodesLeft != twofactor.RecoveryCodes-1 {
+				t.Errorf("the recovery code: %+v, %v", p, err)
+			}
+			fresh := t.TempDir()
+			dbtest.OpenIn(t, fresh)
+			if got, want := schemaOf(t, filepath.Join(dir, db.FileName)), schemaOf(t, filepath.Join(fresh, db.FileName)); got != want {
+				t.Errorf("the upgraded file has another schema than a new one:\n%s\n\nwant\n%s", got, want)
+			}
+		})
+	}
+}
+
+// steps are two migrations after the present schema.
+var steps = []string{
+	`CREATE TABLE pet (id INTEGER PRIMARY KEY, person_id INTEGER NOT NULL REFERENCES person (id)) STRICT; INSERT INTO pet (person_id) SELECT id FROM person;`,
+	`ALTER TABLE pet ADD COLUMN name TEXT NOT NULL DEFAULT 'Rex';`,
+}
+
+// atSchema1 is a workspace of schema 1, closed.
+func atSchema1(t *testing.T) (dir, path string) {
+	t.Helper()
+	dir, _ = unpack(t, 1)
+	return dir, filepath.Join(dir, db.FileName)
+}
+
+func TestUpgrade(t *testing.T) {
+	t.Run("the steps run in order, after a copy aside that the older version opens", func(t *testing.T) {
+		dir, path := atSchema1(t)
+		store, err := db.OpenSteps(ctx, options(t, dir), steps)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if got := text(t, path, `SELECT count(*) || ' ' || max(name) || ' ' || (SELECT user_version FROM pragma_user_version) FROM pet`); got != "2 Rex 3" {
+			t.Errorf("after the upgrade: %q, want 2 pets named Rex at schema 3", got)
+		}
+		aside := path + ".schema-1"
+		if info, err := os.Stat(aside); err != nil || info.Mode().Perm() != 0o600 {
+			t.Fatalf("the copy aside: %v, %v; want one that only its owner reads", info, err)
+		}
+		old := t.TempDir()
+		put(t, filepath.Join(old, db.FileName), read(t, aside))
+		put(t, filepath.Join(old, db.KeyFileName), read(t, filepath.Join(dir, db.KeyFileName)))
+		dbtest.OpenIn(t, old)
+	})
+	t.Run("a second start has nothing to do", func(t *testing.T) {
+		dir, path := atSchema1(t)
+		for range 2 {
+			store, err := db.OpenSteps(ctx, options(t, dir), steps)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := store.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Remove(path + ".schema-1"); err != nil && !os.IsNotExist(err) {
+				t.Fatal(err)
+			}
+		}
+		if _, err := os.Stat(path + ".schema-1"); !os.IsNotExist(err) {
+			t.Errorf("the second start made a copy aside: %v", err)
+		}
+	})
+	refused := map[string]struct {
+		change func(t *testing.T, dir, path string)
+		o      func(*db.Options)
+		steps  []string
+		says   string
+	}{
+		"a command beside the server upgrades nothing":       {o: func(o *db.Options) { o.Upgrade = false }, steps: steps, says: "older Gatehouse (schema 1, this one uses 3); start the server"},
+		"a newer file is refused":                            {change: func(t *testing.T, _, path string) { raw(t, path, `PRAGMA user_version = 9`) }, steps: steps, says: "newer Gatehouse (schema 9, this one knows 3)"},
+		"a step that fails leaves the file as it was":        {steps: append(slices.Clone(steps), `CREATE TABLE pet (x)`), says: "upgrading from schema 3"},
+		"a step that breaks a reference is rolled back":      {steps: []string{`DELETE FROM person`}, says: "refers to rows that are not there"},
+		"a missing key is told before anything is upgraded":  {change: func(t *testing.T, dir, _ string) { remove(t, filepath.Join(dir, db.KeyFileName)) }, steps: steps, says: "key file"},
+		"another key is told before anything is upgraded":    {change: func(t *testing.T, dir, _ string) { put(t, filepath.Join(dir, db.KeyFileName), make([]byte, 32)) }, steps: steps, says: "does not belong to the database"},
+		"without room for the copy aside nothing is changed": {change: func(t *testing.T, _, path string) { mkdir(t, path+".schema-1/in-the-way") }, steps: steps, says: "copying the database aside"},
+	}
+	for name, c := range refused {
+		t.Run(name, func(t *testing.T) {
+			dir, path := atSchema1(t)
+			if c.change != nil {
+				c.change(t, dir, path)
+			}
+			o := options(t, dir)
+			if c.o != nil {
+				c.o(&o)
+			}
+			before := read(t, path)
+			store, err := db.OpenSteps(ctx, o, c.steps)
+			if err == nil {
+				_ = store.Close()
+				t.Fatal("it was opened")
+			}
+			if !strings.Contains(err.Error(), c.says) {
+				t.Errorf("it says %q; want %q in it", err, c.says)
+			}
+			if !bytes.Equal(read(t, path), before) {
+				t.Error("the file has changed")
+			}
+		})
+	}
+}
+
+func remove(t *testing.T, path string) {
+	t.Helper()
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mkdir(t *testing.T, path string) {
+	t.Helper()
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// upgradeHere names the directory that a process of TestUpgradeKilled upgrades.
+const upgradeHere = "GATEHOUSE_TEST_UPGRADE"
+
+// TestUpgradeKilled kills a process in the middle of an upgrade, with its
+// transaction half done, and starts both versions on what is left.
+func TestUpgradeKilled(t *testing.T) {
+	if dir := os.Getenv(upgradeHere); dir != "" {
+		upgradeAndHang(t, dir)
+	}
+	for name, version := range map[string][]string{"the older version starts": nil, "the newer version starts over": steps} {
+		t.Run(name, func(t *testing.T) {
+			dir, path := atSchema1(t)
+			killInUpgrade(t, dir)
+			store, err := db.OpenSteps(ctx, options(t, dir), version)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer store.Close()
+			if n, err := store.Check(ctx); err != nil || n != 1 {
+				t.Errorf("%d secrets open, %v", n, err)
+			}
+			if got, want := text(t, path, `PRAGMA user_version`), fmt.Sprint(len(version)+1); got != want {
+				t.Errorf("schema %s, want %s", got, want)
+			}
+			if got := text(t, path, `SELECT count(*) FROM sqlite_schema WHERE name = 'half'`); got != "0" {
+				t.Error("half of the upgrade stayed")
+			}
+		})
+	}
+}
+
+// killInUpgrade runs this test's own program on a directory until it hangs in
+// the middle of a step, and kills it there.
+func killInUpgrade(t *testing.T, dir string) {
+	t.Helper()
+	child := exec.Command(os.Args[0], "-test.run=^TestUpgradeKilled$")
+	child.Env = append(os.Environ(), upgradeHere+"="+dir)
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if killed := child.Process.Kill(); err != nil || killed != nil || line != "in the middle\n" {
+		t.Fatalf("the upgrade said %q, %v; kill: %v", line, err, killed)
+	}
+	_ = child.Wait() // it was killed
+}
+
+// upgradeAndHang begins an upgrade whose step writes more than the cache holds
+// and then never ends.
+func upgradeAndHang(t *testing.T, dir string) {
+	sqlite.MustRegisterScalarFunction("hang", 0, func(*sqlite.FunctionContext, []driver.Value) (driver.Value, error) {
+		fmt.Println("in the middle")
+		select {}
+	})
+	_, err := db.OpenSteps(ctx, options(t, dir), []string{`CREATE TABLE half (x BLOB) STRICT;
+		INSERT INTO half WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000) SELECT randomblob(2000) FROM n;
+		UPDATE person SET name = 'nobody';
+		SELECT hang();`})
+	t.Fatalf("the upgrade ended: %v", err)
+}
