@@ -100,7 +100,7 @@ func (w *walk) freeOnceEnabled(b *tab, p person) {
 		b.Visit("/admin/settings/general")
 		w.stopped(b)
 		phone = newPhone(w.t, w.enable(b))
-		w.confirm(b, phone.previous())
+		w.confirm(b, phone.code())
 		w.badge(b, "Enabled", "emerald")
 		b.SeesNot(required)
 		b.Click(leadOn)

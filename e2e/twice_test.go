@@ -28,7 +28,7 @@ func twoTabs(w *walk) {
 		first.EnterCode(newPhone(w.t, stale).code(), "Confirm and enable")
 		w.refused(first, wrongCode)
 	}, "only active once you complete the confirmation step below and the badge turns Enabled")
-	codes := w.confirm(second, phone.previous())
+	codes := w.confirm(second, phone.code())
 
 	// The first tab still shows a Pending card: neither its Confirm nor another Enable touches the factor.
 	first.EnterCode(phone.current(), "Confirm and enable")
@@ -61,7 +61,7 @@ func twoDevices(w *walk) {
 	phone := newPhone(w.t, w.enable(laptop))
 	other := newPhone(w.t, w.enable(tablet))
 	w.want(phone.secret != other.secret, "both devices were shown one secret")
-	codes := w.confirm(laptop, phone.previous())
+	codes := w.confirm(laptop, phone.code())
 
 	// Enabling ended the tablet's session: its Pending card leads to the sign-in and enables nothing.
 	tablet.EnterCode(other.code(), "Confirm and enable")
