@@ -5,14 +5,16 @@ import "time"
 // A Challenge stands between "password accepted" and "signed in". It is worth
 // nothing but the chance to give a second factor.
 type Challenge struct {
+	MadeAt     time.Time
 	ExpiresAt  time.Time
 	WrongCodes int
 }
 
 // Open refuses with ErrChallengeOver once the challenge has expired or seen
-// MaxWrongCodes wrong codes.
+// MaxWrongCodes wrong codes. One that was made in the future, before a clock was
+// set back, is over as well: it would outlive its time otherwise.
 func (c Challenge) Open(now time.Time) error {
-	if !now.Before(c.ExpiresAt) || c.WrongCodes >= MaxWrongCodes {
+	if !now.Before(c.ExpiresAt) || c.MadeAt.After(now.Add(disorder)) || c.WrongCodes >= MaxWrongCodes {
 		return ErrChallengeOver
 	}
 	return nil

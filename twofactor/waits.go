@@ -8,16 +8,26 @@ type Count struct {
 	LastAt time.Time
 }
 
+// disorder is how far instants may run backwards without a clock having been
+// set: each request has its own now, and those that come at once are counted in
+// any order. A wait that began is not shortened by a request that was slower.
+const disorder = 30 * time.Second
+
 // Another counts one more attempt. It is called before the answer is looked at,
 // so that no crash and no parallel request gets a free guess.
-func (c Count) Another(now time.Time) Count { return Count{N: c.N + 1, LastAt: now} }
+func (c Count) Another(now time.Time) Count {
+	if now.Before(c.LastAt) {
+		now = c.LastAt
+	}
+	return Count{N: c.N + 1, LastAt: now}
+}
 
 // Settle returns the count with a LastAt that is not in the future: after a
-// clock that ran ahead was set right, nobody waits longer than a whole wait. That
-// holds when the settled count is kept; Check alone would begin the wait anew each
-// time.
+// clock that ran ahead was set right, nobody waits longer than a whole wait and
+// half a minute. That holds when the settled count is kept; Check alone would begin
+// the wait anew each time.
 func (c Count) Settle(now time.Time) Count {
-	if c.LastAt.After(now) {
+	if c.LastAt.After(now.Add(disorder)) {
 		c.LastAt = now
 	}
 	return c
@@ -98,14 +108,17 @@ type Bucket struct {
 // set right, a bucket that still holds the old instant would not leak before
 // that instant comes.
 func (b Bucket) Another(now time.Time) (Bucket, error) {
-	if passed := now.Sub(b.At); passed > 0 {
+	switch passed := now.Sub(b.At); {
+	case passed > 0:
 		b.Level = max(0, b.Level-float64(passed)/float64(addressInterval))
+		b.At = now
+	case passed < -disorder:
+		b.At = now
 	}
-	b.At = now
 	if b.Level+1 > addressBurst {
 		over := b.Level + 1 - addressBurst
 		wait := time.Duration(over*float64(addressInterval)) + 1 // rounded up, or who comes when told is refused again
-		return b, Wait{Until: now.Add(wait)}
+		return b, Wait{Until: b.At.Add(wait)}
 	}
 	b.Level++
 	return b, nil

@@ -85,6 +85,12 @@ func TestCount(t *testing.T) {
 	if got, want := (twofactor.Count{N: 3, LastAt: noon}).Another(later), (twofactor.Count{N: 4, LastAt: later}); got != want {
 		t.Errorf("another: %+v", got)
 	}
+	if got, want := (twofactor.Count{N: 3, LastAt: later}).Another(noon), (twofactor.Count{N: 4, LastAt: later}); got != want {
+		t.Errorf("another that came late: %+v", got)
+	}
+	if got, want := (twofactor.Count{N: 3, LastAt: noon.Add(30 * time.Second)}).Settle(noon), (twofactor.Count{N: 3, LastAt: noon.Add(30 * time.Second)}); got != want {
+		t.Errorf("settled by a request that came late: %+v", got)
+	}
 	if got, want := (twofactor.Count{N: 3, LastAt: later}).Settle(noon), (twofactor.Count{N: 3, LastAt: noon}); got != want {
 		t.Errorf("settled from the future: %+v", got)
 	}
@@ -164,6 +170,18 @@ func TestBucket(t *testing.T) {
 				if _, err := b.Another(wait.Until); err != nil {
 					t.Fatalf("told after %v, with the bucket from %s the refusal: %v", at, name, err)
 				}
+			}
+		}
+	})
+	t.Run("requests that come late do not empty it", func(t *testing.T) {
+		b, _, _ := fill(twofactor.Bucket{}, noon)
+		for range 100 { // each slow request would otherwise hand the next its seconds once more
+			for _, at := range []time.Duration{-14 * time.Second, 0} {
+				next, err := b.Another(noon.Add(at))
+				if err == nil {
+					t.Fatal("let in")
+				}
+				b = next
 			}
 		}
 	})
