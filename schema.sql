@@ -77,6 +77,7 @@ CREATE INDEX session_by_seen ON session (seen_at);
 CREATE TABLE challenge (
     id_hash     BLOB    PRIMARY KEY,
     person_id   INTEGER NOT NULL REFERENCES person (id),
+    known       INTEGER NOT NULL CHECK (known IN (0, 1)), -- opened from a known browser: others do not crowd it out
     wrong_codes INTEGER NOT NULL DEFAULT 0,
     next        TEXT    NOT NULL, -- where to go afterwards; '' for the portal
     made_at     INTEGER NOT NULL, -- also when the password was given

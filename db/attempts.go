@@ -65,6 +65,17 @@ func (t *tx) clearCount(kind, subject string) error {
 	return err
 }
 
+// forgetAttempts forgets all of a person's wrong answers, those from known
+// browsers included.
+func (t *tx) forgetAttempts(person int64) error {
+	id := id10(person)
+	if _, err := t.exec(`DELETE FROM attempt WHERE subject = ? OR kind = 'password-known' AND subject > ? AND subject < ?`, id, id+" ", id+"!"); err != nil {
+		return err
+	}
+	_, err := t.exec(`UPDATE known_browser SET wrong_codes = 0 WHERE person_id = ? AND wrong_codes > 0`, person)
+	return err
+}
+
 // attemptFrom counts an attempt from a client's network, or refuses with Wait
 // when there were 20 at once or 60 in ten minutes. Success does not clear it.
 func (t *tx) attemptFrom(address string, now time.Time) error {
@@ -78,13 +89,18 @@ func (t *tx) attemptFrom(address string, now time.Time) error {
 	if err == nil {
 		b.At = time.UnixMilli(at)
 	}
+	before := b.At
 	b, refusal := b.Another(now)
-	if refusal != nil {
-		return refusal
+	if refusal != nil && b.At.UnixMilli() >= before.UnixMilli() {
+		return refusal // nothing to keep: a flood of refused attempts writes nothing
 	}
-	_, err = t.exec(`INSERT INTO address_attempt (address, level, at) VALUES (?, ?, ?)
-		ON CONFLICT (address) DO UPDATE SET level = excluded.level, at = excluded.at`, network, b.Level, now.UnixMilli())
-	return err
+	// The clock was set back: unless that is kept, the bucket would not leak
+	// before the old instant comes.
+	if _, err = t.exec(`INSERT INTO address_attempt (address, level, at) VALUES (?, ?, ?)
+		ON CONFLICT (address) DO UPDATE SET level = excluded.level, at = excluded.at`, network, b.Level, b.At.UnixMilli()); err != nil {
+		return err
+	}
+	return refusal
 }
 
 // network is what one household or server gets: an IPv4 address, or the /64 of

@@ -459,7 +459,7 @@ func (s *Store) checkPassword(ctx context.Context, v Visitor, password string, c
 	}
 	right, _, err := s.verifyPassword(ctx, password, p.hash)
 	if err != nil {
-		return "", err
+		return "", s.notLookedAt(ctx, a, err)
 	}
 	return p.hash, s.writer.write(ctx, func(t *tx) error {
 		if right {

@@ -9,3 +9,40 @@ func OpenSteps(ctx context.Context, o Options, steps []string) (*Store, error) {
 
 // Newest is the schema that this program writes.
 func Newest() int { return len(migrations) + 1 }
+
+// SlowHashes tells how many slow hashes the store has computed.
+func (s *Store) SlowHashes() int64 { return s.gate.passed.Load() }
+
+// FillGate takes every place in the queue before the slow hash, until free is
+// called.
+func (s *Store) FillGate() (free func()) {
+	n := cap(s.gate.queue)
+	for range n {
+		s.gate.queue <- struct{}{}
+	}
+	return func() {
+		for range n {
+			<-s.gate.queue
+		}
+	}
+}
+
+// Transaction runs do in a transaction of the one writing connection, with a
+// way to run statements in it.
+func (s *Store) Transaction(ctx context.Context, do func(exec func(query string, args ...any) error) error) error {
+	return s.writer.write(ctx, func(t *tx) error {
+		return do(func(query string, args ...any) error {
+			_, err := t.exec(query, args...)
+			return err
+		})
+	})
+}
+
+// Pragma sets something on the writing connection, between transactions. A new
+// connection, which the writer takes after a fault, does not have it.
+func (s *Store) Pragma(ctx context.Context, text string) error {
+	s.writer.turn <- struct{}{}
+	defer func() { <-s.writer.turn }()
+	_, err := s.writer.conn.ExecContext(ctx, "PRAGMA "+text)
+	return err
+}

@@ -130,6 +130,9 @@ func (t *tx) addPerson(n NewPerson, hash string, by Actor, now time.Time) (id in
 	if err != nil {
 		return 0, fmt.Errorf("adding a person: %w", err)
 	}
+	if _, err := t.exec(`DELETE FROM link WHERE kind = 'setup'`); err != nil { // it makes the first person and no other
+		return 0, err
+	}
 	_, err = t.record(now, activity{event: PersonAdded, actor: by, subject: id, detail: string(n.Role)})
 	return id, err
 }

@@ -45,6 +45,7 @@ type Client struct {
 	Address string
 	Browser string // the User-Agent header
 	Known   string // the known-browser cookie's token, or ""
+	Session string // the session cookie's token, or ""; a sign-in ends that session
 }
 
 // browserLimit cuts the User-Agent header short.
@@ -121,13 +122,17 @@ func (s *Store) Visitor(ctx context.Context, token string, now time.Time) (Visit
 	return v, nil
 }
 
-// Touch notes that a session was used, at most once a minute.
+// Touch notes that a session was used, at most once a minute. A session that
+// began in the future, before a clock was set back, begins now: it would outlast
+// its bound otherwise.
 func (s *Store) Touch(ctx context.Context, v Visitor, now time.Time) error {
 	if passed := now.Sub(v.SeenAt); passed >= 0 && passed < seenEvery {
 		return nil
 	}
 	return s.writer.write(ctx, func(t *tx) error {
-		_, err := t.exec(`UPDATE session SET seen_at = ? WHERE id_hash = ?`, unix(now), v.session)
+		at := unix(now)
+		_, err := t.exec(`UPDATE session SET seen_at = ?, started_at = min(started_at, ?), authenticated_at = min(authenticated_at, ?) WHERE id_hash = ?`,
+			at, at, at, v.session)
 		return err
 	})
 }
@@ -243,9 +248,13 @@ func (t *tx) renew(v Visitor) (token string, err error) {
 	return token, t.endOthers(v.Person.ID, hashToken(token))
 }
 
-// begin makes a session, and lets go of the oldest beyond the bound.
+// begin makes a session in place of the one that the browser had, and lets go of
+// the oldest beyond the bound.
 func (t *tx) begin(person int64, authenticatedAt, previous time.Time, c Client, now time.Time) (token string, err error) {
 	token = newToken()
+	if _, err := t.exec(`DELETE FROM session WHERE id_hash = ?`, hashToken(c.Session)); err != nil {
+		return "", err
+	}
 	if len(c.Browser) > browserLimit {
 		c.Browser = c.Browser[:browserLimit]
 	}
@@ -259,10 +268,20 @@ func (t *tx) begin(person int64, authenticatedAt, previous time.Time, c Client, 
 }
 
 // know makes the browser known to the person, or renews that it is, and gives
-// the token that its cookie carries.
+// the token that its cookie carries. A token that was not minted here is not
+// taken over: whoever planted it would be known, too. Wrong codes from any of the
+// person's browsers are forgotten, since they are in a row no more.
 func (t *tx) know(person int64, c Client, now time.Time) (token string, err error) {
-	if token = c.Known; len(token) != len(newToken()) {
+	token = c.Known
+	var ours bool
+	if err := t.row(`SELECT EXISTS (SELECT 1 FROM known_browser WHERE token_hash = ? AND expires_at > ?)`, hashToken(token), unix(now)).Scan(&ours); err != nil {
+		return "", err
+	}
+	if !ours {
 		token = newToken()
+	}
+	if _, err := t.exec(`UPDATE known_browser SET wrong_codes = 0 WHERE person_id = ? AND wrong_codes > 0`, person); err != nil {
+		return "", err
 	}
 	if _, err := t.exec(`INSERT INTO known_browser (token_hash, person_id, expires_at) VALUES (?, ?, ?)
 		ON CONFLICT (token_hash, person_id) DO UPDATE SET expires_at = excluded.expires_at, wrong_codes = 0`,
@@ -274,12 +293,15 @@ func (t *tx) know(person int64, c Client, now time.Time) (token string, err erro
 	return token, err
 }
 
-// knows reports whether a browser is known to a person, and its wrong codes.
+// knows reports whether a browser is known to a person, and the wrong codes
+// from all that are: each with a count of its own, they would add up to more
+// than the 100 that NIST SP 800-63B-4 section 3.2.2 allows.
 func (t *tx) knows(person int64, c Client, now time.Time) (known bool, wrongCodes int, err error) {
 	if c.Known == "" {
 		return false, 0, nil
 	}
-	err = t.row(`SELECT wrong_codes FROM known_browser WHERE token_hash = ? AND person_id = ? AND expires_at > ?`, hashToken(c.Known), person, unix(now)).Scan(&wrongCodes)
+	err = t.row(`SELECT (SELECT sum(wrong_codes) FROM known_browser WHERE person_id = b.person_id)
+		FROM known_browser b WHERE token_hash = ? AND person_id = ? AND expires_at > ?`, hashToken(c.Known), person, unix(now)).Scan(&wrongCodes)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, 0, nil
 	}

@@ -33,7 +33,7 @@ func (s *Store) SignIn(ctx context.Context, email, password, next string, c Clie
 	err := s.writer.write(ctx, func(t *tx) (err error) {
 		p, err = t.credentials(`email = ?`, email)
 		if errors.Is(err, ErrNotFound) {
-			a, err = passwordAttempt{kind: countPassword, subject: s.unknownName(email)}, nil
+			a, err = passwordAttempt{countPassword, s.unknownName(email)}, nil
 		} else if err == nil {
 			a, err = t.passwordAttempt(p.id, c, now)
 		}
@@ -47,7 +47,7 @@ func (s *Store) SignIn(ctx context.Context, email, password, next string, c Clie
 	}
 	right, outdated, err := s.verifyPassword(ctx, password, p.hash)
 	if err != nil {
-		return Passage{}, err
+		return Passage{}, s.notLookedAt(ctx, a, err)
 	}
 	if !right || !p.active {
 		return Passage{}, s.writer.write(ctx, func(t *tx) error {
@@ -86,13 +86,16 @@ func (s *Store) SignIn(ctx context.Context, email, password, next string, c Clie
 			if err := t.uncount(a.kind, a.subject); err != nil {
 				return err
 			}
-			out.Challenge, err = s.challenge(t, p.id, next, now)
+			out.Challenge, err = s.challenge(t, p.id, a.kind == countPasswordKnown, next, now)
 			return err
 		}
 		out.Session, out.Browser, err = t.signIn(again, ByPassword, now, c, now)
 		return err
 	})
-	return out, err
+	if err != nil {
+		return Passage{}, err // what was not committed opens nothing
+	}
+	return out, nil
 }
 
 // credentials are what a sign-in reads of a person.
@@ -149,15 +152,26 @@ func (t *tx) attemptPassword(a passwordAttempt, c Client, now time.Time) error {
 	return t.attempt(a.kind, a.subject, twofactor.PasswordWaits, now)
 }
 
-// challenge opens a challenge, and lets go of the oldest beyond the bound.
-func (s *Store) challenge(t *tx, person int64, next string, now time.Time) (token string, err error) {
+// notLookedAt takes back an attempt when too many hashes were being computed to
+// look at it: a flood must not make people wait who have typed nothing wrong.
+func (s *Store) notLookedAt(ctx context.Context, a passwordAttempt, err error) error {
+	if !errors.Is(err, ErrBusy) {
+		return err
+	}
+	return errors.Join(err, s.writer.write(ctx, func(t *tx) error { return t.uncount(a.kind, a.subject) }))
+}
+
+// challenge opens a challenge, and lets go of the oldest beyond the bound. Those
+// of known and of other browsers are bounded apart: whoever has the password and
+// no more could otherwise crowd out the owner's before the code is typed.
+func (s *Store) challenge(t *tx, person int64, known bool, next string, now time.Time) (token string, err error) {
 	token = newToken()
-	if err := t.one(`INSERT INTO challenge (id_hash, person_id, next, made_at, expires_at) VALUES (?, ?, ?, ?, ?)`,
-		hashToken(token), person, next, unix(now), unix(now.Add(s.times.ChallengeTTL))); err != nil {
+	if err := t.one(`INSERT INTO challenge (id_hash, person_id, known, next, made_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)`,
+		hashToken(token), person, known, next, unix(now), unix(now.Add(s.times.ChallengeTTL))); err != nil {
 		return "", fmt.Errorf("opening a challenge: %w", err)
 	}
-	_, err = t.exec(`DELETE FROM challenge WHERE id_hash IN (SELECT id_hash FROM challenge WHERE person_id = ? ORDER BY made_at DESC LIMIT -1 OFFSET ?)`,
-		person, challengesPerPerson)
+	_, err = t.exec(`DELETE FROM challenge WHERE id_hash IN (SELECT id_hash FROM challenge WHERE person_id = ? AND known = ? ORDER BY made_at DESC LIMIT -1 OFFSET ?)`,
+		person, known, challengesPerPerson)
 	return token, err
 }
 
@@ -196,19 +210,19 @@ func (s *Store) Challenge(ctx context.Context, token string, now time.Time) (Cha
 	var c Challenge
 	var unused int64
 	var state twofactor.Challenge
-	var expires, made sql.NullInt64
-	err := s.reader.row(ctx, `SELECT p.email, w.name, c.wrong_codes, c.expires_at, r.sheet, r.made_at, `+unusedCodes+`
+	var begun, expires, made sql.NullInt64
+	err := s.reader.row(ctx, `SELECT p.email, w.name, c.wrong_codes, c.made_at, c.expires_at, r.sheet, r.made_at, `+unusedCodes+`
 		FROM challenge c JOIN person p ON p.id = c.person_id AND p.active = 1 JOIN workspace w ON w.id = 1
 		JOIN enrollment e ON e.person_id = p.id AND e.state = 'enabled' JOIN recovery_sheet r ON r.enrollment_id = e.id
 		WHERE c.id_hash = ?`, hashToken(token)).
-		Scan(&c.Email, &c.Workspace, &state.WrongCodes, &expires, &c.Sheet.ID, &made, &unused)
+		Scan(&c.Email, &c.Workspace, &state.WrongCodes, &begun, &expires, &c.Sheet.ID, &made, &unused)
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, twofactor.ErrChallengeOver
 	}
 	if err != nil {
 		return c, fmt.Errorf("reading a challenge: %w", err)
 	}
-	state.ExpiresAt = instant(expires)
+	state.MadeAt, state.ExpiresAt = instant(begun), instant(expires)
 	if err := state.Open(now); err != nil {
 		return c, err
 	}
@@ -230,7 +244,6 @@ type openChallenge struct {
 	hash   []byte
 	person credentials
 	next   string
-	madeAt time.Time
 }
 
 // openChallenge finds a challenge that still counts, or gives ErrChallengeOver.
@@ -246,7 +259,7 @@ func (t *tx) openChallenge(token string, now time.Time) (openChallenge, error) {
 	if err != nil {
 		return c, fmt.Errorf("reading a challenge: %w", err)
 	}
-	c.ExpiresAt, c.madeAt, c.person.previous = instant(expires), instant(made), instant(previous)
+	c.ExpiresAt, c.MadeAt, c.person.previous = instant(expires), instant(made), instant(previous)
 	return c, c.Open(now)
 }
 
@@ -272,7 +285,7 @@ func (t *tx) passed(c openChallenge, method string, client Client, now time.Time
 	if err := t.one(`DELETE FROM challenge WHERE id_hash = ?`, c.hash); err != nil {
 		return Passage{}, err
 	}
-	session, browser, err := t.signIn(c.person, method, c.madeAt, client, now)
+	session, browser, err := t.signIn(c.person, method, c.MadeAt, client, now)
 	return Passage{Session: session, Browser: browser, Next: c.next, CodesLeft: -1}, err
 }
 
@@ -321,7 +334,10 @@ func (s *Store) VerifyCode(ctx context.Context, token, typed string, client Clie
 		out, err = t.passed(c, ByCode, client, now)
 		return err
 	})
-	return out, err
+	if err != nil {
+		return Passage{}, err
+	}
+	return out, nil
 }
 
 // RedeemRecoveryCode passes a challenge with a recovery code. The slow hash is
@@ -331,11 +347,13 @@ func (s *Store) VerifyCode(ctx context.Context, token, typed string, client Clie
 // the wrong codes still allowed.
 func (s *Store) RedeemRecoveryCode(ctx context.Context, token, typed string, client Client, now time.Time) (out Passage, left int, err error) {
 	var salt, sheet []byte
+	var person int64
 	err = s.writer.write(ctx, func(t *tx) error {
 		c, err := t.openChallenge(token, now)
 		if err != nil {
 			return err
 		}
+		person = c.person.id
 		if err := t.attempt(countRecovery, id10(c.person.id), twofactor.CodeWaits, now); err != nil {
 			return err
 		}
@@ -352,7 +370,7 @@ func (s *Store) RedeemRecoveryCode(ctx context.Context, token, typed string, cli
 	code, well := twofactor.NormalizeRecoveryCode(typed)
 	var slow []byte
 	if err := s.gate.pass(ctx, func() { slow = argon([]byte(code.Symbols()), salt) }); err != nil {
-		return out, left, err
+		return out, left, s.notLookedAt(ctx, passwordAttempt{countRecovery, id10(person)}, err)
 	}
 	err = s.writer.write(ctx, func(t *tx) error {
 		c, err := t.openChallenge(token, now)
@@ -383,5 +401,8 @@ func (s *Store) RedeemRecoveryCode(ctx context.Context, token, typed string, cli
 		out.CodesLeft = record.Sheet.Left()
 		return err
 	})
-	return out, left, err
+	if err != nil {
+		return Passage{}, left, err
+	}
+	return out, left, nil
 }
