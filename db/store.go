@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -76,6 +77,7 @@ type Store struct {
 	dummy   string // verified in place of a missing person's password
 	writer  *writer
 	reader  *reader
+	pinged  atomic.Int64 // when Ping last wrote, in unix nanoseconds
 }
 
 // Open opens the workspace in a data directory, and makes it when there is
@@ -96,6 +98,10 @@ func open(ctx context.Context, o Options, steps []string) (*Store, error) {
 		return nil, fmt.Errorf("cannot look at %s: %w", path, err)
 	}
 	if err != nil {
+		if _, err := os.Lstat(path + "-wal"); err == nil {
+			// SQLite would play what stands in it into the new file.
+			return nil, fmt.Errorf("%s is missing, but its %s-wal is there; put both back, or choose another data directory", path, FileName)
+		}
 		keys, err := makeKeys(o.KeyFile)
 		if err != nil {
 			return nil, err
@@ -145,13 +151,35 @@ func (s *Store) Close() error {
 	return errors.Join(s.reader.db.Close(), s.writer.close())
 }
 
-// Ping reports whether the database answers, for /healthz: it reads, and takes
-// the write lock without writing.
-func (s *Store) Ping(ctx context.Context) error {
+// pingEvery is how often Ping writes at most while writing succeeds: nobody
+// may keep the one writing connection busy by asking after its health.
+const pingEvery = 5 * time.Second
+
+// Ping reports whether the database answers, for /healthz: it reads, and when
+// the last good write by Ping is five seconds old it writes, since a full or
+// read-only disk shows in nothing else.
+func (s *Store) Ping(ctx context.Context, now time.Time) error {
 	var one int
 	if err := s.reader.row(ctx, `SELECT id FROM workspace`).Scan(&one); err != nil {
 		return fmt.Errorf("reading the workspace: %w", err)
 	}
+	if passed := now.UnixNano() - s.pinged.Load(); passed >= 0 && passed < int64(pingEvery) {
+		return nil
+	}
+	s.pinged.Store(0)
+	err := s.writer.write(ctx, func(t *tx) error {
+		// The version as it is: the one change that alters nothing and yet reaches the disk.
+		var version int
+		if err := t.row(`PRAGMA user_version`).Scan(&version); err != nil {
+			return err
+		}
+		_, err := t.exec(`PRAGMA user_version = ` + strconv.Itoa(version))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("writing to the database: %w", err)
+	}
+	s.pinged.Store(now.UnixNano())
 	return nil
 }
 
@@ -185,27 +213,51 @@ func checkFile(ctx context.Context, path string, newest int) (schema int, err er
 	var id, version, pages, size int64
 	for pragma, into := range map[string]*int64{"application_id": &id, "user_version": &version, "page_count": &pages, "page_size": &size} {
 		if err := file.QueryRowContext(ctx, `PRAGMA `+pragma).Scan(into); err != nil {
-			var fault *sqlite.Error
-			if errors.As(err, &fault) && (fault.Code()&0xff == sqlite3.SQLITE_NOTADB || fault.Code()&0xff == sqlite3.SQLITE_CORRUPT) {
-				return 0, fmt.Errorf("%s is damaged or is no database; restore a sound backup", path)
-			}
-			return 0, fmt.Errorf("reading %s: %w", path, err)
+			return 0, damaged(path, err)
 		}
 	}
 	info, err := os.Stat(path)
 	if err != nil {
 		return 0, fmt.Errorf("looking at %s: %w", path, err)
 	}
-	_, walErr := os.Stat(path + "-wal")
+	wal, walErr := os.Stat(path + "-wal")
+	noWAL := errors.Is(walErr, fs.ErrNotExist) || walErr == nil && wal.Size() == 0
 	switch {
 	case id != applicationID:
 		return 0, fmt.Errorf("%s is not a Gatehouse workspace; choose another data directory", path)
 	case version > int64(newest):
 		return 0, fmt.Errorf("%s was written by a newer Gatehouse (schema %d, this one knows %d); use that version", path, version, newest)
-	case errors.Is(walErr, fs.ErrNotExist) && info.Size() < pages*size:
+	case noWAL && info.Size() < pages*size:
 		return 0, fmt.Errorf("%s is cut short; restore a sound backup", path)
+	case pages*size > checkedAtStart:
+		return int(version), nil
 	}
-	return int(version), nil
+	return int(version), quickCheck(ctx, file, path)
+}
+
+// checkedAtStart is up to what size, in bytes, every page of the file is looked
+// at when it is opened. A larger one would take too long; gatehouse check does it.
+const checkedAtStart = 16 << 20
+
+// quickCheck refuses a file whose pages do not fit together.
+func quickCheck(ctx context.Context, file *sql.DB, path string) error {
+	var verdict string
+	if err := file.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&verdict); err != nil {
+		return damaged(path, err)
+	}
+	if verdict != "ok" {
+		return fmt.Errorf("%s is damaged (%s); restore a sound backup", path, verdict)
+	}
+	return nil
+}
+
+// damaged words why a file cannot be read.
+func damaged(path string, err error) error {
+	var fault *sqlite.Error
+	if errors.As(err, &fault) && (fault.Code()&0xff == sqlite3.SQLITE_NOTADB || fault.Code()&0xff == sqlite3.SQLITE_CORRUPT) {
+		return fmt.Errorf("%s is damaged or is no database; restore a sound backup", path)
+	}
+	return fmt.Errorf("reading %s: %w", path, err)
 }
 
 // create makes a workspace under another name and then renames it, so that a
@@ -322,12 +374,14 @@ const writeTimeout = 8 * time.Second
 // refuses a second step, since the counting must last, and rolls back otherwise. A
 // person who closes the tab does not undo it half-way: cancelling the context
 // has no effect once the turn is taken.
-func (w *writer) write(ctx context.Context, do func(*tx) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+func (w *writer) write(caller context.Context, do func(*tx) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(caller), writeTimeout)
 	defer cancel()
 	select {
 	case w.turn <- struct{}{}:
 		defer func() { <-w.turn }()
+	case <-caller.Done(): // whoever has left need not hold up the queue
+		return fmt.Errorf("waiting to write: %w", caller.Err())
 	case <-ctx.Done():
 		return fmt.Errorf("waiting to write: %w", ctx.Err())
 	}
@@ -341,7 +395,14 @@ func (w *writer) write(ctx context.Context, do func(*tx) error) error {
 		_ = w.disconnect()
 		return fmt.Errorf("beginning: %w", err)
 	}
+	ended := false
+	defer func() {
+		if !ended { // do has panicked: its transaction must not become the next one's beginning
+			_ = w.disconnect()
+		}
+	}()
 	result := do(t)
+	ended = true
 	if result == nil || counts(result) {
 		_, err := t.exec(`COMMIT`)
 		if err == nil {

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"errors"
+	"mime"
 	"net/http"
 	"strconv"
 	"time"
@@ -18,6 +19,7 @@ var (
 	errOtherHost = errors.New("a request under another name")
 	errStopped   = errors.New("stopped by the policy")
 	errTooLarge  = errors.New("the form is too large")
+	errBadForm   = errors.New("the form cannot be read")
 	errPanic     = errors.New("panic")
 )
 
@@ -27,7 +29,8 @@ func waitOf(err error, now time.Time) (time.Duration, bool) {
 	if !errors.As(err, &wait) {
 		return 0, false
 	}
-	return max(time.Second, wait.Until.Sub(now).Round(time.Second)), true
+	left := wait.Until.Sub(now) + time.Second - 1 // rounded up, or who comes when told is refused again
+	return max(time.Second, left.Truncate(time.Second)), true
 }
 
 // fail answers an error that no handler has turned into a card. It is the one
@@ -54,6 +57,8 @@ func (s *Server) fail(v *visit, err error) {
 		problem = views.OtherHost(s.base.String())
 	case errors.Is(err, errTooLarge):
 		problem = views.TooLarge()
+	case errors.Is(err, errBadForm):
+		problem = views.BadForm()
 	case errors.Is(err, db.ErrBusy):
 		v.w.Header().Set("Retry-After", strconv.Itoa(busyWait))
 		problem = views.Busy()
@@ -82,12 +87,29 @@ func (s *Server) showProblem(v *visit, problem views.Problem) {
 	}
 }
 
-// form reads the form that was posted, or gives errTooLarge.
+// form reads the form that was posted, or gives errTooLarge or errBadForm. Half
+// a form is none: a checkbox that was cut off would read as a lever turned off.
 func (v *visit) form() error {
-	err := v.r.ParseForm()
-	var large *http.MaxBytesError
-	if errors.As(err, &large) {
-		return errTooLarge
+	if v.read {
+		return v.formErr
 	}
-	return nil // a form that cannot be parsed is one without fields
+	v.read = true
+	kind, _, _ := mime.ParseMediaType(v.r.Header.Get("Content-Type"))
+	var err error
+	switch kind {
+	case "multipart/form-data":
+		err = v.r.ParseMultipartForm(bodyLimit)
+	case "", "application/x-www-form-urlencoded":
+		err = v.r.ParseForm()
+	default:
+		err = errBadForm
+	}
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		v.formErr = errTooLarge
+	case err != nil:
+		v.formErr = errBadForm
+	}
+	return v.formErr
 }

@@ -22,6 +22,9 @@ type visit struct {
 	who       db.Visitor   // zero for anybody who is not signed in
 	challenge db.Challenge // on challenge routes
 	token     string       // the challenge's, on challenge routes
+
+	read    bool // the form was read, with what came of it
+	formErr error
 }
 
 func (v *visit) ctx() context.Context { return v.r.Context() }
@@ -43,9 +46,16 @@ func (v *visit) loadsPage() bool {
 // handler when it fails.
 func (s *Server) gate(row route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		v := &visit{w: w, r: r, now: s.now(), client: db.Client{Address: s.clientAddress(r), Browser: r.UserAgent()}}
-		v.client.Known = s.cookies.token(r, browserCookie)
-		err := s.admit(v, row.access)
+		v := &visit{w: w, r: r, client: db.Client{Address: s.clientAddress(r), Browser: r.UserAgent()}}
+		v.client.Known, v.client.Session = s.cookies.token(r, browserCookie), s.cookies.token(r, sessionCookie)
+		var err error
+		if row.method == http.MethodPost {
+			err = v.form()
+		}
+		v.now = s.now() // after the form: who sends it slowly must not bring an old instant to the counters
+		if err == nil {
+			err = s.admit(v, row.access)
+		}
 		if err == nil {
 			err = row.handler(s, v)
 		}

@@ -8,7 +8,7 @@ import (
 // showHealth answers machines: 200 "ok" while the database answers.
 func (s *Server) showHealth(v *visit) error {
 	v.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	if err := s.store.Ping(v.ctx()); err != nil || s.stopping.Load() {
+	if err := s.store.Ping(v.ctx(), v.now); err != nil || s.stopping.Load() {
 		if err != nil {
 			s.log.Error("health", "request", requestID(v.ctx()), "error", err)
 		}

@@ -3,6 +3,7 @@ package handlers
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"gatehouse/db"
 	"gatehouse/twofactor"
@@ -212,7 +213,8 @@ func (s *Server) regenerateRecoveryCodes(v *visit) error {
 		card.Alert = views.EnrollmentRefused(twofactor.ErrNotEnabled, v.now)
 		return s.showTwoFactorScreen(v, http.StatusUnprocessableEntity, card)
 	}
-	fresh := v.now.Sub(v.who.AuthenticatedAt) < db.ReauthenticateAfter
+	age := v.now.Sub(v.who.AuthenticatedAt)
+	fresh := age >= -time.Minute && age < db.ReauthenticateAfter // far in the future: the clock was set back
 	if password, given := v.r.PostForm["password"]; given && !fresh {
 		err := s.store.Reauthenticate(v.ctx(), v.who, password[0], v.client, v.now)
 		if db.IsRefusal(err) {
@@ -252,7 +254,11 @@ func (s *Server) disableTwoFactor(v *visit) error {
 	}
 	e, renewal, err := s.store.DisableTwoFactor(v.ctx(), v.who, v.r.PostFormValue("password"), v.client, v.now)
 	if errors.Is(err, twofactor.ErrNotEnabled) {
-		return s.showTwoFactorScreen(v, http.StatusOK, views.TwoFactor{Enrollment: e})
+		// A secret that is pending goes: it exists in the answer to Enable only.
+		if err := s.store.DiscardPending(v.ctx(), v.who); err != nil {
+			return err
+		}
+		return s.showTwoFactorScreen(v, http.StatusOK, views.TwoFactor{})
 	}
 	if db.IsRefusal(err) {
 		e, readErr := s.store.TwoFactor(v.ctx(), v.who)

@@ -2,12 +2,14 @@ package handlers
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
 	"time"
 
 	"gatehouse/db"
+	"gatehouse/twofactor"
 	"gatehouse/views"
 
 	"github.com/a-h/templ"
@@ -64,14 +66,16 @@ func (s *Server) frame(v *visit) (views.Frame, error) {
 	return f, nil
 }
 
-// statusOf maps a refusal to its status: 429 for a wait, 422 for anything else
-// that was typed, 200 for none.
+// statusOf maps a refusal to its status: 429 for a wait and for what is closed,
+// 422 for anything else that was typed, 200 for none.
 func (s *Server) statusOf(v *visit, refusal error) int {
 	wait, waiting := waitOf(refusal, v.now)
 	switch {
 	case waiting:
 		v.w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)))
 		return http.StatusTooManyRequests
+	case errors.Is(refusal, twofactor.ErrClosed):
+		return http.StatusTooManyRequests // until somebody unlocks it: there is no time to name
 	case refusal != nil:
 		return http.StatusUnprocessableEntity
 	}

@@ -343,6 +343,11 @@ func TooLarge() Problem {
 	return Problem{Status: http.StatusRequestEntityTooLarge, Title: "That was too much", Text: "The form held more than this page takes. Go back, shorten what you entered, and send it again.", Action: "Go to My portal", Address: "/my"}
 }
 
+// BadForm is the page of a form that arrived in part, or in no form's shape.
+func BadForm() Problem {
+	return Problem{Status: http.StatusBadRequest, Title: "The form did not arrive whole", Text: "Nothing was changed. Go back and send it again.", Action: "Go to My portal", Address: "/my"}
+}
+
 // Busy is the page of a moment in which too many people sign in at once.
 func Busy() Problem {
 	return Problem{Status: http.StatusServiceUnavailable, Title: "Many people are signing in", Text: "Nothing is lost. Wait a few seconds and try again.", Action: "Go to the sign-in", Address: "/signin"}
