@@ -48,7 +48,7 @@ func (c *cookieStore) New(r *http.Request, name string) (*sessions.Session, erro
 	session := sessions.NewSession(c, name)
 	session.Options = c.options(name)
 	session.IsNew = true
-	session.ID = c.token(r, name)
+	session.ID = valueOf(r, name)
 	if session.ID == "" || name != c.name(sessionCookie) {
 		return session, nil
 	}
@@ -91,8 +91,12 @@ func (c *cookieStore) name(cookie string) string {
 }
 
 // token gives what a cookie carries, or "".
-func (c *cookieStore) token(r *http.Request, cookie string) string {
-	if got, err := r.Cookie(c.name(cookie)); err == nil && len(got.Value) <= 64 {
+func (c *cookieStore) token(r *http.Request, cookie string) string { return valueOf(r, c.name(cookie)) }
+
+// valueOf gives the value of the cookie with this very name, or "" when there is
+// none or it is longer than any of ours.
+func valueOf(r *http.Request, name string) string {
+	if got, err := r.Cookie(name); err == nil && len(got.Value) <= 64 {
 		return got.Value
 	}
 	return ""
