@@ -7,13 +7,18 @@ need() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
 need chromium chromium
 need zbarimg zbar-tools
 need oathtool oathtool
+need java default-jre-headless
+need npm npm
 
-[ -n "$missing" ] || exit 0
-if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
+if [ -n "$missing" ] && command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
 	apt-get update -q
 	# shellcheck disable=SC2086
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
-	exit 0
+elif [ -n "$missing" ]; then
+	echo "The browser tests need these Debian packages:$missing. Install them, e.g. with: sudo apt-get install$missing" >&2
+	exit 1
 fi
-echo "The browser tests need these Debian packages:$missing. Install them, e.g. with: sudo apt-get install$missing" >&2
-exit 1
+
+# axe-core and the Nu HTML checker, in the versions of package-lock.json.
+cd "$(dirname "$0")"
+[ node_modules -nt package-lock.json ] || npm ci --ignore-scripts --no-audit --no-fund --silent

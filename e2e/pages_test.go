@@ -1,0 +1,270 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+)
+
+// TestPages meets every page in every state and looks at each in both colour schemes, on a desktop and on a
+// phone: axe-core finds nothing, the HTML is valid, nothing is wider than the narrowest screen. With
+// GATEHOUSE_SCREENS set to a folder, it leaves a picture of each there.
+func TestPages(t *testing.T) {
+	s := startSite(t)
+	g := &gallery{t: t, site: s, axe: readTool(t, "node_modules/axe-core/axe.min.js"), folder: os.Getenv("GATEHOUSE_SCREENS"), html: t.TempDir()}
+	w := &walk{t: t, site: s, script: true, ledger: newLedger()}
+
+	g.beforeAnybody(w)
+	b := w.open()
+	w.setUpWorkspace(b)
+	g.enrolment(w, b)
+	phone, codes := w.enrol(b)
+	g.enabled(w, b)
+	g.challenge(w, phone, codes)
+	g.administration(w, b)
+	g.obliged(w)
+	g.validate()
+}
+
+// gallery is every state that was met.
+type gallery struct {
+	t      *testing.T
+	site   *site
+	axe    string
+	folder string // for pictures; "" for none
+	html   string // a folder of what the HTML checker is to read
+}
+
+// readTool reads a file that e2e/tools.sh has installed.
+func readTool(t testing.TB, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%s is missing: run sh e2e/tools.sh", path)
+	}
+	return string(text)
+}
+
+func (g *gallery) beforeAnybody(w *walk) {
+	b := w.open()
+	b.Visit(g.site.setupLink())
+	g.look(b, "setup")
+	b.Fill("email", "ada@example")
+	b.Fill("name", "Ada Lovelace")
+	b.Fill("password", "12345678")
+	b.Click(setUpButton, "form")
+	g.look(b, "setup-refused")
+	b.Visit("/nowhere")
+	g.look(b, "not-found")
+}
+
+func (g *gallery) enrolment(w *walk, b *tab) {
+	b.Visit("/my")
+	g.look(b, "home-not-configured")
+	b.Visit("/my/profile")
+	g.look(b, "profile-not-configured")
+	b.Visit("/help/two-factor")
+	g.look(b, "help")
+	b.Visit(twoFactorPath)
+	g.look(b, "two-factor-not-configured")
+	p := newPhone(g.t, w.enable(b))
+	g.look(b, "two-factor-pending")
+	b.EnterCode(p.behind(8), "Confirm and enable")
+	w.refused(b, wrongCode)
+	g.look(b, "two-factor-pending-refused")
+	b.Visit(twoFactorPath)
+	w.enable(b)
+	other := b.NewTab()
+	other.Visit("/my")
+	b.EnterCode("123456", "Confirm and enable")
+	w.refused(b, noPending)
+	g.look(b, "two-factor-no-pending")
+}
+
+func (g *gallery) enabled(w *walk, b *tab) {
+	g.look(b, "two-factor-recovery-codes")
+	b.Visit(twoFactorPath)
+	g.look(b, "two-factor-enabled")
+	b.Click("Regenerate recovery codes", card)
+	b.WaitFor(askNew)
+	g.look(b, "two-factor-regenerate")
+	b.Visit(twoFactorPath)
+	b.Click("Disable two-factor", card)
+	g.look(b, "two-factor-disable")
+	b.Fill("password", "not this one", card)
+	b.Click("Disable two-factor", card+" form")
+	w.refused(b, passwordIsNo)
+	g.look(b, "two-factor-disable-refused")
+	b.Visit("/my")
+	g.look(b, "home-enabled")
+	b.Visit("/my/profile")
+	g.look(b, "profile-enabled")
+	b.Fill("current_password", "not this one")
+	b.Fill("new_password", "violet kettle harbour")
+	b.Click("Change password", "form")
+	g.look(b, "profile-password-refused")
+}
+
+func (g *gallery) challenge(w *walk, p *phone, codes []string) {
+	b := w.open()
+	b.Visit("/signin")
+	g.look(b, "sign-in")
+	b.Fill("email", ada.email)
+	b.Fill("password", "not this one")
+	b.Click("Sign in", "form")
+	g.look(b, "sign-in-refused")
+	w.signIn(b, ada)
+	w.atChallenge(b)
+	g.look(b, "challenge")
+	b.Click(lostPhone)
+	g.look(b, "challenge-recovery")
+	w.enterCode(b, p.wrong())
+	w.refused(b, wrongCode)
+	g.look(b, "challenge-refused")
+	w.enterRecoveryCode(b, "AAAA-AAAA")
+	w.refused(b, "recovery code")
+	g.look(b, "challenge-recovery-refused")
+	for range 3 {
+		w.enterCode(b, p.wrong())
+	}
+	g.look(b, "challenge-over")
+	w.signIn(b, ada)
+	w.atChallenge(b)
+	w.enterCode(b, p.wrong())
+	w.enterCode(b, p.wrong())
+	g.look(b, "challenge-waiting")
+	w.enterRecoveryCode(b, codes[0])
+	w.signedIn(b)
+	g.look(b, "home-what-happened")
+	w.signOut(b)
+	g.look(b, "signed-out")
+}
+
+func (g *gallery) administration(w *walk, b *tab) {
+	for _, admin := range admins[:2] {
+		g.site.addPerson(admin.person, admin.role)
+	}
+	g.site.addPerson(mia, "member")
+	b.Visit("/admin/settings/security")
+	g.look(b, "settings-security")
+	b.Tick("require_admins", true)
+	b.Click(saveLevers, "form")
+	g.look(b, "settings-security-saved")
+	b.Visit("/admin/settings/general")
+	g.look(b, "settings-general")
+	g.site.run("", "policy", "set", "--everyone", "on", "--data", g.site.data)
+	b.Visit("/my")
+	g.look(b, "notice")
+}
+
+func (g *gallery) obliged(w *walk) {
+	b := w.open()
+	w.signIn(b, mia)
+	b.WaitFor(required)
+	g.look(b, "two-factor-required")
+	w.enable(b)
+	g.look(b, "two-factor-required-pending")
+	g.site.run("", "policy", "set", "--everyone", "off", "--data", g.site.data)
+	b.Visit("/admin/settings/security")
+	g.look(b, "not-allowed")
+}
+
+// views are the ways in which a state is looked at.
+var views = []struct {
+	name          string
+	width, height int64
+	scale         float64
+	dark          bool
+}{
+	{"desktop-light", 1280, 900, 1, false},
+	{"desktop-dark", 1280, 900, 1, true},
+	{"phone-light", 390, 844, 2, false},
+	{"phone-dark", 390, 844, 2, true},
+	{"narrow", 320, 640, 1, false},
+}
+
+// look examines the state that the tab shows.
+func (g *gallery) look(b *tab, name string) {
+	g.t.Helper()
+	for _, v := range views {
+		b.emulate(v.width, v.height, v.scale, v.dark)
+		if wider := evaluate[int](b, `() => document.documentElement.scrollWidth - innerWidth`); wider > 0 {
+			g.t.Errorf("%s, %s: the page is %d pixels wider than the screen", name, v.name, wider)
+		}
+		if v.width == 320 {
+			continue
+		}
+		g.accessible(b, name+", "+v.name)
+		if g.folder != "" {
+			g.picture(b, filepath.Join(g.folder, name+"-"+v.name+".png"))
+		}
+	}
+	b.emulate(1280, 1000, 1, false)
+	source := "<!doctype html>\n" + evaluate[string](b, `() => document.documentElement.outerHTML`)
+	b.must("keep the page", os.WriteFile(filepath.Join(g.html, name+".html"), []byte(source), 0o600))
+}
+
+// emulate gives the tab another screen and colour scheme.
+func (b *tab) emulate(width, height int64, scale float64, dark bool) {
+	b.t.Helper()
+	_, err := chromedp.Call(b.ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: height, DeviceScaleFactor: scale})
+	b.must("change the screen", err)
+	scheme := "light"
+	if dark {
+		scheme = "dark"
+	}
+	_, err = chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+		{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
+	b.must("change the colour scheme", err)
+}
+
+// accessible demands that axe-core finds nothing.
+func (g *gallery) accessible(b *tab, where string) {
+	g.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	if !evaluate[bool](b, `() => "axe" in window`) {
+		b.must("load axe-core", chromedp.Do(ctx, chromedp.Evaluate[chromedp.Void](g.axe)))
+	}
+	found := b.await(`async () => JSON.stringify((await axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}))
+		.violations.map(v => ({id: v.id, help: v.help, at: v.nodes.map(n => n.html.slice(0, 160))})))`)
+	var violations []struct {
+		ID, Help string
+		At       []string
+	}
+	b.must("read what axe-core found", json.Unmarshal([]byte(found), &violations))
+	for _, v := range violations {
+		g.t.Errorf("%s: axe-core: %s (%s)\n%s", where, v.Help, v.ID, strings.Join(v.At, "\n"))
+	}
+}
+
+// picture keeps a picture of the whole page.
+func (g *gallery) picture(b *tab, path string) {
+	g.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	size := evaluate[[]float64](b, `() => [innerWidth, document.documentElement.scrollHeight]`)
+	png, err := chromedp.Call(ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{Format: "png", CaptureBeyondViewport: new(true),
+		Clip: &page.Viewport{Width: size[0], Height: size[1], Scale: 1}})
+	b.must("take a picture", err)
+	b.must("keep a picture", os.WriteFile(path, png.Data, 0o644))
+}
+
+// validate gives every page to the Nu HTML checker at once.
+func (g *gallery) validate() {
+	g.t.Helper()
+	java := tool(g.t, "java", "default-jre-headless")
+	readTool(g.t, "node_modules/vnu-jar/package.json")
+	out, err := exec.Command(java, "-jar", "node_modules/vnu-jar/build/dist/vnu.jar", "--errors-only", g.html).CombinedOutput()
+	if err != nil {
+		g.t.Errorf("the HTML checker: %v\n%s", err, out)
+	}
+}
