@@ -11,7 +11,7 @@ import (
 // party is. A new arrow is a decision: it is made here, or not at all.
 var arrows = map[string]struct{ rooms, guests []string }{
 	"gatehouse":           {rooms: []string{"cli"}},
-	"gatehouse/cli":       {rooms: []string{"handlers", "db", "twofactor"}, guests: []string{"github.com/alecthomas/kong", "github.com/gofrs/flock", "golang.org/x/term"}},
+	"gatehouse/cli":       {rooms: []string{"handlers", "db", "twofactor"}, guests: []string{"github.com/alecthomas/kong", "github.com/gofrs/flock", "golang.org/x/term", "golang.org/x/crypto/acme", "github.com/VictoriaMetrics/metrics", "github.com/coreos/go-systemd"}},
 	"gatehouse/handlers":  {rooms: []string{"db", "views", "twofactor"}, guests: []string{"github.com/gorilla/sessions", "github.com/a-h/templ"}},
 	"gatehouse/views":     {rooms: []string{"twofactor"}, guests: []string{"github.com/a-h/templ", "github.com/yeqown/go-qrcode"}},
 	"gatehouse/db":        {rooms: []string{"twofactor"}, guests: []string{"modernc.org/sqlite", "golang.org/x/crypto", "golang.org/x/text"}},

@@ -74,7 +74,7 @@ func Run(ctx context.Context, p Process) int {
 	exit := -1
 	parser, err := kong.New(&all, kong.Name("gatehouse"),
 		kong.Description("The front door of a small workspace: passwords, a second step, recovery codes."),
-		kong.Writers(p.Stdout, p.Stderr), kong.Exit(func(code int) { exit = code }),
+		kong.Writers(p.Stdout, p.Stderr), kong.Exit(func(code int) { exit = code }), kong.Vars{"acme_directory": letsEncrypt},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	if err != nil {
 		fmt.Fprintln(p.Stderr, "gatehouse:", err)

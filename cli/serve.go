@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,21 +19,25 @@ import (
 	"gatehouse/db"
 	"gatehouse/handlers"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/term"
 )
 
 type serveCommand struct {
-	Listen       string         `help:"Address to listen on." default:"127.0.0.1:8080" env:"GATEHOUSE_LISTEN" placeholder:"HOST:PORT"`
+	Listen       string         `help:"Address to listen on: 127.0.0.1:8080 unless named, :443 with a --tls-… flag." env:"GATEHOUSE_LISTEN" placeholder:"HOST:PORT"`
 	BaseURL      string         `name:"base-url" help:"How browsers reach the workspace, e.g. https://portal.example.org." env:"GATEHOUSE_BASE_URL" placeholder:"URL"`
 	Workspace    string         `help:"Name of a new workspace." default:"Workspace" env:"GATEHOUSE_WORKSPACE" placeholder:"NAME"`
 	TrustedProxy []netip.Prefix `help:"Networks of proxies whose X-Forwarded-For counts." env:"GATEHOUSE_TRUSTED_PROXY" placeholder:"CIDR"`
 	InsecureHTTP bool           `name:"insecure-http" help:"Serve plain http beyond this machine." env:"GATEHOUSE_INSECURE_HTTP"`
+	Metrics      string         `name:"metrics-listen" help:"Address for GET /metrics, in Prometheus' format; keep it from strangers." env:"GATEHOUSE_METRICS_LISTEN" placeholder:"HOST:PORT"`
 	LogFormat    string         `help:"auto, text or json." enum:"auto,text,json" default:"auto" env:"GATEHOUSE_LOG_FORMAT" placeholder:"FORMAT"`
 
 	SessionIdle  time.Duration `help:"How long a session lasts without a request." default:"1h" env:"GATEHOUSE_SESSION_IDLE" placeholder:"TIME"`
 	SessionMax   time.Duration `help:"How long a session lasts at most." default:"24h" env:"GATEHOUSE_SESSION_MAX" placeholder:"TIME"`
 	ChallengeTTL time.Duration `name:"challenge-ttl" help:"How long the second step may take." default:"10m" env:"GATEHOUSE_CHALLENGE_TTL" placeholder:"TIME"`
 	PendingTTL   time.Duration `name:"pending-ttl" help:"How long an enrolment may stay unconfirmed." default:"10m" env:"GATEHOUSE_PENDING_TTL" placeholder:"TIME"`
+
+	tlsFlags
 }
 
 // drainTime is how long open requests may take after SIGTERM.
@@ -43,6 +48,15 @@ const sweepEvery = 10 * time.Minute
 
 // Run serves until SIGTERM or an interrupt, and then finishes what is open.
 func (c *serveCommand) Run(s *session) error {
+	if err := c.tlsFlags.check(); err != nil {
+		return err
+	}
+	if c.Listen == "" {
+		c.Listen = "127.0.0.1:8080"
+		if c.tlsFlags.on() {
+			c.Listen = ":443"
+		}
+	}
 	base, err := c.base()
 	if err != nil {
 		return err
@@ -69,44 +83,93 @@ func (c *serveCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", c.Listen)
-	if err != nil {
-		return errors.Join(listenError(c.Listen, err), store.Close())
-	}
-	return errors.Join(c.serve(ctx, s, store, listener, base), store.Close())
+	return errors.Join(c.serve(ctx, s, store, base), store.Close())
 }
 
 // serve answers requests until the context ends.
-func (c *serveCommand) serve(ctx context.Context, s *session, store *db.Store, listener net.Listener, base *url.URL) error {
+func (c *serveCommand) serve(ctx context.Context, s *session, store *db.Store, base *url.URL) error {
 	log := slog.New(c.logHandler(s))
-	server, err := handlers.New(handlers.Config{Store: store, Static: s.Files.Static, Log: log, Now: s.now, BaseURL: base, TrustedProxies: c.TrustedProxy,
-		InsecureHTTP: c.InsecureHTTP})
+	watch, err := newMonitor(ctx, store, log)
 	if err != nil {
 		return err
 	}
-	web := &http.Server{Handler: server, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
-	if err := c.announce(s, store, listener, base); err != nil {
+	server, err := handlers.New(handlers.Config{Store: store, Static: s.Files.Static, Log: log, Now: s.now, BaseURL: base, TrustedProxies: c.TrustedProxy,
+		InsecureHTTP: c.InsecureHTTP, Observe: watch.observe})
+	if err != nil {
 		return err
 	}
+	open, err := c.open(ctx, s, server, watch, base, log)
+	if err != nil {
+		return errors.Join(err, open.close())
+	}
+	if err := c.announce(s, store, open[0].listener, base); err != nil {
+		return errors.Join(err, open.close())
+	}
 	go sweep(ctx, s, store, log)
+	go watchdog(ctx, s, store, log)
+	tell(log, daemon.SdNotifyReady)
 
-	served := make(chan error, 1)
-	go func() { served <- web.Serve(listener) }()
-	select {
-	case err := <-served:
-		return fmt.Errorf("serving: %w", err)
-	case <-ctx.Done():
+	if err := open.serve(ctx); err != nil {
+		return errors.Join(err, open.close())
 	}
 	log.Info("stopping")
+	tell(log, daemon.SdNotifyStopping)
 	server.Stop()
-	drain, cancel := context.WithTimeout(context.Background(), drainTime)
-	defer cancel()
-	if err := web.Shutdown(drain); err != nil {
-		_ = web.Close()
+	if err := open.close(); err != nil {
 		log.Warn("some requests were cut off", "error", err)
 	}
 	return nil
+}
+
+// open listens wherever the flags say: for the workspace, for plain http that is
+// sent on to it, for /metrics. It gives what is open also when it fails.
+func (c *serveCommand) open(ctx context.Context, s *session, server http.Handler, watch *monitor, base *url.URL, log *slog.Logger) (doors, error) {
+	var all doors
+	add := func(address string, answer http.Handler, certificates *tls.Config) error {
+		d, err := openDoor(address, answer, certificates, log)
+		if err == nil {
+			all = append(all, d)
+		}
+		return err
+	}
+	hangUp := make(chan os.Signal, 1)
+	signal.Notify(hangUp, syscall.SIGHUP)
+	certs := &certificates{reload: func() error { return nil }, prepare: func() error { return nil }}
+	if c.tlsFlags.on() {
+		var err error
+		if certs, err = c.certificates(s.all.Data); err != nil {
+			return nil, err
+		}
+	}
+	if err := add(c.Listen, server, certs.config); err != nil {
+		return all, err
+	}
+	if certs.config != nil && c.RedirectListen != "none" {
+		if err := add(c.RedirectListen, certs.plain(toHTTPS(base)), nil); err != nil {
+			return all, err
+		}
+	}
+	if c.Metrics != "" {
+		mux := http.NewServeMux()
+		mux.Handle("GET /metrics", watch)
+		if err := add(c.Metrics, mux, nil); err != nil {
+			return all, err
+		}
+	}
+	told := func(what string) func(error) {
+		return func(err error) {
+			if err != nil {
+				log.Error(what, "error", err)
+				return
+			}
+			log.Info(what)
+		}
+	}
+	go onHangUp(ctx, hangUp, certs.reload, told("certificates read anew"))
+	if c.TLSDomain != "" {
+		go func() { told("certificate at hand")(certs.prepare()) }()
+	}
+	return all, nil
 }
 
 // announce says where the workspace is and, while it has no people, how to
@@ -131,6 +194,12 @@ func (c *serveCommand) announce(s *session, store *db.Store, listener net.Listen
 // base checks --base-url, and that passwords do not travel in the clear by
 // accident.
 func (c *serveCommand) base() (*url.URL, error) {
+	if c.BaseURL == "" && c.TLSDomain != "" {
+		return c.domainURL(c.Listen)
+	}
+	if c.BaseURL == "" && c.tlsFlags.on() {
+		return nil, usageError("--tls-cert needs the workspace's own address too, e.g. --base-url https://portal.example.org")
+	}
 	if c.BaseURL == "" {
 		host, _, err := net.SplitHostPort(c.Listen)
 		if err != nil {
@@ -147,6 +216,9 @@ func (c *serveCommand) base() (*url.URL, error) {
 	}
 	if u.Scheme == "http" && !loopback(u.Hostname()) && !c.InsecureHTTP {
 		return nil, usageError("passwords would travel in the clear: use an https --base-url, or accept it with --insecure-http")
+	}
+	if c.tlsFlags.on() && u.Scheme != "https" || c.TLSDomain != "" && !strings.EqualFold(u.Hostname(), c.TLSDomain) {
+		return nil, usageError("--base-url must be https and of the name that the certificate is for")
 	}
 	u.Path = ""
 	return u, nil

@@ -39,6 +39,7 @@ type hashGate struct {
 	running chan struct{}
 	queue   chan struct{} // running and waiting
 	passed  atomic.Int64  // how many hashes were computed, ever
+	refused atomic.Uint64 // how many were not, because the gate was full
 }
 
 func newHashGate() *hashGate {
@@ -53,6 +54,7 @@ func (g *hashGate) pass(ctx context.Context, do func()) error {
 	case g.queue <- struct{}{}:
 		defer func() { <-g.queue }()
 	default:
+		g.refused.Add(1)
 		return ErrBusy
 	}
 	patience := time.NewTimer(hashPatience)
@@ -61,6 +63,7 @@ func (g *hashGate) pass(ctx context.Context, do func()) error {
 	case g.running <- struct{}{}:
 		defer func() { <-g.running }()
 	case <-patience.C:
+		g.refused.Add(1)
 		return ErrBusy
 	case <-ctx.Done():
 		return ctx.Err()

@@ -316,6 +316,7 @@ func syncDir(dir string) error {
 type writer struct {
 	path  string
 	turn  chan struct{}
+	waits atomic.Uint64 // transactions that found another's turn
 	db    *sql.DB
 	conn  *sql.Conn // nil after a fault that could not be rolled back
 	stmts map[string]*sql.Stmt
@@ -377,14 +378,10 @@ const writeTimeout = 8 * time.Second
 func (w *writer) write(caller context.Context, do func(*tx) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(caller), writeTimeout)
 	defer cancel()
-	select {
-	case w.turn <- struct{}{}:
-		defer func() { <-w.turn }()
-	case <-caller.Done(): // whoever has left need not hold up the queue
-		return fmt.Errorf("waiting to write: %w", caller.Err())
-	case <-ctx.Done():
-		return fmt.Errorf("waiting to write: %w", ctx.Err())
+	if err := w.await(caller, ctx); err != nil {
+		return err
 	}
+	defer func() { <-w.turn }()
 	if w.conn == nil {
 		if err := w.connect(ctx); err != nil {
 			return err
@@ -414,6 +411,24 @@ func (w *writer) write(caller context.Context, do func(*tx) error) error {
 		_ = w.disconnect() // SQLite rolled back by itself, or the connection is beyond help
 	}
 	return result
+}
+
+// await takes the turn to write, unless the caller leaves or the limit ends.
+func (w *writer) await(caller, limit context.Context) error {
+	select {
+	case w.turn <- struct{}{}:
+		return nil
+	default:
+		w.waits.Add(1)
+	}
+	select {
+	case w.turn <- struct{}{}:
+		return nil
+	case <-caller.Done(): // whoever has left need not hold up the queue
+		return fmt.Errorf("waiting to write: %w", caller.Err())
+	case <-limit.Done():
+		return fmt.Errorf("waiting to write: %w", limit.Err())
+	}
 }
 
 // counts reports whether an error is a refusal of the second step, whose

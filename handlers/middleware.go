@@ -53,9 +53,11 @@ func (s *Server) middleware(next http.Handler) http.Handler {
 					s.fail(&visit{w: rec, r: r, now: began}, errPanic)
 				}
 			}
+			took := s.now().Sub(began)
+			s.observe(r.Pattern, rec.status, took)
 			// The route's pattern, not the address: an address may hold a one-time link.
 			s.log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("request", requestID(r.Context())), slog.String("route", r.Pattern),
-				slog.Int("status", rec.status), slog.Int("bytes", rec.bytes), slog.Duration("took", s.now().Sub(began).Round(time.Microsecond)))
+				slog.Int("status", rec.status), slog.Int("bytes", rec.bytes), slog.Duration("took", took.Round(time.Microsecond)))
 		}()
 		handler.ServeHTTP(rec, r)
 	})

@@ -13,17 +13,18 @@ import (
 	"gatehouse/views"
 )
 
-// Config is what a server needs. Every field is required but BaseURL and
-// TrustedProxies.
+// Config is what a server needs. Every field is required but BaseURL,
+// TrustedProxies and Observe.
 type Config struct {
 	Store  *db.Store
 	Static fs.FS // the static files
 	Log    *slog.Logger
 	Now    func() time.Time
 
-	BaseURL        *url.URL       // how browsers reach the server; nil for whatever they used
-	TrustedProxies []netip.Prefix // whose X-Forwarded-For counts
-	InsecureHTTP   bool           // served over plain http beyond this machine: admins see a notice
+	BaseURL        *url.URL                                           // how browsers reach the server; nil for whatever they used
+	TrustedProxies []netip.Prefix                                     // whose X-Forwarded-For counts
+	Observe        func(route string, status int, took time.Duration) // told of each request, by its route's pattern
+	InsecureHTTP   bool                                               // served over plain http beyond this machine: admins see a notice
 }
 
 // A Server answers every request of the workspace.
@@ -34,6 +35,7 @@ type Server struct {
 	base     *url.URL
 	proxies  []netip.Prefix
 	insecure bool
+	observe  func(route string, status int, took time.Duration)
 	assets   views.Assets
 	files    map[string]asset
 	policy   string // the Content-Security-Policy
@@ -44,7 +46,10 @@ type Server struct {
 
 // New prepares a server; nothing is served before ServeHTTP is called.
 func New(c Config) (*Server, error) {
-	s := &Server{store: c.Store, log: c.Log, now: c.Now, base: c.BaseURL, proxies: c.TrustedProxies, insecure: c.InsecureHTTP}
+	s := &Server{store: c.Store, log: c.Log, now: c.Now, base: c.BaseURL, proxies: c.TrustedProxies, insecure: c.InsecureHTTP, observe: c.Observe}
+	if s.observe == nil {
+		s.observe = func(string, int, time.Duration) {}
+	}
 	var err error
 	if s.files, s.assets, err = loadAssets(c.Static); err != nil {
 		return nil, err

@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"gatehouse/db"
+
+	"github.com/VictoriaMetrics/metrics"
+)
+
+// A monitor counts what /metrics tells, in Prometheus' text format. It names
+// routes by their pattern, never by an address, and nobody by name.
+type monitor struct {
+	set   *metrics.Set
+	store *db.Store
+	log   *slog.Logger
+
+	mu   sync.Mutex // one scrape at a time
+	last int64      // the newest row of activity that was counted
+}
+
+// newMonitor begins to count sign-ins from now on.
+func newMonitor(ctx context.Context, store *db.Store, log *slog.Logger) (*monitor, error) {
+	m := &monitor{set: metrics.NewSet(), store: store, log: log}
+	var err error
+	m.last, err = store.LastActivity(ctx)
+	return m, err
+}
+
+// observe counts one request.
+func (m *monitor) observe(route string, status int, took time.Duration) {
+	if route == "" {
+		route = "none" // refused before a route was looked for
+	}
+	m.set.GetOrCreateCounter(fmt.Sprintf(`gatehouse_requests_total{route=%q,status="%d"}`, route, status)).Inc()
+	m.set.GetOrCreatePrometheusHistogram(fmt.Sprintf(`gatehouse_request_seconds{route=%q}`, route)).Update(took.Seconds())
+}
+
+// ServeHTTP answers GET /metrics.
+func (m *monitor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.read(r.Context()); err != nil {
+		m.log.Error("metrics", "error", err)
+		http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	m.set.WritePrometheus(w)
+	metrics.WriteProcessMetrics(w)
+}
+
+// read brings what the database knows up to date. Sign-ins are counted from the
+// activity, so that one whose transaction was rolled back is none.
+func (m *monitor) read(ctx context.Context) error {
+	signIns, last, err := m.store.SignInsAfter(ctx, m.last)
+	if err != nil {
+		return err
+	}
+	m.last = last
+	for _, one := range signIns {
+		m.set.GetOrCreateCounter(fmt.Sprintf(`gatehouse_sign_ins_total{method=%q,result=%q}`, one.Method, result(one.Event))).Add(one.Count)
+	}
+	f, err := m.store.Figures(ctx)
+	if err != nil {
+		return err
+	}
+	for name, value := range map[string]float64{
+		"gatehouse_people":                                     float64(f.People),
+		"gatehouse_people_enrolled":                            float64(f.Enrolled),
+		"gatehouse_hashes_running":                             float64(f.HashesRunning),
+		"gatehouse_hashes_waiting":                             float64(f.HashesWaiting),
+		"gatehouse_hashes_refused_total":                       float64(f.HashesRefused),
+		`gatehouse_database_waits_total{for="writing"}`:        float64(f.WriteWaits),
+		`gatehouse_database_waits_total{for="reading"}`:        float64(f.ReadWaits),
+		`gatehouse_database_wait_seconds_total{for="reading"}`: f.ReadWaited.Seconds(),
+		fmt.Sprintf("gatehouse_info{version=%q}", Version):     1,
+	} {
+		m.set.GetOrCreateGauge(name, nil).Set(value)
+	}
+	return nil
+}
+
+// result words an event as a monitor counts it.
+func result(e db.Event) string {
+	switch e {
+	case db.SignedIn:
+		return "success"
+	case db.SignInFailedMax:
+		return "closed"
+	}
+	return "fail"
+}

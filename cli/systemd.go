@@ -1,0 +1,39 @@
+package cli
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"gatehouse/db"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+)
+
+// tell tells systemd how the server does; without systemd it does nothing.
+func tell(log *slog.Logger, state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		log.Warn("telling systemd", "error", err)
+	}
+}
+
+// watchdog tells systemd that the server lives, as often as its unit asks for
+// it. A database that answers with a fault is no reason to be restarted, since a
+// full disk stays full; one that never answers is.
+func watchdog(ctx context.Context, s *session, store *db.Store, log *slog.Logger) {
+	limit, err := daemon.SdWatchdogEnabled(false)
+	if err != nil || limit == 0 {
+		return
+	}
+	tick := time.NewTicker(limit / 3)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			_ = store.Ping(ctx, s.now())
+			tell(log, daemon.SdNotifyWatchdog)
+		}
+	}
+}

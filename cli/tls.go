@@ -1,0 +1,159 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/crypto/acme"
+	"golang.org/x/crypto/acme/autocert"
+)
+
+// tlsFlags are how serve speaks https by itself, without a proxy in front.
+type tlsFlags struct {
+	TLSDomain string `name:"tls-domain" help:"Serve https for this name, with a certificate that is obtained and renewed by ACME." env:"GATEHOUSE_TLS_DOMAIN" placeholder:"NAME"`
+	TLSCert   string `name:"tls-cert" help:"Serve https with this certificate (PEM, the chain included); read anew on SIGHUP." env:"GATEHOUSE_TLS_CERT" placeholder:"FILE"`
+	TLSKey    string `name:"tls-key" help:"The certificate's private key (PEM)." env:"GATEHOUSE_TLS_KEY" placeholder:"FILE"`
+
+	RedirectListen string `help:"Where plain http is sent on to https; none to leave it out." default:":80" env:"GATEHOUSE_REDIRECT_LISTEN" placeholder:"HOST:PORT"`
+	ACMEDirectory  string `name:"acme-directory" help:"The certificate authority's ACME directory; Let's Encrypt unless named." default:"${acme_directory}" env:"GATEHOUSE_ACME_DIRECTORY" placeholder:"URL"`
+	ACMECA         string `name:"acme-ca" help:"Certificates (PEM) to trust for the ACME directory, for an authority of one's own." env:"GATEHOUSE_ACME_CA" placeholder:"FILE"`
+	ACMEEmail      string `name:"acme-email" help:"Where the certificate authority may write to." env:"GATEHOUSE_ACME_EMAIL" placeholder:"EMAIL"`
+}
+
+// letsEncrypt is the ACME directory unless another is named.
+const letsEncrypt = acme.LetsEncryptURL
+
+// on reports whether serve speaks https by itself.
+func (f tlsFlags) on() bool { return f.TLSDomain != "" || f.TLSCert != "" || f.TLSKey != "" }
+
+// check refuses flags that do not go together.
+func (f tlsFlags) check() error {
+	_, notIP := netip.ParseAddr(f.TLSDomain)
+	switch {
+	case (f.TLSCert == "") != (f.TLSKey == ""):
+		return usageError("--tls-cert and --tls-key go together")
+	case f.TLSDomain != "" && f.TLSCert != "":
+		return usageError("choose one: --tls-domain obtains a certificate, --tls-cert and --tls-key bring one")
+	case f.TLSDomain != "" && (!strings.Contains(strings.Trim(f.TLSDomain, "."), ".") || strings.ContainsAny(f.TLSDomain, ":/@ *") || notIP == nil):
+		return usageError("--tls-domain takes a name that the Internet knows, e.g. portal.example.org")
+	}
+	return nil
+}
+
+// domainURL is the base URL of a server that obtains its own certificate.
+func (f tlsFlags) domainURL(listen string) (*url.URL, error) {
+	_, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return nil, usageError("--listen takes a host and a port, e.g. :443")
+	}
+	u := &url.URL{Scheme: "https", Host: strings.ToLower(f.TLSDomain)}
+	if port != "443" {
+		u.Host = net.JoinHostPort(u.Host, port)
+	}
+	return u, nil
+}
+
+// certificates is where serve has its certificates from.
+type certificates struct {
+	config  *tls.Config
+	plain   func(http.Handler) http.Handler // answers the authority's questions on port 80
+	reload  func() error                    // reads them anew
+	prepare func() error                    // has one ready before the first visitor
+}
+
+// certificates opens what the flags name; directory keeps what ACME obtains.
+func (f tlsFlags) certificates(directory string) (*certificates, error) {
+	if f.TLSDomain != "" {
+		return f.obtained(filepath.Join(directory, "certificates"))
+	}
+	return f.own()
+}
+
+// own serves a certificate from a file. One that cannot be read anew leaves the
+// one before in use.
+func (f tlsFlags) own() (*certificates, error) {
+	var current atomic.Pointer[tls.Certificate]
+	reload := func() error {
+		pair, err := tls.LoadX509KeyPair(f.TLSCert, f.TLSKey)
+		if err != nil {
+			return fmt.Errorf("cannot use the certificate: %w", err)
+		}
+		current.Store(&pair)
+		return nil
+	}
+	if err := reload(); err != nil {
+		return nil, err
+	}
+	get := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return current.Load(), nil }
+	return &certificates{config: &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: get},
+		plain: func(next http.Handler) http.Handler { return next }, reload: reload, prepare: func() error { return nil }}, nil
+}
+
+// obtained serves a certificate that ACME obtains and renews (RFC 8555), kept
+// in a directory of its own.
+func (f tlsFlags) obtained(cache string) (*certificates, error) {
+	client := &acme.Client{DirectoryURL: f.ACMEDirectory, UserAgent: "gatehouse/" + Version}
+	if f.ACMECA != "" {
+		pem, err := os.ReadFile(f.ACMECA)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read --acme-ca: %w", err)
+		}
+		roots := x509.NewCertPool()
+		if !roots.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s holds no certificate in PEM", f.ACMECA)
+		}
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
+		client.HTTPClient = &http.Client{Transport: transport, Timeout: time.Minute}
+	}
+	domain := strings.ToLower(f.TLSDomain)
+	m := &autocert.Manager{Prompt: autocert.AcceptTOS, Cache: autocert.DirCache(cache), HostPolicy: autocert.HostWhitelist(domain), Client: client, Email: f.ACMEEmail}
+	config := m.TLSConfig()
+	config.MinVersion = tls.VersionTLS12
+	hello := &tls.ClientHelloInfo{ServerName: domain, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}} // as any browser of today says it
+	prepare := func() error {
+		if _, err := m.GetCertificate(hello); err != nil {
+			return fmt.Errorf("no certificate for %s yet, each visit tries again: %w", domain, err)
+		}
+		return nil
+	}
+	return &certificates{config: config, plain: m.HTTPHandler, prepare: prepare, reload: func() error { return nil }}, nil
+}
+
+// toHTTPS sends plain http on to the workspace's own name, whatever name was
+// asked for. A form that was posted in the clear is refused: sending it again
+// would hide that it was read on the way.
+func toHTTPS(base *url.URL) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Connection", "close")
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			http.Error(w, "Use https.", http.StatusBadRequest)
+			return
+		}
+		to := url.URL{Scheme: base.Scheme, Host: base.Host, Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}
+		http.Redirect(w, r, to.String(), http.StatusPermanentRedirect)
+	})
+}
+
+// onHangUp reads certificates anew, each time the signal comes.
+func onHangUp(ctx context.Context, hangUp <-chan os.Signal, reload func() error, done func(error)) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangUp:
+			done(reload())
+		}
+	}
+}

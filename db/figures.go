@@ -1,0 +1,67 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Figures are what a monitor watches.
+type Figures struct {
+	People, Enrolled int // active people, and those of them whose factor is Enabled
+
+	HashesRunning, HashesWaiting int
+	HashesRefused                uint64 // since the start: the queue was full, or patience ended
+
+	WriteWaits uint64 // transactions that waited for their turn, since the start
+	ReadWaits  int64  // likewise for a connection to read with
+	ReadWaited time.Duration
+}
+
+// Figures reads the figures of now.
+func (s *Store) Figures(ctx context.Context) (Figures, error) {
+	pool := s.reader.db.Stats()
+	f := Figures{HashesRunning: len(s.gate.running), HashesRefused: s.gate.refused.Load(), WriteWaits: s.writer.waits.Load(), ReadWaits: pool.WaitCount, ReadWaited: pool.WaitDuration}
+	f.HashesWaiting = max(0, len(s.gate.queue)-f.HashesRunning)
+	err := s.reader.row(ctx, `SELECT count(*), count(e.id) FROM person p LEFT JOIN enrollment e ON e.person_id = p.id AND e.state = 'enabled' WHERE p.active = 1`).Scan(&f.People, &f.Enrolled)
+	if err != nil {
+		return f, fmt.Errorf("counting people: %w", err)
+	}
+	return f, nil
+}
+
+// SignIns is how many sign-ins ended in one way.
+type SignIns struct {
+	Event  Event // SignedIn, SignInFailed or SignInFailedMax
+	Method string
+	Count  int
+}
+
+// LastActivity is the number of the newest row of the activity; 0 for none.
+func (s *Store) LastActivity(ctx context.Context) (id int64, err error) {
+	if err := s.reader.row(ctx, `SELECT coalesce(max(id), 0) FROM activity`).Scan(&id); err != nil {
+		return 0, fmt.Errorf("reading the activity: %w", err)
+	}
+	return id, nil
+}
+
+// SignInsAfter counts the sign-ins in the activity after a row, and gives the
+// row to go on from.
+func (s *Store) SignInsAfter(ctx context.Context, after int64) (counts []SignIns, last int64, err error) {
+	if last, err = s.LastActivity(ctx); err != nil {
+		return nil, after, err
+	}
+	rows, err := s.reader.rows(ctx, `SELECT event, method, count(*) FROM activity WHERE id > ? AND id <= ? AND event IN ('authn_login_success', 'authn_login_fail', 'authn_login_fail_max') GROUP BY event, method`, after, last)
+	if err != nil {
+		return nil, after, fmt.Errorf("counting sign-ins: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var one SignIns
+		if err := rows.Scan(&one.Event, &one.Method, &one.Count); err != nil {
+			return nil, after, fmt.Errorf("counting sign-ins: %w", err)
+		}
+		counts = append(counts, one)
+	}
+	return counts, last, rows.Err()
+}
