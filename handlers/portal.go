@@ -68,6 +68,7 @@ func (s *Server) showProfileCards(v *visit, status int, card views.Profile) erro
 	if err != nil {
 		return err
 	}
+	card.Email = v.who.Person.Email
 	card.State, card.ConfirmedAt, card.Sheet = e.State, e.ConfirmedAt, e.Sheet
 	card.Sessions = sessionsOf(list)
 	return s.show(v, status, views.ProfileCards(card), views.ProfilePage(f, card))

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -22,6 +23,10 @@ type asset struct {
 	plain []byte
 	gzip  []byte
 }
+
+// layout is what a stylesheet holds for its readers alone: comments, indentation
+// and empty lines. No string of ours contains one.
+var layout = regexp.MustCompile(`(?s:/\*.*?\*/\s*)|(?m:^\s+)`)
 
 // loadAssets joins the stylesheets in the order of their names, hashes
 // everything, and compresses it once.
@@ -38,7 +43,7 @@ func loadAssets(static fs.FS) (map[string]asset, views.Assets, error) {
 		if err != nil {
 			return nil, names, fmt.Errorf("reading %s: %w", sheet, err)
 		}
-		css.Write(text)
+		css.Write(layout.ReplaceAll(text, nil))
 	}
 	if names.CSS, err = addAsset(files, "gatehouse.css", "text/css; charset=utf-8", css.Bytes()); err != nil {
 		return nil, names, err
