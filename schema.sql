@@ -61,7 +61,7 @@ CREATE INDEX link_expiry ON link (expires_at);
 -- Somebody who is signed in with one browser.
 CREATE TABLE session (
     id_hash             BLOB    PRIMARY KEY,
-    handle              TEXT    NOT NULL UNIQUE, -- names the session in the list of one's own; worth nothing as a cookie
+    handle              TEXT    NOT NULL, -- random; names the session in the list of one's own; worth nothing as a cookie
     person_id           INTEGER NOT NULL REFERENCES person (id),
     started_at          INTEGER NOT NULL,
     authenticated_at    INTEGER NOT NULL, -- when the password was last given
@@ -95,7 +95,6 @@ CREATE TABLE known_browser (
     PRIMARY KEY (token_hash, person_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX known_browser_by_person ON known_browser (person_id, expires_at);
-CREATE INDEX known_browser_expiry ON known_browser (expires_at);
 
 -- The authenticator app. Pending rows belong to the session that minted them
 -- and go with it; a person has at most one enabled row.

@@ -46,14 +46,14 @@ func (s *Store) enrollment(t *tx, person int64, session []byte) (record, error) 
 		session = []byte{}
 	}
 	var state string
-	var sealed []byte
+	var sealed, keyID []byte
 	var expires, confirmed, made sql.NullInt64
 	var sheet sql.NullString
 	var unused int64
-	err := t.row(`SELECT e.id, e.state, e.secret, e.wrong_codes, e.expires_at, e.confirmed_at, e.last_step, r.sheet, r.made_at, `+unusedCodes+`
-		FROM enrollment e LEFT JOIN recovery_sheet r ON r.enrollment_id = e.id
+	err := t.row(`SELECT e.id, e.state, e.secret, e.wrong_codes, e.expires_at, e.confirmed_at, e.last_step, r.sheet, r.made_at, `+unusedCodes+`, w.key_id
+		FROM workspace w JOIN enrollment e LEFT JOIN recovery_sheet r ON r.enrollment_id = e.id
 		WHERE e.person_id = ? AND (e.state = 'enabled' OR e.session_hash = ?) ORDER BY e.state = 'enabled' DESC LIMIT 1`, person, session).
-		Scan(&r.id, &state, &sealed, &r.WrongCodes, &expires, &confirmed, &r.LastStep, &sheet, &made, &unused)
+		Scan(&r.id, &state, &sealed, &r.WrongCodes, &expires, &confirmed, &r.LastStep, &sheet, &made, &unused, &keyID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, nil
 	}
@@ -65,7 +65,7 @@ func (s *Store) enrollment(t *tx, person int64, session []byte) (record, error) 
 		r.State = twofactor.Enabled
 		r.Sheet = twofactor.Sheet{ID: sheet.String, MadeAt: instant(made), Used: usedCodes(unused)}
 	}
-	keys, err := s.ring(t)
+	keys, err := s.ringOf(keyID)
 	if err != nil {
 		return r, err
 	}

@@ -100,7 +100,7 @@ func (s *Store) OpenChallenge(ctx context.Context, email string, now time.Time) 
 		if err != nil {
 			return err
 		}
-		token, err = s.challenge(t, p.id, "", now)
+		token, err = s.challenge(t, p.id, false, "", now)
 		return err
 	})
 	return token, err

@@ -75,6 +75,11 @@ func (s *Store) ring(t *tx) (*keyring, error) {
 	if err := t.row(`SELECT key_id FROM workspace`).Scan(&id); err != nil {
 		return nil, fmt.Errorf("reading the workspace: %w", err)
 	}
+	return s.ringOf(id)
+}
+
+// ringOf gives the keys with an id.
+func (s *Store) ringOf(id []byte) (*keyring, error) {
 	if keys := s.keys.Load(); bytes.Equal(keys.id, id) {
 		return keys, nil
 	}

@@ -252,8 +252,10 @@ func (t *tx) renew(v Visitor) (token string, err error) {
 // the oldest beyond the bound.
 func (t *tx) begin(person int64, authenticatedAt, previous time.Time, c Client, now time.Time) (token string, err error) {
 	token = newToken()
-	if _, err := t.exec(`DELETE FROM session WHERE id_hash = ?`, hashToken(c.Session)); err != nil {
-		return "", err
+	if c.Session != "" {
+		if _, err := t.exec(`DELETE FROM session WHERE id_hash = ?`, hashToken(c.Session)); err != nil {
+			return "", err
+		}
 	}
 	if len(c.Browser) > browserLimit {
 		c.Browser = c.Browser[:browserLimit]
@@ -262,8 +264,8 @@ func (t *tx) begin(person int64, authenticatedAt, previous time.Time, c Client, 
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, hashToken(token), newToken()[:16], person, unix(now), unix(authenticatedAt), unix(now), nullable(previous), c.Browser, c.Address); err != nil {
 		return "", fmt.Errorf("beginning a session: %w", err)
 	}
-	_, err = t.exec(`DELETE FROM session WHERE id_hash IN (SELECT id_hash FROM session WHERE person_id = ? ORDER BY started_at DESC, seen_at DESC LIMIT -1 OFFSET ?)`,
-		person, sessionsPerPerson)
+	_, err = t.exec(`DELETE FROM session WHERE id_hash IN (SELECT id_hash FROM session WHERE person_id = ? ORDER BY started_at DESC, id_hash = ? DESC LIMIT -1 OFFSET ?)`,
+		person, hashToken(token), sessionsPerPerson)
 	return token, err
 }
 
@@ -273,9 +275,11 @@ func (t *tx) begin(person int64, authenticatedAt, previous time.Time, c Client, 
 // person's browsers are forgotten, since they are in a row no more.
 func (t *tx) know(person int64, c Client, now time.Time) (token string, err error) {
 	token = c.Known
-	var ours bool
-	if err := t.row(`SELECT EXISTS (SELECT 1 FROM known_browser WHERE token_hash = ? AND expires_at > ?)`, hashToken(token), unix(now)).Scan(&ours); err != nil {
-		return "", err
+	ours := false
+	if token != "" {
+		if err := t.row(`SELECT EXISTS (SELECT 1 FROM known_browser WHERE token_hash = ? AND expires_at > ?)`, hashToken(token), unix(now)).Scan(&ours); err != nil {
+			return "", err
+		}
 	}
 	if !ours {
 		token = newToken()
@@ -288,8 +292,8 @@ func (t *tx) know(person int64, c Client, now time.Time) (token string, err erro
 		hashToken(token), person, unix(now.Add(browserKnown))); err != nil {
 		return "", err
 	}
-	_, err = t.exec(`DELETE FROM known_browser WHERE person_id = ? AND token_hash IN (SELECT token_hash FROM known_browser WHERE person_id = ? ORDER BY expires_at DESC LIMIT -1 OFFSET ?)`,
-		person, person, browsersPerPerson)
+	_, err = t.exec(`DELETE FROM known_browser WHERE person_id = ?1 AND (expires_at <= ?2 OR token_hash IN (SELECT token_hash FROM known_browser WHERE person_id = ?1 ORDER BY expires_at DESC, token_hash = ?4 DESC LIMIT -1 OFFSET ?3))`,
+		person, unix(now), browsersPerPerson, hashToken(token))
 	return token, err
 }
 
@@ -309,7 +313,8 @@ func (t *tx) knows(person int64, c Client, now time.Time) (known bool, wrongCode
 }
 
 // Sweep deletes what time has ended. Nothing depends on it: every reading
-// compares instants itself. It only keeps the file small.
+// compares instants itself. It only keeps the file small. A person's expired
+// browsers go when they sign in next.
 func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 	at := unix(now)
 	return s.writer.write(ctx, func(t *tx) error {
@@ -320,7 +325,6 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 			{`DELETE FROM session WHERE seen_at <= ?`, unix(now.Add(-s.times.SessionIdle))},
 			{`DELETE FROM challenge WHERE expires_at <= ?`, at},
 			{`DELETE FROM enrollment WHERE state = 'pending' AND expires_at <= ?`, at},
-			{`DELETE FROM known_browser WHERE expires_at <= ?`, at},
 			{`DELETE FROM link WHERE expires_at <= ?`, at},
 			{`DELETE FROM attempt WHERE kind IN ('password', 'password-known') AND last_at <= ?`, unix(now.Add(-24 * time.Hour))},
 			{`DELETE FROM address_attempt WHERE at <= ?`, now.Add(-twofactor.AddressForgotten).UnixMilli()},

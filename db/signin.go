@@ -170,21 +170,20 @@ func (s *Store) challenge(t *tx, person int64, known bool, next string, now time
 		hashToken(token), person, known, next, unix(now), unix(now.Add(s.times.ChallengeTTL))); err != nil {
 		return "", fmt.Errorf("opening a challenge: %w", err)
 	}
-	_, err = t.exec(`DELETE FROM challenge WHERE id_hash IN (SELECT id_hash FROM challenge WHERE person_id = ? AND known = ? ORDER BY made_at DESC LIMIT -1 OFFSET ?)`,
-		person, known, challengesPerPerson)
+	// Among those of one second the new one counts as the newest.
+	_, err = t.exec(`DELETE FROM challenge WHERE id_hash IN (SELECT id_hash FROM challenge WHERE person_id = ? AND known = ? ORDER BY made_at DESC, id_hash = ? DESC LIMIT -1 OFFSET ?)`,
+		person, known, hashToken(token), challengesPerPerson)
 	return token, err
 }
 
 // signIn completes a sign-in: the counts are cleared, the browser is known from
 // now on, and there is a session.
 func (t *tx) signIn(p credentials, method string, authenticatedAt time.Time, c Client, now time.Time) (session, browser string, err error) {
-	if _, err = t.exec(`DELETE FROM attempt WHERE subject = ? AND kind IN ('code', 'recovery', 'password')`, id10(p.id)); err != nil {
-		return "", "", err
-	}
 	if browser, err = t.know(p.id, c, now); err != nil {
 		return "", "", err
 	}
-	if _, err = t.exec(`DELETE FROM attempt WHERE kind = ? AND subject = ?`, countPasswordKnown, id10(p.id)+" "+fmt.Sprintf("%x", hashToken(browser))); err != nil {
+	if _, err = t.exec(`DELETE FROM attempt WHERE (kind, subject) IN (VALUES ('code', ?1), ('recovery', ?1), ('password', ?1), ('password-known', ?2))`,
+		id10(p.id), id10(p.id)+" "+fmt.Sprintf("%x", hashToken(browser))); err != nil {
 		return "", "", err
 	}
 	if session, err = t.begin(p.id, authenticatedAt, p.previous, c, now); err != nil {
@@ -289,22 +288,42 @@ func (t *tx) passed(c openChallenge, method string, client Client, now time.Time
 	return Passage{Session: session, Browser: browser, Next: c.next, CodesLeft: -1}, err
 }
 
-// attemptCode counts an attempt at a code: against the known browser, up to 20
-// in a row, and otherwise against the person, with its waits.
-func (t *tx) attemptCode(person int64, c Client, now time.Time) error {
+// A codeCount is where a wrong code is counted: at the known browser, up to 20
+// in a row, and otherwise at the person, with its waits.
+type codeCount struct {
+	browser []byte // nil when it is the person
+	person  int64
+	before  twofactor.Count
+}
+
+// codeCount finds the count, or refuses with Wait or ErrClosed.
+func (t *tx) codeCount(person int64, c Client, now time.Time) (codeCount, error) {
 	known, wrong, err := t.knows(person, c, now)
 	if err != nil {
-		return err
+		return codeCount{}, err
 	}
 	if known && wrong < twofactor.KnownBrowserCodes {
-		return t.one(`UPDATE known_browser SET wrong_codes = wrong_codes + 1 WHERE token_hash = ? AND person_id = ?`, hashToken(c.Known), person)
+		return codeCount{browser: hashToken(c.Known), person: person}, nil
 	}
-	return t.attempt(countCode, id10(person), twofactor.CodeWaits, now)
+	before, err := t.count(countCode, id10(person), now)
+	if err == nil {
+		err = twofactor.Ladder(twofactor.CodeWaits).Check(before, now)
+	}
+	return codeCount{person: person, before: before}, err
+}
+
+// countCode counts a wrong code.
+func (t *tx) countCode(c codeCount, now time.Time) error {
+	if c.browser != nil {
+		return t.one(`UPDATE known_browser SET wrong_codes = wrong_codes + 1 WHERE token_hash = ? AND person_id = ?`, c.browser, c.person)
+	}
+	return t.setCount(countCode, id10(c.person), c.before.Another(now))
 }
 
 // VerifyCode passes a challenge with a code from the app. The count, the mark
 // of the used time step, the session and the activity row are one transaction:
-// of many posts of one code, one signs in. It refuses with WrongCode, whose
+// of many posts of one code, one signs in, and no answer is given before the
+// wrong code that it tells of is counted. It refuses with WrongCode, whose
 // Left of 0 says that the challenge is over, with Wait, or with ErrChallengeOver.
 func (s *Store) VerifyCode(ctx context.Context, token, typed string, client Client, now time.Time) (Passage, error) {
 	var out Passage
@@ -313,7 +332,8 @@ func (s *Store) VerifyCode(ctx context.Context, token, typed string, client Clie
 		if err != nil {
 			return err
 		}
-		if err := t.attemptCode(c.person.id, client, now); err != nil {
+		count, err := t.codeCount(c.person.id, client, now)
+		if err != nil {
 			return err
 		}
 		record, err := s.enrollment(t, c.person.id, nil)
@@ -323,6 +343,9 @@ func (s *Store) VerifyCode(ctx context.Context, token, typed string, client Clie
 		err = s.change(t, &record, now, func(e *twofactor.Enrollment) error { return e.Verify(typed, now) })
 		var wrong twofactor.WrongCode
 		if errors.As(err, &wrong) {
+			if err := t.countCode(count, now); err != nil {
+				return err
+			}
 			if wrong.Left, err = t.missed(c, ByCode, client, now); err != nil {
 				return err
 			}
