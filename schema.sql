@@ -30,9 +30,11 @@ CREATE TABLE person (
     password_hash       TEXT    NOT NULL DEFAULT '', -- argon2id as a PHC string; '' until an invitation is taken up
     password_changed_at INTEGER,
     made_at             INTEGER NOT NULL,
-    last_sign_in_at     INTEGER
+    last_sign_in_at     INTEGER,
+    enrolled            INTEGER NOT NULL DEFAULT 0 CHECK (enrolled IN (0, 1)) -- has an enabled enrolment; the triggers on enrollment keep it, so that who has not enrolled is found without a walk
 ) STRICT;
 CREATE INDEX person_by_name ON person (name, id);
+CREATE INDEX person_not_enrolled ON person (name, id) WHERE active = 1 AND enrolled = 0;
 CREATE INDEX person_admins ON person (role, active) WHERE role <> 'member';
 
 -- Words of names and addresses, for the search on People. FTS5 is SQLite's own.
@@ -57,6 +59,7 @@ CREATE TABLE link (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX link_by_person ON link (person_id) WHERE person_id IS NOT NULL; -- a new link ends the one before
 CREATE INDEX link_expiry ON link (expires_at);
+CREATE INDEX link_setup ON link (kind) WHERE kind = 'setup'; -- adding a person ends it
 
 -- Somebody who is signed in with one browser.
 CREATE TABLE session (
@@ -115,6 +118,15 @@ CREATE TABLE enrollment (
 CREATE UNIQUE INDEX enrollment_enabled ON enrollment (person_id) WHERE state = 'enabled';
 CREATE UNIQUE INDEX enrollment_pending ON enrollment (session_hash); -- not partial: ending a session looks here
 CREATE INDEX enrollment_expiry ON enrollment (expires_at) WHERE state = 'pending';
+CREATE TRIGGER enrollment_begins AFTER INSERT ON enrollment WHEN new.state = 'enabled' BEGIN
+    UPDATE person SET enrolled = 1 WHERE id = new.person_id;
+END;
+CREATE TRIGGER enrollment_confirmed AFTER UPDATE OF state ON enrollment WHEN new.state = 'enabled' BEGIN
+    UPDATE person SET enrolled = 1 WHERE id = new.person_id;
+END;
+CREATE TRIGGER enrollment_ends AFTER DELETE ON enrollment WHEN old.state = 'enabled' BEGIN
+    UPDATE person SET enrolled = 0 WHERE id = old.person_id;
+END;
 
 -- The one sheet of recovery codes of an enabled enrolment.
 CREATE TABLE recovery_sheet (
@@ -165,9 +177,9 @@ CREATE TABLE activity (
     address    TEXT    NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX activity_by_at ON activity (at, id);
-CREATE INDEX activity_by_subject ON activity (subject_id, id);
-CREATE INDEX activity_by_actor ON activity (actor_id, id);
-CREATE INDEX activity_by_event ON activity (event, id);
+CREATE INDEX activity_by_subject ON activity (subject_id, at, id);
+CREATE INDEX activity_by_actor ON activity (actor_id, at, id);
+CREATE INDEX activity_by_event ON activity (event, at, id);
 CREATE TRIGGER activity_keeps BEFORE UPDATE ON activity BEGIN SELECT RAISE(ABORT, 'activity is append only'); END;
 CREATE TRIGGER activity_stays BEFORE DELETE ON activity BEGIN SELECT RAISE(ABORT, 'activity is append only'); END;
 

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"gatehouse/twofactor"
@@ -12,6 +13,11 @@ import (
 // An Event names what happened, in OWASP's logging vocabulary where it has a
 // word for it.
 type Event string
+
+// Events lists every event, in the order in which a filter offers them.
+var Events = []Event{SignedIn, SignInFailed, SignInFailedMax, SignedOut, SessionsEnded, PasswordChanged, PasswordFailed, FactorEnabled, FactorDisabled, FactorReset,
+	FactorFailed, CodesRegenerated, PersonAdded, PersonChanged, PersonDeactivated, PersonReactivated, PersonUnlocked, RoleChanged, LinkMade, LinkUsed,
+	PolicyChanged, WorkspaceSetUp, WorkspaceRenamed, NoticeDismissed, KeyRotated, NotPermitted}
 
 // The events.
 const (
@@ -62,7 +68,10 @@ type Actor struct {
 }
 
 // Machine is the actor of the command line: the operating system's user.
-func Machine(user string) Actor { return Actor{Label: "os:" + user} }
+func Machine(user string) Actor { return Actor{Label: machineLabel + user} }
+
+// machineLabel begins the label of an actor on the machine.
+const machineLabel = "os:"
 
 // activity is one row as it is written.
 type activity struct {
@@ -78,6 +87,9 @@ type activity struct {
 // its number.
 func (t *tx) record(now time.Time, a activity) (int64, error) {
 	var id int64
+	if a.method == "" && strings.HasPrefix(a.actor.Label, machineLabel) {
+		a.method = ByCommand
+	}
 	err := t.row(`INSERT INTO activity (at, event, ok, actor_id, actor, subject_id, method, detail, address) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
 		unix(now), string(a.event), !a.failed, idOrNull(a.actor.ID), a.actor.Label, idOrNull(a.subject), a.method, a.detail, a.actor.Address).Scan(&id)
 	if err != nil {

@@ -37,25 +37,29 @@ func (s *Store) People(ctx context.Context, search, after string) (PeoplePage, e
 	} else {
 		args = append(args, name, id)
 	}
-	rows, err := s.reader.rows(ctx, query, append(args, PageSize+1)...)
-	if err != nil {
-		return PeoplePage{}, fmt.Errorf("reading people: %w", err)
-	}
-	defer rows.Close()
+	return s.peoplePage(ctx, query, append(args, PageSize+1)...)
+}
+
+// NotEnrolled lists a page of the active people whose factor is not Enabled, in
+// the order of their names, after the key that the page before gave.
+func (s *Store) NotEnrolled(ctx context.Context, after string) (PeoplePage, error) {
+	id, name := splitKey(after)
+	return s.peoplePage(ctx, `SELECT `+personColumns+` WHERE p.active = 1 AND p.enrolled = 0 AND (p.name, p.id) > (?, ?) ORDER BY p.name, p.id LIMIT ?`, name, id, PageSize+1)
+}
+
+// peoplePage reads a page and one more, which tells whether another follows.
+func (s *Store) peoplePage(ctx context.Context, query string, args ...any) (PeoplePage, error) {
 	var page PeoplePage
-	for rows.Next() {
-		p, err := scanPerson(rows.Scan)
-		if err != nil {
-			return PeoplePage{}, err
-		}
+	err := s.eachPerson(ctx, func(p Person) error {
 		page.People = append(page.People, p)
-	}
+		return nil
+	}, query, args...)
 	if len(page.People) > PageSize {
 		page.People = page.People[:PageSize]
 		last := page.People[PageSize-1]
 		page.Next = id10(last.ID) + " " + last.Name
 	}
-	return page, rows.Err()
+	return page, err
 }
 
 // splitKey reads "id name".
@@ -84,6 +88,32 @@ func matchWords(typed string) string {
 // Person finds somebody by id, or gives ErrNotFound.
 func (s *Store) Person(ctx context.Context, id int64) (Person, error) {
 	return scanPerson(s.reader.row(ctx, `SELECT `+personColumns+` WHERE p.id = ?`, id).Scan)
+}
+
+// Facts are what a person's page tells beside the list's columns.
+type Facts struct {
+	AddedAt   time.Time
+	LinkKind  string    // of the one-time link that is open: invitation or password; "" for none
+	LinkUntil time.Time // when it ends
+	Sessions  int
+}
+
+// Facts reads them, or gives ErrNotFound.
+func (s *Store) Facts(ctx context.Context, person int64, now time.Time) (Facts, error) {
+	var f Facts
+	var added, until sql.NullInt64
+	err := s.reader.row(ctx, `SELECT p.made_at, coalesce(l.kind, ''), l.expires_at,
+			(SELECT count(*) FROM session s WHERE s.person_id = p.id AND s.seen_at > ? AND s.started_at > ?)
+		FROM person p LEFT JOIN link l ON l.person_id = p.id AND l.expires_at > ? WHERE p.id = ?`,
+		unix(now.Add(-s.times.SessionIdle)), unix(now.Add(-s.times.SessionMax)), unix(now), person).Scan(&added, &f.LinkKind, &until, &f.Sessions)
+	if errors.Is(err, sql.ErrNoRows) {
+		return f, ErrNotFound
+	}
+	if err != nil {
+		return f, fmt.Errorf("reading a person: %w", err)
+	}
+	f.AddedAt, f.LinkUntil = instant(added), instant(until)
+	return f, nil
 }
 
 // An Author makes a change to somebody else: an admin, or the machine.
@@ -118,6 +148,16 @@ func (t *tx) may(by Author, person int64) (Person, error) {
 		return p, ErrNotAllowed
 	}
 	return p, nil
+}
+
+// mayOther is may, for what an admin does to other people only: an unattended
+// browser of theirs must not be the way around the password that My profile
+// asks for. It gives ErrOwnAccount.
+func (t *tx) mayOther(by Author, person int64) (Person, error) {
+	if by.ID == person {
+		return Person{}, ErrOwnAccount
+	}
+	return t.may(by, person)
 }
 
 // authority gives the author's role as it is now. The machine has the highest:
@@ -183,16 +223,17 @@ func (t *tx) newLink(person int64, kind string, by Actor, now time.Time) (token 
 	return token, err
 }
 
-// NewLink makes a link with which somebody chooses a new password: an
-// invitation for those who have none yet. The factor is not touched.
+// NewLink makes a link with which somebody else chooses a new password: an
+// invitation for those who have none yet. The factor is not touched. It refuses
+// with ErrOwnAccount and ErrInactive.
 func (s *Store) NewLink(ctx context.Context, person int64, by Author, now time.Time) (token string, err error) {
 	err = s.writer.write(ctx, func(t *tx) error {
-		p, err := t.may(by, person)
+		p, err := t.mayOther(by, person)
 		if err != nil {
 			return err
 		}
 		if !p.Active {
-			return ErrNotFound // a link for somebody who may not sign in leads nowhere
+			return ErrInactive // the link would lead nowhere
 		}
 		kind := "password"
 		if p.Invited {
@@ -216,9 +257,20 @@ const linkQuery = `SELECT l.kind, l.person_id, p.name, p.email FROM link l JOIN 
 
 // Link finds the link that a token opens, or gives ErrNotFound when it was
 // used, has expired, was replaced by another, or the person was deactivated.
-func (s *Store) Link(ctx context.Context, token string, now time.Time) (Link, error) {
+// What is not found counts against the client's address, up to Wait.
+func (s *Store) Link(ctx context.Context, token string, c Client, now time.Time) (Link, error) {
 	l, _, err := scanLink(s.reader.row(ctx, linkQuery, hashToken(token), unix(now)))
+	if errors.Is(err, ErrNotFound) {
+		if err := s.attemptFrom(ctx, c, now); err != nil {
+			return Link{}, err
+		}
+	}
 	return l, err
+}
+
+// attemptFrom counts an attempt from an address in a transaction of its own.
+func (s *Store) attemptFrom(ctx context.Context, c Client, now time.Time) error {
+	return s.writer.write(ctx, func(t *tx) error { return t.attemptFrom(c.Address, now) })
 }
 
 func scanLink(r row) (l Link, person int64, err error) {
@@ -235,9 +287,13 @@ func scanLink(r row) (l Link, person int64, err error) {
 // TakeUpLink sets the password that somebody chose through their link, and for
 // an invitation the name. It ends all sessions of the person, never touches the
 // factor, and signs nobody in: the sign-in follows, second step included. It
-// refuses with FieldErrors of name and password; a link works once.
+// refuses with FieldErrors of name and password, and with Wait, since every
+// attempt counts against the client's address; a link works once.
 func (s *Store) TakeUpLink(ctx context.Context, token, name, password string, c Client, now time.Time) (Link, error) {
-	l, err := s.Link(ctx, token, now) // before the slow hash
+	if err := s.attemptFrom(ctx, c, now); err != nil {
+		return Link{}, err
+	}
+	l, _, err := scanLink(s.reader.row(ctx, linkQuery, hashToken(token), unix(now))) // before the slow hash
 	if err != nil {
 		return l, err
 	}
@@ -327,12 +383,17 @@ func (s *Store) SetPassword(ctx context.Context, person int64, typed string, by 
 	})
 }
 
-// ErrOwnRole keeps people from changing their own role.
-var ErrOwnRole = errors.New("nobody changes their own role")
+// What nobody may do, whatever their role.
+var (
+	ErrOwnRole    = errors.New("nobody changes their own role")
+	ErrOwnAccount = errors.New("nobody does this to their own account")
+	ErrInactive   = errors.New("the account is deactivated")
+)
 
 // ChangePerson changes somebody's name, address and role. It refuses with
 // FieldErrors of name, email and role, and with ErrOwnRole, ErrNotAllowed or
-// ErrLastSuperAdmin. A new role or address ends the person's sessions.
+// ErrLastSuperAdmin. A new address ends the person's sessions; a new role counts
+// from their next request on.
 func (s *Store) ChangePerson(ctx context.Context, person int64, n NewPerson, by Author, now time.Time) error {
 	name, nameErr := ParseName("name", n.Name)
 	email, emailErr := ParseEmail(n.Email)
@@ -379,6 +440,8 @@ func (s *Store) ChangePerson(ctx context.Context, person int64, n NewPerson, by 
 
 // changeRole gives a role, within the rules: only a Super-administrator makes
 // admins, nobody changes their own, and the last Super-administrator stays.
+// Whoever becomes an admin loses an open link: it may be in the hands of
+// somebody who is not allowed to sign in as one.
 func (t *tx) changeRole(p Person, role twofactor.Role, by Author, now time.Time) error {
 	if by.ID == p.ID {
 		return ErrOwnRole
@@ -393,8 +456,13 @@ func (t *tx) changeRole(p Person, role twofactor.Role, by Author, now time.Time)
 	if err := t.one(`UPDATE person SET role = ? WHERE id = ?`, string(role), p.ID); err != nil {
 		return err
 	}
-	if err := t.keepSuperAdmin(); err != nil {
+	if err := t.keepSuperAdmin(p); err != nil {
 		return err
+	}
+	if role.Admin() && !p.Role.Admin() {
+		if _, err := t.exec(`DELETE FROM link WHERE person_id = ?`, p.ID); err != nil {
+			return err
+		}
 	}
 	_, err = t.record(now, activity{event: RoleChanged, actor: by.Actor, subject: p.ID, detail: string(p.Role) + " to " + string(role)})
 	return err
@@ -415,16 +483,13 @@ func (s *Store) SetRole(ctx context.Context, person int64, role twofactor.Role, 
 }
 
 // SetActive deactivates somebody, which ends their sessions and links, or
-// reactivates them. Nobody deactivates themselves (ErrOwnRole), and the last
+// reactivates them. Nobody deactivates themselves (ErrOwnAccount), and the last
 // active Super-administrator stays (ErrLastSuperAdmin).
 func (s *Store) SetActive(ctx context.Context, person int64, active bool, by Author, now time.Time) error {
 	return s.writer.write(ctx, func(t *tx) error {
-		p, err := t.may(by, person)
+		p, err := t.mayOther(by, person)
 		if err != nil || p.Active == active {
 			return err
-		}
-		if by.ID == person {
-			return ErrOwnRole
 		}
 		if err := t.one(`UPDATE person SET active = ? WHERE id = ?`, active, person); err != nil {
 			return err
@@ -432,13 +497,7 @@ func (s *Store) SetActive(ctx context.Context, person int64, active bool, by Aut
 		event := PersonReactivated
 		if !active {
 			event = PersonDeactivated
-			if err := t.keepSuperAdmin(); err != nil {
-				return err
-			}
-			if err := t.endOthers(person, nil); err != nil {
-				return err
-			}
-			if _, err := t.exec(`DELETE FROM link WHERE person_id = ?`, person); err != nil {
+			if err := t.shutOut(p); err != nil {
 				return err
 			}
 		}
@@ -447,10 +506,23 @@ func (s *Store) SetActive(ctx context.Context, person int64, active bool, by Aut
 	})
 }
 
-// EndSessionsOf ends all of somebody's sessions and challenges.
+// shutOut ends everything through which somebody deactivated could act.
+func (t *tx) shutOut(p Person) error {
+	if err := t.keepSuperAdmin(p); err != nil {
+		return err
+	}
+	if err := t.endOthers(p.ID, nil); err != nil {
+		return err
+	}
+	_, err := t.exec(`DELETE FROM link WHERE person_id = ?`, p.ID)
+	return err
+}
+
+// EndSessionsOf ends all of somebody else's sessions and challenges; one's own
+// are ended on My profile (ErrOwnAccount).
 func (s *Store) EndSessionsOf(ctx context.Context, person int64, by Author, now time.Time) error {
 	return s.writer.write(ctx, func(t *tx) error {
-		if _, err := t.may(by, person); err != nil {
+		if _, err := t.mayOther(by, person); err != nil {
 			return err
 		}
 		if err := t.endOthers(person, nil); err != nil {
@@ -461,11 +533,12 @@ func (s *Store) EndSessionsOf(ctx context.Context, person int64, by Author, now 
 	})
 }
 
-// Unlock forgets somebody's wrong answers, so that they need not wait. It is
-// break-glass on the machine and leaves a notice.
+// Unlock forgets somebody's wrong answers, from every browser, so that they need
+// not wait. It is break-glass on the machine and leaves a notice. Nobody unlocks
+// themselves: ErrOwnAccount.
 func (s *Store) Unlock(ctx context.Context, person int64, by Author, now time.Time) error {
 	return s.writer.write(ctx, func(t *tx) error {
-		if _, err := t.may(by, person); err != nil {
+		if _, err := t.mayOther(by, person); err != nil {
 			return err
 		}
 		if err := t.forgetAttempts(person); err != nil {
@@ -504,8 +577,9 @@ func (s *Store) DismissNotice(ctx context.Context, id int64, by Author, now time
 // so that a lost phone could lock the workspace's last admin out.
 func (s *Store) AdminsWithoutCodes(ctx context.Context) (bool, error) {
 	var some bool
-	err := s.reader.row(ctx, `SELECT EXISTS (SELECT 1 FROM person p JOIN enrollment e ON e.person_id = p.id AND e.state = 'enabled'
-		JOIN recovery_code c ON c.enrollment_id = e.id AND c.used_at IS NULL WHERE p.role <> 'member' AND p.active = 1)`).Scan(&some)
+	// CROSS JOIN begins with the few admins (SQLite's own).
+	err := s.reader.row(ctx, `SELECT EXISTS (SELECT 1 FROM person p CROSS JOIN enrollment e ON e.person_id = p.id AND e.state = 'enabled'
+		CROSS JOIN recovery_code c ON c.enrollment_id = e.id AND c.used_at IS NULL WHERE p.role <> 'member' AND p.active = 1)`).Scan(&some)
 	if err != nil {
 		return false, fmt.Errorf("looking for admins with recovery codes: %w", err)
 	}
@@ -515,7 +589,7 @@ func (s *Store) AdminsWithoutCodes(ctx context.Context) (bool, error) {
 // EachNotEnrolled calls do for every active person whose factor is not Enabled,
 // in the order of their names.
 func (s *Store) EachNotEnrolled(ctx context.Context, do func(Person) error) error {
-	return s.eachPerson(ctx, `SELECT `+personColumns+` WHERE p.active = 1 AND e.id IS NULL ORDER BY p.name, p.id`, do)
+	return s.eachPerson(ctx, do, `SELECT `+personColumns+` WHERE p.active = 1 AND p.enrolled = 0 ORDER BY p.name, p.id`)
 }
 
 // A Filter narrows the activity. Zero fields do not.
@@ -523,51 +597,94 @@ type Filter struct {
 	Person      int64 // who did it or whom it is about
 	Event       Event
 	From, Until time.Time // Until is excluded
-	Before      int64     // rows older than the one with this number, for the next page
+	After       string    // the key that the page before gave
 }
 
 // query gives the statement that lists a filter's rows, the newest first. Each
 // form has an index that gives the rows in that order.
 func (f Filter) query(limit int) (string, []any) {
-	before := f.Before
-	if before == 0 {
-		before = 1<<63 - 1
+	where, args := f.where()
+	const order = ` ORDER BY a.at DESC, a.id DESC LIMIT ?`
+	if f.Person == 0 {
+		return `SELECT ` + rowColumns + ` WHERE ` + where + order, append(args, limit)
 	}
-	until := int64(1<<63 - 1)
+	// Two index walks that the union merges in order.
+	query := `SELECT ` + rowColumns + ` WHERE a.id IN (SELECT id FROM (SELECT a.at, a.id FROM activity a WHERE a.subject_id = ? AND ` + where + `
+		UNION SELECT a.at, a.id FROM activity a WHERE a.actor_id = ? AND ` + where + ` ORDER BY 1 DESC, 2 DESC LIMIT ?))` + order
+	var both []any
+	for range 2 {
+		both = append(append(both, f.Person), args...)
+	}
+	return query, append(both, limit, limit)
+}
+
+// where gives the conditions that every form of the statement shares.
+func (f Filter) where() (string, []any) {
+	at, id := int64(1<<62), int64(1<<62)
 	if !f.Until.IsZero() {
-		until = unix(f.Until)
+		at, id = unix(f.Until)-1, 1<<62
+	}
+	if keyAt, keyID, ok := splitActivityKey(f.After); ok && keyAt <= at {
+		at, id = keyAt, keyID
 	}
 	from := int64(0)
 	if !f.From.IsZero() {
 		from = unix(f.From)
 	}
-	where, args := `a.id < ? AND a.at >= ? AND a.at < ?`, []any{before, from, until}
+	where, args := `a.at >= ? AND (a.at, a.id) < (?, ?)`, []any{from, at, id}
 	if f.Event != "" {
 		where += ` AND a.event = ?`
 		args = append(args, string(f.Event))
 	}
-	if f.Person != 0 {
-		// Two index walks that the union merges in order.
-		args = append(append(append([]any{f.Person}, args...), f.Person), append(args, limit)...)
-		return `SELECT ` + rowColumns + ` WHERE a.id IN (
-			SELECT a.id FROM activity a WHERE a.subject_id = ? AND ` + where + `
-			UNION SELECT a.id FROM activity a WHERE a.actor_id = ? AND ` + where + ` ORDER BY 1 DESC LIMIT ?) ORDER BY a.id DESC`, args
-	}
-	return `SELECT ` + rowColumns + ` WHERE ` + where + ` ORDER BY a.id DESC LIMIT ?`, append(args, limit)
+	return where, args
+}
+
+// splitActivityKey reads "at id"; a key that is none is not ok.
+func splitActivityKey(key string) (at, id int64, ok bool) {
+	n, err := fmt.Sscanf(key, "%d %d", &at, &id)
+	return at, id, err == nil && n == 2
 }
 
 // An ActivityPage is one page of activity.
 type ActivityPage struct {
 	Rows []Row
-	Next int64 // the number to begin before; 0 when this is the last
+	Next string // where the next page begins; "" when this is the last
 }
 
 // Activity lists a page of activity, the newest first.
 func (s *Store) Activity(ctx context.Context, f Filter) (ActivityPage, error) {
-	query, args := f.query(PageSize + 1)
+	return s.activityPage(ctx, f, PageSize)
+}
+
+func (s *Store) activityPage(ctx context.Context, f Filter, size int) (ActivityPage, error) {
+	query, args := f.query(size + 1)
 	rows, err := scanRows(s.reader.rows(ctx, query, args...))
-	if err != nil || len(rows) <= PageSize {
+	if err != nil || len(rows) <= size {
 		return ActivityPage{Rows: rows}, err
 	}
-	return ActivityPage{Rows: rows[:PageSize], Next: rows[PageSize-1].ID}, nil
+	last := rows[size-1]
+	return ActivityPage{Rows: rows[:size], Next: fmt.Sprintf("%d %d", unix(last.At), last.ID)}, nil
+}
+
+// exportPage is how many rows an export reads at a time: a long download must
+// not hold a reading transaction, which would keep the log of writes growing.
+const exportPage = 1000
+
+// EachActivity calls do for all of a filter's rows, the newest first.
+func (s *Store) EachActivity(ctx context.Context, f Filter, do func(Row) error) error {
+	for {
+		page, err := s.activityPage(ctx, f, exportPage)
+		if err != nil {
+			return err
+		}
+		for _, row := range page.Rows {
+			if err := do(row); err != nil {
+				return err
+			}
+		}
+		if page.Next == "" {
+			return nil
+		}
+		f.After = page.Next
+	}
 }

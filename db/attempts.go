@@ -69,7 +69,11 @@ func (t *tx) clearCount(kind, subject string) error {
 // browsers included.
 func (t *tx) forgetAttempts(person int64) error {
 	id := id10(person)
-	if _, err := t.exec(`DELETE FROM attempt WHERE subject = ? OR kind = 'password-known' AND subject > ? AND subject < ?`, id, id+" ", id+"!"); err != nil {
+	if _, err := t.exec(`DELETE FROM attempt WHERE kind IN ('code', 'recovery', 'password') AND subject = ?`, id); err != nil {
+		return err
+	}
+	// Known browsers count under "id hash"; "!" is the sign after the space.
+	if _, err := t.exec(`DELETE FROM attempt WHERE kind = 'password-known' AND subject > ? AND subject < ?`, id+" ", id+"!"); err != nil {
 		return err
 	}
 	_, err := t.exec(`UPDATE known_browser SET wrong_codes = 0 WHERE person_id = ? AND wrong_codes > 0`, person)

@@ -483,10 +483,11 @@ func (t *tx) samePassword(person int64, hash string) error {
 
 // ResetTwoFactor takes a person's factor away, for somebody who has lost phone
 // and recovery codes, and ends their sessions. On the machine it is break-glass
-// and leaves a notice. It refuses with ErrNotEnabled.
+// and leaves a notice. It refuses with ErrNotEnabled, and with ErrOwnAccount:
+// turning off one's own takes the password.
 func (s *Store) ResetTwoFactor(ctx context.Context, person int64, by Author, now time.Time) error {
 	return s.writer.write(ctx, func(t *tx) error {
-		if _, err := t.may(by, person); err != nil {
+		if _, err := t.mayOther(by, person); err != nil {
 			return err
 		}
 		n, err := t.exec(`DELETE FROM enrollment WHERE person_id = ? AND state = 'enabled'`, person)
@@ -499,7 +500,7 @@ func (s *Store) ResetTwoFactor(ctx context.Context, person int64, by Author, now
 		if err := t.endOthers(person, nil); err != nil {
 			return err
 		}
-		if _, err := t.exec(`DELETE FROM attempt WHERE subject = ? AND kind IN ('code', 'recovery')`, id10(person)); err != nil {
+		if _, err := t.exec(`DELETE FROM attempt WHERE kind IN ('code', 'recovery') AND subject = ?`, id10(person)); err != nil {
 			return err
 		}
 		return t.recordBy(by.Actor, now, activity{event: FactorReset, actor: by.Actor, subject: person})

@@ -94,7 +94,7 @@ func (s *Store) ringOf(id []byte) (*keyring, error) {
 // findKeys reads the key with an id: from the key file or, when a rotation was
 // cut off before its last step, from the file that was to take its place.
 func findKeys(path string, id []byte) (*keyring, error) {
-	for _, file := range []string{path, path + nextKey} {
+	for _, file := range []string{path, path + nextKey, path} { // once more: it may just have been replaced
 		key, err := os.ReadFile(file)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -156,7 +156,9 @@ func (k *keyring) open(sealed []byte, context string) ([]byte, error) {
 
 // openLookupKey opens the workspace's own key, which proves that the key file
 // belongs to this database. Over a workspace a missing key is refused.
-func (s *Store) openLookupKey(ctx context.Context) error {
+func (s *Store) openLookupKey(ctx context.Context) error { return s.openLookupKeyOr(ctx, 2) }
+
+func (s *Store) openLookupKeyOr(ctx context.Context, mayRetry int) error {
 	var id, sealed []byte
 	if err := s.reader.row(ctx, `SELECT key_id, lookup_key FROM workspace`).Scan(&id, &sealed); err != nil {
 		return fmt.Errorf("reading the workspace: %w", err)
@@ -167,6 +169,9 @@ func (s *Store) openLookupKey(ctx context.Context) error {
 		return fmt.Errorf("the key file %s is missing; put it back from its safe-keeping, or name its place with --key-file", s.keyFile)
 	}
 	keys, err := findKeys(s.keyFile, id)
+	if err != nil && mayRetry > 0 {
+		return s.openLookupKeyOr(ctx, mayRetry-1) // a rotation may have come between the two readings
+	}
 	if err != nil {
 		return err
 	}

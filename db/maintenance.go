@@ -1,6 +1,7 @@
 package db
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"gatehouse/twofactor"
@@ -104,27 +106,53 @@ func references(ctx context.Context, file interface {
 	return rows.Err()
 }
 
+// allSecretsTimeout bounds the commands that go through every sealed secret.
+const allSecretsTimeout = 10 * time.Minute
+
 // Check runs SQLite's integrity and foreign-key checks and opens every sealed
-// secret. It gives how many there are.
+// secret. It gives how many there are; those that do not open are an error that
+// names whose they are.
 func (s *Store) Check(ctx context.Context) (secrets int, err error) {
 	if err := integrity(ctx, s.reader.db); err != nil {
 		return 0, err
 	}
-	err = s.writer.write(ctx, func(t *tx) error {
+	var closed []int64
+	err = s.writer.writeWithin(ctx, allSecretsTimeout, func(t *tx) error {
 		keys, err := s.ring(t)
 		if err != nil {
 			return err
 		}
 		return t.eachSealed(func(r sealedRow) error {
 			secrets++
-			_, err := keys.open(r.secret, r.context())
-			if err != nil {
-				return fmt.Errorf("the secret of person %d: %w", r.person, err)
+			if _, err := keys.open(r.secret, r.context()); err != nil {
+				closed = append(closed, r.person)
 			}
 			return nil
 		})
 	})
+	if err == nil && len(closed) > 0 {
+		err = s.doNotOpen(ctx, closed)
+	}
 	return secrets, err
+}
+
+// closedNamed is how many of those whose secrets do not open are named.
+const closedNamed = 20
+
+// doNotOpen says whose secrets do not open, and what to do.
+func (s *Store) doNotOpen(ctx context.Context, people []int64) error {
+	var names []string
+	for _, id := range people[:min(len(people), closedNamed)] {
+		p, err := s.Person(ctx, id)
+		if err != nil {
+			return err
+		}
+		names = append(names, p.Email)
+	}
+	if more := len(people) - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	return fmt.Errorf("a sealed secret does not open for %s; put a backup in place, or reset the second step of these people with gatehouse two-factor reset", strings.Join(names, ", "))
 }
 
 // A sealedRow is an enrolment as far as its seal is concerned.
@@ -179,31 +207,24 @@ func (t *tx) sealedAfter(last []byte) ([]sealedRow, error) {
 
 // RotateKey seals everything anew under a new key, which then takes the key
 // file's place. The new key is on the disk before the one transaction that uses
-// it, and the key file is replaced after it: cut off anywhere, the workspace
-// opens, and rotating again finishes the work. A running server notices.
+// it commits, and the key file is replaced after it: cut off anywhere, the
+// workspace opens, and rotating again finishes the work. A running server
+// notices. Key files change only while this process may write the database, so
+// that of two rotations at once neither loses the key of the other.
 func (s *Store) RotateKey(ctx context.Context, by Actor, now time.Time) (secrets int, err error) {
-	next, err := s.nextKeys()
-	if err != nil {
-		return 0, err
-	}
-	err = s.writer.write(ctx, func(t *tx) error {
+	var next *keyring
+	err = s.writer.writeWithin(ctx, allSecretsTimeout, func(t *tx) error {
 		old, err := s.ring(t)
 		if err != nil {
 			return err
 		}
-		err = t.eachSealed(func(r sealedRow) error {
-			plain, err := old.open(r.secret, r.context())
-			if err != nil {
-				return fmt.Errorf("the secret of person %d: %w", r.person, err)
-			}
-			sealed, err := next.seal(plain, r.context())
-			if err != nil {
-				return err
-			}
-			secrets++
-			return t.one(`UPDATE enrollment SET secret = ? WHERE id = ?`, sealed, r.id)
-		})
-		if err != nil {
+		if err := s.adoptNextKey(old); err != nil { // of a rotation that lacked only its last step
+			return err
+		}
+		if next, err = s.nextKeys(); err != nil {
+			return err
+		}
+		if secrets, err = t.sealAnew(old, next); err != nil {
 			return err
 		}
 		lookup, err := next.seal(s.lookup, lookupKeyLabel)
@@ -219,15 +240,35 @@ func (s *Store) RotateKey(ctx context.Context, by Actor, now time.Time) (secrets
 		return 0, err
 	}
 	s.keys.Store(next)
-	return secrets, s.adoptNextKey()
+	return secrets, s.writer.writeWithin(ctx, allSecretsTimeout, func(t *tx) error {
+		keys, err := s.ring(t)
+		if err != nil {
+			return err
+		}
+		return s.adoptNextKey(keys)
+	})
+}
+
+// sealAnew seals every secret under the next key.
+func (t *tx) sealAnew(old, next *keyring) (secrets int, err error) {
+	err = t.eachSealed(func(r sealedRow) error {
+		plain, err := old.open(r.secret, r.context())
+		if err != nil {
+			return fmt.Errorf("the secret of person %d: %w; run gatehouse check to see whose do not open", r.person, err)
+		}
+		sealed, err := next.seal(plain, r.context())
+		if err != nil {
+			return err
+		}
+		secrets++
+		return t.one(`UPDATE enrollment SET secret = ? WHERE id = ?`, sealed, r.id)
+	})
+	return secrets, err
 }
 
 // nextKeys gives the key to rotate to: a new one, or the one that a rotation
 // which was cut off had made and not used.
 func (s *Store) nextKeys() (*keyring, error) {
-	if err := s.adoptNextKey(); err != nil { // a rotation that lacked only its last step
-		return nil, err
-	}
 	path := s.keyFile + nextKey
 	key, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -240,9 +281,9 @@ func (s *Store) nextKeys() (*keyring, error) {
 	return newKeyring(path, key)
 }
 
-// adoptNextKey puts the new key in the key file's place when the database is
-// sealed with it.
-func (s *Store) adoptNextKey() error {
+// adoptNextKey puts the new key in the key file's place when it is the one that
+// the database is sealed with.
+func (s *Store) adoptNextKey(sealedWith *keyring) error {
 	path := s.keyFile + nextKey
 	key, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -255,7 +296,7 @@ func (s *Store) adoptNextKey() error {
 	if err != nil {
 		return err
 	}
-	if string(keys.id) != string(s.keys.Load().id) {
+	if !bytes.Equal(keys.id, sealedWith.id) {
 		return nil
 	}
 	if err := os.Rename(path, s.keyFile); err != nil {

@@ -162,11 +162,11 @@ func (s *Store) PersonByEmail(ctx context.Context, email string) (Person, error)
 
 // EachPerson calls do for everybody, in the order of their names.
 func (s *Store) EachPerson(ctx context.Context, do func(Person) error) error {
-	return s.eachPerson(ctx, `SELECT `+personColumns+` ORDER BY p.name, p.id`, do)
+	return s.eachPerson(ctx, do, `SELECT `+personColumns+` ORDER BY p.name, p.id`)
 }
 
-func (s *Store) eachPerson(ctx context.Context, query string, do func(Person) error) error {
-	rows, err := s.reader.rows(ctx, query)
+func (s *Store) eachPerson(ctx context.Context, do func(Person) error, query string, args ...any) error {
+	rows, err := s.reader.rows(ctx, query, args...)
 	if err != nil {
 		return fmt.Errorf("reading people: %w", err)
 	}
@@ -186,10 +186,14 @@ func (s *Store) eachPerson(ctx context.Context, query string, do func(Person) er
 // ErrLastSuperAdmin keeps the workspace from losing its last Super-administrator.
 var ErrLastSuperAdmin = errors.New("the last active Super-administrator stays one")
 
-// keepSuperAdmin undoes a change after which nobody could make an admin.
-func (t *tx) keepSuperAdmin() error {
+// keepSuperAdmin undoes a change to an active Super-administrator after which
+// nobody could make an admin. Those who have not chosen a password yet cannot.
+func (t *tx) keepSuperAdmin(before Person) error {
+	if before.Role != twofactor.SuperAdmin || !before.Active {
+		return nil
+	}
 	var left bool
-	err := t.row(`SELECT EXISTS (SELECT 1 FROM person WHERE role = 'super-administrator' AND active = 1)`).Scan(&left)
+	err := t.row(`SELECT EXISTS (SELECT 1 FROM person WHERE role = 'super-administrator' AND active = 1 AND password_hash <> '')`).Scan(&left)
 	if err == nil && !left {
 		return ErrLastSuperAdmin
 	}

@@ -19,12 +19,14 @@ type Row struct {
 	By      string // the actor where it is not the subject; ""
 	Subject string
 	Method  string
-	Detail  string
-	Address string
+
+	ActorEmail, SubjectEmail string // of people; ""
+	Detail                   string
+	Address                  string
 }
 
 const rowColumns = `a.id, a.at, a.event, a.ok, coalesce(actor.name, a.actor), CASE WHEN a.actor_id = a.subject_id THEN '' ELSE coalesce(actor.name, a.actor) END,
-	coalesce(subject.name, ''), a.method, a.detail, a.address
+	coalesce(subject.name, ''), coalesce(actor.email, ''), coalesce(subject.email, ''), a.method, a.detail, a.address
 	FROM activity a LEFT JOIN person actor ON actor.id = a.actor_id LEFT JOIN person subject ON subject.id = a.subject_id`
 
 func scanRows(rows *sql.Rows, err error) ([]Row, error) {
@@ -36,7 +38,7 @@ func scanRows(rows *sql.Rows, err error) ([]Row, error) {
 	for rows.Next() {
 		var r Row
 		var at int64
-		if err := rows.Scan(&r.ID, &at, &r.Event, &r.OK, &r.Actor, &r.By, &r.Subject, &r.Method, &r.Detail, &r.Address); err != nil {
+		if err := rows.Scan(&r.ID, &at, &r.Event, &r.OK, &r.Actor, &r.By, &r.Subject, &r.ActorEmail, &r.SubjectEmail, &r.Method, &r.Detail, &r.Address); err != nil {
 			return nil, fmt.Errorf("reading an activity row: %w", err)
 		}
 		r.At = time.Unix(at, 0).UTC()
@@ -47,7 +49,7 @@ func scanRows(rows *sql.Rows, err error) ([]Row, error) {
 
 // OwnActivity lists what happened to the visitor's account, the newest first.
 func (s *Store) OwnActivity(ctx context.Context, v Visitor, limit int) ([]Row, error) {
-	return scanRows(s.reader.rows(ctx, `SELECT `+rowColumns+` WHERE a.subject_id = ? ORDER BY a.id DESC LIMIT ?`, v.Person.ID, limit))
+	return scanRows(s.reader.rows(ctx, `SELECT `+rowColumns+` WHERE a.subject_id = ? ORDER BY a.at DESC, a.id DESC LIMIT ?`, v.Person.ID, limit))
 }
 
 // Happening is what happened to an account, how often, and when last.
@@ -122,36 +124,54 @@ func (s *Store) Notices(ctx context.Context) ([]OpenNotice, error) {
 	return out, rows.Err()
 }
 
-// Stopped is whom a lever would stop.
+// Stopped is whom a policy would stop.
 type Stopped struct {
-	Count int
-	Names []string // the first few, in the order of names
+	Count int             // at most stoppedCounted; More says that there are others
+	More  bool            // there are more than Count
+	First []StoppedPerson // the first few, in the order of names
 	You   bool
 }
 
-// stoppedNamed is how many of those whom a lever would stop are named.
-const stoppedNamed = 5
+// A StoppedPerson is one of those whom a policy would stop.
+type StoppedPerson struct {
+	Name          string
+	NeverSignedIn bool
+}
+
+// The bounds of what WouldStop tells.
+const (
+	stoppedNamed   = 5
+	stoppedCounted = 1000
+)
 
 // WouldStop tells whom a policy would stop now: active people that it applies
 // to and whose factor is not Enabled.
 func (s *Store) WouldStop(ctx context.Context, v Visitor, p twofactor.Policy) (Stopped, error) {
-	const from = ` FROM person p WHERE p.active = 1 AND (? OR p.role <> 'member')
-		AND NOT EXISTS (SELECT 1 FROM enrollment e WHERE e.person_id = p.id AND e.state = 'enabled')`
+	from := ` FROM person p WHERE p.active = 1 AND p.enrolled = 0`
+	if !p.Everyone {
+		from += ` AND p.role <> 'member'`
+	}
 	out := Stopped{You: v.State != twofactor.Enabled && p.Requires(v.Person.Role)}
-	if err := s.reader.row(ctx, `SELECT count(*)`+from, p.Everyone).Scan(&out.Count); err != nil {
+	if p == (twofactor.Policy{}) {
+		return out, nil
+	}
+	if err := s.reader.row(ctx, `SELECT count(*) FROM (SELECT 1`+from+` LIMIT ?)`, stoppedCounted+1).Scan(&out.Count); err != nil {
 		return out, fmt.Errorf("counting whom a policy stops: %w", err)
 	}
-	rows, err := s.reader.rows(ctx, `SELECT p.name`+from+` ORDER BY p.name, p.id LIMIT ?`, p.Everyone, stoppedNamed)
+	if out.Count > stoppedCounted {
+		out.Count, out.More = stoppedCounted, true
+	}
+	rows, err := s.reader.rows(ctx, `SELECT p.name, p.last_sign_in_at IS NULL`+from+` ORDER BY p.name, p.id LIMIT ?`, stoppedNamed)
 	if err != nil {
 		return out, fmt.Errorf("reading whom a policy stops: %w", err)
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
+		var one StoppedPerson
+		if err := rows.Scan(&one.Name, &one.NeverSignedIn); err != nil {
 			return out, fmt.Errorf("reading whom a policy stops: %w", err)
 		}
-		out.Names = append(out.Names, name)
+		out.First = append(out.First, one)
 	}
 	return out, rows.Err()
 }

@@ -376,7 +376,12 @@ const writeTimeout = 8 * time.Second
 // person who closes the tab does not undo it half-way: cancelling the context
 // has no effect once the turn is taken.
 func (w *writer) write(caller context.Context, do func(*tx) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(caller), writeTimeout)
+	return w.writeWithin(caller, writeTimeout, do)
+}
+
+// writeWithin is write for the commands whose work grows with the workspace.
+func (w *writer) writeWithin(caller context.Context, limit time.Duration, do func(*tx) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(caller), limit)
 	defer cancel()
 	if err := w.await(caller, ctx); err != nil {
 		return err

@@ -31,10 +31,11 @@ func (s *Store) NewSetupToken(ctx context.Context, now time.Time) (token string,
 	return token, err
 }
 
-// CheckSetup gives ErrNotFound unless the token is that of the set-up link.
+// CheckSetup gives ErrNotFound unless the token is that of the set-up link, and
+// nobody has been added on the machine meanwhile.
 func (s *Store) CheckSetup(ctx context.Context, token string) error {
 	var one int
-	err := s.reader.row(ctx, `SELECT 1 FROM link WHERE token_hash = ? AND kind = 'setup'`, hashToken(token)).Scan(&one)
+	err := s.reader.row(ctx, `SELECT 1 FROM link WHERE token_hash = ? AND kind = 'setup' AND NOT EXISTS (SELECT 1 FROM person)`, hashToken(token)).Scan(&one)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
 	}
@@ -60,7 +61,7 @@ func (s *Store) SetUp(ctx context.Context, token, workspace string, n NewPerson,
 	}
 	var out Passage
 	err = s.writer.write(ctx, func(t *tx) error {
-		n, err := t.exec(`DELETE FROM link WHERE token_hash = ? AND kind = 'setup'`, hashToken(token))
+		n, err := t.exec(`DELETE FROM link WHERE token_hash = ? AND kind = 'setup' AND NOT EXISTS (SELECT 1 FROM person)`, hashToken(token))
 		if err != nil {
 			return err
 		}

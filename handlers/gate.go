@@ -144,7 +144,7 @@ func wanted(r *http.Request) string {
 	}
 	for _, row := range routes {
 		if row.method == r.Method && row.String() == r.Pattern && row.page != "" {
-			return localPath(row.page)
+			return localPath(row.pageOf(r))
 		}
 	}
 	return localPath(r.URL.Path)

@@ -3,6 +3,8 @@ package handlers
 import (
 	"fmt"
 	"net/http"
+	"net/url"
+	"strings"
 )
 
 // access is who may come to a route. It is decided on the route that matched,
@@ -36,6 +38,9 @@ var routes = []route{
 	{"GET", "/setup/{token}", public, "", (*Server).showSetup},
 	{"POST", "/setup/{token}", public, "", (*Server).setUp},
 
+	{"GET", "/welcome/{token}", public, "", (*Server).showWelcome},
+	{"POST", "/welcome/{token}", public, "", (*Server).takeUpLink},
+
 	{"GET", "/signin", public, "", (*Server).showSignIn},
 	{"POST", "/signin", public, "", (*Server).signIn},
 	{"GET", "/signin/two-factor", challenge, "", (*Server).showChallenge},
@@ -57,6 +62,24 @@ var routes = []route{
 	{"POST", "/my/profile/two-factor/regenerate", member, "/my/profile/two-factor", (*Server).regenerateRecoveryCodes},
 	{"POST", "/my/profile/two-factor/disable", member, "/my/profile/two-factor", (*Server).disableTwoFactor},
 
+	{"GET", "/admin/people", admin, "", (*Server).showPeople},
+	{"POST", "/admin/people/invite", admin, "/admin/people", (*Server).invitePerson},
+	{"GET", "/admin/people/{id}", admin, "", (*Server).showPerson},
+	{"POST", "/admin/people/{id}/edit", admin, "/admin/people/{id}", (*Server).editPerson},
+	{"POST", "/admin/people/{id}/deactivate", admin, "/admin/people/{id}", (*Server).deactivatePerson},
+	{"POST", "/admin/people/{id}/reactivate", admin, "/admin/people/{id}", (*Server).reactivatePerson},
+	{"POST", "/admin/people/{id}/sessions/end", admin, "/admin/people/{id}", (*Server).endSessionsOf},
+	{"POST", "/admin/people/{id}/link", admin, "/admin/people/{id}", (*Server).makeLink},
+	{"POST", "/admin/people/{id}/two-factor/reset", admin, "/admin/people/{id}", (*Server).resetTwoFactor},
+	{"POST", "/admin/people/{id}/unlock", admin, "/admin/people/{id}", (*Server).unlockPerson},
+
+	{"GET", "/admin/activity", admin, "", (*Server).showActivity},
+	{"GET", "/admin/activity.csv", admin, "", (*Server).exportActivity},
+
+	{"POST", "/admin/notices/{id}/dismiss", admin, "/my", (*Server).dismissNotice},
+
+	{"GET", "/admin/settings/not-enrolled", admin, "", (*Server).showNotEnrolled},
+	{"GET", "/admin/settings/not-enrolled.csv", admin, "", (*Server).exportNotEnrolled},
 	{"GET", "/admin/settings/security", admin, "", (*Server).showSecurity},
 	{"POST", "/admin/settings/security", admin, "", (*Server).setPolicy},
 	{"GET", "/admin/settings/general", admin, "", (*Server).showGeneral},
@@ -70,12 +93,17 @@ func (s *Server) mux() *http.ServeMux {
 		mux.HandleFunc(row.method+" "+row.path, s.gate(row))
 		if row.page != "" {
 			mux.HandleFunc("GET "+row.path, func(w http.ResponseWriter, r *http.Request) {
-				http.Redirect(w, r, row.page, http.StatusSeeOther)
+				http.Redirect(w, r, row.pageOf(r), http.StatusSeeOther)
 			})
 		}
 	}
 	mux.HandleFunc("/", s.gate(route{access: public, handler: func(*Server, *visit) error { return errNoPage }}))
 	return mux
+}
+
+// pageOf is the page that an action's request belongs to.
+func (r route) pageOf(request *http.Request) string {
+	return strings.ReplaceAll(r.page, "{id}", url.PathEscape(request.PathValue("id")))
 }
 
 // String gives a row as the tests and the log name it.

@@ -22,6 +22,9 @@ var reach = map[string]string{
 	"GET /setup/{token}":  "acomA",
 	"POST /setup/{token}": "acomA",
 
+	"GET /welcome/{token}":  "acomA",
+	"POST /welcome/{token}": "acomA",
+
 	"GET /signin":                      "acomA",
 	"POST /signin":                     "acomA",
 	"GET /signin/two-factor":           "c",
@@ -41,6 +44,25 @@ var reach = map[string]string{
 	"POST /my/profile/two-factor/confirm":    "omA",
 	"POST /my/profile/two-factor/regenerate": "mA",
 	"POST /my/profile/two-factor/disable":    "mA",
+
+	"GET /admin/people":                        "A",
+	"POST /admin/people/invite":                "A",
+	"GET /admin/people/{id}":                   "A",
+	"POST /admin/people/{id}/edit":             "A",
+	"POST /admin/people/{id}/deactivate":       "A",
+	"POST /admin/people/{id}/reactivate":       "A",
+	"POST /admin/people/{id}/sessions/end":     "A",
+	"POST /admin/people/{id}/link":             "A",
+	"POST /admin/people/{id}/two-factor/reset": "A",
+	"POST /admin/people/{id}/unlock":           "A",
+
+	"GET /admin/activity":     "A",
+	"GET /admin/activity.csv": "A",
+
+	"POST /admin/notices/{id}/dismiss": "A",
+
+	"GET /admin/settings/not-enrolled":     "A",
+	"GET /admin/settings/not-enrolled.csv": "A",
 
 	"GET /admin/settings/security":  "A",
 	"POST /admin/settings/security": "A",
@@ -148,6 +170,11 @@ func TestGetOnAnAction(t *testing.T) {
 		"/signin/two-factor/recovery":       "/signin/two-factor",
 		"/signin/two-factor/cancel":         "/signin/two-factor",
 		"/signout":                          "/my",
+		"/admin/people/invite":              "/admin/people",
+		"/admin/people/7/edit":              "/admin/people/7",
+		"/admin/people/7/two-factor/reset":  "/admin/people/7",
+		"/admin/people/%2F%2Fevil/edit":     "/admin/people/%2F%2Fevil",
+		"/admin/notices/7/dismiss":          "/my",
 	} {
 		s.browser().get(path).to(page)
 	}

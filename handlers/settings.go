@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"net/http"
+	"net/url"
 
 	"gatehouse/db"
 	"gatehouse/twofactor"
@@ -38,13 +39,67 @@ func (s *Server) showSecurityCard(v *visit, card views.Security) error {
 		if err != nil {
 			return err
 		}
-		*into = views.Stopped{Count: stopped.Count, Names: stopped.Names, You: stopped.You}
+		*into = stoppedOf(stopped)
+	}
+	var err error
+	if card.NoCodes, err = s.store.AdminsWithoutCodes(v.ctx()); err != nil {
+		return err
 	}
 	f, err := s.frame(v)
 	if err != nil {
 		return err
 	}
 	return s.show(v, http.StatusOK, views.SecurityCard(card), views.SecurityPage(f, card))
+}
+
+func stoppedOf(s db.Stopped) views.Stopped {
+	out := views.Stopped{Count: s.Count, More: s.More, You: s.You}
+	for _, one := range s.First {
+		out.First = append(out.First, views.StoppedPerson{Name: one.Name, NeverSignedIn: one.NeverSignedIn})
+	}
+	return out
+}
+
+// showNotEnrolled lists the active people without two-factor.
+func (s *Server) showNotEnrolled(v *visit) error {
+	query := v.r.URL.Query()
+	page, err := s.store.NotEnrolled(v.ctx(), query.Get("after"))
+	if err != nil {
+		return err
+	}
+	f, err := s.frame(v)
+	if err != nil {
+		return err
+	}
+	card := views.NotEnrolled{Rows: peopleOf(page.People), List: listOf("/admin/settings/not-enrolled", query, page.Next)}
+	return s.show(v, http.StatusOK, views.NotEnrolledCard(card), views.NotEnrolledPage(f, card))
+}
+
+// exportNotEnrolled sends them all as CSV.
+func (s *Server) exportNotEnrolled(v *visit) error {
+	t, err := s.newTable(v, "not-enrolled", "name", "email", "role", "last_sign_in")
+	if err != nil {
+		return t.end(err)
+	}
+	return t.end(s.store.EachNotEnrolled(v.ctx(), func(p db.Person) error {
+		return t.row(p.Name, p.Email, string(p.Role), stamp(p.LastSignInAt))
+	}))
+}
+
+// dismissNotice takes a notice away for all admins, and stays on the page.
+func (s *Server) dismissNotice(v *visit) error {
+	id, err := v.id()
+	if err != nil {
+		return err
+	}
+	if err := s.store.DismissNotice(v.ctx(), id, v.who.Author(v.client), v.now); err != nil {
+		return err
+	}
+	back := "/my"
+	if from, err := url.Parse(v.r.Referer()); err == nil && from.Host == v.r.Host && localPath(from.RequestURI()) != "" {
+		back = localPath(from.RequestURI())
+	}
+	return s.goTo(v, back)
 }
 
 // setPolicy turns the levers; it counts from everybody's next request on.

@@ -129,6 +129,8 @@ func SignInNotice(ended string, hasNext bool) Message {
 	switch {
 	case ended == "signout":
 		return Message{Text: "You are signed out."}
+	case ended == "link":
+		return Message{Text: "Your password is set.", Advice: "Sign in with it now."}
 	case ended == "challenge":
 		return Message{Text: "Please sign in again.", Advice: "The time to enter a code was over, or the sign-in was started anew elsewhere."}
 	case hasNext:
@@ -325,7 +327,7 @@ func NotFound() Problem {
 
 // NotAllowed is the page of an address that the role does not open.
 func NotAllowed() Problem {
-	return Problem{Status: http.StatusForbidden, Title: "Not for your role", Text: "Only administrators can open this page. Ask one of them if you need something here.", Action: "Go to My portal", Address: "/my"}
+	return Problem{Status: http.StatusForbidden, Title: "Not for your role", Text: "Only administrators can open these pages, and only a Super-administrator changes admins. Ask one of them if you need something here.", Action: "Go to My portal", Address: "/my"}
 }
 
 // OtherSite is the page of a form that came from another site.

@@ -160,13 +160,21 @@ type Security struct {
 	Alert   Message
 	// Who would be stopped by each lever now, for levers that are off.
 	Everyone, Admins Stopped
+	NoCodes          bool // no admin has a recovery code left
 }
 
 // Stopped tells whom a lever would stop.
 type Stopped struct {
 	Count int
-	Names []string // the first few
-	You   bool     // the acting admin is among them
+	More  bool            // there are more than Count
+	First []StoppedPerson // the first few
+	You   bool            // the acting admin is among them
+}
+
+// A StoppedPerson is one of those whom a lever would stop.
+type StoppedPerson struct {
+	Name          string
+	NeverSignedIn bool
 }
 
 // General is the card of /admin/settings/general.

@@ -61,7 +61,7 @@ const (
 		`a('htmx:before:response',e=>{if(e.detail.ctx.hx.redirect)leave()});` +
 		`a('htmx:after:swap',live);live();` +
 		`a('beforeunload',e=>{let p=panel();if(!go&&(d.querySelector('[data-pending]')||p&&!p.dataset.saved))e.preventDefault()});` +
-		`a('pagehide',()=>all('#secret,#recovery-codes,.qr,[data-leave]').forEach(e=>e.remove()));` +
+		`a('pagehide',()=>all('#secret,#recovery-codes,#link,.qr,[data-leave]').forEach(e=>e.remove()));` +
 		`a('pageshow',e=>{if(e.persisted)location.replace(location.pathname+location.search)})})()`
 )
 

@@ -135,7 +135,7 @@ func states(t *testing.T) map[string]templ.Component {
 		"profile":        ProfilePage(frame(admin, "/my/profile"), profile),
 		"profile-empty":  ProfileCards(Profile{Success: ProfileSuccess("password")}),
 		"profile-wrong":  ProfileCards(Profile{CurrentPassword: Field{Error: FieldProblem("current_password", "wrong")}}),
-		"security":       SecurityPage(frame(admin, "/admin/settings/security"), Security{Policy: twofactor.Policy{Admins: true}, Everyone: Stopped{Count: 7, Names: []string{"Ada", "Alan"}, You: true}}),
+		"security":       SecurityPage(frame(admin, "/admin/settings/security"), Security{Policy: twofactor.Policy{Admins: true}, Everyone: Stopped{Count: 7, First: []StoppedPerson{{Name: "Ada"}, {Name: "Alan", NeverSignedIn: true}}, You: true}, NoCodes: true}),
 		"security-saved": SecurityCard(Security{Policy: twofactor.Policy{Everyone: true}, Success: PolicySaved(twofactor.Policy{Everyone: true})}),
 		"general":        GeneralPage(frame(admin, "/admin/settings/general"), General{Workspace: Field{Value: "Acme & Söhne"}}),
 		"general-empty":  GeneralCard(General{Workspace: Field{Error: FieldProblem("workspace", "missing")}}),
@@ -145,6 +145,17 @@ func states(t *testing.T) map[string]templ.Component {
 		"notices": portalWith(Frame{Workspace: "Acme", Visitor: admin, Path: "/my", Notices: []Notice{
 			InsecureHTTP(), {Text: BreakGlass("authn_factor_reset", "os:root", "Alan Turing", "", now), DismissID: 3}}}),
 		"list": list(),
+
+		"people":         peoplePage(),
+		"people-empty":   PeopleCards(People{Search: "zz", Invite: Invite{Open: true, Name: Field{Error: FieldProblem("name", "missing")}, Roles: []twofactor.Role{twofactor.Member}}}),
+		"person":         PersonPage(frame(admin, "/admin/people/2"), personDetail()),
+		"person-own":     PersonCards(PersonDetail{Person: people()[0], AddedAt: madeA, Own: true, May: true}),
+		"person-admin":   PersonCards(PersonDetail{Person: people()[0], AddedAt: madeA, Alert: PersonRefused("last super-administrator")}),
+		"not-enrolled":   NotEnrolledPage(frame(admin, "/admin/settings/not-enrolled"), NotEnrolled{Rows: people()[1:], List: List{Next: "/admin/settings/not-enrolled?after=2"}}),
+		"welcome":        WelcomePage(frame(Visitor{}, "/welcome/x"), Welcome{Token: "x", Kind: "invitation", Email: "alan@example.org", Name: Field{Value: "Alan"}}),
+		"welcome-again":  WelcomeCard(Welcome{Token: "x", Kind: "password", Email: "alan@example.org", Password: Field{Error: FieldProblem("password", "too short")}}),
+		"activity":       activityPage(),
+		"activity-empty": ActivityCards(Activity{Person: Field{Value: "x", Error: FilterProblem("person")}, Filtered: true, Export: "/admin/activity.csv"}),
 	}
 }
 

@@ -118,13 +118,27 @@ func stoppedText(s Stopped) string {
 	if s.Count == 0 {
 		return "Nobody would be stopped now: everyone this applies to is enrolled."
 	}
-	text := plural(s.Count, "person", "people") + " would have to set it up first"
-	if len(s.Names) == 0 {
+	text := plural(s.Count, "person", "people")
+	if s.More {
+		text = "More than " + text
+	}
+	text += " would have to set it up first"
+	if len(s.First) == 0 {
 		return text + "."
 	}
-	names := strings.Join(s.Names, ", ")
-	if more := s.Count - len(s.Names); more > 0 {
-		names += fmt.Sprintf(" and %d more", more)
+	var names []string
+	for _, one := range s.First {
+		if one.NeverSignedIn {
+			one.Name += " (never signed in)"
+		}
+		names = append(names, one.Name)
 	}
-	return text + ": " + names + "."
+	list := strings.Join(names, ", ")
+	switch more := s.Count - len(names); {
+	case s.More:
+		list += " and others"
+	case more > 0:
+		list += fmt.Sprintf(" and %d more", more)
+	}
+	return text + ": " + list + "."
 }

@@ -1,0 +1,714 @@
+package db_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gatehouse/db"
+	"gatehouse/db/dbtest"
+	"gatehouse/twofactor"
+)
+
+// A staff is a workspace with one person of each kind.
+type staff struct {
+	t     *testing.T
+	store *db.Store
+	dir   string
+	id    map[string]int64
+}
+
+var kinds = map[string]twofactor.Role{"super": twofactor.SuperAdmin, "super2": twofactor.SuperAdmin, "it": twofactor.ITAdministrator,
+	"admin": twofactor.Administrator, "admin2": twofactor.Administrator, "member": twofactor.Member, "member2": twofactor.Member}
+
+// template makes the workspace once; its passwords cost time.
+var template = sync.OnceValues(func() (files map[string][]byte, id map[string]int64) {
+	dir, err := os.MkdirTemp("", "staff")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	schema, err := os.ReadFile("../schema.sql")
+	if err != nil {
+		panic(err)
+	}
+	store, err := db.Open(ctx, db.Options{Dir: dir, Schema: string(schema), Workspace: "Acme", Times: db.DefaultTimes, Now: start})
+	if err != nil {
+		panic(err)
+	}
+	files, id = map[string][]byte{}, map[string]int64{}
+	for kind, role := range kinds {
+		n := db.NewPerson{Name: "Person of " + kind + "@example.org", Email: kind + "@example.org", Password: dbtest.Password, Role: role}
+		if id[kind], err = store.AddPerson(ctx, n, db.Machine("test"), start); err != nil {
+			panic(err)
+		}
+	}
+	if err := store.Close(); err != nil {
+		panic(err)
+	}
+	for _, name := range []string{db.FileName, db.KeyFileName} {
+		if files[name], err = os.ReadFile(filepath.Join(dir, name)); err != nil {
+			panic(err)
+		}
+	}
+	return files, id
+})
+
+func newStaff(t *testing.T) *staff {
+	t.Helper()
+	files, id := template()
+	dir := t.TempDir()
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &staff{t: t, store: dbtest.OpenIn(t, dir), id: id, dir: dir}
+}
+
+// author is one of the staff, signed in, or the machine.
+func (s *staff) author(kind string) db.Author {
+	s.t.Helper()
+	if kind == "machine" {
+		return db.Machine("test").Author()
+	}
+	return signIn(s.t, s.store, kind+"@example.org", start).Author(db.Client{Address: "192.0.2.1"})
+}
+
+func (s *staff) person(kind string) db.Person {
+	s.t.Helper()
+	p, err := s.store.Person(ctx, s.id[kind])
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return p
+}
+
+// rows gives the newest rows of activity.
+func (s *staff) rows() []db.Row {
+	s.t.Helper()
+	page, err := s.store.Activity(ctx, db.Filter{})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return page.Rows
+}
+
+func role(to twofactor.Role) func(*staff, db.Author, string) error {
+	return func(s *staff, by db.Author, whom string) error {
+		return s.store.SetRole(ctx, s.id[whom], to, by, start)
+	}
+}
+
+func edit(change func(*db.NewPerson)) func(*staff, db.Author, string) error {
+	return func(s *staff, by db.Author, whom string) error {
+		p := s.person(whom)
+		n := db.NewPerson{Name: p.Name, Email: p.Email, Role: p.Role}
+		change(&n)
+		return s.store.ChangePerson(ctx, p.ID, n, by, start)
+	}
+}
+
+func invite(to twofactor.Role) func(*staff, db.Author, string) error {
+	return func(s *staff, by db.Author, _ string) error {
+		_, _, err := s.store.Invite(ctx, db.NewPerson{Name: "Neo", Email: "neo@example.org", Role: to}, by, start)
+		return err
+	}
+}
+
+var (
+	rename     = edit(func(n *db.NewPerson) { n.Name = "Another Name" })
+	deactivate = func(s *staff, by db.Author, whom string) error {
+		return s.store.SetActive(ctx, s.id[whom], false, by, start)
+	}
+	reactivate = func(s *staff, by db.Author, whom string) error {
+		return s.store.SetActive(ctx, s.id[whom], true, by, start)
+	}
+	endSessions = func(s *staff, by db.Author, whom string) error {
+		return s.store.EndSessionsOf(ctx, s.id[whom], by, start)
+	}
+	link = func(s *staff, by db.Author, whom string) error {
+		_, err := s.store.NewLink(ctx, s.id[whom], by, start)
+		return err
+	}
+	resetFactor = func(s *staff, by db.Author, whom string) error {
+		enrol(s.t, s.store, whom+"@example.org", start)
+		return s.store.ResetTwoFactor(ctx, s.id[whom], by, start)
+	}
+	unlock = func(s *staff, by db.Author, whom string) error {
+		return s.store.Unlock(ctx, s.id[whom], by, start)
+	}
+)
+
+// TestWhoMayDoWhat holds every rule about who changes whom.
+func TestWhoMayDoWhat(t *testing.T) {
+	for _, c := range []struct {
+		name, author, whom string
+		do                 func(*staff, db.Author, string) error
+		want               error
+	}{
+		{"a Super-administrator makes an admin", "super", "member", role(twofactor.Administrator), nil},
+		{"a Super-administrator makes a Super-administrator", "super", "admin", role(twofactor.SuperAdmin), nil},
+		{"a Super-administrator demotes another", "super", "super2", role(twofactor.Member), nil},
+		{"an administrator makes no admin", "admin", "member", role(twofactor.Administrator), db.ErrNotAllowed},
+		{"an IT administrator makes no admin", "it", "member", role(twofactor.ITAdministrator), db.ErrNotAllowed},
+		{"an administrator demotes no admin", "admin", "it", role(twofactor.Member), db.ErrNotAllowed},
+		{"a member changes nobody's role", "member", "member2", role(twofactor.Member), db.ErrNotAllowed},
+		{"nobody raises their own role", "admin", "admin", role(twofactor.SuperAdmin), db.ErrNotAllowed},
+		{"nobody changes their own role", "super", "super", role(twofactor.Member), db.ErrOwnRole},
+		{"nobody changes their own role in the form", "super", "super", edit(func(n *db.NewPerson) { n.Role = twofactor.Member }), db.ErrOwnRole},
+		{"the machine makes an admin", "machine", "member", role(twofactor.SuperAdmin), nil},
+		{"a role that there is not is refused", "super", "member", role("owner"), db.FieldError{Field: "role", Problem: db.Unknown}},
+
+		{"an administrator changes a member's name", "admin", "member", rename, nil},
+		{"an administrator changes no admin's name", "admin", "it", rename, db.ErrNotAllowed},
+		{"an administrator changes no other administrator's name", "admin", "admin2", rename, db.ErrNotAllowed},
+		{"a Super-administrator changes an admin's name", "super", "admin", rename, nil},
+		{"a member changes nobody's name", "member", "member2", rename, db.ErrNotAllowed},
+		{"an address that somebody has is refused", "admin", "member", edit(func(n *db.NewPerson) { n.Email = "IT@example.org " }), db.FieldError{Field: "email", Problem: db.Taken}},
+		{"an empty name is refused", "admin", "member", edit(func(n *db.NewPerson) { n.Name = " \t" }), db.FieldError{Field: "name", Problem: db.Missing}},
+
+		{"an administrator invites a member", "admin", "", invite(twofactor.Member), nil},
+		{"an administrator invites no admin", "admin", "", invite(twofactor.ITAdministrator), db.ErrNotAllowed},
+		{"a Super-administrator invites an admin", "super", "", invite(twofactor.SuperAdmin), nil},
+		{"a member invites nobody", "member", "", invite(twofactor.Member), db.ErrNotAllowed},
+
+		{"an administrator deactivates a member", "it", "member", deactivate, nil},
+		{"an administrator deactivates no admin", "admin", "it", deactivate, db.ErrNotAllowed},
+		{"a Super-administrator deactivates an admin", "super", "admin", deactivate, nil},
+		{"nobody deactivates themselves", "super", "super", deactivate, db.ErrOwnAccount},
+		{"an administrator reactivates a member", "admin", "member", reactivate, nil},
+
+		{"an administrator ends a member's sessions", "admin", "member", endSessions, nil},
+		{"an administrator ends no admin's sessions", "admin", "super", endSessions, db.ErrNotAllowed},
+		{"one's own sessions are ended on My profile", "super", "super", endSessions, db.ErrOwnAccount},
+
+		{"an administrator makes a link for a member", "admin", "member", link, nil},
+		{"an administrator makes no link for an admin", "admin", "super", link, db.ErrNotAllowed},
+		{"nobody makes a link for themselves", "super", "super", link, db.ErrOwnAccount},
+
+		{"an administrator resets a member's factor", "admin", "member", resetFactor, nil},
+		{"an administrator resets no admin's factor", "admin", "it", resetFactor, db.ErrNotAllowed},
+		{"a Super-administrator resets an admin's factor", "super", "it", resetFactor, nil},
+		{"nobody resets their own factor without the password", "machine", "super", func(s *staff, _ db.Author, whom string) error {
+			e := enrol(s.t, s.store, whom+"@example.org", start)
+			return s.store.ResetTwoFactor(ctx, s.id[whom], e.visitor.Author(db.Client{}), start)
+		}, db.ErrOwnAccount},
+		{"a factor that is not there is not reset", "admin", "member", func(s *staff, by db.Author, whom string) error {
+			return s.store.ResetTwoFactor(ctx, s.id[whom], by, start)
+		}, twofactor.ErrNotEnabled},
+
+		{"an administrator unlocks a member", "admin", "member", unlock, nil},
+		{"an administrator unlocks no admin", "admin", "it", unlock, db.ErrNotAllowed},
+		{"nobody unlocks themselves", "super", "super", unlock, db.ErrOwnAccount},
+
+		{"a member dismisses no notice", "member", "", func(s *staff, by db.Author, _ string) error { return s.store.DismissNotice(ctx, 1, by, start) }, db.ErrNotAllowed},
+		{"nobody is found under a wrong number", "super", "nobody", rename2, db.ErrNotFound},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newStaff(t)
+			by := s.author(c.author)
+			before := len(s.rows())
+			err := c.do(s, by, c.whom)
+			if !errors.Is(err, c.want) {
+				t.Fatalf("got %v, want %v", err, c.want)
+			}
+			if changed := slices.ContainsFunc(s.rows()[:len(s.rows())-before], func(r db.Row) bool {
+				return r.Event != db.SignedIn && r.Event != db.FactorEnabled
+			}); changed != (err == nil) && !isNothing(c.name) {
+				t.Errorf("activity was written: %v, want %v", changed, err == nil)
+			}
+		})
+	}
+}
+
+// isNothing names the rows that ask for what is so already.
+func isNothing(name string) bool { return name == "an administrator reactivates a member" }
+
+func rename2(s *staff, by db.Author, _ string) error {
+	return s.store.ChangePerson(ctx, 4711, db.NewPerson{Name: "A", Email: "a@example.org", Role: twofactor.Member}, by, start)
+}
+
+// TestAnAuthorWhoIsGone cannot finish what was begun.
+func TestAnAuthorWhoIsGone(t *testing.T) {
+	for name, end := range map[string]func(*staff) error{
+		"an admin who was deactivated": func(s *staff) error { return deactivate(s, s.author("super"), "admin") },
+		"an admin whose sessions were ended": func(s *staff) error {
+			return endSessions(s, s.author("super"), "admin")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStaff(t)
+			by := s.author("admin")
+			if err := end(s); err != nil {
+				t.Fatal(err)
+			}
+			if err := rename(s, by, "member"); !errors.Is(err, db.ErrSignedOut) {
+				t.Errorf("got %v, want ErrSignedOut", err)
+			}
+		})
+	}
+	t.Run("an admin who was demoted", func(t *testing.T) {
+		s := newStaff(t)
+		by := s.author("admin")
+		if err := role(twofactor.Member)(s, s.author("super"), "admin"); err != nil {
+			t.Fatal(err)
+		}
+		if err := rename(s, by, "member"); !errors.Is(err, db.ErrNotAllowed) {
+			t.Errorf("got %v, want ErrNotAllowed", err)
+		}
+	})
+}
+
+func TestTheLastSuperAdministratorStays(t *testing.T) {
+	machine := db.Machine("root").Author()
+	alone := func(t *testing.T) *staff {
+		s := newStaff(t)
+		if err := role(twofactor.Member)(s, machine, "super2"); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	for name, do := range map[string]func(*staff) error{
+		"is not demoted":     func(s *staff) error { return role(twofactor.Member)(s, machine, "super") },
+		"is not deactivated": func(s *staff) error { return deactivate(s, machine, "super") },
+		"is not demoted while the other one has not taken up the invitation": func(s *staff) error {
+			if _, _, err := s.store.Invite(ctx, db.NewPerson{Name: "Neo", Email: "neo@example.org", Role: twofactor.SuperAdmin}, machine, start); err != nil {
+				return err
+			}
+			return role(twofactor.Member)(s, machine, "super")
+		},
+		"is not demoted while the other one is deactivated": func(s *staff) error {
+			if err := errors.Join(role(twofactor.SuperAdmin)(s, machine, "super2"), deactivate(s, machine, "super2")); err != nil {
+				return err
+			}
+			return role(twofactor.Member)(s, machine, "super")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := alone(t)
+			if err := do(s); !errors.Is(err, db.ErrLastSuperAdmin) {
+				t.Errorf("got %v, want ErrLastSuperAdmin", err)
+			}
+			if p := s.person("super"); p.Role != twofactor.SuperAdmin || !p.Active {
+				t.Errorf("the last one is now %+v", p)
+			}
+		})
+	}
+	t.Run("and other roles change in a workspace that has none", func(t *testing.T) {
+		store := dbtest.Open(t)
+		id := dbtest.Add(t, store, "ada@example.org", twofactor.Member)
+		if err := store.SetRole(ctx, id, twofactor.Administrator, machine, start); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestLinks(t *testing.T) {
+	const next = "lantern sofa marble"
+	client := db.Client{Address: "198.51.100.4"}
+	t.Run("an invitation sets name and password, once, and signs nobody in", func(t *testing.T) {
+		s := newStaff(t)
+		_, token, err := s.store.Invite(ctx, db.NewPerson{Name: "Neo", Email: "neo@example.org", Role: twofactor.Member}, s.author("admin"), start)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.store.SignIn(ctx, "neo@example.org", "", "", client, start); !errors.Is(err, twofactor.ErrWrongPassword) {
+			t.Errorf("before it is taken up an empty password gives %v", err)
+		}
+		l, err := s.store.TakeUpLink(ctx, token, "Thomas Anderson", next, client, start.Add(time.Hour))
+		if err != nil || l.Kind != "invitation" || l.Email != "neo@example.org" {
+			t.Fatalf("got %+v, %v", l, err)
+		}
+		p, err := s.store.PersonByEmail(ctx, "neo@example.org")
+		if err != nil || p.Name != "Thomas Anderson" || p.Invited || !p.LastSignInAt.IsZero() {
+			t.Errorf("got %+v, %v", p, err)
+		}
+		if _, err := s.store.TakeUpLink(ctx, token, "Smith", next, client, start.Add(time.Hour)); !errors.Is(err, db.ErrNotFound) {
+			t.Errorf("the second time got %v", err)
+		}
+		if _, err := s.store.SignIn(ctx, "neo@example.org", next, "", client, start.Add(time.Hour)); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("a password link leaves the factor, ends sessions, and keeps the name", func(t *testing.T) {
+		s := newStaff(t)
+		ada := enrol(t, s.store, "member@example.org", start)
+		token, err := s.store.NewLink(ctx, s.id["member"], s.author("admin"), start)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.store.Visitor(ctx, ada.token, start); err != nil {
+			t.Fatalf("making the link ended the session: %v", err)
+		}
+		if _, err := s.store.TakeUpLink(ctx, token, "Mallory", next, client, start); err != nil {
+			t.Fatal(err)
+		}
+		if p := s.person("member"); p.Name != "Person of member@example.org" || p.ConfirmedAt.IsZero() || p.CodesLeft != 8 {
+			t.Errorf("got %+v", p)
+		}
+		if _, err := s.store.Visitor(ctx, ada.token, start); !errors.Is(err, db.ErrSignedOut) {
+			t.Errorf("the session goes on: %v", err)
+		}
+		passage, err := s.store.SignIn(ctx, "member@example.org", next, "", client, start)
+		if err != nil || passage.Challenge == "" || passage.Session != "" {
+			t.Errorf("the new password opened %+v, %v; want the second step", passage, err)
+		}
+	})
+	for name, spoil := range map[string]func(s *staff, token string) time.Time{
+		"a link ends after a day":        func(*staff, string) time.Time { return start.Add(db.LinkTTL) },
+		"a new link ends the one before": func(s *staff, _ string) time.Time { s.must(link(s, s.author("admin"), "member")); return start },
+		"deactivating ends the link":     func(s *staff, _ string) time.Time { s.must(deactivate(s, s.author("admin"), "member")); return start },
+		"reactivating brings none back": func(s *staff, _ string) time.Time {
+			s.must(deactivate(s, s.author("admin"), "member"))
+			s.must(reactivate(s, s.author("admin"), "member"))
+			return start
+		},
+		"becoming an admin ends the link": func(s *staff, _ string) time.Time {
+			s.must(role(twofactor.Administrator)(s, s.author("super"), "member"))
+			return start
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStaff(t)
+			token, err := s.store.NewLink(ctx, s.id["member"], s.author("admin"), start)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.store.Link(ctx, token, client, start); err != nil {
+				t.Fatal(err)
+			}
+			at := spoil(s, token)
+			if _, err := s.store.Link(ctx, token, client, at); !errors.Is(err, db.ErrNotFound) {
+				t.Errorf("the link gives %v", err)
+			}
+			if _, err := s.store.TakeUpLink(ctx, token, "", next, client, at); !errors.Is(err, db.ErrNotFound) {
+				t.Errorf("taking it up gives %v", err)
+			}
+		})
+	}
+	t.Run("somebody deactivated gets no link", func(t *testing.T) {
+		s := newStaff(t)
+		s.must(deactivate(s, s.author("admin"), "member"))
+		if err := link(s, s.author("admin"), "member"); !errors.Is(err, db.ErrInactive) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("guessing links counts against the address", func(t *testing.T) {
+		s := newStaff(t)
+		for n := 0; ; n++ {
+			_, err := s.store.TakeUpLink(ctx, "x", "", next, client, start)
+			if errors.As(err, new(twofactor.Wait)) {
+				break
+			}
+			if !errors.Is(err, db.ErrNotFound) || n > 100 {
+				t.Fatalf("the attempt %d gave %v", n, err)
+			}
+		}
+		if _, err := s.store.Link(ctx, "y", client, start); !errors.As(err, new(twofactor.Wait)) {
+			t.Errorf("looking gives %v", err)
+		}
+	})
+	t.Run("a refused password keeps the link", func(t *testing.T) {
+		s := newStaff(t)
+		token, err := s.store.NewLink(ctx, s.id["member"], s.author("admin"), start)
+		s.must(err)
+		if _, err := s.store.TakeUpLink(ctx, token, "", "short", client, start); !errors.Is(err, db.FieldError{Field: "password", Problem: db.TooShort}) {
+			t.Errorf("got %v", err)
+		}
+		if _, err := s.store.Link(ctx, token, client, start); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("no link stands in the activity", func(t *testing.T) {
+		s := newStaff(t)
+		token, err := s.store.NewLink(ctx, s.id["member"], s.author("admin"), start)
+		s.must(err)
+		for _, r := range s.rows() {
+			if strings.Contains(fmt.Sprintf("%+v", r), token) {
+				t.Errorf("%+v", r)
+			}
+		}
+	})
+}
+
+func (s *staff) must(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// TestSetupLinkEnds when somebody was added on the machine meanwhile.
+func TestSetupLinkEnds(t *testing.T) {
+	store := dbtest.Open(t)
+	token, err := store.NewSetupToken(ctx, start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dbtest.Add(t, store, "ada@example.org", twofactor.SuperAdmin)
+	if err := store.CheckSetup(ctx, token); !errors.Is(err, db.ErrNotFound) {
+		t.Errorf("the link gives %v", err)
+	}
+	n := db.NewPerson{Name: "Mallory", Email: "mallory@example.org", Password: dbtest.Password}
+	if _, err := store.SetUp(ctx, token, "Acme", n, db.Client{}, start); !errors.Is(err, db.ErrNotFound) {
+		t.Errorf("using it gives %v", err)
+	}
+}
+
+// TestBreakGlass leaves a row with the operating system's user, and a notice
+// until an admin dismisses it; the same change over the web leaves a row alone.
+func TestBreakGlass(t *testing.T) {
+	for name, do := range map[string]func(*staff, db.Author) error{
+		"policy set": func(s *staff, by db.Author) error {
+			return s.store.SetPolicy(ctx, twofactor.Policy{Admins: true}, by, start)
+		},
+		"two-factor reset": func(s *staff, by db.Author) error { return resetFactor(s, by, "member") },
+		"user unlock":      func(s *staff, by db.Author) error { return unlock(s, by, "member") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStaff(t)
+			s.must(do(s, db.Machine("root").Author()))
+			open, err := s.store.Notices(ctx)
+			if err != nil || len(open) != 1 || open[0].Actor != "os:root" {
+				t.Fatalf("notices: %+v, %v", open, err)
+			}
+			if newest := s.rows()[0]; newest.Actor != "os:root" || newest.Method != db.ByCommand {
+				t.Errorf("the row is %+v", newest)
+			}
+			admin := s.author("admin")
+			s.must(s.store.DismissNotice(ctx, open[0].ID, admin, start))
+			s.must(s.store.DismissNotice(ctx, open[0].ID, admin, start))
+			if open, err := s.store.Notices(ctx); err != nil || len(open) != 0 {
+				t.Errorf("after dismissing: %+v, %v", open, err)
+			}
+			dismissed := 0
+			for _, r := range s.rows() {
+				if r.Event == db.NoticeDismissed {
+					dismissed++
+				}
+			}
+			if dismissed != 1 {
+				t.Errorf("%d rows tell of the dismissal", dismissed)
+			}
+		})
+		t.Run(name+" over the web", func(t *testing.T) {
+			s := newStaff(t)
+			s.must(do(s, s.author("super")))
+			if open, err := s.store.Notices(ctx); err != nil || len(open) != 0 {
+				t.Errorf("notices: %+v, %v", open, err)
+			}
+		})
+	}
+}
+
+func TestPeopleInPages(t *testing.T) {
+	store := dbtest.Open(t)
+	want := map[string]bool{}
+	for i := range 2*db.PageSize + 3 {
+		email := fmt.Sprintf("p%03d@example.org", i)
+		_, _, err := store.Invite(ctx, db.NewPerson{Name: fmt.Sprintf("Same %d", i%3), Email: email, Role: twofactor.Member}, db.Machine("test").Author(), start)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want[email] = true
+	}
+	lists := map[string]func(after string) (db.PeoplePage, error){
+		"everybody":        func(after string) (db.PeoplePage, error) { return store.People(ctx, "", after) },
+		"a search":         func(after string) (db.PeoplePage, error) { return store.People(ctx, "sam", after) },
+		"the not enrolled": func(after string) (db.PeoplePage, error) { return store.NotEnrolled(ctx, after) },
+	}
+	for name, list := range lists {
+		t.Run(name, func(t *testing.T) {
+			seen := map[string]bool{}
+			after, last := "", ""
+			for range 3 {
+				page, err := list(after)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, p := range page.People {
+					if seen[p.Email] {
+						t.Errorf("%s twice", p.Email)
+					}
+					if name != "a search" && p.Name < last {
+						t.Errorf("%s after %s", p.Name, last)
+					}
+					seen[p.Email], last = true, p.Name
+				}
+				after = page.Next
+			}
+			if len(seen) != len(want) || after != "" {
+				t.Errorf("%d people of %d, and then %q", len(seen), len(want), after)
+			}
+		})
+	}
+	for search, n := range map[string]int{"p007": 1, "P007@EXAMPLE": 1, "same 2": 34, "nobody": 0, `"'*()^ p008`: 1, `" NEAR x --`: 0, "': ": db.PageSize} {
+		page, err := store.People(ctx, search, "")
+		if err != nil || (n < db.PageSize) != (len(page.People) < db.PageSize) || n < db.PageSize && len(page.People) != n {
+			t.Errorf("searching %q found %d, %v; want %d", search, len(page.People), err, n)
+		}
+	}
+	for _, key := range []string{"x", "9223372036854775808 a", " ", "-1", "\x00"} {
+		if page, err := store.People(ctx, "", key); err != nil || len(page.People) == 0 {
+			t.Errorf("after %q: %d people, %v", key, len(page.People), err)
+		}
+	}
+}
+
+// TestNotEnrolled follows the factor through all its moves.
+func TestNotEnrolled(t *testing.T) {
+	s := newStaff(t)
+	listed := func() string {
+		t.Helper()
+		var emails []string
+		s.must(s.store.EachNotEnrolled(ctx, func(p db.Person) error {
+			emails = append(emails, strings.TrimSuffix(p.Email, "@example.org"))
+			return nil
+		}))
+		page, err := s.store.NotEnrolled(ctx, "")
+		s.must(err)
+		if len(page.People) != len(emails) {
+			t.Errorf("the page lists %d, the export %d", len(page.People), len(emails))
+		}
+		return strings.Join(emails, " ")
+	}
+	const all = "admin2 admin it member2 member super2 super"
+	if got := listed(); got != all {
+		t.Errorf("got %s", got)
+	}
+	e := enrol(t, s.store, "member@example.org", start)
+	if got := listed(); got != strings.Replace(all, " member ", " ", 1) {
+		t.Errorf("after enrolling: %s", got)
+	}
+	if _, _, err := s.store.DisableTwoFactor(ctx, e.visitor, dbtest.Password, db.Client{}, start); err != nil {
+		t.Fatal(err)
+	}
+	if got := listed(); got != all {
+		t.Errorf("after disabling: %s", got)
+	}
+	s.must(resetFactor(s, s.author("super"), "it"))
+	s.must(deactivate(s, s.author("super"), "member2"))
+	if got := listed(); got != strings.Replace(all, " member2", "", 1) {
+		t.Errorf("after a reset and a deactivation: %s", got)
+	}
+}
+
+func TestWouldStop(t *testing.T) {
+	s := newStaff(t)
+	enrol(t, s.store, "admin@example.org", start)
+	s.must(deactivate(s, s.author("super"), "admin2"))
+	v := signIn(t, s.store, "super@example.org", start)
+	everyone, err := s.store.WouldStop(ctx, v, twofactor.Policy{Everyone: true})
+	if err != nil || everyone.Count != 5 || len(everyone.First) != 5 || !everyone.You || everyone.More {
+		t.Errorf("everyone: %+v, %v", everyone, err)
+	}
+	admins, err := s.store.WouldStop(ctx, v, twofactor.Policy{Admins: true})
+	if err != nil || admins.Count != 3 || !admins.You {
+		t.Errorf("admins: %+v, %v", admins, err)
+	}
+	for _, one := range admins.First {
+		if signedIn := one.Name == "Person of super@example.org"; one.NeverSignedIn == signedIn {
+			t.Errorf("%+v", one)
+		}
+	}
+	if none, err := s.store.AdminsWithoutCodes(ctx); err != nil || none {
+		t.Errorf("admins without codes: %v, %v", none, err)
+	}
+	s.must(s.store.ResetTwoFactor(ctx, s.id["admin"], s.author("super"), start))
+	if none, err := s.store.AdminsWithoutCodes(ctx); err != nil || !none {
+		t.Errorf("after the reset, admins without codes: %v, %v", none, err)
+	}
+}
+
+func TestActivityInPages(t *testing.T) {
+	s := newStaff(t)
+	admin := s.author("admin")
+	begin := start.Add(time.Hour)
+	const n = 2*db.PageSize + 7
+	for i := range n {
+		at := begin.Add(time.Duration(i/3) * time.Second) // three to a second: the key needs both its halves
+		if err := s.store.EndSessionsOf(ctx, s.id["member"], admin, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.must(s.store.Unlock(ctx, s.id["member2"], db.Machine("root").Author(), begin.Add(-time.Minute))) // the clock was set back
+	for name, c := range map[string]struct {
+		filter db.Filter
+		want   int
+	}{
+		"of one event":                 {db.Filter{Event: db.SessionsEnded}, n},
+		"about somebody":               {db.Filter{Person: s.id["member"], From: begin}, n},
+		"by somebody":                  {db.Filter{Person: s.id["admin"], From: begin}, n},
+		"by somebody, of an event":     {db.Filter{Person: s.id["admin"], Event: db.SessionsEnded}, n},
+		"of a time":                    {db.Filter{From: begin, Until: begin.Add(10 * time.Second)}, 30},
+		"of a time and an event":       {db.Filter{From: begin.Add(time.Second), Until: begin.Add(2 * time.Second), Event: db.SessionsEnded}, 3},
+		"that was written later":       {db.Filter{From: begin.Add(-time.Hour / 2), Until: begin}, 1},
+		"of nobody":                    {db.Filter{Person: 4711}, 0},
+		"of an event that there isn't": {db.Filter{Event: "x"}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			seen := map[int64]bool{}
+			var last db.Row
+			for pages := 0; ; pages++ {
+				page, err := s.store.Activity(ctx, c.filter)
+				if err != nil || pages > 5 {
+					t.Fatal(pages, err)
+				}
+				for _, r := range page.Rows {
+					if seen[r.ID] || !last.At.IsZero() && (r.At.After(last.At) || r.At.Equal(last.At) && r.ID > last.ID) {
+						t.Errorf("row %d twice or out of order", r.ID)
+					}
+					seen[r.ID], last = true, r
+				}
+				if c.filter.After = page.Next; page.Next == "" {
+					break
+				}
+			}
+			if len(seen) != c.want {
+				t.Errorf("%d rows, want %d", len(seen), c.want)
+			}
+			exported := 0
+			c.filter.After = ""
+			s.must(s.store.EachActivity(ctx, c.filter, func(db.Row) error { exported++; return nil }))
+			if exported != c.want {
+				t.Errorf("%d rows exported, want %d", exported, c.want)
+			}
+		})
+	}
+}
+
+func TestMeanwhile(t *testing.T) {
+	s := newStaff(t)
+	ada := enrol(t, s.store, "member@example.org", start)
+	at := start.Add(time.Hour)
+	if _, err := s.store.VerifyCode(ctx, challenged(t, s.store, "member@example.org", at), "000000", db.Client{Address: "203.0.113.5"}, at); err == nil {
+		t.Fatal("a wrong code signed in")
+	}
+	_, _, err := s.store.RedeemRecoveryCode(ctx, challenged(t, s.store, "member@example.org", at), ada.codes[0].Text(), db.Client{}, at)
+	s.must(err)
+	s.must(s.store.ResetTwoFactor(ctx, s.id["member"], s.author("admin"), at.Add(time.Minute)))
+	v := signIn(t, s.store, "member@example.org", at.Add(time.Hour))
+	told, err := s.store.Meanwhile(ctx, v)
+	s.must(err)
+	got := map[db.Event]string{}
+	for _, one := range told {
+		got[one.Event] = fmt.Sprint(one.Count, one.By)
+	}
+	for event, want := range map[db.Event]string{db.RecoveryCodeUsed: "1", db.FactorReset: "1Person of admin@example.org"} {
+		if got[event] != want {
+			t.Errorf("%s: %q, want %q", event, got[event], want)
+		}
+	}
+	next := signIn(t, s.store, "member@example.org", at.Add(2*time.Hour))
+	if told, err := s.store.Meanwhile(ctx, next); err != nil || len(told) != 0 {
+		t.Errorf("the sign-in after is told %+v, %v", told, err)
+	}
+}

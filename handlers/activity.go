@@ -1,0 +1,108 @@
+package handlers
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"gatehouse/db"
+	"gatehouse/views"
+)
+
+// showActivity shows what happened, the newest first.
+func (s *Server) showActivity(v *visit) error {
+	query := v.r.URL.Query()
+	filter, card, err := s.activityFilter(v, query)
+	if err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if card.Person.Error+card.From.Error+card.Until.Error != "" {
+		status = http.StatusUnprocessableEntity
+	} else {
+		page, err := s.store.Activity(v.ctx(), filter)
+		if err != nil {
+			return err
+		}
+		card.Rows, card.List = rowsOf(page.Rows), listOf("/admin/activity", query, page.Next)
+	}
+	f, err := s.frame(v)
+	if err != nil {
+		return err
+	}
+	return s.show(v, status, views.ActivityCards(card), views.ActivityPage(f, card))
+}
+
+// activityFilter reads the filter from an address, and gives the form as typed
+// with what is wrong with it.
+func (s *Server) activityFilter(v *visit, query url.Values) (db.Filter, views.Activity, error) {
+	filter := db.Filter{Event: db.Event(query.Get("event")), After: query.Get("after")}
+	card := views.Activity{Person: views.Field{Value: query.Get("person")}, From: views.Field{Value: query.Get("from")}, Until: views.Field{Value: query.Get("until")},
+		Event: query.Get("event")}
+	for _, event := range db.Events {
+		card.Events = append(card.Events, string(event))
+	}
+	card.Export = addressOf("/admin/activity.csv", query, "")
+	card.Filtered = card.Export != "/admin/activity.csv"
+	var ok bool
+	if filter.From, ok = day(card.From.Value); !ok {
+		card.From.Error = views.FilterProblem("from")
+	}
+	if filter.Until, ok = day(card.Until.Value); !ok {
+		card.Until.Error = views.FilterProblem("until")
+	} else if !filter.Until.IsZero() {
+		filter.Until = filter.Until.AddDate(0, 0, 1) // the day itself belongs to it
+	}
+	if card.Person.Value != "" {
+		p, err := s.store.PersonByEmail(v.ctx(), card.Person.Value)
+		if errors.Is(err, db.ErrNotFound) {
+			card.Person.Error = views.FilterProblem("person")
+		} else if err != nil {
+			return filter, card, err
+		}
+		filter.Person = p.ID
+	}
+	return filter, card, nil
+}
+
+// day reads a day in UTC; "" is the zero time and ok.
+func day(typed string) (at time.Time, ok bool) {
+	if typed == "" {
+		return time.Time{}, true
+	}
+	at, err := time.Parse(time.DateOnly, typed)
+	return at, err == nil && at.Year() >= 1970
+}
+
+func rowsOf(list []db.Row) []views.ActivityRow {
+	out := make([]views.ActivityRow, 0, len(list))
+	for _, r := range list {
+		out = append(out, views.ActivityRow{At: r.At, Event: string(r.Event), Text: views.EventText(string(r.Event), r.OK, r.Method, r.Detail), OK: r.OK,
+			Actor: r.Actor, Subject: r.Subject, Address: r.Address})
+	}
+	return out
+}
+
+// exportActivity sends all of a filter's rows as CSV.
+func (s *Server) exportActivity(v *visit) error {
+	filter, card, err := s.activityFilter(v, v.r.URL.Query())
+	if err != nil {
+		return err
+	}
+	if card.Person.Error+card.From.Error+card.Until.Error != "" {
+		return s.goTo(v, addressOf("/admin/activity", v.r.URL.Query(), ""))
+	}
+	filter.After = ""
+	t, err := s.newTable(v, "activity", "time", "event", "result", "who", "who_email", "about", "about_email", "method", "detail", "address")
+	if err != nil {
+		return t.end(err)
+	}
+	return t.end(s.store.EachActivity(v.ctx(), filter, func(r db.Row) error {
+		result := "success"
+		if !r.OK {
+			result = "failure"
+		}
+		return t.row(stamp(r.At), string(r.Event), result, r.Actor, r.ActorEmail, r.Subject, r.SubjectEmail, r.Method, r.Detail, r.Address)
+	}))
+}

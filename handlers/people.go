@@ -1,0 +1,275 @@
+package handlers
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"gatehouse/db"
+	"gatehouse/twofactor"
+	"gatehouse/views"
+)
+
+// id reads the number in the address, or gives db.ErrNotFound.
+func (v *visit) id() (int64, error) {
+	id, err := strconv.ParseInt(v.r.PathValue("id"), 10, 64)
+	if err != nil {
+		return 0, db.ErrNotFound
+	}
+	return id, nil
+}
+
+// rolesToGive are the roles that the visitor may give: only a
+// Super-administrator makes admins.
+func (v *visit) rolesToGive() []twofactor.Role {
+	if v.who.Person.Role == twofactor.SuperAdmin {
+		return twofactor.Roles
+	}
+	return []twofactor.Role{twofactor.Member}
+}
+
+// showPeople shows the list of people.
+func (s *Server) showPeople(v *visit) error {
+	return s.showPeopleCards(v, http.StatusOK, views.People{Invite: views.Invite{Role: views.Field{Value: string(twofactor.Member)}}})
+}
+
+func (s *Server) showPeopleCards(v *visit, status int, card views.People) error {
+	query := v.r.URL.Query()
+	page, err := s.store.People(v.ctx(), query.Get("q"), query.Get("after"))
+	if err != nil {
+		return err
+	}
+	card.Search, card.Invite.Roles = query.Get("q"), v.rolesToGive()
+	card.Rows, card.List = peopleOf(page.People), listOf("/admin/people", query, page.Next)
+	f, err := s.frame(v)
+	if err != nil {
+		return err
+	}
+	return s.show(v, status, views.PeopleCards(card), views.PeoplePage(f, card))
+}
+
+// listOf leads on through a list that is paged by key; what it was narrowed by
+// stays in the addresses.
+func listOf(path string, query url.Values, next string) views.List {
+	var list views.List
+	if query.Get("after") != "" {
+		list.First = addressOf(path, query, "")
+	}
+	if next != "" {
+		list.Next = addressOf(path, query, next)
+	}
+	return list
+}
+
+// addressOf gives the address of a part of a list: after a key, or its
+// beginning.
+func addressOf(path string, query url.Values, after string) string {
+	q := url.Values{}
+	for name, values := range query {
+		if name != "after" && len(values) > 0 && values[0] != "" {
+			q.Set(name, values[0])
+		}
+	}
+	if after != "" {
+		q.Set("after", after)
+	}
+	if len(q) == 0 {
+		return path
+	}
+	return path + "?" + q.Encode()
+}
+
+func peopleOf(list []db.Person) []views.Person {
+	out := make([]views.Person, 0, len(list))
+	for _, p := range list {
+		out = append(out, personOf(p))
+	}
+	return out
+}
+
+func personOf(p db.Person) views.Person {
+	return views.Person{ID: p.ID, Name: p.Name, Email: p.Email, Role: p.Role, Active: p.Active, Invited: p.Invited, LastSignInAt: p.LastSignInAt, ConfirmedAt: p.ConfirmedAt, CodesLeft: p.CodesLeft}
+}
+
+// invitePerson adds somebody and shows their one-time link, once.
+func (s *Server) invitePerson(v *visit) error {
+	if err := v.form(); err != nil {
+		return err
+	}
+	n := db.NewPerson{Name: v.r.PostFormValue("name"), Email: v.r.PostFormValue("email"), Role: twofactor.Role(v.r.PostFormValue("role"))}
+	_, token, err := s.store.Invite(v.ctx(), n, v.who.Author(v.client), v.now)
+	if problems, ok := fieldProblems(err); ok {
+		return s.showPeopleCards(v, http.StatusUnprocessableEntity, views.People{Invite: views.Invite{Open: true,
+			Name: problems.field("name", n.Name), Email: problems.field("email", n.Email), Role: problems.field("role", string(n.Role))}})
+	}
+	if err != nil {
+		return err
+	}
+	card := views.People{Link: s.oneTimeLink(v, token, "invitation", n.Name)}
+	card.Invite.Role.Value = string(twofactor.Member)
+	return s.showPeopleCards(v, http.StatusOK, card)
+}
+
+// oneTimeLink words a link's token as an address.
+func (s *Server) oneTimeLink(v *visit, token, kind, name string) views.OneTimeLink {
+	at := "http://" + v.r.Host
+	if s.base != nil {
+		at = s.base.Scheme + "://" + s.base.Host
+	}
+	return views.OneTimeLink{URL: at + "/welcome/" + token, Kind: kind, Name: name, EndsAt: v.now.Add(db.LinkTTL)}
+}
+
+// showPerson shows one person's page.
+func (s *Server) showPerson(v *visit) error {
+	return s.showPersonCards(v, http.StatusOK, views.PersonDetail{})
+}
+
+// showPersonCards shows the person that the address is about, as they are now.
+// An Edit that is set is what was typed.
+func (s *Server) showPersonCards(v *visit, status int, card views.PersonDetail) error {
+	id, err := v.id()
+	if err != nil {
+		return err
+	}
+	p, err := s.store.Person(v.ctx(), id)
+	if err != nil {
+		return err
+	}
+	facts, err := s.store.Facts(v.ctx(), id, v.now)
+	if err != nil {
+		return err
+	}
+	card.Person = personOf(p)
+	card.AddedAt, card.LinkKind, card.LinkUntil, card.Sessions = facts.AddedAt, facts.LinkKind, facts.LinkUntil, facts.Sessions
+	card.Own, card.Roles = id == v.who.Person.ID, v.rolesToGive()
+	card.May = !p.Role.Admin() || v.who.Person.Role == twofactor.SuperAdmin
+	if card.Edit == (views.Edit{}) {
+		card.Edit = views.Edit{Name: views.Field{Value: p.Name}, Email: views.Field{Value: p.Email}, Role: views.Field{Value: string(p.Role)}}
+	}
+	f, err := s.frame(v)
+	if err != nil {
+		return err
+	}
+	return s.show(v, status, views.PersonCards(card), views.PersonPage(f, card))
+}
+
+// editPerson changes name, address and role.
+func (s *Server) editPerson(v *visit) error {
+	id, err := v.id()
+	if err != nil {
+		return err
+	}
+	if err := v.form(); err != nil {
+		return err
+	}
+	n := db.NewPerson{Name: v.r.PostFormValue("name"), Email: v.r.PostFormValue("email"), Role: twofactor.Role(v.r.PostFormValue("role"))}
+	err = s.store.ChangePerson(v.ctx(), id, n, v.who.Author(v.client), v.now)
+	problems, refused := fieldProblems(err)
+	rule := brokenRule(err)
+	if refused || rule != "" {
+		card := views.PersonDetail{Edit: views.Edit{Name: problems.field("name", n.Name), Email: problems.field("email", n.Email), Role: problems.field("role", string(n.Role))}}
+		if rule != "" {
+			card.Alert = views.PersonRefused(rule)
+		}
+		return s.showPersonCards(v, http.StatusUnprocessableEntity, card)
+	}
+	if err != nil {
+		return err
+	}
+	if id == v.who.Person.ID {
+		if v.who, err = s.cookies.store.Visitor(v.ctx(), s.cookies.token(v.r, sessionCookie), v.now); err != nil {
+			return err // the page's surround shows the new name
+		}
+	}
+	return s.showPersonCards(v, http.StatusOK, views.PersonDetail{Success: views.PersonDone("edit")})
+}
+
+// brokenRule names the rule that stands against a change to an account, or "".
+func brokenRule(err error) string {
+	switch {
+	case errors.Is(err, db.ErrOwnRole):
+		return "own role"
+	case errors.Is(err, db.ErrOwnAccount):
+		return "own account"
+	case errors.Is(err, db.ErrLastSuperAdmin):
+		return "last super-administrator"
+	case errors.Is(err, db.ErrInactive):
+		return "inactive"
+	case errors.Is(err, twofactor.ErrNotEnabled):
+		return "not enabled"
+	}
+	return ""
+}
+
+// change runs one change to the person that the address is about and shows
+// what became of them.
+func (s *Server) change(v *visit, verb string, do func(id int64, by db.Author) error) error {
+	id, err := v.id()
+	if err != nil {
+		return err
+	}
+	if err := v.form(); err != nil {
+		return err
+	}
+	err = do(id, v.who.Author(v.client))
+	if rule := brokenRule(err); rule != "" {
+		return s.showPersonCards(v, http.StatusUnprocessableEntity, views.PersonDetail{Alert: views.PersonRefused(rule)})
+	}
+	if err != nil {
+		return err
+	}
+	return s.showPersonCards(v, http.StatusOK, views.PersonDetail{Success: views.PersonDone(verb)})
+}
+
+// deactivatePerson ends somebody's access.
+func (s *Server) deactivatePerson(v *visit) error {
+	return s.change(v, "deactivate", func(id int64, by db.Author) error { return s.store.SetActive(v.ctx(), id, false, by, v.now) })
+}
+
+// reactivatePerson gives somebody access again.
+func (s *Server) reactivatePerson(v *visit) error {
+	return s.change(v, "reactivate", func(id int64, by db.Author) error { return s.store.SetActive(v.ctx(), id, true, by, v.now) })
+}
+
+// endSessionsOf signs somebody out everywhere.
+func (s *Server) endSessionsOf(v *visit) error {
+	return s.change(v, "sessions/end", func(id int64, by db.Author) error { return s.store.EndSessionsOf(v.ctx(), id, by, v.now) })
+}
+
+// resetTwoFactor takes somebody's factor away.
+func (s *Server) resetTwoFactor(v *visit) error {
+	return s.change(v, "two-factor/reset", func(id int64, by db.Author) error { return s.store.ResetTwoFactor(v.ctx(), id, by, v.now) })
+}
+
+// unlockPerson forgets somebody's wrong answers.
+func (s *Server) unlockPerson(v *visit) error {
+	return s.change(v, "unlock", func(id int64, by db.Author) error { return s.store.Unlock(v.ctx(), id, by, v.now) })
+}
+
+// makeLink makes a one-time link for somebody and shows it, once.
+func (s *Server) makeLink(v *visit) error {
+	id, err := v.id()
+	if err != nil {
+		return err
+	}
+	if err := v.form(); err != nil {
+		return err
+	}
+	token, err := s.store.NewLink(v.ctx(), id, v.who.Author(v.client), v.now)
+	if rule := brokenRule(err); rule != "" {
+		return s.showPersonCards(v, http.StatusUnprocessableEntity, views.PersonDetail{Alert: views.PersonRefused(rule)})
+	}
+	if err != nil {
+		return err
+	}
+	p, err := s.store.Person(v.ctx(), id)
+	if err != nil {
+		return err
+	}
+	kind := "password"
+	if p.Invited {
+		kind = "invitation"
+	}
+	return s.showPersonCards(v, http.StatusOK, views.PersonDetail{Link: s.oneTimeLink(v, token, kind, p.Name)})
+}

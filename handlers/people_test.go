@@ -1,0 +1,365 @@
+package handlers_test
+
+import (
+	"encoding/csv"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/db"
+	"gatehouse/db/dbtest"
+	"gatehouse/twofactor"
+)
+
+const newPassword = "lantern sofa marble"
+
+// link reads the one-time link off a page, as a path.
+func (a answer) link() string {
+	a.t.Helper()
+	m := regexp.MustCompile(`id="link"[^>]*>http://example\.com(/welcome/[A-Za-z0-9_-]{43})<`).FindStringSubmatch(a.body)
+	if m == nil {
+		a.t.Fatalf("no link in:\n%s", a.body)
+	}
+	return m[1]
+}
+
+// path is the page of somebody's.
+func path(id int64, verb string) string { return fmt.Sprintf("/admin/people/%d%s", id, verb) }
+
+func TestInvitation(t *testing.T) {
+	both(t, func(t *testing.T, htmx bool) {
+		s := newSite(t)
+		s.add("ada@example.org", twofactor.Administrator)
+		ada := s.signedIn("ada@example.org")
+		ada.htmx = htmx
+		refused := ada.post("/admin/people/invite", "name", "Alan", "email", "alan", "role", "member").is(422, "Enter an e-mail address, like", `value="Alan"`, `value="alan"`)
+		if whole := strings.Contains(refused.body, "<html"); whole == htmx {
+			t.Errorf("a whole page: %v", whole)
+		}
+		ada.post("/admin/people/invite", "name", "Alan", "email", "ada@example.org", "role", "member").is(422, "Somebody has this e-mail address already.")
+		ada.post("/admin/people/invite", "name", "Eve", "email", "eve@example.org", "role", "administrator").is(403)
+		link := ada.post("/admin/people/invite", "name", "Alan", "email", "Alan@example.org", "role", "member").is(200, "Invitation link — shown ONCE", "until 18 Mar 2030, 17:46 UTC", "Copy").link()
+		ada.htmx = false
+		ada.get("/admin/people").is(200, "alan@example.org", "Invited").lacks("/welcome/")
+
+		alan := s.browser()
+		alan.htmx = htmx
+		alan.get(link).is(200, "You are invited", "alan@example.org", `value="Alan"`)
+		alan.post(link, "name", "Alan Turing", "password", "short").is(422, "Use at least 8 characters", `value="Alan Turing"`).lacks("short\"")
+		alan.post(link, "name", "Alan Turing", "password", newPassword).to("/signin?ended=link")
+		if len(alan.cookies) != 0 {
+			t.Errorf("the link opened %v", alan.cookies)
+		}
+		alan.get("/signin?ended=link").is(200, "Your password is set.")
+		alan.get(link).is(404, "This link does not work")
+		alan.post(link, "name", "Eve", "password", newPassword).is(404, "This link does not work")
+		alan.htmx = false
+		alan.post("/signin", "email", "alan@example.org", "password", newPassword).to("/my")
+		alan.get("/my").is(200, "Alan Turing")
+		ada.get("/admin/people?q=alan+tur").is(200, "Alan Turing", "Active").lacks(`href="/admin/people/1"`)
+		ada.get("/admin/people?q=nobody").is(200, "Nobody matches.", `value="nobody"`)
+	})
+}
+
+func TestPasswordLink(t *testing.T) {
+	s := newSite(t)
+	s.add("ada@example.org", twofactor.Administrator)
+	id := s.add("mia@example.org", twofactor.Member)
+	ada := s.signedIn("ada@example.org")
+	mia, _, _ := s.enrolled("mia@example.org")
+	link := ada.post(path(id, "/link")).is(200, "Password link — shown ONCE", "signs nobody in").link()
+	ada.get(path(id, "")).is(200, "A password link is open until").lacks(link)
+	stranger := s.browser()
+	stranger.get(link).is(200, "Choose a new password", "mia@example.org").lacks("Your name")
+	stranger.post(link, "password", newPassword).to("/signin?ended=link")
+	mia.get("/my").to("/signin")
+	stranger.post("/signin", "email", "mia@example.org", "password", newPassword).to("/signin/two-factor")
+	ada.get(path(id, "")).is(200, "Enabled", "8 recovery codes left").lacks("link is open")
+
+	t.Run("a link from a day ago is over", func(t *testing.T) {
+		link := ada.post(path(id, "/link")).link()
+		s.pass(24 * time.Hour)
+		s.browser().get(link).is(404, "ask an administrator for a new link")
+	})
+	t.Run("guessing counts against the address", func(t *testing.T) {
+		b := s.browser()
+		b.address = "203.0.113.77:1"
+		for n := 0; ; n++ {
+			a := b.post("/welcome/guess", "password", newPassword)
+			if a.status == 429 {
+				if a.header.Get("Retry-After") == "" {
+					t.Error("no Retry-After")
+				}
+				break
+			}
+			if a.is(404); n > 60 {
+				t.Fatal("never refused")
+			}
+		}
+	})
+	if strings.Contains(s.log.String(), link) || strings.Contains(s.log.String(), strings.TrimPrefix(link, "/welcome/")) {
+		t.Error("the log holds the link")
+	}
+}
+
+func TestPersonPage(t *testing.T) {
+	s := newSite(t)
+	superID := s.add("sue@example.org", twofactor.SuperAdmin)
+	adminID := s.add("ada@example.org", twofactor.Administrator)
+	id := s.add("mia@example.org", twofactor.Member)
+	sue, ada := s.signedIn("sue@example.org"), s.signedIn("ada@example.org")
+
+	t.Run("tells and changes", func(t *testing.T) {
+		both(t, func(t *testing.T, htmx bool) {
+			ada.htmx = htmx
+			ada.get(path(id, "")).is(200, "Person of mia@example.org", "Not configured", "Never", "0 sessions")
+			ada.post(path(id, "/edit"), "name", "Mia M", "email", "mia@", "role", "member").is(422, `value="Mia M"`, `value="mia@"`, "Enter an e-mail address, like")
+			ada.post(path(id, "/edit"), "name", "Mia M", "email", "mia2@example.org", "role", "member").is(200, "The changes are saved.", "Mia M", "mia2@example.org")
+			ada.post(path(id, "/edit"), "name", "Person of mia@example.org", "email", "mia@example.org", "role", "member").is(200)
+			ada.post(path(id, "/edit"), "name", "Mia", "email", "sue@example.org", "role", "member").is(422, "Somebody has this e-mail address already.")
+			ada.post(path(id, "/edit"), "name", "Mia", "email", "mia@example.org", "role", "owner").is(422, "Choose one of the values offered.")
+		})
+		ada.htmx = false
+	})
+	t.Run("an administrator makes no admin", func(t *testing.T) {
+		ada.post(path(id, "/edit"), "name", "Mia", "email", "mia@example.org", "role", "administrator").is(403)
+		ada.get(path(id, "")).lacks(`value="administrator"`)
+	})
+	t.Run("an administrator changes no admin", func(t *testing.T) {
+		ada.get(path(superID, "")).is(200, "Only a Super-administrator changes admins.").lacks("Save changes", "Deactivate")
+		for _, verb := range []string{"/edit", "/deactivate", "/reactivate", "/sessions/end", "/link", "/two-factor/reset", "/unlock"} {
+			ada.post(path(superID, verb), "name", "X", "email", "x@example.org", "role", "member").is(403)
+		}
+	})
+	t.Run("nobody touches their own account here", func(t *testing.T) {
+		sue.get(path(superID, "")).is(200, "This is your own account.").lacks("Deactivate")
+		for _, verb := range []string{"/deactivate", "/reactivate", "/sessions/end", "/link", "/two-factor/reset", "/unlock"} {
+			sue.post(path(superID, verb)).is(422, "This is your own account.")
+		}
+		sue.post(path(superID, "/edit"), "name", "Sue", "email", "sue@example.org", "role", "member").is(422, "Nobody changes their own role.")
+		sue.post(path(superID, "/edit"), "name", "Sue Super", "email", "sue@example.org", "role", "super-administrator").is(200, "The changes are saved.", "Sue Super")
+	})
+	t.Run("a Super-administrator makes an admin and unmakes one", func(t *testing.T) {
+		sue.post(path(id, "/edit"), "name", "Mia", "email", "mia@example.org", "role", "it-administrator").is(200, "IT administrator")
+		sue.post(path(id, "/edit"), "name", "Mia", "email", "mia@example.org", "role", "member").is(200)
+		sue.post(path(adminID, "/sessions/end")).is(200, "All sessions have ended.")
+		ada.get("/my").to("/signin")
+	})
+	t.Run("there is nobody under another number", func(t *testing.T) {
+		for _, wrong := range []string{"0", "-1", "x", "4711", "99999999999999999999"} {
+			sue.get("/admin/people/" + wrong).is(404)
+			sue.post("/admin/people/"+wrong+"/edit", "name", "A", "email", "a@example.org", "role", "member").is(404)
+			sue.post("/admin/people/" + wrong + "/deactivate").is(404)
+		}
+	})
+}
+
+func TestDeactivating(t *testing.T) {
+	s := newSite(t)
+	s.add("ada@example.org", twofactor.Administrator)
+	id := s.add("mia@example.org", twofactor.Member)
+	ada, mia := s.signedIn("ada@example.org"), s.signedIn("mia@example.org")
+	ada.post(path(id, "/deactivate")).is(200, "The account is deactivated.", "Deactivated", "Reactivate")
+	mia.get("/my").to("/signin")
+	mia.post("/signin", "email", "mia@example.org", "password", dbtest.Password).is(422, "E-mail or password did not match.")
+	ada.post(path(id, "/link")).is(422, "This account is deactivated.")
+	ada.post(path(id, "/reactivate")).is(200, "The account is active again.")
+	mia.get("/my").to("/signin")
+	mia.post("/signin", "email", "mia@example.org", "password", dbtest.Password).to("/my")
+}
+
+// TestLostPhone is the way back in that an admin opens in the browser.
+func TestLostPhone(t *testing.T) {
+	s := newSite(t)
+	s.add("ada@example.org", twofactor.Administrator)
+	id := s.add("mia@example.org", twofactor.Member)
+	ada := s.signedIn("ada@example.org")
+	mia, _, _ := s.enrolled("mia@example.org")
+	ada.post(path(id, "/two-factor/reset")).is(200, "Two-factor is reset.", "Not configured")
+	ada.post(path(id, "/two-factor/reset")).is(422, "There is nothing to reset.")
+	mia.get("/my").to("/signin")
+	s.pass(time.Minute)
+	mia = s.signedIn("mia@example.org")
+	mia.get("/my").is(200, "Since your last sign-in", "Your two-factor authentication was reset by Person of ada@example.org")
+	mia.get("/my/profile").is(200, "Two-factor reset", "by Person of ada@example.org")
+	s.enrolled("mia@example.org")
+}
+
+func TestUnlockingOverTheWeb(t *testing.T) {
+	s := newSite(t)
+	s.add("ada@example.org", twofactor.Administrator)
+	id := s.add("mia@example.org", twofactor.Member)
+	ada, mia := s.signedIn("ada@example.org"), s.browser()
+	mia.address = "203.0.113.9:1"
+	for a := mia.post("/signin", "email", "mia@example.org", "password", "wrong"); a.status != 429; s.pass(time.Second) {
+		a = mia.post("/signin", "email", "mia@example.org", "password", "wrong")
+	}
+	ada.post(path(id, "/unlock")).is(200, "The account is unlocked.")
+	s.pass(10 * time.Second) // one place in the address's bucket
+	mia.post("/signin", "email", "mia@example.org", "password", dbtest.Password).to("/my")
+}
+
+func TestNotices(t *testing.T) {
+	s := newSite(t)
+	s.add("ada@example.org", twofactor.Administrator)
+	s.add("bob@example.org", twofactor.Administrator)
+	s.add("mia@example.org", twofactor.Member)
+	if err := s.store.SetPolicy(ctx, twofactor.Policy{Everyone: true}, db.Machine("root").Author(), s.now); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.store.SetPolicy(ctx, twofactor.Policy{}, db.Machine("root").Author(), s.now); err != nil {
+		t.Fatal(err)
+	}
+	ada, bob, mia := s.signedIn("ada@example.org"), s.signedIn("bob@example.org"), s.signedIn("mia@example.org")
+	mia.get("/my").is(200).lacks("on the machine")
+	bob.get("/my").is(200, "on the machine by root", "everyone on")
+	page := ada.get("/admin/people").is(200, "on the machine by root", "everyone off")
+	forms := regexp.MustCompile(`action="(/admin/notices/\d+/dismiss)"`).FindAllStringSubmatch(page.body, -1)
+	if len(forms) != 2 {
+		t.Fatalf("%d notices", len(forms))
+	}
+	mia.post(forms[0][1]).is(403)
+	for _, form := range forms {
+		ada.post(form[1]).to("/my")
+		ada.post(form[1]).to("/my") // a second click
+	}
+	bob.get("/my").is(200).lacks("on the machine")
+	ada.get("/admin/activity?event=sys_notice_dismissed").is(200, "Notice dismissed")
+}
+
+func TestSecuritySettings(t *testing.T) {
+	s := newSite(t)
+	s.add("ada@example.org", twofactor.Administrator)
+	s.add("mia@example.org", twofactor.Member)
+	ada := s.signedIn("ada@example.org")
+	page := ada.get("/admin/settings/security").is(200, "2 people would have to set it up first: Person of ada@example.org, Person of mia@example.org (never signed in).",
+		"1 person would have to set it up first: Person of ada@example.org.", "You are one of them", "No admin has a recovery code left.")
+	page.is(200, "/admin/settings/not-enrolled")
+	ada.get("/admin/settings/not-enrolled").is(200, "ada@example.org", "mia@example.org", "Never")
+
+	ada, _, _ = s.enrolled("ada@example.org")
+	ada.get("/admin/settings/security").is(200, "1 person would have to set it up first: Person of mia@example.org (never signed in).", "Nobody would be stopped now").
+		lacks("You are one of them", "No admin has a recovery code left.")
+	ada.get("/admin/settings/not-enrolled").is(200, "mia@example.org").lacks(`href="/admin/people/1"`)
+	table := ada.get("/admin/settings/not-enrolled.csv").is(200).table()
+	if want := [][]string{{"name", "email", "role", "last_sign_in"}, {"Person of mia@example.org", "mia@example.org", "member", ""}}; !slices.EqualFunc(table, want, slices.Equal[[]string]) {
+		t.Errorf("got %q", table)
+	}
+}
+
+// table reads CSV, as a script would.
+func (a answer) table() [][]string {
+	a.t.Helper()
+	if got := a.header.Get("Content-Type"); !strings.HasPrefix(got, "text/csv") {
+		a.t.Fatalf("Content-Type %q", got)
+	}
+	if got := a.header.Get("Content-Disposition"); !strings.HasPrefix(got, "attachment; filename=") {
+		a.t.Errorf("Content-Disposition %q", got)
+	}
+	rows, err := csv.NewReader(strings.NewReader(a.body)).ReadAll()
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return rows
+}
+
+func TestActivityPage(t *testing.T) {
+	s := newSite(t)
+	s.add("ada@example.org", twofactor.Administrator)
+	id := s.add("mia@example.org", twofactor.Member)
+	ada := s.signedIn("ada@example.org")
+	ada.post(path(id, "/edit"), "name", `=HYPERLINK("http://evil.example")`, "email", "mia@example.org", "role", "member").is(200)
+	s.browser().post("/signin", "email", "nobody@example.org", "password", "my other password").is(422)
+	s.pass(24 * time.Hour)
+	ada = s.signedIn("ada@example.org")
+
+	all := ada.get("/admin/activity").is(200, "authn_login_success", "Signed in with password", "test on the machine", "Unknown name", "Refused", "user_updated").lacks("nobody@example.org", "my other password")
+	if strings.Index(all.body, "18 Mar 2030") > strings.Index(all.body, "17 Mar 2030") {
+		t.Error("the newest does not come first")
+	}
+	for query, want := range map[string][]string{
+		"event=user_updated":                           {"<code>user_updated", "<code>authn_login"},
+		"person=mia@example.org":                       {"<code>user_updated", "<code>authn_login"},
+		"until=2030-03-17":                             {"17 Mar 2030", "18 Mar 2030"},
+		"from=2030-03-18":                              {"18 Mar 2030", "17 Mar 2030"},
+		"from=2030-03-18&until=2030-03-18":             {"18 Mar 2030", "17 Mar 2030"},
+		"event=user_created&person=mia%40example.org":  {"<code>user_created", "<code>user_updated"},
+		"event=user_deactivated":                       {"Nothing matches.", "<code>"},
+		"event=none":                                   {"Nothing matches.", "<code>"},
+		"after=rubbish&event=user_updated&from=&until": {"<code>user_updated", "<code>authn_login"},
+	} {
+		ada.get("/admin/activity?"+query).is(200, want[0]).lacks(want[1])
+	}
+	for query, want := range map[string]string{
+		"person=eve@example.org": "Nobody has this e-mail address.",
+		"from=yesterday":         "Enter a day like",
+		"until=2030-13-01":       "Enter a day like",
+	} {
+		_, typed, _ := strings.Cut(query, "=")
+		ada.get("/admin/activity?"+query).is(422, want, `value="`+typed+`"`)
+		ada.get("/admin/activity.csv?" + query).to("/admin/activity?" + strings.ReplaceAll(query, "@", "%40"))
+	}
+	table := ada.get("/admin/activity.csv?event=user_updated").is(200).table()
+	if len(table) != 2 || table[0][0] != "time" || table[1][1] != "user_updated" || table[1][4] != "ada@example.org" || table[1][6] != "mia@example.org" {
+		t.Fatalf("got %q", table)
+	}
+	if cell := table[1][5]; cell != `'=HYPERLINK("http://evil.example")` {
+		t.Errorf("a spreadsheet would take %s for a formula", cell)
+	}
+	if rows := ada.get("/admin/activity.csv?person=mia@example.org&after=1+1").table(); len(rows) != 3 {
+		t.Errorf("%d rows about Mia", len(rows))
+	}
+}
+
+func TestActivityByPages(t *testing.T) {
+	s := newSite(t)
+	s.add("ada@example.org", twofactor.Administrator)
+	id := s.add("mia@example.org", twofactor.Member)
+	ada := s.signedIn("ada@example.org")
+	for range db.PageSize + 5 {
+		ada.post(path(id, "/unlock")).is(200)
+	}
+	first := ada.get("/admin/activity?event=authn_login_unlock").is(200, "Next page").lacks("First page")
+	next := regexp.MustCompile(`rel="next" href="([^"]+)"`).FindStringSubmatch(first.body)
+	if next == nil {
+		t.Fatal("no next page")
+	}
+	second := ada.get(strings.ReplaceAll(next[1], "&amp;", "&")).is(200, "First page").lacks("Next page")
+	if n := strings.Count(second.body, "<code>authn_login_unlock"); n != 5 {
+		t.Errorf("%d rows on the second page", n)
+	}
+	if rows := ada.get("/admin/activity.csv?event=authn_login_unlock").table(); len(rows) != db.PageSize+6 {
+		t.Errorf("%d rows exported", len(rows))
+	}
+}
+
+// TestOwnPage is what everybody sees and does on My profile.
+func TestOwnPage(t *testing.T) {
+	s := newSite(t)
+	s.add("mia@example.org", twofactor.Member)
+	s.add("bob@example.org", twofactor.Member)
+	one := s.signedIn("mia@example.org")
+	s.pass(time.Minute)
+	two, three := s.signedIn("mia@example.org"), s.signedIn("mia@example.org")
+	bob := s.signedIn("bob@example.org")
+	page := one.get("/my/profile").is(200, "Firefox on Linux", "192.0.2.7", "This session", "End all others", "Recent activity", "Signed in with password")
+	handles := regexp.MustCompile(`name="session" value="([^"]+)"`).FindAllStringSubmatch(page.body, -1)
+	if len(handles) != 2 {
+		t.Fatalf("%d sessions can be ended", len(handles))
+	}
+	bob.post("/my/profile/sessions/end", "session", handles[0][1]).to("/my/profile?done=session") // not his: nothing happens
+	two.get("/my").is(200)
+	three.get("/my").is(200)
+	one.post("/my/profile/sessions/end", "session", handles[0][1]).to("/my/profile?done=session")
+	if (two.get("/my").status == 200) == (three.get("/my").status == 200) {
+		t.Error("not exactly one session has ended")
+	}
+	one.post("/my/profile/sessions/end", "others", "all").to("/my/profile?done=sessions")
+	two.get("/my").to("/signin")
+	three.get("/my").to("/signin")
+	bob.get("/my").is(200)
+	one.get("/my/profile").is(200, "Sessions ended (all others)").lacks("End all others")
+}

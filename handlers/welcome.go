@@ -1,0 +1,61 @@
+package handlers
+
+import (
+	"errors"
+	"net/http"
+
+	"gatehouse/db"
+	"gatehouse/views"
+)
+
+// showWelcome shows the page of a one-time link: an invitation or a new password.
+func (s *Server) showWelcome(v *visit) error {
+	token := v.r.PathValue("token")
+	link, err := s.store.Link(v.ctx(), token, v.client, v.now)
+	if err != nil {
+		return s.linkRefused(v, err)
+	}
+	return s.showWelcomeCard(v, http.StatusOK, views.Welcome{Token: token, Kind: link.Kind, Email: link.Email, Name: views.Field{Value: link.Name}})
+}
+
+func (s *Server) showWelcomeCard(v *visit, status int, card views.Welcome) error {
+	f, err := s.frame(v)
+	if err != nil {
+		return err
+	}
+	return s.show(v, status, views.WelcomeCard(card), views.WelcomePage(f, card))
+}
+
+// takeUpLink sets the password, and for an invitation the name. The sign-in
+// follows, second step included: a link signs nobody in.
+func (s *Server) takeUpLink(v *visit) error {
+	if err := v.form(); err != nil {
+		return err
+	}
+	token, name := v.r.PathValue("token"), v.r.PostFormValue("name")
+	link, err := s.store.TakeUpLink(v.ctx(), token, name, v.r.PostFormValue("password"), v.client, v.now)
+	if problems, ok := fieldProblems(err); ok {
+		return s.showWelcomeCard(v, http.StatusUnprocessableEntity, views.Welcome{Token: token, Kind: link.Kind, Email: link.Email,
+			Name: problems.field("name", name), Password: problems.field("password", "")})
+	}
+	if err != nil {
+		return s.linkRefused(v, err)
+	}
+	return s.goTo(v, "/signin?ended=link")
+}
+
+// linkRefused answers for a link that does not work, and for an address from
+// which too many were tried.
+func (s *Server) linkRefused(v *visit, err error) error {
+	switch {
+	case errors.Is(err, db.ErrNotFound):
+		s.showProblem(v, views.LinkOver())
+		return nil
+	case db.IsRefusal(err):
+		status := s.statusOf(v, err)
+		m := views.Refused(err, v.now)
+		s.showProblem(v, views.Problem{Status: status, Title: m.Text, Text: m.Advice, Action: "Go to the sign-in", Address: "/signin"})
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,79 @@
+package views
+
+import (
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Activity is the page /admin/activity.
+type Activity struct {
+	Person, From, Until Field // as typed
+	Event               string
+	Events              []string // that the filter offers
+	Filtered            bool
+	Rows                []ActivityRow
+	List                List
+	Export              string // the address of the same rows as CSV
+}
+
+// An ActivityRow is one row of it.
+type ActivityRow struct {
+	At      time.Time
+	Event   string // OWASP's name
+	Text    string
+	OK      bool
+	Actor   string // who; "" for a stranger
+	Subject string // about whom; ""
+	Address string
+}
+
+// activityOf is the address of what happened to somebody.
+func activityOf(email string) string {
+	return "/admin/activity?" + url.Values{"person": {email}}.Encode()
+}
+
+// eventOptions are the filter's events in words.
+func eventOptions(names []string) [][2]string {
+	out := [][2]string{{"", "Everything"}}
+	for _, name := range names {
+		text := events[name]
+		if text == "" {
+			text = name
+		}
+		out = append(out, [2]string{name, text})
+	}
+	return out
+}
+
+// who words an actor: a name, the machine's user, or a stranger.
+func who(actor string) string {
+	if user, machine := strings.CutPrefix(actor, "os:"); machine {
+		return user + " on the machine"
+	}
+	if hash, unknown := strings.CutPrefix(actor, "unknown:"); unknown {
+		return "Unknown name " + hash[:min(8, len(hash))]
+	}
+	if actor == "" {
+		return "—"
+	}
+	return actor
+}
+
+func orDash(text string) string {
+	if text == "" {
+		return "—"
+	}
+	return text
+}
+
+// FilterProblem words what is wrong with a field of the filter.
+func FilterProblem(field string) string {
+	if field == "person" {
+		return "Nobody has this e-mail address. Look it up on People."
+	}
+	return "Enter a day like 2026-11-23."
+}
+
+// exactTime gives an instant to the second, for the record.
+func exactTime(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04:05") }

@@ -1,0 +1,196 @@
+package views
+
+import (
+	"fmt"
+	"time"
+
+	"gatehouse/twofactor"
+)
+
+// A Person is a row of the list of people, and the head of a person's page.
+type Person struct {
+	ID           int64
+	Name         string
+	Email        string
+	Role         twofactor.Role
+	Active       bool
+	Invited      bool      // has not chosen a password yet
+	LastSignInAt time.Time // zero for never
+	ConfirmedAt  time.Time // of the factor; zero while it is not Enabled
+	CodesLeft    int
+}
+
+func (p Person) state() twofactor.State {
+	if p.ConfirmedAt.IsZero() {
+		return twofactor.NotConfigured
+	}
+	return twofactor.Enabled
+}
+
+// A List is where somebody is in a list that is shown in parts.
+type List struct {
+	First string // the address of the first part; "" when this is it
+	Next  string // the address of the next part; "" when this is the last
+}
+
+// People is the page /admin/people.
+type People struct {
+	Rows   []Person
+	List   List
+	Search string
+	Invite Invite
+	Link   OneTimeLink // of the invitation that was just made
+}
+
+// Invite is the form that invites somebody.
+type Invite struct {
+	Open              bool // something was wrong with what was typed
+	Name, Email, Role Field
+	Roles             []twofactor.Role // that the visitor may give
+}
+
+// A OneTimeLink is shown once. The zero OneTimeLink is none.
+type OneTimeLink struct {
+	URL    string
+	Kind   string // invitation or password
+	Name   string // for whom
+	EndsAt time.Time
+}
+
+// PersonPage's card: one person, and what an admin may do.
+type PersonDetail struct {
+	Person
+	AddedAt   time.Time
+	LinkKind  string // of the link that is open: invitation or password; ""
+	LinkUntil time.Time
+	Sessions  int
+
+	Own   bool             // it is the visitor's own account
+	May   bool             // the visitor's role may change it
+	Roles []twofactor.Role // that the visitor may give
+
+	Edit    Edit
+	Link    OneTimeLink
+	Success Message
+	Alert   Message
+}
+
+// Edit is the form with a person's name, address and role, as typed.
+type Edit struct {
+	Name, Email, Role Field
+}
+
+// NotEnrolled is the page /admin/settings/not-enrolled.
+type NotEnrolled struct {
+	Rows []Person
+	List List
+}
+
+// Welcome is the card of a one-time link. The password is never given back.
+type Welcome struct {
+	Token    string
+	Kind     string // invitation or password
+	Email    string
+	Name     Field // invitations only
+	Password Field
+	Alert    Message
+}
+
+func personAddress(id int64, verb string) string {
+	return fmt.Sprintf("/admin/people/%d", id) + verb
+}
+
+// personStatus says whether somebody can sign in.
+func personStatus(p Person) (colour, text string) {
+	switch {
+	case !p.Active:
+		return "rose", "Deactivated"
+	case p.Invited:
+		return "amber", "Invited"
+	}
+	return "emerald", "Active"
+}
+
+// lastSignIn says when somebody was here last.
+func lastSignIn(p Person) string {
+	if p.LastSignInAt.IsZero() {
+		return "Never"
+	}
+	return dateTime(p.LastSignInAt)
+}
+
+// roleOptions are the roles to choose from; the value stays among them.
+func roleOptions(roles []twofactor.Role, value string) [][2]string {
+	var out [][2]string
+	known := false
+	for _, r := range roles {
+		out = append(out, [2]string{string(r), roleName(r)})
+		known = known || string(r) == value
+	}
+	if !known && twofactor.Role(value).Known() {
+		out = append(out, [2]string{value, roleName(twofactor.Role(value))})
+	}
+	return out
+}
+
+// linkTitle and linkText tell what to do with a one-time link.
+func linkTitle(l OneTimeLink) string {
+	if l.Kind == "invitation" {
+		return "Invitation link — shown ONCE"
+	}
+	return "Password link — shown ONCE"
+}
+
+func linkText(l OneTimeLink) string {
+	text := "Give this link to " + l.Name + ". It works once, until " + dateTime(l.EndsAt) + "."
+	if l.Kind == "invitation" {
+		return text + " With it they choose their name and password; then they sign in."
+	}
+	return text + " With it they choose a new password; it changes nothing about their second step and signs nobody in."
+}
+
+// PersonDone words what was done to an account, by the verb of the action.
+func PersonDone(verb string) Message {
+	switch verb {
+	case "edit":
+		return Message{Text: "The changes are saved."}
+	case "deactivate":
+		return Message{Text: "The account is deactivated.", Advice: "Its sessions and one-time links have ended. Nothing is deleted."}
+	case "reactivate":
+		return Message{Text: "The account is active again.", Advice: "The password and the second step are as they were."}
+	case "sessions/end":
+		return Message{Text: "All sessions have ended."}
+	case "two-factor/reset":
+		return Message{Text: "Two-factor is reset.", Advice: "The sessions have ended. The next sign-in takes the password alone and tells of the reset; then two-factor can be set up anew."}
+	case "unlock":
+		return Message{Text: "The account is unlocked.", Advice: "Its wrong answers are forgotten; nobody has to wait."}
+	}
+	return Message{}
+}
+
+// PersonRefused words a rule that stands against a change, by the rule's name.
+func PersonRefused(rule string) Message {
+	switch rule {
+	case "own role":
+		return Message{Text: "Nobody changes their own role.", Advice: "Ask another Super-administrator."}
+	case "own account":
+		return Message{Text: "This is your own account.", Advice: "Change your password and two-factor on My profile, where your password is asked for."}
+	case "last super-administrator":
+		return Message{Text: "This is the last active Super-administrator.", Advice: "Make somebody else a Super-administrator first."}
+	case "inactive":
+		return Message{Text: "This account is deactivated.", Advice: "Reactivate it first; then make the link."}
+	case "not enabled":
+		return Message{Text: "Two-factor is not configured for this account.", Advice: "There is nothing to reset."}
+	}
+	return Message{Text: "That did not work.", Advice: "Reload the page and try again."}
+}
+
+// NoCodesLeft warns before a lever goes on.
+func NoCodesLeft() Message {
+	return Message{Text: "No admin has a recovery code left.", Advice: "If the last admin's phone is lost, only the command line on the server lets anybody back in. Make a new set of codes on My profile first."}
+}
+
+// LinkOver is the page of a one-time link that does not work any more.
+func LinkOver() Problem {
+	return Problem{Status: 404, Title: "This link does not work", Text: "One-time links work once, for a day, until a newer one is made. If you have used it already, sign in. Otherwise ask an administrator for a new link.", Action: "Go to the sign-in", Address: "/signin"}
+}
