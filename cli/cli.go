@@ -46,7 +46,7 @@ type Process struct {
 
 // commands is the command line, as kong reads it.
 type commands struct {
-	Data    string `help:"Directory of the workspace's data." default:"./data" env:"GATEHOUSE_DATA" placeholder:"DIR"`
+	Data    string `help:"Directory of the workspace's data, ./data unless named." default:"./data" env:"GATEHOUSE_DATA" placeholder:"DIR"`
 	KeyFile string `help:"The key file, when it is not gatehouse.key in the data directory." env:"GATEHOUSE_KEY_FILE" placeholder:"FILE"`
 
 	Serve     serveCommand     `cmd:"" default:"withargs" help:"Serve the workspace (the default)."`

@@ -133,7 +133,7 @@ func (c *checkCommand) Run(s *session) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(s.Stdout, "The database is whole, and all %d secrets open.\n", n)
+		fmt.Fprintf(s.Stdout, "The database is whole, and every sealed secret opens (%d).\n", n)
 		return nil
 	})
 }
@@ -151,7 +151,14 @@ func (c *keyRotate) Run(s *session) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(s.Stdout, "%d secrets are sealed under a new key. Copy the new key file to its safe-keeping; backups made before need the old one.\n", n)
+		fmt.Fprintf(s.Stdout, "Everything is sealed under a new key: %s. Copy the new key file to its safe-keeping; backups made before need the old one.\n", counted(n, "secret"))
 		return nil
 	})
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -117,11 +117,25 @@ type policyCommands struct {
 	Set  policySet  `cmd:"" help:"Turn the levers: the way back in when the policy locks everybody out."`
 }
 
-type policyShow struct{}
+type policyShow struct {
+	JSON bool `name:"json" help:"One JSON object, for scripts."`
+}
 
 // Run shows the two levers.
 func (c *policyShow) Run(s *session) error {
-	return s.with(func(store *db.Store) error { return s.printPolicy(store) })
+	return s.with(func(store *db.Store) error {
+		if !c.JSON {
+			return s.printPolicy(store)
+		}
+		w, err := store.Workspace(s.ctx)
+		if err != nil {
+			return err
+		}
+		return json.NewEncoder(s.Stdout).Encode(struct {
+			Everyone bool `json:"require_everyone"`
+			Admins   bool `json:"require_admins"`
+		}{w.Policy.Everyone, w.Policy.Admins})
+	})
 }
 
 func (s *session) printPolicy(store *db.Store) error {
