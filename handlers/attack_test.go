@@ -304,9 +304,11 @@ func TestClosed(t *testing.T) {
 // TestEveryWaitingSurface makes each place that checks a password wait.
 func TestEveryWaitingSurface(t *testing.T) {
 	for name, post := range map[string]func(b *browser, password string) answer{
-		"disabling":         func(b *browser, p string) answer { return b.post("/my/profile/two-factor/disable", "password", p) },
-		"regenerating":      func(b *browser, p string) answer { return b.post("/my/profile/two-factor/regenerate", "password", p) },
-		"changing password": func(b *browser, p string) answer { return b.post("/my/profile/password", "current_password", p, "new_password", "violet copper lantern") },
+		"disabling":    func(b *browser, p string) answer { return b.post("/my/profile/two-factor/disable", "password", p) },
+		"regenerating": func(b *browser, p string) answer { return b.post("/my/profile/two-factor/regenerate", "password", p) },
+		"changing password": func(b *browser, p string) answer {
+			return b.post("/my/profile/password", "current_password", p, "new_password", "violet copper lantern")
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t)

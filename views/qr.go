@@ -50,8 +50,8 @@ const qrLabel = "QR code that adds this account to an authenticator app"
 // (ISO/IEC 18004).
 const quietZone = 4
 
-// svgWriter draws a matrix as one path of dark runs on a light plate, so that
-// the image can be read in dark colour schemes too.
+// svgWriter draws a matrix as one line of dark dashes, a module thick, on a
+// light plate, so that the image can be read in dark colour schemes too.
 type svgWriter struct {
 	text strings.Builder
 }
@@ -61,16 +61,23 @@ func (w *svgWriter) Write(m qrcode.Matrix) error {
 	rows := m.Bitmap()
 	side := strconv.Itoa(len(rows) + 2*quietZone)
 	w.text.WriteString(`<svg class="qr" viewBox="0 0 ` + side + ` ` + side + `" role="img" aria-label="` + qrLabel +
-		`" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h` + side + `v` + side + `H0z"/><path fill="#000" d="`)
+		`" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h` + side + `v` + side + `H0z"/><path stroke="#000" d="`)
 	for y, row := range rows {
+		pen := -1 // where the run before ended; -1 at the start of a row
 		for x := 0; x < len(row); x++ {
 			start := x
 			for x < len(row) && row[x] {
 				x++
 			}
-			if run := x - start; run > 0 {
-				fmt.Fprintf(&w.text, "M%d %dh%dv1h-%dz", start+quietZone, y+quietZone, run, run)
+			if x == start {
+				continue
 			}
+			if pen < 0 {
+				fmt.Fprintf(&w.text, "M%d %d.5h%d", start+quietZone, y+quietZone, x-start)
+			} else {
+				fmt.Fprintf(&w.text, "m%d 0h%d", start-pen, x-start)
+			}
+			pen = x
 		}
 	}
 	w.text.WriteString(`"/></svg>`)
