@@ -1,0 +1,448 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// rounds is how often a crash test kills the program: GATEHOUSE_ROUNDS, or a
+// few. `task crash` runs hundreds.
+func rounds(t *testing.T) int {
+	t.Helper()
+	n, err := strconv.Atoi(os.Getenv("GATEHOUSE_ROUNDS"))
+	if err != nil || n < 1 {
+		return 6
+	}
+	return n
+}
+
+var fay = person{"Fay", "fay@example.org", "violet kettle harbour"}
+
+// client is a browser without a screen: cookies and forms.
+type client struct {
+	t    testing.TB
+	site *site
+	http *http.Client
+}
+
+func newClient(t testing.TB, s *site) *client {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &client{t, s, &http.Client{Jar: jar, Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+}
+
+// reply is a whole answer.
+type reply struct {
+	status   int
+	location string
+	body     string
+}
+
+func (c *client) do(method, path string, fields ...string) (reply, error) {
+	form := url.Values{}
+	for i := 0; i+1 < len(fields); i += 2 {
+		form.Add(fields[i], fields[i+1])
+	}
+	r, err := http.NewRequest(method, c.site.url+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		return reply{}, err
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	answer, err := c.http.Do(r)
+	if err != nil {
+		return reply{}, err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	return reply{answer.StatusCode, answer.Header.Get("Location"), string(body)}, err
+}
+
+// must sends a request and demands a status.
+func (c *client) must(status int, method, path string, fields ...string) reply {
+	c.t.Helper()
+	answer, err := c.do(method, path, fields...)
+	if err != nil || answer.status != status {
+		c.t.Fatalf("%s %s: status %d, %v; want %d\n%s", method, path, answer.status, err, status, answer.body)
+	}
+	return answer
+}
+
+func (c *client) signIn(p person) reply {
+	c.t.Helper()
+	return c.must(http.StatusSeeOther, "POST", "/signin", "email", p.email, "password", p.password)
+}
+
+// enable mints a secret and gives the app that holds it.
+func (c *client) enable() *phone {
+	c.t.Helper()
+	m := regexp.MustCompile(`id="secret"[^>]*>([A-Z2-7 ]+)<`).FindStringSubmatch(c.must(200, "POST", "/my/profile/two-factor/enable").body)
+	if m == nil {
+		c.t.Fatal("no secret on the card")
+	}
+	return newPhone(c.t, m[1])
+}
+
+var codeOnPage = regexp.MustCompile(`[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}`)
+
+// standing is a person's line of `two-factor status --json`.
+type standing struct {
+	Email     string `json:"email"`
+	TwoFactor bool   `json:"two_factor"`
+	CodesLeft int    `json:"recovery_codes_left"`
+}
+
+func (s *site) standing(email string) standing {
+	s.t.Helper()
+	for line := range strings.Lines(s.run("", "two-factor", "status", "--json")) {
+		var one standing
+		if err := json.Unmarshal([]byte(line), &one); err != nil {
+			s.t.Fatal(err)
+		}
+		if one.Email == email {
+			return one
+		}
+	}
+	s.t.Fatalf("nobody is called %s", email)
+	return standing{}
+}
+
+// kill ends the server as a power cut would end it for the program.
+func (s *site) kill() {
+	s.t.Helper()
+	if err := s.server.Process.Kill(); err != nil {
+		s.t.Fatal(err)
+	}
+	<-s.ended
+}
+
+// killDuring sends a request and kills the server at a random moment of it. It
+// gives the answer, and whether there was one.
+func (c *client) killDuring(window time.Duration, path string, fields ...string) (reply, bool) {
+	c.t.Helper()
+	moment := time.After(rand.N(window))
+	type outcome struct {
+		reply
+		err error
+	}
+	answered := make(chan outcome, 1)
+	go func() {
+		answer, err := c.do("POST", path, fields...)
+		answered <- outcome{answer, err}
+	}()
+	<-moment
+	c.site.kill()
+	got := <-answered
+	return got.reply, got.err == nil
+}
+
+// TestKilledWhileConfirming kills the program around Confirm: what was answered
+// is there afterwards, and never half of it.
+func TestKilledWhileConfirming(t *testing.T) {
+	s := startSite(t)
+	s.addPerson(fay, "member")
+	c := newClient(t, s)
+	enabled := 0
+	for round := range rounds(t) {
+		c.signIn(fay)
+		p := c.enable()
+		answer, answered := c.killDuring(700*time.Millisecond, "/my/profile/two-factor/confirm", "code", p.current())
+		s.run("", "check")
+		is := s.standing(fay.email)
+		if answered && answer.status == 200 && !is.TwoFactor {
+			t.Fatalf("round %d: an answered confirmation is gone", round)
+		}
+		if is.TwoFactor != (is.CodesLeft == 8) || !is.TwoFactor && is.CodesLeft != 0 {
+			t.Fatalf("round %d: half a confirmation: %+v", round, is)
+		}
+		s.start()
+		if is.TwoFactor {
+			enabled++
+			if answer := c.signIn(fay); answer.location != "/signin/two-factor" {
+				t.Fatalf("round %d: the sign-in leads to %s", round, answer.location)
+			}
+			if answered {
+				code := codeOnPage.FindString(answer.body)
+				c.must(http.StatusSeeOther, "POST", "/signin/two-factor/recovery", "recovery_code", code)
+			}
+			s.run("", "two-factor", "reset", fay.email)
+		}
+	}
+	t.Logf("%d of %d confirmations were done before the end", enabled, rounds(t))
+}
+
+// TestKilledWhileRedeeming kills the program around the use of a recovery code:
+// a code that signed somebody in never comes back.
+func TestKilledWhileRedeeming(t *testing.T) {
+	s := startSite(t)
+	s.addPerson(fay, "member")
+	c := newClient(t, s)
+	var codes []string
+	used := 0
+	for round := range rounds(t) {
+		if len(codes) == 0 {
+			if s.standing(fay.email).TwoFactor {
+				s.run("", "two-factor", "reset", fay.email)
+			}
+			c.signIn(fay)
+			p := c.enable()
+			codes = codeOnPage.FindAllString(c.must(200, "POST", "/my/profile/two-factor/confirm", "code", p.current()).body, 8)
+		}
+		before := s.standing(fay.email).CodesLeft
+		c.signIn(fay)
+		code := codes[0]
+		codes = codes[1:]
+		answer, answered := c.killDuring(200*time.Millisecond, "/signin/two-factor/recovery", "recovery_code", code)
+		s.run("", "check")
+		after := s.standing(fay.email).CodesLeft
+		gone := before - after
+		if gone != 0 && gone != 1 || answered && answer.status == http.StatusSeeOther && gone != 1 {
+			t.Fatalf("round %d: %d codes before, %d after; answered %v with %d", round, before, after, answered, answer.status)
+		}
+		s.start()
+		s.run("", "user", "unlock", fay.email)
+		if answered && answer.location == "/my" {
+			c.must(200, "GET", "/my") // the session that was answered stands
+		}
+		c.signIn(fay)
+		want := http.StatusSeeOther
+		if gone == 1 {
+			used++
+			want = http.StatusUnprocessableEntity
+		}
+		c.must(want, "POST", "/signin/two-factor/recovery", "recovery_code", code)
+	}
+	t.Logf("%d of %d codes were used before the end", used, rounds(t))
+}
+
+// TestCountsOutlastAKill guesses, kills, and is still made to wait.
+func TestCountsOutlastAKill(t *testing.T) {
+	s := startSite(t)
+	s.addPerson(fay, "member")
+	for range 14 {
+		if answer, err := newClient(t, s).do("POST", "/signin", "email", fay.email, "password", "wrong horse"); err != nil || answer.status == http.StatusSeeOther {
+			t.Fatalf("%+v, %v", answer, err)
+		}
+	}
+	for i := range 20 { // to the end of the address's bucket
+		_, _ = newClient(t, s).do("POST", "/signin", "email", fmt.Sprintf("p%d@example.org", i), "password", "wrong horse")
+	}
+	s.kill()
+	s.start()
+	newClient(t, s).must(http.StatusTooManyRequests, "POST", "/signin", "email", fay.email, "password", fay.password)
+}
+
+// TestDiskFull takes the right to write from the running program, and gives it
+// back: nobody comes in meanwhile, health says so, and no restart is needed.
+func TestDiskFull(t *testing.T) {
+	prlimit := tool(t, "prlimit", "util-linux")
+	s := startSite(t)
+	s.addPerson(fay, "member")
+	c := newClient(t, s)
+	c.signIn(fay)
+	p := c.enable()
+	limit := func(to string) {
+		t.Helper()
+		out, err := exec.Command(prlimit, "--pid", strconv.Itoa(s.server.Process.Pid), "--fsize="+to+":").CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	limit("0")
+	if err := poll(patience, func() error { return s.unhealthy() }); err != nil {
+		t.Error(err)
+	}
+	stranger := newClient(t, s)
+	stranger.must(http.StatusServiceUnavailable, "POST", "/signin", "email", fay.email, "password", fay.password)
+	c.must(http.StatusServiceUnavailable, "POST", "/my/profile/two-factor/confirm", "code", p.current())
+	limit("unlimited")
+	if err := poll(patience, s.healthy); err != nil {
+		t.Fatal(err)
+	}
+	if is := s.standing(fay.email); is.TwoFactor {
+		t.Error("a confirmation that was refused was done")
+	}
+	c.must(200, "POST", "/my/profile/two-factor/confirm", "code", p.current())
+	if answer := stranger.signIn(fay); answer.location != "/signin/two-factor" {
+		t.Errorf("the sign-in leads to %s", answer.location)
+	}
+	s.run("", "check")
+}
+
+// unhealthy is nil when the program says on /healthz that it cannot serve.
+func (s *site) unhealthy() error {
+	err := s.healthy()
+	if err == nil {
+		return errors.New("/healthz says ok")
+	}
+	if !strings.Contains(err.Error(), "503") {
+		return err
+	}
+	return nil
+}
+
+// TestReadOnlyAndFullFileSystem does it with a file system of its own, where it
+// may mount one.
+func TestReadOnlyAndFullFileSystem(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=3m"); err != nil {
+		t.Skipf("cannot mount a file system here: %v", err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+	s := &site{t: t, url: "http://" + freeAddress(t), data: filepath.Join(dir, "data")}
+	s.start()
+	t.Cleanup(s.stop)
+	s.addPerson(fay, "member")
+	c := newClient(t, s)
+
+	for name, spoil := range map[string]func() (mend func() error, err error){
+		"full": func() (func() error, error) {
+			filler := filepath.Join(dir, "filler")
+			f, err := os.Create(filler)
+			if err != nil {
+				return nil, err
+			}
+			for err == nil {
+				_, err = f.Write(bytes.Repeat([]byte{1}, 512))
+			}
+			return func() error { return os.Remove(filler) }, f.Close()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			mend, err := spoil()
+			if err != nil {
+				t.Fatal(err)
+			}
+			// What is there of the -wal is used up before anything fails.
+			err = poll(patience, func() error {
+				answer, err := c.do("POST", "/signin", "email", fay.email, "password", fay.password)
+				if err != nil {
+					return err
+				}
+				if answer.status != http.StatusServiceUnavailable {
+					return fmt.Errorf("the sign-in gives %d", answer.status)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			if err := mend(); err != nil {
+				t.Fatal(err)
+			}
+			if err := poll(patience, s.healthy); err != nil {
+				t.Fatal(err)
+			}
+			c.signIn(fay)
+			s.run("", "check")
+		})
+	}
+}
+
+// TestTermUnderLoad asks the program to end while many people use it: it ends
+// well, leaves one whole file, and every answered change is in it.
+func TestTermUnderLoad(t *testing.T) {
+	s := startSite(t)
+	s.addPerson(fay, "member")
+	root := person{"Root", "root@example.org", "violet kettle harbour"}
+	s.addPerson(root, "super-administrator")
+	c := newClient(t, s)
+	c.signIn(root)
+	var mu sync.Mutex
+	last := ""
+	stop, cancel := context.WithCancel(context.Background())
+	var load sync.WaitGroup
+	for i := range 12 {
+		load.Go(func() {
+			for n := 0; stop.Err() == nil; n++ {
+				if i == 0 {
+					name := fmt.Sprintf("Acme %d", n)
+					if answer, err := c.do("POST", "/admin/settings/general", "workspace", name); err == nil && answer.status == 200 {
+						mu.Lock()
+						last = name
+						mu.Unlock()
+					}
+					continue
+				}
+				_, _ = newClient(t, s).do("GET", "/signin")
+			}
+		})
+	}
+	err := poll(patience, func() error {
+		mu.Lock()
+		defer mu.Unlock()
+		if last == "" {
+			return errors.New("nothing was answered yet")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.stop()
+	cancel()
+	load.Wait()
+	if _, err := os.Stat(filepath.Join(s.data, "gatehouse.db-wal")); !os.IsNotExist(err) {
+		t.Errorf("the -wal was not written back: %v", err)
+	}
+	s.start()
+	s.run("", "check")
+	if page := c.must(200, "GET", "/my").body; !strings.Contains(page, last) {
+		t.Errorf("the name %q was answered and is gone", last)
+	}
+}
+
+// TestManySlowConnections holds 500 connections whose forms never come to an
+// end: others are served all the same.
+func TestManySlowConnections(t *testing.T) {
+	s := startSite(t)
+	s.addPerson(fay, "member")
+	for range 500 {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := io.WriteString(conn, "POST /signin HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 65000\r\n\r\nemail="); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.healthy(); err != nil {
+		t.Error(err)
+	}
+	if answer := newClient(t, s).signIn(fay); answer.location != "/my" {
+		t.Errorf("the sign-in leads to %s", answer.location)
+	}
+}
+
+func TestLargeBodies(t *testing.T) {
+	s := startSite(t)
+	s.addPerson(fay, "member")
+	c := newClient(t, s)
+	c.must(http.StatusUnprocessableEntity, "POST", "/signin", "email", fay.email, "password", strings.Repeat("x", 60<<10))
+	c.must(http.StatusRequestEntityTooLarge, "POST", "/signin", "email", fay.email, "password", strings.Repeat("x", 64<<10))
+	if err := s.healthy(); err != nil {
+		t.Error(err)
+	}
+}
