@@ -213,7 +213,7 @@ func TestKilledWhileRedeeming(t *testing.T) {
 		c.signIn(fay)
 		code := codes[0]
 		codes = codes[1:]
-		answer, answered := c.killDuring(200*time.Millisecond, "/signin/two-factor/recovery", "recovery_code", code)
+		answer, answered := c.killDuring(80*time.Millisecond, "/signin/two-factor/recovery", "recovery_code", code)
 		s.run("", "check")
 		after := s.standing(fay.email).CodesLeft
 		gone := before - after
