@@ -30,7 +30,15 @@ import (
 // newSiteIn is newSite over a directory that the test looks into.
 func newSiteIn(t *testing.T, dir string) *site {
 	t.Helper()
-	s := &site{t: t, store: dbtest.OpenIn(t, dir), now: dbtest.Start}
+	s := openSite(t, dbtest.OpenIn(t, dir))
+	s.t = t
+	return s
+}
+
+// openSite is a server over a store.
+func openSite(t testing.TB, store *db.Store) *site {
+	t.Helper()
+	s := &site{store: store, now: dbtest.Start}
 	var err error
 	if s.server, err = handlers.New(handlers.Config{Store: s.store, Static: staticFiles(), Log: slog.New(slog.NewTextHandler(&s.log, nil)), Now: func() time.Time { return s.now }}); err != nil {
 		t.Fatal(err)
