@@ -260,7 +260,7 @@ func (s *Store) TwoFactor(ctx context.Context, v Visitor) (twofactor.Enrollment,
 // While Enabled it changes nothing and refuses with ErrAlreadyEnabled.
 func (s *Store) EnableTwoFactor(ctx context.Context, v Visitor, now time.Time) (twofactor.Enrollment, error) {
 	secret := twofactor.NewSecret()
-	return s.updateEnrollment(ctx, v, now, func(t *tx, r *record) error {
+	return s.updateEnrollment(ctx, v, func(t *tx, r *record) error {
 		return s.change(t, r, now, func(e *twofactor.Enrollment) error { return e.Enable(secret, now, s.times.PendingTTL) })
 	})
 }
@@ -275,7 +275,7 @@ func (s *Store) DiscardPending(ctx context.Context, v Visitor) error {
 
 // updateEnrollment runs one change of the visitor's own enrolment and gives
 // what became of it, after a refusal too.
-func (s *Store) updateEnrollment(ctx context.Context, v Visitor, now time.Time, change func(*tx, *record) error) (twofactor.Enrollment, error) {
+func (s *Store) updateEnrollment(ctx context.Context, v Visitor, change func(*tx, *record) error) (twofactor.Enrollment, error) {
 	var out twofactor.Enrollment
 	err := s.writer.write(ctx, func(t *tx) error {
 		if err := t.stillSignedIn(v); err != nil {
@@ -318,7 +318,7 @@ func (s *Store) ConfirmTwoFactor(ctx context.Context, v Visitor, typed string, c
 		}
 	}
 	var out Renewal
-	e, err := s.updateEnrollment(ctx, v, now, func(t *tx, r *record) error {
+	e, err := s.updateEnrollment(ctx, v, func(t *tx, r *record) error {
 		r.codes = hashed
 		err := s.change(t, r, now, func(e *twofactor.Enrollment) error { return e.Confirm(typed, sheet, now) })
 		if wrong, ok := errors.AsType[twofactor.WrongCode](err); ok {
@@ -372,7 +372,7 @@ func (s *Store) RegenerateRecoveryCodes(ctx context.Context, v Visitor, c Client
 		return before, Renewal{}, err
 	}
 	var out Renewal
-	e, err := s.updateEnrollment(ctx, v, now, func(t *tx, r *record) error {
+	e, err := s.updateEnrollment(ctx, v, func(t *tx, r *record) error {
 		r.codes = hashed
 		err := s.change(t, r, now, func(e *twofactor.Enrollment) error { return e.Regenerate(sheet) })
 		if err != nil {
@@ -397,7 +397,7 @@ func (s *Store) DisableTwoFactor(ctx context.Context, v Visitor, password string
 		return twofactor.Enrollment{}, Renewal{}, err
 	}
 	var out Renewal
-	e, err := s.updateEnrollment(ctx, v, now, func(t *tx, r *record) error {
+	e, err := s.updateEnrollment(ctx, v, func(t *tx, r *record) error {
 		if err := t.samePassword(v.Person.ID, hash); err != nil {
 			return err
 		}

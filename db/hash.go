@@ -114,7 +114,7 @@ func (s *Store) verifyPassword(ctx context.Context, typed, stored string) (ok, o
 	if err != nil {
 		return false, false, fmt.Errorf("reading a password's hash: %w", err)
 	}
-	if version != argon2.Version || t == 0 || p == 0 || m > 1<<20 || len(want) < 16 {
+	if version != argon2.Version || t == 0 || p == 0 || m > 1<<20 || len(want) < 16 || len(want) > 1024 {
 		return false, false, fmt.Errorf("a password's parameters are out of range")
 	}
 	normal := normalize(typed)

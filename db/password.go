@@ -109,9 +109,8 @@ func letters(text string) string {
 // with digits and signs around it.
 func isCommon(password string) bool {
 	lower := strings.ToLower(password)
-	runes := []rune(lower)
 	distinct := map[rune]bool{}
-	for _, r := range runes {
+	for _, r := range lower {
 		distinct[r] = true
 	}
 	if len(distinct) < 3 {

@@ -348,9 +348,9 @@ func (w *writer) connect(ctx context.Context) error {
 }
 
 // disconnect drops the connection and what was prepared on it.
-func (w *writer) disconnect() error {
+func (w *writer) disconnect() {
 	if w.conn == nil {
-		return nil
+		return
 	}
 	for _, stmt := range w.stmts {
 		_ = stmt.Close()
@@ -359,13 +359,13 @@ func (w *writer) disconnect() error {
 	w.conn, w.stmts = nil, nil
 	_ = conn.Raw(func(any) error { return driver.ErrBadConn })
 	_ = conn.Close()
-	return nil
 }
 
 func (w *writer) close() error {
 	w.turn <- struct{}{}
 	defer func() { <-w.turn }()
-	return errors.Join(w.disconnect(), w.db.Close())
+	w.disconnect()
+	return w.db.Close()
 }
 
 // writeTimeout bounds the wait for the turn to write, and the work itself.
@@ -394,13 +394,13 @@ func (w *writer) writeWithin(caller context.Context, limit time.Duration, do fun
 	}
 	t := &tx{ctx: ctx, w: w}
 	if _, err := t.exec(`BEGIN IMMEDIATE`); err != nil {
-		_ = w.disconnect()
+		w.disconnect()
 		return fmt.Errorf("beginning: %w", err)
 	}
 	ended := false
 	defer func() {
 		if !ended { // do has panicked: its transaction must not become the next one's beginning
-			_ = w.disconnect()
+			w.disconnect()
 		}
 	}()
 	result := do(t)
@@ -413,7 +413,7 @@ func (w *writer) writeWithin(caller context.Context, limit time.Duration, do fun
 		result = fmt.Errorf("committing: %w", err)
 	}
 	if _, err := t.exec(`ROLLBACK`); err != nil {
-		_ = w.disconnect() // SQLite rolled back by itself, or the connection is beyond help
+		w.disconnect() // SQLite rolled back by itself, or the connection is beyond help
 	}
 	return result
 }
