@@ -2,11 +2,15 @@
 # Installs what the browser tests need, or says what is missing.
 set -eu
 
+PATH="$PATH:/usr/sbin" # nginx is there
 missing=""
 need() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
 need chromium chromium
 need zbarimg zbar-tools
 need oathtool oathtool
+need sqlite3 sqlite3
+need nginx nginx-light
+need caddy caddy
 need java default-jre-headless
 need npm npm
 
