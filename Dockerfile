@@ -1,0 +1,18 @@
+# docker build -t gatehouse . && docker run -p 127.0.0.1:8080:8080 -v gatehouse:/data -e GATEHOUSE_BASE_URL=https://portal.example.org gatehouse
+FROM golang:1.26 AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w" -o /gatehouse . && mkdir -m 0700 /data
+
+FROM scratch
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=build /gatehouse /gatehouse
+COPY --from=build --chown=65532:65532 /data /data
+USER 65532:65532
+VOLUME /data
+ENV GATEHOUSE_DATA=/data GATEHOUSE_LISTEN=:8080
+EXPOSE 8080
+ENTRYPOINT ["/gatehouse"]
+CMD ["serve"]
