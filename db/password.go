@@ -3,15 +3,17 @@ package db
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
 
-// The length of a password in bytes after normalising (NIST SP 800-63B-4
-// section 3.1.1.2: at least eight characters, no rules of composition).
+// The length of a password after normalising (NIST SP 800-63B-4 section
+// 3.1.1.2: at least eight characters, each code point one, and no rules of
+// composition).
 const (
-	PasswordMin = 8
-	PasswordMax = 1024
+	PasswordMin = 8    // in characters
+	PasswordMax = 1024 // in bytes
 )
 
 // A FieldError refuses what was typed into one field of a form. Problem names
@@ -58,7 +60,7 @@ func NewPassword(field, typed string, context ...string) (Password, error) {
 	switch {
 	case len(normal) == 0:
 		return Password{}, FieldError{field, Missing}
-	case len(normal) < PasswordMin:
+	case utf8.RuneCount(normal) < PasswordMin:
 		return Password{}, FieldError{field, TooShort}
 	case len(normal) > PasswordMax:
 		return Password{}, FieldError{field, TooLong}
