@@ -289,7 +289,7 @@ func TestRetryAfterIsRoundedUp(t *testing.T) {
 	for range 20 {
 		s.browser().post("/signin", "email", "nobody@example.org", "password", "x")
 	}
-	s.pass(400 * time.Millisecond)
+	s.pass(600 * time.Millisecond)
 	a := s.browser().post("/signin", "email", "someone@example.org", "password", "x").is(429)
 	if got := a.header.Get("Retry-After"); got != "15" {
 		t.Fatalf("Retry-After %s, want 15", got)
