@@ -122,7 +122,7 @@ func (s *Server) oneTimeLink(v *visit, token, kind, name string) views.OneTimeLi
 
 // showPerson shows one person's page.
 func (s *Server) showPerson(v *visit) error {
-	return s.showPersonCards(v, http.StatusOK, views.PersonDetail{})
+	return s.showPersonCards(v, http.StatusOK, views.PersonDetail{Success: views.PersonDone(v.r.FormValue("done"))})
 }
 
 // showPersonCards shows the person that the address is about, as they are now.
@@ -182,7 +182,16 @@ func (s *Server) editPerson(v *visit) error {
 			return err // the page's surround shows the new name
 		}
 	}
-	return s.showPersonCards(v, http.StatusOK, views.PersonDetail{Success: views.PersonDone("edit")})
+	return s.changed(v, "edit")
+}
+
+// changed shows somebody after a change. Without htmx the browser is sent on to
+// their page, so that loading it again does not make the change again.
+func (s *Server) changed(v *visit, verb string) error {
+	if v.htmx() {
+		return s.showPersonCards(v, http.StatusOK, views.PersonDetail{Success: views.PersonDone(verb)})
+	}
+	return s.goTo(v, "/admin/people/"+v.r.PathValue("id")+"?"+url.Values{"done": {verb}}.Encode())
 }
 
 // brokenRule names the rule that stands against a change to an account, or "".
@@ -219,7 +228,7 @@ func (s *Server) change(v *visit, verb string, do func(id int64, by db.Author) e
 	if err != nil {
 		return err
 	}
-	return s.showPersonCards(v, http.StatusOK, views.PersonDetail{Success: views.PersonDone(verb)})
+	return s.changed(v, verb)
 }
 
 // deactivatePerson ends somebody's access.

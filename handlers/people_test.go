@@ -29,6 +29,16 @@ func (a answer) link() string {
 // path is the page of somebody's.
 func path(id int64, verb string) string { return fmt.Sprintf("/admin/people/%d%s", id, verb) }
 
+// act sends a form and follows where it leads.
+func (b *browser) act(path string, fields ...string) answer {
+	b.site.t.Helper()
+	a := b.post(path, fields...)
+	if a.status == 303 {
+		return b.get(a.header.Get("Location"))
+	}
+	return a
+}
+
 func TestInvitation(t *testing.T) {
 	both(t, func(t *testing.T, htmx bool) {
 		s := newSite(t)
@@ -70,7 +80,7 @@ func TestPasswordLink(t *testing.T) {
 	id := s.add("mia@example.org", twofactor.Member)
 	ada := s.signedIn("ada@example.org")
 	mia, _, _ := s.enrolled("mia@example.org")
-	link := ada.post(path(id, "/link")).is(200, "Password link — shown ONCE", "signs nobody in").link()
+	link := ada.act(path(id, "/link")).is(200, "Password link — shown ONCE", "signs nobody in").link()
 	ada.get(path(id, "")).is(200, "A password link is open until").lacks(link)
 	stranger := s.browser()
 	stranger.get(link).is(200, "Choose a new password", "mia@example.org").lacks("Your name")
@@ -80,7 +90,7 @@ func TestPasswordLink(t *testing.T) {
 	ada.get(path(id, "")).is(200, "Enabled", "8 recovery codes left").lacks("link is open")
 
 	t.Run("a link from a day ago is over", func(t *testing.T) {
-		link := ada.post(path(id, "/link")).link()
+		link := ada.act(path(id, "/link")).link()
 		s.pass(24 * time.Hour)
 		s.browser().get(link).is(404, "ask an administrator for a new link")
 	})
@@ -116,36 +126,36 @@ func TestPersonPage(t *testing.T) {
 		both(t, func(t *testing.T, htmx bool) {
 			ada.htmx = htmx
 			ada.get(path(id, "")).is(200, "Person of mia@example.org", "Not configured", "Never", "0 sessions")
-			ada.post(path(id, "/edit"), "name", "Mia M", "email", "mia@", "role", "member").is(422, `value="Mia M"`, `value="mia@"`, "Enter an e-mail address, like")
-			ada.post(path(id, "/edit"), "name", "Mia M", "email", "mia2@example.org", "role", "member").is(200, "The changes are saved.", "Mia M", "mia2@example.org")
-			ada.post(path(id, "/edit"), "name", "Person of mia@example.org", "email", "mia@example.org", "role", "member").is(200)
-			ada.post(path(id, "/edit"), "name", "Mia", "email", "sue@example.org", "role", "member").is(422, "Somebody has this e-mail address already.")
-			ada.post(path(id, "/edit"), "name", "Mia", "email", "mia@example.org", "role", "owner").is(422, "Choose one of the values offered.")
+			ada.act(path(id, "/edit"), "name", "Mia M", "email", "mia@", "role", "member").is(422, `value="Mia M"`, `value="mia@"`, "Enter an e-mail address, like")
+			ada.act(path(id, "/edit"), "name", "Mia M", "email", "mia2@example.org", "role", "member").is(200, "The changes are saved.", "Mia M", "mia2@example.org")
+			ada.act(path(id, "/edit"), "name", "Person of mia@example.org", "email", "mia@example.org", "role", "member").is(200)
+			ada.act(path(id, "/edit"), "name", "Mia", "email", "sue@example.org", "role", "member").is(422, "Somebody has this e-mail address already.")
+			ada.act(path(id, "/edit"), "name", "Mia", "email", "mia@example.org", "role", "owner").is(422, "Choose one of the values offered.")
 		})
 		ada.htmx = false
 	})
 	t.Run("an administrator makes no admin", func(t *testing.T) {
-		ada.post(path(id, "/edit"), "name", "Mia", "email", "mia@example.org", "role", "administrator").is(403)
+		ada.act(path(id, "/edit"), "name", "Mia", "email", "mia@example.org", "role", "administrator").is(403)
 		ada.get(path(id, "")).lacks(`value="administrator"`)
 	})
 	t.Run("an administrator changes no admin", func(t *testing.T) {
 		ada.get(path(superID, "")).is(200, "Only a Super-administrator changes admins.").lacks("Save changes", "Deactivate")
 		for _, verb := range []string{"/edit", "/deactivate", "/reactivate", "/sessions/end", "/link", "/two-factor/reset", "/unlock"} {
-			ada.post(path(superID, verb), "name", "X", "email", "x@example.org", "role", "member").is(403)
+			ada.act(path(superID, verb), "name", "X", "email", "x@example.org", "role", "member").is(403)
 		}
 	})
 	t.Run("nobody touches their own account here", func(t *testing.T) {
 		sue.get(path(superID, "")).is(200, "This is your own account.").lacks("Deactivate")
 		for _, verb := range []string{"/deactivate", "/reactivate", "/sessions/end", "/link", "/two-factor/reset", "/unlock"} {
-			sue.post(path(superID, verb)).is(422, "This is your own account.")
+			sue.act(path(superID, verb)).is(422, "This is your own account.")
 		}
-		sue.post(path(superID, "/edit"), "name", "Sue", "email", "sue@example.org", "role", "member").is(422, "Nobody changes their own role.")
-		sue.post(path(superID, "/edit"), "name", "Sue Super", "email", "sue@example.org", "role", "super-administrator").is(200, "The changes are saved.", "Sue Super")
+		sue.act(path(superID, "/edit"), "name", "Sue", "email", "sue@example.org", "role", "member").is(422, "Nobody changes their own role.")
+		sue.act(path(superID, "/edit"), "name", "Sue Super", "email", "sue@example.org", "role", "super-administrator").is(200, "The changes are saved.", "Sue Super")
 	})
 	t.Run("a Super-administrator makes an admin and unmakes one", func(t *testing.T) {
-		sue.post(path(id, "/edit"), "name", "Mia", "email", "mia@example.org", "role", "it-administrator").is(200, "IT administrator")
-		sue.post(path(id, "/edit"), "name", "Mia", "email", "mia@example.org", "role", "member").is(200)
-		sue.post(path(adminID, "/sessions/end")).is(200, "All sessions have ended.")
+		sue.act(path(id, "/edit"), "name", "Mia", "email", "mia@example.org", "role", "it-administrator").is(200, "IT administrator")
+		sue.act(path(id, "/edit"), "name", "Mia", "email", "mia@example.org", "role", "member").is(200)
+		sue.act(path(adminID, "/sessions/end")).is(200, "All sessions have ended.")
 		ada.get("/my").to("/signin")
 	})
 	t.Run("there is nobody under another number", func(t *testing.T) {
@@ -162,11 +172,11 @@ func TestDeactivating(t *testing.T) {
 	s.add("ada@example.org", twofactor.Administrator)
 	id := s.add("mia@example.org", twofactor.Member)
 	ada, mia := s.signedIn("ada@example.org"), s.signedIn("mia@example.org")
-	ada.post(path(id, "/deactivate")).is(200, "The account is deactivated.", "Deactivated", "Reactivate")
+	ada.act(path(id, "/deactivate")).is(200, "The account is deactivated.", "Deactivated", "Reactivate")
 	mia.get("/my").to("/signin")
 	mia.post("/signin", "email", "mia@example.org", "password", dbtest.Password).is(422, "E-mail or password did not match.")
-	ada.post(path(id, "/link")).is(422, "This account is deactivated.")
-	ada.post(path(id, "/reactivate")).is(200, "The account is active again.")
+	ada.act(path(id, "/link")).is(422, "This account is deactivated.")
+	ada.act(path(id, "/reactivate")).is(200, "The account is active again.")
 	mia.get("/my").to("/signin")
 	mia.post("/signin", "email", "mia@example.org", "password", dbtest.Password).to("/my")
 }
@@ -178,8 +188,8 @@ func TestLostPhone(t *testing.T) {
 	id := s.add("mia@example.org", twofactor.Member)
 	ada := s.signedIn("ada@example.org")
 	mia, _, _ := s.enrolled("mia@example.org")
-	ada.post(path(id, "/two-factor/reset")).is(200, "Two-factor is reset.", "Not configured")
-	ada.post(path(id, "/two-factor/reset")).is(422, "There is nothing to reset.")
+	ada.act(path(id, "/two-factor/reset")).is(200, "Two-factor is reset.", "Not configured")
+	ada.act(path(id, "/two-factor/reset")).is(422, "There is nothing to reset.")
 	mia.get("/my").to("/signin")
 	s.pass(time.Minute)
 	mia = s.signedIn("mia@example.org")
@@ -197,7 +207,7 @@ func TestUnlockingOverTheWeb(t *testing.T) {
 	for a := mia.post("/signin", "email", "mia@example.org", "password", "wrong"); a.status != 429; s.pass(time.Second) {
 		a = mia.post("/signin", "email", "mia@example.org", "password", "wrong")
 	}
-	ada.post(path(id, "/unlock")).is(200, "The account is unlocked.")
+	ada.act(path(id, "/unlock")).is(200, "The account is unlocked.")
 	s.pass(10 * time.Second) // one place in the address's bucket
 	mia.post("/signin", "email", "mia@example.org", "password", dbtest.Password).to("/my")
 }
@@ -271,7 +281,7 @@ func TestActivityPage(t *testing.T) {
 	s.add("ada@example.org", twofactor.Administrator)
 	id := s.add("mia@example.org", twofactor.Member)
 	ada := s.signedIn("ada@example.org")
-	ada.post(path(id, "/edit"), "name", `=HYPERLINK("http://evil.example")`, "email", "mia@example.org", "role", "member").is(200)
+	ada.act(path(id, "/edit"), "name", `=HYPERLINK("http://evil.example")`, "email", "mia@example.org", "role", "member").is(200)
 	s.browser().post("/signin", "email", "nobody@example.org", "password", "my other password").is(422)
 	s.pass(24 * time.Hour)
 	ada = s.signedIn("ada@example.org")
@@ -320,7 +330,7 @@ func TestActivityByPages(t *testing.T) {
 	id := s.add("mia@example.org", twofactor.Member)
 	ada := s.signedIn("ada@example.org")
 	for range db.PageSize + 5 {
-		ada.post(path(id, "/unlock")).is(200)
+		ada.act(path(id, "/unlock")).is(200)
 	}
 	first := ada.get("/admin/activity?event=authn_login_unlock").is(200, "Next page").lacks("First page")
 	next := regexp.MustCompile(`rel="next" href="([^"]+)"`).FindStringSubmatch(first.body)
