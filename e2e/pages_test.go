@@ -186,7 +186,7 @@ func (g *gallery) people(w *walk, b *tab) {
 	b.Visit("/admin/people")
 	b.Click(mia.name, "table")
 	g.look(b, "person")
-	b.Click("Make a password link", "#person button")
+	b.Click("Make a password link", "#person form")
 	b.WaitFor("shown ONCE")
 	g.look(b, "person-link")
 	b.Fill("email", ada.email, "#person")
