@@ -532,6 +532,34 @@ func TestLog(t *testing.T) {
 	}
 }
 
+// TestALineForWhatWasCutOff breaks a download off, which is a line in the log
+// like any other request.
+func TestALineForWhatWasCutOff(t *testing.T) {
+	s := newSite(t)
+	s.add("root@example.org", twofactor.SuperAdmin)
+	b, _, _ := s.enrolled("root@example.org")
+	s.log.Reset()
+	defer func() {
+		if fault := recover(); fault != http.ErrAbortHandler {
+			t.Errorf("the download ended with %v", fault)
+		}
+		if log := s.log.String(); strings.Count(log, "msg=request") != 1 || !strings.Contains(log, `route="GET /admin/activity.csv"`) {
+			t.Errorf("the log:\n%s", log)
+		}
+	}()
+	r := httptest.NewRequest("GET", "/admin/activity.csv", nil)
+	for name, value := range b.cookies {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	s.server.ServeHTTP(brokenPipe{httptest.NewRecorder()}, r)
+	t.Error("the download looked whole")
+}
+
+// A brokenPipe is a browser that has gone.
+type brokenPipe struct{ *httptest.ResponseRecorder }
+
+func (brokenPipe) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
 // TestOnceMeansOnceOverHTTP posts the same thing 64 times at once over real
 // connections: exactly one may win.
 func TestOnceMeansOnceOverHTTP(t *testing.T) {

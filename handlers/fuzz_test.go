@@ -9,6 +9,27 @@ import (
 	"testing"
 )
 
+func TestClientAddress(t *testing.T) {
+	s := &Server{proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}}
+	for name, c := range map[string]struct{ forwarded, remote, want string }{
+		"a stranger is who connects":             {"203.0.113.9", "192.0.2.1:4711", "192.0.2.1"},
+		"a proxy tells who":                      {"203.0.113.9", "10.0.0.1:80", "203.0.113.9"},
+		"with a port":                            {"203.0.113.9:4711", "10.0.0.1:80", "203.0.113.9"},
+		"an IPv6 address with a port":            {"[2001:db8::1]:4711", "[fd00::1]:80", "2001:db8::1"},
+		"the last stranger, whatever they wrote": {"198.51.100.1, 203.0.113.9, 10.0.0.2", "10.0.0.1:80", "203.0.113.9"},
+		"noise stops at the proxy before it":     {"198.51.100.1, noise, 10.0.0.2", "10.0.0.1:80", "10.0.0.2"},
+		"a proxy that tells nothing":             {"", "10.0.0.1:80", "10.0.0.1"},
+		"IPv4 within IPv6":                       {"::ffff:203.0.113.9", "[::ffff:10.0.0.1]:80", "203.0.113.9"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &http.Request{RemoteAddr: c.remote, Header: http.Header{"X-Forwarded-For": {c.forwarded}}}
+			if got := s.clientAddress(r); got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
 // FuzzNext looks for an address to go on to that leads off this server.
 func FuzzNext(f *testing.F) {
 	for _, seed := range []string{"/my", "/my/profile?x=1#y", "https://evil.example/", "//evil.example", "///evil.example", `/\evil.example`, `\\evil.example`, "/%2F/evil.example/..",

@@ -44,10 +44,10 @@ func (s *Server) middleware(next http.Handler) http.Handler {
 		s.headers(rec.Header())
 		rec.Header().Set("X-Request-Id", requestID(r.Context())) // to find an answer in the log
 		defer func() {
-			if fault := recover(); fault != nil {
-				if fault == http.ErrAbortHandler {
-					panic(fault)
-				}
+			fault := recover()
+			if fault == http.ErrAbortHandler {
+				defer panic(fault) // after the line in the log
+			} else if fault != nil {
 				s.log.Error("panic", "request", requestID(r.Context()), "fault", fault, "stack", string(debug.Stack()))
 				if rec.status == 0 {
 					s.fail(&visit{w: rec, r: r, now: began}, errPanic)
@@ -122,13 +122,22 @@ func (s *Server) clientAddress(r *http.Request) string {
 	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0 && s.trusts(peer); i-- {
-		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
-		if err != nil {
+		hop, ok := parseHop(strings.TrimSpace(hops[i]))
+		if !ok {
 			break
 		}
 		peer = hop
 	}
 	return peer.Unmap().WithZone("").String()
+}
+
+// parseHop reads an address with or without a port: some proxies add one.
+func parseHop(text string) (netip.Addr, bool) {
+	if hop, err := netip.ParseAddr(text); err == nil {
+		return hop, true
+	}
+	hop, err := netip.ParseAddrPort(text)
+	return hop.Addr(), err == nil
 }
 
 func (s *Server) trusts(peer netip.Addr) bool {
