@@ -3,7 +3,7 @@
 -- Instants are unix seconds in UTC. Identifiers that a browser holds are stored
 -- as their SHA-256 only, so that a stolen database signs nobody in. What is
 -- called sealed is encrypted with XChaCha20-Poly1305 under the key file.
--- STRICT, the PRAGMAs, the partial indexes and the triggers' RAISE are SQLite's own;
+-- STRICT, the PRAGMAs, the partial indexes, FTS5 and the triggers are SQLite's own;
 -- the rest is plain SQL.
 
 PRAGMA application_id = 1197569128; -- "Gath"

@@ -17,7 +17,7 @@ type Event string
 // Events lists every event, in the order in which a filter offers them.
 var Events = []Event{SignedIn, SignInFailed, SignInFailedMax, SignedOut, SessionsEnded, PasswordChanged, PasswordFailed, FactorEnabled, FactorDisabled, FactorReset,
 	FactorFailed, CodesRegenerated, PersonAdded, PersonChanged, PersonDeactivated, PersonReactivated, PersonUnlocked, RoleChanged, LinkMade, LinkUsed,
-	PolicyChanged, WorkspaceSetUp, WorkspaceRenamed, NoticeDismissed, KeyRotated, NotPermitted}
+	PolicyChanged, WorkspaceSetUp, WorkspaceRenamed, NoticeDismissed, KeyRotated}
 
 // The events.
 const (
@@ -47,7 +47,6 @@ const (
 	NoticeDismissed   Event = "sys_notice_dismissed"
 	KeyRotated        Event = "crypt_key_rotated"
 	WorkspaceRestored Event = "sys_workspace_restored"
-	NotPermitted      Event = "authz_fail"
 )
 
 // The methods that an activity row names.

@@ -37,26 +37,30 @@ func (s *Store) People(ctx context.Context, search, after string) (PeoplePage, e
 	} else {
 		args = append(args, name, id)
 	}
-	return s.peoplePage(ctx, query, append(args, PageSize+1)...)
+	return s.peoplePage(ctx, PageSize, query, args...)
 }
 
 // NotEnrolled lists a page of the active people whose factor is not Enabled, in
 // the order of their names, after the key that the page before gave.
 func (s *Store) NotEnrolled(ctx context.Context, after string) (PeoplePage, error) {
+	return s.notEnrolled(ctx, after, PageSize)
+}
+
+func (s *Store) notEnrolled(ctx context.Context, after string, size int) (PeoplePage, error) {
 	id, name := splitKey(after)
-	return s.peoplePage(ctx, `SELECT `+personColumns+` WHERE p.active = 1 AND p.enrolled = 0 AND (p.name, p.id) > (?, ?) ORDER BY p.name, p.id LIMIT ?`, name, id, PageSize+1)
+	return s.peoplePage(ctx, size, `SELECT `+personColumns+` WHERE p.active = 1 AND p.enrolled = 0 AND (p.name, p.id) > (?, ?) ORDER BY p.name, p.id LIMIT ?`, name, id)
 }
 
 // peoplePage reads a page and one more, which tells whether another follows.
-func (s *Store) peoplePage(ctx context.Context, query string, args ...any) (PeoplePage, error) {
+func (s *Store) peoplePage(ctx context.Context, size int, query string, args ...any) (PeoplePage, error) {
 	var page PeoplePage
 	err := s.eachPerson(ctx, func(p Person) error {
 		page.People = append(page.People, p)
 		return nil
-	}, query, args...)
-	if len(page.People) > PageSize {
-		page.People = page.People[:PageSize]
-		last := page.People[PageSize-1]
+	}, query, append(args, size+1)...)
+	if len(page.People) > size {
+		page.People = page.People[:size]
+		last := page.People[size-1]
 		page.Next = id10(last.ID) + " " + last.Name
 	}
 	return page, err
@@ -586,10 +590,28 @@ func (s *Store) AdminsWithoutCodes(ctx context.Context) (bool, error) {
 	return !some, nil
 }
 
+// exportPage is how many rows an export reads at a time: a slow download must
+// hold no reading connection, of which there are few, and no reading transaction,
+// which would keep the log of writes growing.
+const exportPage = 1000
+
 // EachNotEnrolled calls do for every active person whose factor is not Enabled,
 // in the order of their names.
 func (s *Store) EachNotEnrolled(ctx context.Context, do func(Person) error) error {
-	return s.eachPerson(ctx, do, `SELECT `+personColumns+` WHERE p.active = 1 AND p.enrolled = 0 ORDER BY p.name, p.id`)
+	for after := ""; ; {
+		page, err := s.notEnrolled(ctx, after, exportPage)
+		if err != nil {
+			return err
+		}
+		for _, p := range page.People {
+			if err := do(p); err != nil {
+				return err
+			}
+		}
+		if after = page.Next; after == "" {
+			return nil
+		}
+	}
 }
 
 // A Filter narrows the activity. Zero fields do not.
@@ -665,10 +687,6 @@ func (s *Store) activityPage(ctx context.Context, f Filter, size int) (ActivityP
 	last := rows[size-1]
 	return ActivityPage{Rows: rows[:size], Next: fmt.Sprintf("%d %d", unix(last.At), last.ID)}, nil
 }
-
-// exportPage is how many rows an export reads at a time: a long download must
-// not hold a reading transaction, which would keep the log of writes growing.
-const exportPage = 1000
 
 // EachActivity calls do for all of a filter's rows, the newest first.
 func (s *Store) EachActivity(ctx context.Context, f Filter, do func(Row) error) error {

@@ -62,7 +62,7 @@ func TestPlans(t *testing.T) {
 			seen++
 		}
 	}
-	if seen < 60 {
+	if seen < 50 {
 		t.Errorf("only %d statements were looked at", seen)
 	}
 }
@@ -79,7 +79,8 @@ func walking(query string) bool {
 // bounded reports whether a walk is through the few admins, or stops at a limit
 // in the index of those who have not enrolled.
 func bounded(query, detail string) bool {
-	return strings.HasSuffix(detail, "INDEX person_admins") || strings.HasSuffix(detail, "INDEX person_not_enrolled") && strings.Contains(query, "LIMIT ?")
+	return strings.HasSuffix(detail, "INDEX person_admins") ||
+		strings.HasSuffix(detail, "INDEX person_not_enrolled") && strings.Contains(query, "LIMIT ?") && !strings.Contains(query, "role") // else it is walked to find a role
 }
 
 // sorts names the statements that may sort, since what they sort is bounded.
