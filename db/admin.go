@@ -261,14 +261,10 @@ const linkQuery = `SELECT l.kind, l.person_id, p.name, p.email FROM link l JOIN 
 
 // Link finds the link that a token opens, or gives ErrNotFound when it was
 // used, has expired, was replaced by another, or the person was deactivated.
-// What is not found counts against the client's address, up to Wait.
-func (s *Store) Link(ctx context.Context, token string, c Client, now time.Time) (Link, error) {
+// Looking is not counted, since opening a page writes nothing; 256 random bits
+// are not guessed, and taking a link up is counted.
+func (s *Store) Link(ctx context.Context, token string, now time.Time) (Link, error) {
 	l, _, err := scanLink(s.reader.row(ctx, linkQuery, hashToken(token), unix(now)))
-	if errors.Is(err, ErrNotFound) {
-		if err := s.attemptFrom(ctx, c, now); err != nil {
-			return Link{}, err
-		}
-	}
 	return l, err
 }
 
@@ -297,7 +293,7 @@ func (s *Store) TakeUpLink(ctx context.Context, token, name, password string, c 
 	if err := s.attemptFrom(ctx, c, now); err != nil {
 		return Link{}, err
 	}
-	l, _, err := scanLink(s.reader.row(ctx, linkQuery, hashToken(token), unix(now))) // before the slow hash
+	l, err := s.Link(ctx, token, now) // before the slow hash
 	if err != nil {
 		return l, err
 	}

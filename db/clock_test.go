@@ -56,10 +56,10 @@ func TestTheClockIsSetBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := store.Link(ctx, token, db.Client{}, ahead); err != nil {
+		if _, err := store.Link(ctx, token, ahead); err != nil {
 			t.Error(err)
 		}
-		if _, err := store.Link(ctx, token, db.Client{}, start); !errors.Is(err, db.ErrNotFound) {
+		if _, err := store.Link(ctx, token, start); !errors.Is(err, db.ErrNotFound) {
 			t.Errorf("got %v; want ErrNotFound", err)
 		}
 	})

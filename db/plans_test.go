@@ -146,7 +146,7 @@ func runEverything(t *testing.T, s *Store, now time.Time) {
 	must(s.ChangePerson(ctx, other, NewPerson{Name: "Bobby", Email: "bobby@example.org", Role: twofactor.Administrator}, by, now))
 	token, err := s.NewLink(ctx, other, by, now)
 	must(err)
-	_, err = s.Link(ctx, token, client, now)
+	_, err = s.Link(ctx, token, now)
 	must(err)
 	_, err = s.TakeUpLink(ctx, token, "", password, client, now)
 	must(err)

@@ -134,7 +134,7 @@ func TestRestore(t *testing.T) {
 	if _, err := store.Challenge(ctx, l.challenge, l.now); !errors.Is(err, twofactor.ErrChallengeOver) {
 		t.Errorf("a challenge of the backup: %v", err)
 	}
-	if _, err := store.Link(ctx, l.invitation, db.Client{}, l.now); !errors.Is(err, db.ErrNotFound) {
+	if _, err := store.Link(ctx, l.invitation, l.now); !errors.Is(err, db.ErrNotFound) {
 		t.Errorf("an invitation of the backup: %v", err)
 	}
 	if _, err := store.PersonByEmail(ctx, "cleo@example.org"); !errors.Is(err, db.ErrNotFound) {

@@ -11,7 +11,7 @@ import (
 // showWelcome shows the page of a one-time link: an invitation or a new password.
 func (s *Server) showWelcome(v *visit) error {
 	token := v.r.PathValue("token")
-	link, err := s.store.Link(v.ctx(), token, v.client, v.now)
+	link, err := s.store.Link(v.ctx(), token, v.now)
 	if err != nil {
 		return s.linkRefused(v, err)
 	}
