@@ -106,7 +106,7 @@ func TestLog(t *testing.T) {
 	}
 }
 
-// TestHealth answers a load balancer under any name, and the database's own fault.
+// TestHealth asks as a load balancer does, by the machine's address and not by the workspace's name.
 func TestHealth(t *testing.T) {
 	data := dataWithAda(t)
 	_, at := serve(t, data, "--base-url", "https://portal.example.org", "--trusted-proxy", "127.0.0.1/32")

@@ -61,12 +61,11 @@ func TestProxies(t *testing.T) {
 			at := freeAddress(t)
 			base := "https://portal.example.org:" + port(at)
 			_, upstream := serve(t, data, "--base-url", base, "--trusted-proxy", "127.0.0.1/32")
-			proxy := run(t, at, upstream, own)
+			run(t, at, upstream, own)
 			eventually(t, "the proxy answers", func() error {
 				_, err := serial(at, "portal.example.org", own.roots)
 				return err
 			})
-			_ = proxy
 
 			b := newBrowser(t, base, at, "127.0.0.5", own.roots)
 			b.header = http.Header{"X-Forwarded-For": {"203.0.113.9"}, "X-Real-Ip": {"203.0.113.9"}, "Forwarded": {"for=203.0.113.9;host=evil.example;proto=http"}, "X-Forwarded-Host": {"evil.example"}, "X-Forwarded-Proto": {"http"}, "Remote-User": {"root"}}
