@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,7 +18,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -311,64 +309,6 @@ func (s *site) unhealthy() error {
 		return err
 	}
 	return nil
-}
-
-// TestReadOnlyAndFullFileSystem does it with a file system of its own, where it
-// may mount one.
-func TestReadOnlyAndFullFileSystem(t *testing.T) {
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=3m"); err != nil {
-		t.Skipf("cannot mount a file system here: %v", err)
-	}
-	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
-	s := &site{t: t, url: "http://" + freeAddress(t), data: filepath.Join(dir, "data")}
-	s.start()
-	t.Cleanup(s.stop)
-	s.addPerson(fay, "member")
-	c := newClient(t, s)
-
-	for name, spoil := range map[string]func() (mend func() error, err error){
-		"full": func() (func() error, error) {
-			filler := filepath.Join(dir, "filler")
-			f, err := os.Create(filler)
-			if err != nil {
-				return nil, err
-			}
-			for err == nil {
-				_, err = f.Write(bytes.Repeat([]byte{1}, 512))
-			}
-			return func() error { return os.Remove(filler) }, f.Close()
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			mend, err := spoil()
-			if err != nil {
-				t.Fatal(err)
-			}
-			// What is there of the -wal is used up before anything fails.
-			err = poll(patience, func() error {
-				answer, err := c.do("POST", "/signin", "email", fay.email, "password", fay.password)
-				if err != nil {
-					return err
-				}
-				if answer.status != http.StatusServiceUnavailable {
-					return fmt.Errorf("the sign-in gives %d", answer.status)
-				}
-				return nil
-			})
-			if err != nil {
-				t.Error(err)
-			}
-			if err := mend(); err != nil {
-				t.Fatal(err)
-			}
-			if err := poll(patience, s.healthy); err != nil {
-				t.Fatal(err)
-			}
-			c.signIn(fay)
-			s.run("", "check")
-		})
-	}
 }
 
 // TestTermUnderLoad asks the program to end while many people use it: it ends
