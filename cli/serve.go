@@ -220,7 +220,10 @@ func (c *serveCommand) base() (*url.URL, error) {
 	if c.tlsFlags.on() && u.Scheme != "https" || c.TLSDomain != "" && !strings.EqualFold(u.Hostname(), c.TLSDomain) {
 		return nil, usageError("--base-url must be https and of the name that the certificate is for")
 	}
-	u.Path = ""
+	u.Path, u.Host = "", strings.ToLower(u.Host)
+	if defaultPort := map[string]string{"https": ":443", "http": ":80"}[u.Scheme]; strings.HasSuffix(u.Host, defaultPort) {
+		u.Host = strings.TrimSuffix(u.Host, defaultPort) // browsers leave it out of the Host header
+	}
 	return u, nil
 }
 
