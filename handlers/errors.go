@@ -73,14 +73,19 @@ func (s *Server) fail(v *visit, err error) {
 // passwords were being checked at once.
 const busyWait = 3
 
-// showProblem shows a whole page that tells what went wrong. It works while the
-// database does not.
+// showProblem shows a whole page that tells what went wrong, or to htmx a line of
+// the same beside the card, which could not be sent again if it were gone. It
+// works while the database does not.
 func (s *Server) showProblem(v *visit, problem views.Problem) {
 	f := views.Frame{Assets: s.assets, Now: v.now}
 	if v.signedIn() {
 		f.Workspace = v.who.Workspace.Name
 	}
-	err := s.show(v, problem.Status, views.ProblemCard(problem), views.ProblemPage(f, problem))
+	if v.htmx() {
+		v.w.Header().Set("HX-Retarget", "#fault")
+		v.w.Header().Set("HX-Reswap", "innerHTML")
+	}
+	err := s.show(v, problem.Status, views.ProblemLine(problem), views.ProblemPage(f, problem))
 	if err != nil {
 		s.log.Error("fault while telling of a fault", "request", requestID(v.ctx()), "error", err)
 		http.Error(v.w, http.StatusText(problem.Status), problem.Status)

@@ -151,7 +151,11 @@ func (s *Server) showPersonCards(v *visit, status int, card views.PersonDetail) 
 	if err != nil {
 		return err
 	}
-	return s.show(v, status, views.PersonCards(card), views.PersonPage(f, card))
+	fragment := views.PersonCards(card)
+	if card.Own && !card.Success.None() {
+		fragment = views.PersonCardsWithSidebar(f, card)
+	}
+	return s.show(v, status, fragment, views.PersonPage(f, card))
 }
 
 // editPerson changes name, address and role.

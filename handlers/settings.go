@@ -125,7 +125,11 @@ func (s *Server) showGeneralCard(v *visit, status int, card views.General) error
 	if err != nil {
 		return err
 	}
-	return s.show(v, status, views.GeneralCard(card), views.GeneralPage(f, card))
+	fragment := views.GeneralCard(card)
+	if !card.Success.None() {
+		fragment = views.GeneralCardWithSidebar(f, card)
+	}
+	return s.show(v, status, fragment, views.GeneralPage(f, card))
 }
 
 // renameWorkspace changes the workspace's name.
