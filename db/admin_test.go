@@ -689,11 +689,20 @@ func TestMeanwhile(t *testing.T) {
 	if _, err := s.store.VerifyCode(ctx, challenged(t, s.store, "member@example.org", at), "000000", db.Client{Address: "203.0.113.5"}, at); err == nil {
 		t.Fatal("a wrong code signed in")
 	}
-	_, _, err := s.store.RedeemRecoveryCode(ctx, challenged(t, s.store, "member@example.org", at), ada.codes[0].Text(), db.Client{}, at)
+	passage, _, err := s.store.RedeemRecoveryCode(ctx, challenged(t, s.store, "member@example.org", at), ada.codes[0].Text(), db.Client{}, at)
 	s.must(err)
+	self, err := s.store.Visitor(ctx, passage.Session, at)
+	s.must(err)
+	told, err := s.store.Meanwhile(ctx, self)
+	s.must(err)
+	for _, one := range told {
+		if one.Event == db.RecoveryCodeUsed {
+			t.Error("a sign-in is told of its own recovery code")
+		}
+	}
 	s.must(s.store.ResetTwoFactor(ctx, s.id["member"], s.author("admin"), at.Add(time.Minute)))
 	v := signIn(t, s.store, "member@example.org", at.Add(time.Hour))
-	told, err := s.store.Meanwhile(ctx, v)
+	told, err = s.store.Meanwhile(ctx, v)
 	s.must(err)
 	got := map[db.Event]string{}
 	for _, one := range told {

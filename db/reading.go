@@ -62,7 +62,8 @@ type Happening struct {
 
 // Meanwhile lists what the visitor should hear of that happened between the
 // sign-in before and this one: wrong codes after a right password, a used
-// recovery code, a factor that was changed, and by whom.
+// recovery code, a factor that was changed, and by whom. The code that this very
+// sign-in took is no news to them.
 func (s *Store) Meanwhile(ctx context.Context, v Visitor) ([]Happening, error) {
 	if v.PreviousSignInAt.IsZero() {
 		return nil, nil
@@ -73,9 +74,10 @@ func (s *Store) Meanwhile(ctx context.Context, v Visitor) ([]Happening, error) {
 		WHERE a.subject_id = ? AND a.at >= ? AND a.at <= ?
 			AND (a.event IN ('authn_login_fail', 'authn_login_fail_max') AND a.method IN ('totp', 'recovery code')
 				OR a.event = 'authn_login_success' AND a.method = 'recovery code'
+					AND a.id <> coalesce((SELECT max(id) FROM activity WHERE subject_id = a.subject_id AND event = 'authn_login_success' AND at = ?), 0)
 				OR a.event IN ('authn_factor_enabled', 'authn_factor_disabled', 'authn_factor_reset', 'authn_recovery_codes_created', 'privilege_permissions_changed')
 				OR a.event = 'authn_password_change')
-		GROUP BY what, who ORDER BY max(a.at) DESC`, v.Person.ID, unix(v.PreviousSignInAt), unix(v.StartedAt))
+		GROUP BY what, who ORDER BY max(a.at) DESC`, v.Person.ID, unix(v.PreviousSignInAt), unix(v.StartedAt), unix(v.StartedAt))
 	if err != nil {
 		return nil, fmt.Errorf("reading what happened meanwhile: %w", err)
 	}

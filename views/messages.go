@@ -182,7 +182,6 @@ func Happened(event string, count int, at time.Time, by string) Message {
 	if count == 1 {
 		m.Text = text + " on " + dateTime(at) + "."
 	}
-	m.Advice = "If this was not you, change your password and tell an administrator."
 	return m
 }
 
