@@ -26,6 +26,7 @@ type traffic struct {
 	page    string                     // the address of the last page
 	status  int64                      // the status of the last page or fragment
 	dialogs []string                   // what the dialogs said
+	expects []string                   // lines of the browser's log that a test brings about
 	faults  []string
 }
 
@@ -60,7 +61,8 @@ func (w *traffic) see(event any) {
 	case *log.EventEntryAdded:
 		w.entry(e.Entry)
 	case *runtime.EventConsoleAPICalled:
-		if e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeAssert {
+		known := slices.ContainsFunc(w.expects, func(text string) bool { return strings.Contains(words(e.Args), text) })
+		if !known && (e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeAssert) {
 			w.fault("console.%s: %s", e.Type, words(e.Args))
 		}
 	case *runtime.EventExceptionThrown:
@@ -125,7 +127,7 @@ func (w *traffic) entry(e *log.Entry) {
 	if e.Level != log.EntryLevelError || notFound {
 		return
 	}
-	if !slices.ContainsFunc(noFault, func(text string) bool { return strings.Contains(e.Text, text) }) {
+	if !slices.ContainsFunc(append(w.expects, noFault...), func(text string) bool { return strings.Contains(e.Text, text) }) {
 		w.fault("console: %s %s", e.Text, e.URL)
 	}
 }
@@ -139,6 +141,13 @@ func (w *traffic) found() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.faults)
+}
+
+// expectFault says that the browser's log is about to hold this: it is no fault.
+func (w *traffic) expectFault(text string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.expects = append(w.expects, text)
 }
 
 // expectPage says that a page is about to be loaded.

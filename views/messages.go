@@ -209,7 +209,7 @@ func EventText(event string, ok bool, method, detail string) string {
 	case event == "authn_login_fail":
 		text = "Wrong " + methods[method] + " at sign-in"
 	case detail != "":
-		text += " (" + detail + ")"
+		text += " (" + roleName(twofactor.Role(detail)) + ")"
 	}
 	return text
 }
