@@ -166,37 +166,14 @@ func list() templ.Component {
 	return templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {
 		for _, c := range []templ.Component{
 			searchForm("/admin/people", "Search people", "ada"),
-			rows(),
 			choice("result", "Result", "no", [][2]string{{"", "All"}, {"no", "Refused"}}),
-			stat("12", "people enrolled"),
 			empty("people", "Nobody matches.", "Try a part of the name."),
-			pagination(Pages{Page: 2, Pages: 3, Address: func(page int) string { return "/admin/people?page=" + string(rune('0'+page)) }}),
 		} {
 			if err := c.Render(ctx, w); err != nil {
 				return err
 			}
 		}
 		return nil
-	})
-}
-
-// rows is a table of one row.
-func rows() templ.Component {
-	return templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {
-		row := templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {
-			if _, err := io.WriteString(w, "<tr>"); err != nil {
-				return err
-			}
-			if err := cell("Name").Render(templ.WithChildren(ctx, templ.Raw("Ada")), w); err != nil {
-				return err
-			}
-			_, err := io.WriteString(w, "</tr>")
-			return err
-		})
-		if err := table("People", "Name").Render(templ.WithChildren(ctx, row), w); err != nil {
-			return err
-		}
-		return filterForm("/admin/activity").Render(templ.WithChildren(ctx, templ.NopComponent), w)
 	})
 }
 
