@@ -237,7 +237,7 @@ func checkFile(ctx context.Context, path string, newest int) (schema int, err er
 
 // checkedAtStart is up to what size, in bytes, every page of the file is looked
 // at when it is opened. A larger one would take too long; gatehouse check does it.
-const checkedAtStart = 16 << 20
+const checkedAtStart = 4 << 20
 
 // quickCheck refuses a file whose pages do not fit together.
 func quickCheck(ctx context.Context, file *sql.DB, path string) error {

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"gatehouse/views"
 )
@@ -21,7 +22,7 @@ import (
 type asset struct {
 	kind  string // Content-Type
 	plain []byte
-	gzip  []byte
+	gzip  func() []byte
 }
 
 // layout is what a stylesheet holds for its readers alone: comments, indentation
@@ -29,7 +30,7 @@ type asset struct {
 var layout = regexp.MustCompile(`(?s:/\*.*?\*/\s*)|(?m:^\s+)`)
 
 // loadAssets joins the stylesheets in the order of their names, hashes
-// everything, and compresses it once.
+// everything.
 func loadAssets(static fs.FS) (map[string]asset, views.Assets, error) {
 	files := map[string]asset{}
 	var names views.Assets
@@ -45,9 +46,7 @@ func loadAssets(static fs.FS) (map[string]asset, views.Assets, error) {
 		}
 		css.Write(layout.ReplaceAll(text, nil))
 	}
-	if names.CSS, err = addAsset(files, "gatehouse.css", "text/css; charset=utf-8", css.Bytes()); err != nil {
-		return nil, names, err
-	}
+	names.CSS = addAsset(files, "gatehouse.css", "text/css; charset=utf-8", css.Bytes())
 	for file, as := range map[string]*string{"htmx-4.0.1.min.js": &names.HTMX, "icon.svg": &names.Icon} {
 		text, err := fs.ReadFile(static, file)
 		if err != nil {
@@ -57,31 +56,28 @@ func loadAssets(static fs.FS) (map[string]asset, views.Assets, error) {
 		if path.Ext(file) == ".svg" {
 			kind = "image/svg+xml"
 		}
-		if *as, err = addAsset(files, file, kind, text); err != nil {
-			return nil, names, err
-		}
+		*as = addAsset(files, file, kind, text)
 	}
 	return files, names, nil
 }
 
-// addAsset keeps a file under its hashed name and gives its address.
-func addAsset(files map[string]asset, file, kind string, text []byte) (address string, err error) {
-	var small bytes.Buffer
-	z, err := gzip.NewWriterLevel(&small, gzip.BestCompression)
-	if err != nil {
-		return "", err
-	}
-	if _, err := z.Write(text); err != nil {
-		return "", err
-	}
-	if err := z.Close(); err != nil {
-		return "", err
-	}
+// addAsset keeps a file under its hashed name and gives its address. It is
+// compressed once, when it is first asked for: the first page does not wait.
+func addAsset(files map[string]asset, file, kind string, text []byte) (address string) {
 	sum := sha256.Sum256(text)
 	base, ext, _ := strings.Cut(file, ".")
 	name := base + "." + hex.EncodeToString(sum[:6]) + "." + ext
-	files[name] = asset{kind: kind, plain: text, gzip: small.Bytes()}
-	return "/static/" + name, nil
+	files[name] = asset{kind: kind, plain: text, gzip: sync.OnceValue(func() []byte { return packed(text) })}
+	return "/static/" + name
+}
+
+// packed compresses as far as gzip goes.
+func packed(text []byte) []byte {
+	var small bytes.Buffer
+	z, _ := gzip.NewWriterLevel(&small, gzip.BestCompression) // fails for unknown levels alone
+	_, _ = z.Write(text)                                      // a buffer takes everything
+	_ = z.Close()
+	return small.Bytes()
 }
 
 // showFile serves a static file.
@@ -108,7 +104,7 @@ func (s *Server) sendAsset(v *visit, file asset, caching string) {
 	body := file.plain
 	if acceptsGzip(v.r) {
 		h.Set("Content-Encoding", "gzip")
-		body = file.gzip
+		body = file.gzip()
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	_, _ = v.w.Write(body)
