@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -114,7 +115,7 @@ func serveBench(b *testing.B, s *site, people, rows int) *bench {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return &bench{site: s, people: filled}
+	return &bench{site: s, people: slices.Clone(filled[:min(len(filled), 1000)])} // the rest would be the collector's work
 }
 
 // serve sends a request straight to the handler, without a network.
@@ -276,7 +277,6 @@ func BenchmarkGrowth(b *testing.B) {
 		do   func(i int)
 	}{
 		{"sign-in-page", func(i int) { sites[i].browser().get("/signin").is(http.StatusOK) }},
-		{"second-step", func(i int) { sites[i].secondStep(sites[i].owing()) }},
 		{"portal", page("/my")},
 		{"two-factor", page("/my/profile/two-factor")},
 		{"profile", page("/my/profile")},
@@ -285,6 +285,7 @@ func BenchmarkGrowth(b *testing.B) {
 		{"security", page("/admin/settings/security")},
 		{"activity", page("/admin/activity")},
 		{"activity-by-event", page("/admin/activity?event=authn_login_success")},
+		{"second-step", func(i int) { sites[i].secondStep(sites[i].owing()) }}, // the last: it moves the clock
 	} {
 		few := 0.0
 		for i, people := range []int{100, many} {
