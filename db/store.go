@@ -323,7 +323,8 @@ type writer struct {
 }
 
 func openWriter(ctx context.Context, path string) (*writer, error) {
-	name, err := dsn(path, "rw", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "trusted_schema(OFF)", "secure_delete(ON)", "temp_store(MEMORY)")
+	name, err := dsn(path, "rw", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "trusted_schema(OFF)", "secure_delete(ON)", "temp_store(MEMORY)",
+		"wal_autocheckpoint(4000)") // every 16 MB: pages that every sign-in writes are carried over a quarter as often
 	if err != nil {
 		return nil, err
 	}
