@@ -108,12 +108,3 @@ func (r route) pageOf(request *http.Request) string {
 
 // String gives a row as the tests and the log name it.
 func (r route) String() string { return fmt.Sprintf("%s %s", r.method, r.path) }
-
-// Routes names every route, for tests and documents: "GET /my".
-func Routes() []string {
-	var names []string
-	for _, row := range routes {
-		names = append(names, row.String())
-	}
-	return names
-}

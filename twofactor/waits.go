@@ -13,8 +13,9 @@ type Count struct {
 // any order. A wait that began is not shortened by a request that was slower.
 const disorder = 30 * time.Second
 
-// Another counts one more attempt. It is called before the answer is looked at,
-// so that no crash and no parallel request gets a free guess.
+// Another counts one more attempt. It is stored before the answer is given, and
+// where a slow hash comes first, before the hash, so that no crash and no
+// parallel request gets a free guess.
 func (c Count) Another(now time.Time) Count {
 	if now.Before(c.LastAt) {
 		now = c.LastAt

@@ -1,0 +1,10 @@
+package handlers
+
+// Routes names every route: "GET /my".
+func Routes() []string {
+	var names []string
+	for _, row := range routes {
+		names = append(names, row.String())
+	}
+	return names
+}
