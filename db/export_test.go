@@ -38,11 +38,16 @@ func (s *Store) Transaction(ctx context.Context, do func(exec func(query string,
 	})
 }
 
+// TakeTurn takes the turn to write, until end is called.
+func (s *Store) TakeTurn() (end func()) {
+	s.writer.turn <- struct{}{}
+	return func() { <-s.writer.turn }
+}
+
 // Pragma sets something on the writing connection, between transactions. A new
 // connection, which the writer takes after a fault, does not have it.
 func (s *Store) Pragma(ctx context.Context, text string) error {
-	s.writer.turn <- struct{}{}
-	defer func() { <-s.writer.turn }()
+	defer s.TakeTurn()()
 	_, err := s.writer.conn.ExecContext(ctx, "PRAGMA "+text)
 	return err
 }

@@ -2,7 +2,6 @@ package db_test
 
 import (
 	"bytes"
-	"context"
 	"database/sql"
 	"errors"
 	"io/fs"
@@ -16,23 +15,6 @@ import (
 	"gatehouse/db/dbtest"
 	"gatehouse/twofactor"
 )
-
-func TestAPanicLeavesNoTransactionOpen(t *testing.T) {
-	store := dbtest.Open(t)
-	func() {
-		defer func() { _ = recover() }()
-		_ = store.Transaction(ctx, func(exec func(string, ...any) error) error {
-			if err := exec(`UPDATE workspace SET name = 'half'`); err != nil {
-				t.Error(err)
-			}
-			panic("in the middle")
-		})
-	}()
-	dbtest.Add(t, store, "ada@example.org", twofactor.Member) // the next transaction is its own
-	if w, err := store.Workspace(ctx); err != nil || w.Name != "Acme" {
-		t.Errorf("the workspace is %q, %v", w.Name, err)
-	}
-}
 
 // TestAFullDisk fills the file to its limit: nobody is let in, nothing is half
 // done, and it goes on as soon as there is room.
@@ -303,18 +285,4 @@ func TestAfterACrash(t *testing.T) {
 			t.Error(err)
 		}
 	})
-}
-
-func TestWhoHasLeftDoesNotWrite(t *testing.T) {
-	store := dbtest.Open(t)
-	gone, leave := context.WithCancel(ctx)
-	leave()
-	for range 50 { // either it was not begun, or it was done whole
-		_ = store.Transaction(gone, func(exec func(string, ...any) error) error {
-			return errors.Join(exec(`UPDATE workspace SET name = 'half'`), exec(`UPDATE workspace SET name = 'Acme'`))
-		})
-	}
-	if w, err := store.Workspace(ctx); err != nil || w.Name != "Acme" {
-		t.Errorf("the workspace is %q, %v", w.Name, err)
-	}
 }

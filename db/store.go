@@ -3,7 +3,6 @@ package db
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -286,7 +285,7 @@ func create(ctx context.Context, path string, o Options, keys *keyring) error {
 		return err
 	}
 	err = w.write(ctx, func(t *tx) error {
-		if _, err := t.w.conn.ExecContext(t.ctx, o.Schema); err != nil {
+		if _, err := t.w.conn.ExecContext(ctx, o.Schema); err != nil {
 			return fmt.Errorf("making the schema: %w", err)
 		}
 		_, err := t.exec(`INSERT INTO workspace (id, name, key_id, lookup_key, made_at) VALUES (1, ?, ?, ?, ?)`, o.Workspace, keys.id, lookup, o.Now.Unix())
@@ -311,132 +310,6 @@ func syncDir(dir string) error {
 	return d.Close()
 }
 
-// A writer is the one connection that writes. Its turn is taken first come,
-// first served.
-type writer struct {
-	path  string
-	turn  chan struct{}
-	waits atomic.Uint64 // transactions that found another's turn
-	db    *sql.DB
-	conn  *sql.Conn // nil after a fault that could not be rolled back
-	stmts map[string]*sql.Stmt
-}
-
-func openWriter(ctx context.Context, path string) (*writer, error) {
-	name, err := dsn(path, "rw", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "trusted_schema(OFF)", "secure_delete(ON)", "temp_store(MEMORY)",
-		"wal_autocheckpoint(4000)") // every 16 MB: pages that every sign-in writes are carried over a quarter as often
-	if err != nil {
-		return nil, err
-	}
-	w := &writer{path: path, turn: make(chan struct{}, 1)}
-	if w.db, err = sql.Open("sqlite", name); err != nil {
-		return nil, fmt.Errorf("opening %s: %w", path, err)
-	}
-	if err := w.connect(ctx); err != nil {
-		_ = w.db.Close()
-		return nil, err
-	}
-	return w, nil
-}
-
-func (w *writer) connect(ctx context.Context) error {
-	conn, err := w.db.Conn(ctx)
-	if err != nil {
-		return fmt.Errorf("opening %s for writing: %w", w.path, err)
-	}
-	w.conn, w.stmts = conn, map[string]*sql.Stmt{}
-	return nil
-}
-
-// disconnect drops the connection and what was prepared on it.
-func (w *writer) disconnect() {
-	if w.conn == nil {
-		return
-	}
-	for _, stmt := range w.stmts {
-		_ = stmt.Close()
-	}
-	conn := w.conn
-	w.conn, w.stmts = nil, nil
-	_ = conn.Raw(func(any) error { return driver.ErrBadConn })
-	_ = conn.Close()
-}
-
-func (w *writer) close() error {
-	w.turn <- struct{}{}
-	defer func() { <-w.turn }()
-	w.disconnect()
-	return w.db.Close()
-}
-
-// writeTimeout bounds the wait for the turn to write, and the work itself.
-const writeTimeout = 8 * time.Second
-
-// write runs one transaction (BEGIN IMMEDIATE). It commits when do succeeds or
-// refuses a second step, since the counting must last, and rolls back otherwise. A
-// person who closes the tab does not undo it half-way: cancelling the context
-// has no effect once the turn is taken.
-func (w *writer) write(caller context.Context, do func(*tx) error) error {
-	return w.writeWithin(caller, writeTimeout, do)
-}
-
-// writeWithin is write for the commands whose work grows with the workspace.
-func (w *writer) writeWithin(caller context.Context, limit time.Duration, do func(*tx) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(caller), limit)
-	defer cancel()
-	if err := w.await(caller, ctx); err != nil {
-		return err
-	}
-	defer func() { <-w.turn }()
-	if w.conn == nil {
-		if err := w.connect(ctx); err != nil {
-			return err
-		}
-	}
-	t := &tx{ctx: ctx, w: w}
-	if _, err := t.exec(`BEGIN IMMEDIATE`); err != nil {
-		w.disconnect()
-		return fmt.Errorf("beginning: %w", err)
-	}
-	ended := false
-	defer func() {
-		if !ended { // do has panicked: its transaction must not become the next one's beginning
-			w.disconnect()
-		}
-	}()
-	result := do(t)
-	ended = true
-	if result == nil || counts(result) {
-		_, err := t.exec(`COMMIT`)
-		if err == nil {
-			return result
-		}
-		result = fmt.Errorf("committing: %w", err)
-	}
-	if _, err := t.exec(`ROLLBACK`); err != nil {
-		w.disconnect() // SQLite rolled back by itself, or the connection is beyond help
-	}
-	return result
-}
-
-// await takes the turn to write, unless the caller leaves or the limit ends.
-func (w *writer) await(caller, limit context.Context) error {
-	select {
-	case w.turn <- struct{}{}:
-		return nil
-	default:
-		w.waits.Add(1)
-	}
-	select {
-	case w.turn <- struct{}{}:
-		return nil
-	case <-caller.Done(): // whoever has left need not hold up the queue
-		return fmt.Errorf("waiting to write: %w", caller.Err())
-	case <-limit.Done():
-		return fmt.Errorf("waiting to write: %w", limit.Err())
-	}
-}
-
 // counts reports whether an error is a refusal of the second step, whose
 // counting must be stored.
 func counts(err error) bool {
@@ -451,63 +324,6 @@ func counts(err error) bool {
 func IsRefusal(err error) bool {
 	var field FieldError
 	return counts(err) || errors.As(err, &field)
-}
-
-// A tx is one transaction of the writer.
-type tx struct {
-	ctx context.Context
-	w   *writer
-}
-
-func (t *tx) stmt(query string) (*sql.Stmt, error) {
-	if stmt, ok := t.w.stmts[query]; ok {
-		return stmt, nil
-	}
-	stmt, err := t.w.conn.PrepareContext(t.ctx, query)
-	if err != nil {
-		return nil, fmt.Errorf("preparing %q: %w", query, err)
-	}
-	t.w.stmts[query] = stmt
-	return stmt, nil
-}
-
-// exec runs a statement and gives the number of rows that it changed.
-func (t *tx) exec(query string, args ...any) (int64, error) {
-	stmt, err := t.stmt(query)
-	if err != nil {
-		return 0, err
-	}
-	result, err := stmt.ExecContext(t.ctx, args...)
-	if err != nil {
-		return 0, fmt.Errorf("running %q: %w", query, err)
-	}
-	return result.RowsAffected()
-}
-
-// one runs a statement that must change exactly one row: a race that was lost
-// is a fault, and nothing of the transaction stays.
-func (t *tx) one(query string, args ...any) error {
-	n, err := t.exec(query, args...)
-	if err == nil && n != 1 {
-		err = fmt.Errorf("running %q: %d rows changed, not one", query, n)
-	}
-	return err
-}
-
-func (t *tx) row(query string, args ...any) row {
-	stmt, err := t.stmt(query)
-	if err != nil {
-		return row{err: err}
-	}
-	return row{r: stmt.QueryRowContext(t.ctx, args...)}
-}
-
-func (t *tx) rows(query string, args ...any) (*sql.Rows, error) {
-	stmt, err := t.stmt(query)
-	if err != nil {
-		return nil, err
-	}
-	return stmt.QueryContext(t.ctx, args...)
 }
 
 // A row is one answer of a query, or why there is none. Scan gives
@@ -559,7 +375,10 @@ func (r *reader) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
 	return stmt, nil
 }
 
+// row reads one row. It does not end with the context: a row is found by its key
+// in less time than it takes to watch for that.
 func (r *reader) row(ctx context.Context, query string, args ...any) row {
+	ctx = context.WithoutCancel(ctx)
 	stmt, err := r.stmt(ctx, query)
 	if err != nil {
 		return row{err: err}

@@ -1,0 +1,190 @@
+package db_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"gatehouse/db"
+	"gatehouse/db/dbtest"
+	"gatehouse/twofactor"
+)
+
+// commits counts the commits in the write-ahead log: frames that note the size of
+// the database after them (https://sqlite.org/fileformat2.html#walformat).
+func commits(t *testing.T, dir string) (n int) {
+	t.Helper()
+	log, err := os.ReadFile(filepath.Join(dir, db.FileName+"-wal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const header, frameHeader = 32, 24
+	if len(log) < header {
+		return 0
+	}
+	page := int(binary.BigEndian.Uint32(log[8:]))
+	for at := header; at < len(log); at += frameHeader + page {
+		if binary.BigEndian.Uint32(log[at+4:]) > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// queue has each of the steps wait for the turn, one after the other, and then
+// lets them go. It gives what came of them.
+func queue(t *testing.T, store *db.Store, callers []context.Context, steps ...func(exec func(string, ...any) error) error) []error {
+	t.Helper()
+	waits := func() uint64 {
+		f, err := store.Figures(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f.WriteWaits
+	}
+	end := store.TakeTurn()
+	before := waits()
+	results := make([]chan error, len(steps))
+	for i, step := range steps {
+		results[i] = make(chan error, 1)
+		go func() { results[i] <- store.Transaction(callers[i], step) }()
+		for waits() != before+uint64(i)+1 {
+			runtime.Gosched()
+		}
+	}
+	end()
+	out := make([]error, len(steps))
+	for i := range out {
+		out[i] = <-results[i]
+	}
+	return out
+}
+
+// named gives a step that adds a letter to the workspace's name and then ends as told.
+func named(letter string, end func() error) func(exec func(string, ...any) error) error {
+	return func(exec func(string, ...any) error) error {
+		if err := exec(`UPDATE workspace SET name = name || ?`, letter); err != nil {
+			return err
+		}
+		return end()
+	}
+}
+
+func well() error { return nil }
+
+func TestStepsThatWaitShareACommit(t *testing.T) {
+	dir := t.TempDir()
+	store := dbtest.OpenIn(t, dir)
+	name := func() string {
+		w, err := store.Workspace(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w.Name
+	}
+	broken := errors.New("broken")
+
+	before := commits(t, dir)
+	results := queue(t, store, slices.Repeat([]context.Context{ctx}, 5),
+		named("1", well),
+		named("2", func() error { return broken }),
+		named("3", func() error { return twofactor.ErrWrongRecovery }),
+		named("4", func() error { panic("in the middle") }),
+		named("5", well))
+	if n := commits(t, dir) - before; n != 1 {
+		t.Errorf("%d commits, want one for all", n)
+	}
+	if name() != "Acme135" {
+		t.Errorf("the name is %q: what failed is undone, what succeeded or was refused lasts", name())
+	}
+	for i, want := range []func(error) bool{
+		func(err error) bool { return err == nil },
+		func(err error) bool { return errors.Is(err, broken) },
+		func(err error) bool { return errors.Is(err, twofactor.ErrWrongRecovery) },
+		func(err error) bool { return err != nil && strings.Contains(err.Error(), "in the middle") },
+		func(err error) bool { return err == nil },
+	} {
+		if !want(results[i]) {
+			t.Errorf("step %d gave %v", i+1, results[i])
+		}
+	}
+}
+
+// TestACommitThatFailsFailsForAll lets nobody hear of a success that is not on the disk.
+func TestACommitThatFailsFailsForAll(t *testing.T) {
+	store := dbtest.Open(t)
+	results := queue(t, store, slices.Repeat([]context.Context{ctx}, 3),
+		named("1", well),
+		func(exec func(string, ...any) error) error { return exec(`ROLLBACK`) }, // as SQLite does by itself when the disk fails
+		named("2", well))
+	for i, err := range results {
+		if err == nil || db.IsRefusal(err) {
+			t.Errorf("step %d gave %v", i+1, err)
+		}
+	}
+	if err := store.Transaction(ctx, named("3", well)); err != nil {
+		t.Fatal(err)
+	}
+	if w, err := store.Workspace(ctx); err != nil || w.Name != "Acme3" {
+		t.Errorf("the workspace is %q, %v", w.Name, err)
+	}
+}
+
+func TestAPanicLeavesNoTransactionOpen(t *testing.T) {
+	store := dbtest.Open(t)
+	if err := store.Transaction(ctx, named("half", func() error { panic("in the middle") })); err == nil {
+		t.Error("the panic was lost")
+	}
+	dbtest.Add(t, store, "ada@example.org", twofactor.Member) // the next transaction is its own
+	if w, err := store.Workspace(ctx); err != nil || w.Name != "Acme" {
+		t.Errorf("the workspace is %q, %v", w.Name, err)
+	}
+}
+
+func TestWhoHasLeftDoesNotWrite(t *testing.T) {
+	store := dbtest.Open(t)
+	gone, leave := context.WithCancel(ctx)
+	leave()
+	for range 50 { // either it was not begun, or it was done whole
+		_ = store.Transaction(gone, func(exec func(string, ...any) error) error {
+			return errors.Join(exec(`UPDATE workspace SET name = 'half'`), exec(`UPDATE workspace SET name = 'Acme'`))
+		})
+	}
+	if w, err := store.Workspace(ctx); err != nil || w.Name != "Acme" {
+		t.Errorf("the workspace is %q, %v", w.Name, err)
+	}
+
+	end := store.TakeTurn()
+	if err := store.Transaction(gone, named("late", well)); !errors.Is(err, context.Canceled) {
+		t.Errorf("who has left the queue got %v", err)
+	}
+	end()
+	if err := store.Transaction(ctx, named("!", well)); err != nil {
+		t.Fatal(err)
+	}
+	if w, err := store.Workspace(ctx); err != nil || w.Name != "Acme!" {
+		t.Errorf("who has left wrote: the workspace is %q, %v", w.Name, err)
+	}
+}
+
+// TestWhoLeavesInTheMiddleHearsTheResult cancels the second while the first, in
+// whose turn both run, is at work.
+func TestWhoLeavesInTheMiddleHearsTheResult(t *testing.T) {
+	store := dbtest.Open(t)
+	second, leave := context.WithCancel(ctx)
+	results := queue(t, store, []context.Context{ctx, second},
+		named("1", func() error { leave(); return nil }),
+		named("2", well))
+	if err := errors.Join(results...); err != nil {
+		t.Error(err)
+	}
+	if w, err := store.Workspace(ctx); err != nil || w.Name != "Acme12" {
+		t.Errorf("the workspace is %q, %v", w.Name, err)
+	}
+}
