@@ -241,11 +241,15 @@ func (s *Store) findRecoveryCode(t *tx, enrollment, sheetSalt, slow []byte) (int
 // secret, which exists only in the answers to Enable and to a wrong Confirm. A
 // pending enrolment reads as Not configured, since loading a page discards it.
 func (s *Store) TwoFactor(ctx context.Context, v Visitor) (twofactor.Enrollment, error) {
+	return s.twoFactor(ctx, v.Person.ID)
+}
+
+func (s *Store) twoFactor(ctx context.Context, person int64) (twofactor.Enrollment, error) {
 	var e twofactor.Enrollment
 	var unused int64
 	var confirmed, made sql.NullInt64
 	err := s.reader.row(ctx, `SELECT e.confirmed_at, r.sheet, r.made_at, `+unusedCodes+` FROM enrollment e JOIN recovery_sheet r ON r.enrollment_id = e.id
-		WHERE e.person_id = ? AND e.state = 'enabled'`, v.Person.ID).Scan(&confirmed, &e.Sheet.ID, &made, &unused)
+		WHERE e.person_id = ? AND e.state = 'enabled'`, person).Scan(&confirmed, &e.Sheet.ID, &made, &unused)
 	if errors.Is(err, sql.ErrNoRows) {
 		return e, nil
 	}

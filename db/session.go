@@ -88,6 +88,30 @@ func (s *Store) Workspace(ctx context.Context) (Workspace, error) {
 	return w, nil
 }
 
+// WorkspaceName gives the workspace's name, for pages that anybody may ask for. It
+// is kept in memory: only this process changes it, by renaming.
+func (s *Store) WorkspaceName(ctx context.Context) (string, error) {
+	if name := s.name.Load(); name != nil {
+		return *name, nil
+	}
+	s.naming.Lock()
+	defer s.naming.Unlock()
+	w, err := s.Workspace(ctx)
+	if err == nil {
+		s.name.Store(&w.Name)
+	}
+	return w.Name, err
+}
+
+// renaming is a write that changes the workspace's name. Nobody reads the name to
+// keep it until it is done.
+func (s *Store) renaming(ctx context.Context, do func(*tx) error) error {
+	s.naming.Lock()
+	defer s.naming.Unlock()
+	defer s.name.Store(nil)
+	return s.writer.write(ctx, do)
+}
+
 // Visitor finds who holds a session's token. It gives ErrSignedOut when the
 // session does not exist, has ended, or belongs to somebody deactivated. Role,
 // policy and state are read every time, so that a change counts at once.

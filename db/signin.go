@@ -196,37 +196,35 @@ func (t *tx) signIn(p credentials, method string, authenticatedAt time.Time, c C
 	return session, browser, err
 }
 
-// A Challenge is a challenge as its page shows it.
+// A Challenge is somebody who owes the second step.
 type Challenge struct {
-	Email     string
-	Workspace string
-	Sheet     twofactor.Sheet
-	Left      int // wrong codes that are still allowed
+	Email  string
+	person int64
 }
 
 // Challenge finds the challenge that a token opens, or gives ErrChallengeOver.
 func (s *Store) Challenge(ctx context.Context, token string, now time.Time) (Challenge, error) {
 	var c Challenge
-	var unused int64
 	var state twofactor.Challenge
-	var begun, expires, made sql.NullInt64
-	err := s.reader.row(ctx, `SELECT p.email, w.name, c.wrong_codes, c.made_at, c.expires_at, r.sheet, r.made_at, `+unusedCodes+`
-		FROM challenge c JOIN person p ON p.id = c.person_id AND p.active = 1 JOIN workspace w ON w.id = 1
-		JOIN enrollment e ON e.person_id = p.id AND e.state = 'enabled' JOIN recovery_sheet r ON r.enrollment_id = e.id
-		WHERE c.id_hash = ?`, hashToken(token)).
-		Scan(&c.Email, &c.Workspace, &state.WrongCodes, &begun, &expires, &c.Sheet.ID, &made, &unused)
+	var made, expires sql.NullInt64
+	err := s.reader.row(ctx, `SELECT p.id, p.email, c.wrong_codes, c.made_at, c.expires_at
+		FROM challenge c JOIN person p ON p.id = c.person_id AND p.active = 1 WHERE c.id_hash = ?`, hashToken(token)).
+		Scan(&c.person, &c.Email, &state.WrongCodes, &made, &expires)
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, twofactor.ErrChallengeOver
 	}
 	if err != nil {
 		return c, fmt.Errorf("reading a challenge: %w", err)
 	}
-	state.MadeAt, state.ExpiresAt = instant(begun), instant(expires)
-	if err := state.Open(now); err != nil {
-		return c, err
-	}
-	c.Left, c.Sheet.MadeAt, c.Sheet.Used = state.Left(), instant(made), usedCodes(unused)
-	return c, nil
+	state.MadeAt, state.ExpiresAt = instant(made), instant(expires)
+	return c, state.Open(now)
+}
+
+// RecoverySheet gives the sheet whose codes pass a challenge; its ID is "" when the
+// factor was taken away meanwhile.
+func (s *Store) RecoverySheet(ctx context.Context, c Challenge) (twofactor.Sheet, error) {
+	e, err := s.twoFactor(ctx, c.person)
+	return e.Sheet, err
 }
 
 // CancelChallenge ends a challenge. One that is over already is no error.

@@ -76,7 +76,9 @@ type Store struct {
 	dummy   string // verified in place of a missing person's password
 	writer  *writer
 	reader  *reader
-	pinged  atomic.Int64 // when Ping last wrote, in unix nanoseconds
+	pinged  atomic.Int64           // when Ping last wrote, in unix nanoseconds
+	name    atomic.Pointer[string] // the workspace's, once it was read
+	naming  sync.Mutex             // held while the name is read or changed
 }
 
 // Open opens the workspace in a data directory, and makes it when there is

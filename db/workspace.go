@@ -60,7 +60,7 @@ func (s *Store) SetUp(ctx context.Context, token, workspace string, n NewPerson,
 		return Passage{}, err
 	}
 	var out Passage
-	err = s.writer.write(ctx, func(t *tx) error {
+	err = s.renaming(ctx, func(t *tx) error {
 		n, err := t.exec(`DELETE FROM link WHERE token_hash = ? AND kind = 'setup' AND NOT EXISTS (SELECT 1 FROM person)`, hashToken(token))
 		if err != nil {
 			return err
@@ -110,7 +110,7 @@ func (s *Store) RenameWorkspace(ctx context.Context, typed string, by Author, no
 	if err != nil {
 		return err
 	}
-	return s.writer.write(ctx, func(t *tx) error {
+	return s.renaming(ctx, func(t *tx) error {
 		if _, err := t.authority(by); err != nil {
 			return err
 		}

@@ -188,3 +188,37 @@ func TestWhoLeavesInTheMiddleHearsTheResult(t *testing.T) {
 		t.Errorf("the workspace is %q, %v", w.Name, err)
 	}
 }
+
+// TestTheNameFollowsItsChange reads the name that is kept in memory after each way to
+// change it.
+func TestTheNameFollowsItsChange(t *testing.T) {
+	store := dbtest.Open(t)
+	is := func(want string) {
+		t.Helper()
+		if name, err := store.WorkspaceName(ctx); err != nil || name != want {
+			t.Errorf("the name is %q, %v; want %q", name, err, want)
+		}
+	}
+	is("Acme")
+	token, err := store.NewSetupToken(ctx, start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	passage, err := store.SetUp(ctx, token, "Söhne & Co", db.NewPerson{Name: "Ada", Email: "ada@example.org", Password: dbtest.Password}, db.Client{}, start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	is("Söhne & Co")
+	v, err := store.Visitor(ctx, passage.Session, start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.RenameWorkspace(ctx, "Harbour", v.Author(db.Client{}), start); err != nil {
+		t.Fatal(err)
+	}
+	is("Harbour")
+	if err := store.RenameWorkspace(ctx, "", v.Author(db.Client{}), start); !db.IsRefusal(err) {
+		t.Error(err)
+	}
+	is("Harbour")
+}

@@ -87,8 +87,8 @@ func (s *Server) goTo(v *visit, address string) error {
 func (s *Server) frame(v *visit) (views.Frame, error) {
 	f := views.Frame{Assets: s.assets, Path: v.r.URL.Path, Now: v.now}
 	if !v.signedIn() {
-		w, err := s.store.Workspace(v.ctx())
-		f.Workspace = w.Name
+		var err error
+		f.Workspace, err = s.store.WorkspaceName(v.ctx())
 		return f, err
 	}
 	f.Workspace = v.who.Workspace.Name

@@ -74,8 +74,15 @@ func (s *Server) showChallenge(v *visit) error {
 }
 
 func (s *Server) showChallengeCard(v *visit, status int, card views.Challenge) error {
-	card.Email, card.Sheet = v.challenge.Email, v.challenge.Sheet
-	f := views.Frame{Workspace: v.challenge.Workspace, Assets: s.assets, Now: v.now}
+	var err error
+	if card.Sheet, err = s.store.RecoverySheet(v.ctx(), v.challenge); err != nil {
+		return err
+	}
+	f, err := s.frame(v)
+	if err != nil {
+		return err
+	}
+	card.Email = v.challenge.Email
 	return s.show(v, status, views.ChallengeCard(card), views.ChallengePage(f, card))
 }
 
