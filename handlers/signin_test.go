@@ -1,13 +1,16 @@
 package handlers_test
 
 import (
+	"database/sql"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"gatehouse/db"
 	"gatehouse/db/dbtest"
 	"gatehouse/handlers"
 	"gatehouse/twofactor"
@@ -253,5 +256,55 @@ func TestLogHoldsNoSecrets(t *testing.T) {
 	}
 	if !strings.Contains(log, `route="POST /my/profile/two-factor/confirm"`) {
 		t.Errorf("no route in the log:\n%s", log)
+	}
+}
+
+// TestLookingWritesNothing reads pages and looks whether the database has changed:
+// no page of a stranger may, and one of somebody signed in only once a minute.
+func TestLookingWritesNothing(t *testing.T) {
+	s := newSite(t)
+	s.add("ada@example.org", twofactor.Member)
+	ada := s.signedIn("ada@example.org")
+	file, err := sql.Open("sqlite", "file:"+filepath.Join(s.dir, db.FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	file.SetMaxOpenConns(1) // the version is one connection's view of what the others have done
+	changed := func(what string, look func()) (yes bool) {
+		t.Helper()
+		var before, after int
+		if err := file.QueryRow(`PRAGMA data_version`).Scan(&before); err != nil {
+			t.Fatal(err)
+		}
+		look()
+		if err := file.QueryRow(`PRAGMA data_version`).Scan(&after); err != nil {
+			t.Fatal(err)
+		}
+		return before != after
+	}
+	if changed("a stranger", func() {
+		for _, path := range []string{"/signin", "/signin?next=/my/profile", "/", "/my", "/signin/two-factor", "/nowhere", "/favicon.ico"} {
+			if a := s.browser().get(path); len(a.header.Values("Set-Cookie")) > 0 {
+				t.Errorf("%s set %q", path, a.header.Values("Set-Cookie"))
+			}
+		}
+	}) {
+		t.Error("a stranger's look was written down")
+	}
+	look := func() {
+		for _, path := range []string{"/my", "/my/profile", "/my/profile/two-factor", "/signin"} {
+			ada.get(path)
+		}
+	}
+	if changed("a member", look) {
+		t.Error("a second look within a minute was written down")
+	}
+	s.pass(time.Minute)
+	if !changed("a minute later", look) {
+		t.Error("the session's last use was not noted after a minute")
+	}
+	if changed("again", look) {
+		t.Error("it was noted twice within a minute")
 	}
 }

@@ -26,6 +26,7 @@ var machine = db.Machine("test")
 
 // A site is the whole server over a real file, with a clock that the test sets.
 type site struct {
+	dir    string // the data directory
 	t      testing.TB
 	store  *db.Store
 	server *handlers.Server
@@ -35,7 +36,8 @@ type site struct {
 
 func newSite(t *testing.T, change ...func(*handlers.Config)) *site {
 	t.Helper()
-	s := &site{t: t, store: dbtest.Open(t), now: dbtest.Start}
+	dir := t.TempDir()
+	s := &site{t: t, dir: dir, store: dbtest.OpenIn(t, dir), now: dbtest.Start}
 	c := handlers.Config{Store: s.store, Static: staticFiles(), Log: slog.New(slog.NewTextHandler(&s.log, nil)), Now: func() time.Time { return s.now }}
 	for _, f := range change {
 		f(&c)

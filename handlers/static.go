@@ -21,6 +21,7 @@ import (
 // that browsers may keep it for ever.
 type asset struct {
 	kind  string // Content-Type
+	tag   string // of the ETag: the hash that is in the name
 	plain []byte
 	gzip  func() []byte
 }
@@ -65,9 +66,10 @@ func loadAssets(static fs.FS) (map[string]asset, views.Assets, error) {
 // compressed once, when it is first asked for: the first page does not wait.
 func addAsset(files map[string]asset, file, kind string, text []byte) (address string) {
 	sum := sha256.Sum256(text)
+	tag := hex.EncodeToString(sum[:6])
 	base, ext, _ := strings.Cut(file, ".")
-	name := base + "." + hex.EncodeToString(sum[:6]) + "." + ext
-	files[name] = asset{kind: kind, plain: text, gzip: sync.OnceValue(func() []byte { return packed(text) })}
+	name := base + "." + tag + "." + ext
+	files[name] = asset{kind: kind, tag: `"` + tag + `"`, plain: text, gzip: sync.OnceValue(func() []byte { return packed(text) })}
 	return "/static/" + name
 }
 
@@ -90,7 +92,8 @@ func (s *Server) showFile(v *visit) error {
 	return nil
 }
 
-// showIcon answers browsers that look for an icon without reading the page.
+// showIcon answers browsers that look for an icon without reading the page. Its
+// address has no hash, so they ask again after a day, with the ETag.
 func (s *Server) showIcon(v *visit) error {
 	s.sendAsset(v, s.files[path.Base(s.assets.Icon)], "public, max-age=86400")
 	return nil
@@ -98,9 +101,14 @@ func (s *Server) showIcon(v *visit) error {
 
 func (s *Server) sendAsset(v *visit, file asset, caching string) {
 	h := v.w.Header()
-	h.Set("Content-Type", file.kind)
 	h.Set("Cache-Control", caching)
 	h.Set("Vary", "Accept-Encoding")
+	h.Set("ETag", "W/"+file.tag) // weak: compressed or not, it is the same file
+	if strings.Contains(v.r.Header.Get("If-None-Match"), file.tag) {
+		v.w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	h.Set("Content-Type", file.kind)
 	body := file.plain
 	if acceptsGzip(v.r) {
 		h.Set("Content-Encoding", "gzip")

@@ -52,6 +52,45 @@ func TestWeight(t *testing.T) {
 	}
 }
 
+// TestStaticFiles follows the stylesheet and the script of a page: kept for ever
+// under the hash in their name, packed for who takes that, and a question whether
+// they have changed is answered without them.
+func TestStaticFiles(t *testing.T) {
+	s := newSite(t)
+	s.add("ada@example.org", twofactor.Member)
+	b := s.signedIn("ada@example.org")
+	ask := func(path string, headers ...string) answer {
+		r := httptest.NewRequest("GET", path, nil)
+		for i := 0; i+1 < len(headers); i += 2 {
+			r.Header.Set(headers[i], headers[i+1])
+		}
+		return b.send(r)
+	}
+	files := regexp.MustCompile(`(?:href|src)="(/static/[^"]+)"`).FindAllStringSubmatch(b.get("/my/profile/two-factor").body, -1)
+	if len(files) != 3 {
+		t.Fatalf("the page names %d files: %v", len(files), files)
+	}
+	for _, file := range append(files, []string{"", "/favicon.ico"}) {
+		plain, packed := ask(file[1]).is(200), ask(file[1], "Accept-Encoding", "gzip").is(200)
+		if unpacked(t, []byte(packed.body)) != plain.body || len(packed.body) >= len(plain.body) {
+			t.Errorf("%s: %d bytes packed into %d", file[1], len(plain.body), len(packed.body))
+		}
+		tag, caching := plain.header.Get("ETag"), plain.header.Get("Cache-Control")
+		if immutable := caching == "public, max-age=31536000, immutable"; immutable != strings.HasPrefix(file[1], "/static/") {
+			t.Errorf("%s: Cache-Control %q", file[1], caching)
+		}
+		if tag == "" || packed.header.Get("ETag") != tag {
+			t.Errorf("%s: ETag %q, and %q when packed", file[1], tag, packed.header.Get("ETag"))
+		}
+		for _, known := range []string{tag, strings.TrimPrefix(tag, "W/"), `"another", ` + tag} {
+			if a := ask(file[1], "If-None-Match", known).is(304); a.body != "" || a.header.Get("ETag") != tag || a.header.Get("Cache-Control") != caching {
+				t.Errorf("%s: unchanged, with %d bytes and %v", file[1], len(a.body), a.header)
+			}
+		}
+		ask(file[1], "If-None-Match", `W/"another"`).is(200)
+	}
+}
+
 // weigh gives an answer's body as it goes over the wire.
 func (b *browser) weigh(method, path string) []byte {
 	r := httptest.NewRequest(method, path, nil)
