@@ -18,7 +18,6 @@ import (
 	"gatehouse/db"
 	"gatehouse/twofactor"
 
-	"github.com/alecthomas/kong"
 	"golang.org/x/term"
 )
 
@@ -71,24 +70,15 @@ type session struct {
 // Run runs one command and gives its exit code.
 func Run(ctx context.Context, p Process) int {
 	var all commands
-	exit := -1
-	parser, err := kong.New(&all, kong.Name("gatehouse"),
-		kong.Description("The front door of a small workspace: passwords, a second step, recovery codes."),
-		kong.Writers(p.Stdout, p.Stderr), kong.Exit(func(code int) { exit = code }), kong.Vars{"acme_directory": letsEncrypt},
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
-	if err != nil {
-		fmt.Fprintln(p.Stderr, "gatehouse:", err)
-		return failed
-	}
-	command, err := parser.Parse(p.Args)
-	if exit >= 0 { // help was asked for
-		return exit
-	}
+	named, err := parse(&all, p)
 	if err != nil {
 		fmt.Fprintf(p.Stderr, "gatehouse: %s; see gatehouse --help\n", err)
 		return wrongUsage
 	}
-	err = command.Run(&session{Process: p, ctx: ctx, all: &all, now: time.Now})
+	if named == nil { // help was asked for
+		return done
+	}
+	err = named.Run(&session{Process: p, ctx: ctx, all: &all, now: time.Now})
 	var usage usageError
 	switch {
 	case err == nil:
