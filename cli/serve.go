@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -66,6 +67,7 @@ func (c *serveCommand) Run(s *session) error {
 			return usageError("the times must be a second or more, e.g. --session-idle 1h")
 		}
 	}
+	boundMemory()
 	ctx, stop := signal.NotifyContext(s.ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 
@@ -84,6 +86,16 @@ func (c *serveCommand) Run(s *session) error {
 		return err
 	}
 	return errors.Join(c.serve(ctx, s, store, base), store.Close())
+}
+
+// boundMemory has the collector come in time for what slow hashes leave behind,
+// 19 MiB each: it may be as much again as those that run at once hold. With much
+// less room the same memory would go back to the system and be asked for again
+// with every hash. GOMEMLIMIT in the environment goes before.
+func boundMemory() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(28<<20 + 2*db.HashMemory())
+	}
 }
 
 // serve answers requests until the context ends.

@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"bytes"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -26,8 +25,9 @@ func (s *Server) show(v *visit, status int, fragment, page templ.Component) erro
 	if v.htmx() {
 		component = fragment
 	}
-	var b bytes.Buffer
-	if err := component.Render(v.ctx(), &b); err != nil {
+	b := templ.GetBuffer()
+	defer templ.ReleaseBuffer(b)
+	if err := component.Render(v.ctx(), b); err != nil {
 		return fmt.Errorf("rendering: %w", err)
 	}
 	h := v.w.Header()
