@@ -1,6 +1,9 @@
 package db
 
-import "context"
+import (
+	"context"
+	"strings"
+)
 
 // OpenSteps opens a workspace as a program does that has these migrations.
 func OpenSteps(ctx context.Context, o Options, steps []string) (*Store, error) {
@@ -36,6 +39,34 @@ func (s *Store) Transaction(ctx context.Context, do func(exec func(query string,
 			return err
 		})
 	})
+}
+
+// Statements gives the text of everything that was prepared and not dropped since.
+func (s *Store) Statements() (all []string) {
+	s.reader.stmts.Range(func(query, _ any) bool { all = append(all, query.(string)); return true })
+	defer s.TakeTurn()()
+	for query := range s.writer.stmts {
+		all = append(all, query)
+	}
+	return all
+}
+
+// Plan gives the lines of EXPLAIN QUERY PLAN.
+func (s *Store) Plan(ctx context.Context, query string) (lines []string, err error) {
+	rows, err := s.writer.db.QueryContext(ctx, "EXPLAIN QUERY PLAN "+query, make([]any, strings.Count(query, "?"))...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+			return nil, err
+		}
+		lines = append(lines, detail)
+	}
+	return lines, rows.Err()
 }
 
 // TakeTurn takes the turn to write, until end is called.

@@ -23,7 +23,7 @@ func (s *Store) Figures(ctx context.Context) (Figures, error) {
 	pool := s.reader.db.Stats()
 	f := Figures{HashesRunning: len(s.gate.running), HashesRefused: s.gate.refused.Load(), WriteWaits: s.writer.waits.Load(), ReadWaits: pool.WaitCount, ReadWaited: pool.WaitDuration}
 	f.HashesWaiting = max(0, len(s.gate.queue)-f.HashesRunning)
-	err := s.reader.row(ctx, `SELECT count(*), count(e.id) FROM person p LEFT JOIN enrollment e ON e.person_id = p.id AND e.state = 'enabled' WHERE p.active = 1`).Scan(&f.People, &f.Enrolled)
+	err := s.reader.row(ctx, `SELECT count(*), coalesce(sum(enrolled), 0) FROM person WHERE active = 1`).Scan(&f.People, &f.Enrolled)
 	if err != nil {
 		return f, fmt.Errorf("counting people: %w", err)
 	}

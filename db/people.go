@@ -193,7 +193,7 @@ func (t *tx) keepSuperAdmin(before Person) error {
 		return nil
 	}
 	var left bool
-	err := t.row(`SELECT EXISTS (SELECT 1 FROM person WHERE role = 'super-administrator' AND active = 1 AND password_hash <> '')`).Scan(&left)
+	err := t.row(`SELECT EXISTS (SELECT 1 FROM person WHERE role <> 'member' AND role = 'super-administrator' AND active = 1 AND password_hash <> '')`).Scan(&left)
 	if err == nil && !left {
 		return ErrLastSuperAdmin
 	}
