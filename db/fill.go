@@ -42,8 +42,8 @@ func (s *Store) Fill(ctx context.Context, people, rows int, password string, now
 		err := s.writer.write(ctx, func(t *tx) error {
 			for range min(fillBatch, people-len(filled)) {
 				n := len(filled)
-				one := Filled{Email: fmt.Sprintf("person%d@example.org", n), Secret: twofactor.NewSecret()}
-				id, err := t.addPerson(NewPerson{Name: fmt.Sprintf("Person %d of Many", n), Email: one.Email, Role: twofactor.Member}, hash, Machine("fill"), now)
+				one := Filled{Email: fmt.Sprintf("person%06d@example.org", n), Secret: twofactor.NewSecret()}
+				id, err := t.addPerson(NewPerson{Name: fmt.Sprintf("Person %06d of Many", n), Email: one.Email, Role: twofactor.Member}, hash, Machine("fill"), now)
 				if err != nil {
 					return err
 				}

@@ -175,18 +175,22 @@ func (w *writer) transact(steps []*step) error {
 		return fmt.Errorf("beginning: %w", err)
 	}
 	for _, s := range steps {
-		if err := t.run(s); err != nil {
-			w.disconnect() // SQLite rolled everything back by itself, or the connection is beyond help
-			return err
+		if err := t.run(s, len(steps) == 1); err != nil {
+			return w.rollBack(t, err)
 		}
 	}
 	if _, err := t.exec(`COMMIT`); err != nil {
-		if _, undo := t.exec(`ROLLBACK`); undo != nil {
-			w.disconnect()
-		}
-		return fmt.Errorf("committing: %w", err)
+		return w.rollBack(t, fmt.Errorf("committing: %w", err))
 	}
 	return nil
+}
+
+// rollBack undoes a transaction and gives why.
+func (w *writer) rollBack(t *tx, why error) error {
+	if _, err := t.exec(`ROLLBACK`); err != nil {
+		w.disconnect() // SQLite rolled back by itself, or the connection is beyond help
+	}
+	return why
 }
 
 // A tx is a transaction of the writer, as one step sees it.
@@ -195,14 +199,23 @@ type tx struct {
 	w   *writer
 }
 
-// run runs a step in a savepoint and notes its result. It fails when the
-// transaction is over because of the step.
-func (t *tx) run(s *step) error {
-	if _, err := t.exec(`SAVEPOINT step`); err != nil {
-		return err
+// run runs a step and notes its result. It fails when the whole transaction must
+// be undone because of it. A step that is alone needs no savepoint: in a large one
+// every statement would take longer than the one before.
+func (t *tx) run(s *step, alone bool) error {
+	if !alone {
+		if _, err := t.exec(`SAVEPOINT step`); err != nil {
+			return err
+		}
 	}
 	s.result = s.try(&tx{ctx: s.ctx, w: t.w})
-	if s.result != nil && !counts(s.result) {
+	lasts := s.result == nil || counts(s.result)
+	switch {
+	case alone && lasts:
+		return nil
+	case alone:
+		return s.result
+	case !lasts:
 		if _, err := t.exec(`ROLLBACK TO step`); err != nil {
 			return s.result
 		}
