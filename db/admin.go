@@ -628,7 +628,7 @@ func (f Filter) query(limit int) (string, []any) {
 	}
 	// Two index walks that the union merges in order.
 	query := `SELECT ` + rowColumns + ` WHERE a.id IN (SELECT id FROM (SELECT a.at, a.id FROM activity a WHERE a.subject_id = ? AND ` + where + `
-		UNION SELECT a.at, a.id FROM activity a WHERE a.actor_id = ? AND ` + where + ` ORDER BY 1 DESC, 2 DESC LIMIT ?))` + order
+		UNION ALL SELECT a.at, a.id FROM activity a WHERE a.actor_id = ? AND a.actor_id IS DISTINCT FROM a.subject_id AND ` + where + ` ORDER BY 1 DESC, 2 DESC LIMIT ?))` + order
 	var both []any
 	for range 2 {
 		both = append(append(both, f.Person), args...)

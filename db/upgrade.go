@@ -11,7 +11,14 @@ import (
 // SQL without BEGIN, COMMIT and PRAGMA, and is never changed once it was released.
 // The columns key_id and lookup_key of workspace stay as they are for ever: the
 // key is proved before the first step.
-var migrations = []string{}
+var migrations = []string{
+	// To 2: each sign-in stood in two indexes of people, and a search for what all share read everybody.
+	`DROP INDEX activity_by_actor;
+	CREATE INDEX activity_by_actor ON activity (actor_id, at, id) WHERE actor_id IS DISTINCT FROM subject_id;
+	DROP TABLE person_search;
+	CREATE VIRTUAL TABLE person_search USING fts5 (name, email, content = 'person', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2', prefix = '1 2 3 4 5 6 7 8');
+	INSERT INTO person_search (person_search) VALUES ('rebuild');`,
+}
 
 // asideOf names the copy that is made before an upgrade.
 func asideOf(path string, version int) string { return fmt.Sprintf("%s.schema-%d", path, version) }

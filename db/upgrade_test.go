@@ -167,7 +167,7 @@ func TestFixtures(t *testing.T) {
 	}
 }
 
-// steps are two migrations after the present schema.
+// steps are two migrations after schema 1, of a program of the test.
 var steps = []string{
 	`CREATE TABLE pet (id INTEGER PRIMARY KEY, person_id INTEGER NOT NULL REFERENCES person (id)) STRICT; INSERT INTO pet (person_id) SELECT id FROM person;`,
 	`ALTER TABLE pet ADD COLUMN name TEXT NOT NULL DEFAULT 'Rex';`,
@@ -200,7 +200,13 @@ func TestUpgrade(t *testing.T) {
 		old := t.TempDir()
 		put(t, filepath.Join(old, db.FileName), read(t, aside))
 		put(t, filepath.Join(old, db.KeyFileName), read(t, filepath.Join(dir, db.KeyFileName)))
-		dbtest.OpenIn(t, old)
+		older, err := db.OpenSteps(ctx, options(t, old), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := older.Close(); err != nil {
+			t.Fatal(err)
+		}
 	})
 	t.Run("a second start has nothing to do", func(t *testing.T) {
 		dir, path := atSchema1(t)

@@ -10,10 +10,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -248,57 +246,6 @@ func BenchmarkEnable(b *testing.B) {
 	}, nothing, func(struct{}) {
 		s.serve(formRequest("/my/profile/two-factor/enable", nil), http.StatusOK, "gatehouse", cookie)
 	})
-}
-
-// BenchmarkGrowth runs pages and steps with a hundred people and then with
-// GATEHOUSE_PEOPLE (100,000 when not set) and ten rows of activity each, and
-// reports how many times the CPU time the second takes. Filling takes minutes:
-// task growth runs it alone.
-func BenchmarkGrowth(b *testing.B) {
-	many := 100_000
-	if text := os.Getenv("GATEHOUSE_PEOPLE"); text != "" {
-		var err error
-		if many, err = strconv.Atoi(text); err != nil {
-			b.Fatal(err)
-		}
-	}
-	var sites [2]*bench
-	var admins [2]*browser
-	for i, people := range []int{100, many} {
-		sites[i] = serveBench(b, &site{t: b, store: dbtest.Open(b), now: dbtest.Start}, people, 10*people)
-		sites[i].add("admin@example.org", twofactor.SuperAdmin)
-		admins[i] = sites[i].signedIn("admin@example.org")
-	}
-	page := func(path string) func(i int) {
-		return func(i int) { admins[i].get(path).is(http.StatusOK) }
-	}
-	for _, step := range []struct {
-		name string
-		do   func(i int)
-	}{
-		{"sign-in-page", func(i int) { sites[i].browser().get("/signin").is(http.StatusOK) }},
-		{"portal", page("/my")},
-		{"two-factor", page("/my/profile/two-factor")},
-		{"profile", page("/my/profile")},
-		{"people", page("/admin/people")},
-		{"people-search", page("/admin/people?q=person99")},
-		{"security", page("/admin/settings/security")},
-		{"activity", page("/admin/activity")},
-		{"activity-by-event", page("/admin/activity?event=authn_login_success")},
-		{"second-step", func(i int) { sites[i].secondStep(sites[i].owing()) }}, // the last: it moves the clock
-	} {
-		few := 0.0
-		for i, people := range []int{100, many} {
-			b.Run(fmt.Sprintf("%s/%d-people", step.name, people), func(b *testing.B) {
-				perOp := measure(b, nothing, func(struct{}) { step.do(i) })
-				if i == 0 {
-					few = perOp
-				} else if few > 0 {
-					b.ReportMetric(perOp/few, "x-100-people")
-				}
-			})
-		}
-	}
 }
 
 // bareDatabase is a file with as much durability as ours and two small tables.

@@ -1,0 +1,125 @@
+//go:build bench && unix
+
+package handlers_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"gatehouse/db/dbtest"
+	"gatehouse/twofactor"
+)
+
+// fewPeople is how many the small workspace of BenchmarkGrowth has.
+const fewPeople = 100
+
+// growthRounds is how often a step's turn goes from one workspace to the other.
+const growthRounds = 20
+
+// BenchmarkGrowth runs every page and step that people and admins meet with a
+// hundred people and with GATEHOUSE_PEOPLE (100,000 when not set), ten rows of
+// activity each, by turns, and reports the CPU time of both and how many times
+// that with few the one with many is: the medians of the turns. Both show as
+// much: what a page lists fills it, what it finds it finds once. Filling takes
+// minutes: task growth runs it alone.
+func BenchmarkGrowth(b *testing.B) {
+	many := 100_000
+	if text := os.Getenv("GATEHOUSE_PEOPLE"); text != "" {
+		var err error
+		if many, err = strconv.Atoi(text); err != nil {
+			b.Fatal(err)
+		}
+	}
+	var sites [2]*bench
+	var admins [2]*browser
+	var members [2]string
+	for i, people := range []int{fewPeople, many} {
+		s := serveBench(b, &site{t: b, store: dbtest.Open(b), now: dbtest.Start}, people, 10*people)
+		s.add("admin@example.org", twofactor.SuperAdmin)
+		s.add("new@example.org", twofactor.Member)
+		sites[i], admins[i], members[i] = s, s.signedIn("admin@example.org"), s.signedIn("new@example.org").cookies["gatehouse"]
+	}
+	page := func(path string) func(int) func() {
+		return func(i int) func() { return func() { admins[i].get(path).is(http.StatusOK) } }
+	}
+	for _, step := range []struct {
+		name string
+		turn func(i int) func() // prepares one, and gives what is measured
+	}{
+		{"sign-in-page", func(i int) func() { return func() { sites[i].browser().get("/signin").is(http.StatusOK) } }},
+		{"portal", page("/my")},
+		{"profile", page("/my/profile")},
+		{"two-factor", page("/my/profile/two-factor")},
+		{"people", page("/admin/people")},
+		{"people-by-address", page("/admin/people?q=person000077@example.org")},
+		{"people-by-name", page("/admin/people?q=person+000077")},
+		{"people-that-fill-a-page", page("/admin/people?q=person0000")},
+		{"people-by-what-all-share", page("/admin/people?q=example")},
+		{"person", page("/admin/people/77")},
+		{"security", page("/admin/settings/security")},
+		{"not-enrolled", page("/admin/settings/not-enrolled")},
+		{"general", page("/admin/settings/general")},
+		{"activity", page("/admin/activity")},
+		{"activity-by-event", page("/admin/activity?event=authn_login_success")},
+		{"activity-by-person", page("/admin/activity?person=person000077@example.org")},
+		{"enable", func(i int) func() {
+			return func() {
+				sites[i].serve(formRequest("/my/profile/two-factor/enable", nil), http.StatusOK, "gatehouse", members[i])
+			}
+		}},
+		{"challenge", func(i int) func() { // from here on the clock moves: sessions end
+			o := sites[i].owing()
+			return func() {
+				sites[i].serve(httptest.NewRequest("GET", "/signin/two-factor", nil), http.StatusOK, "gatehouse-challenge", o.token)
+			}
+		}},
+		{"password-step", func(i int) func() {
+			sites[i].pass(time.Minute)
+			email := sites[i].next().Email
+			return func() {
+				sites[i].serve(formRequest("/signin", url.Values{"email": {email}, "password": {dbtest.Password}}), http.StatusSeeOther)
+			}
+		}},
+		{"second-step", func(i int) func() {
+			o := sites[i].owing()
+			return func() { sites[i].secondStep(o) }
+		}},
+	} {
+		b.Run(step.name, func(b *testing.B) {
+			var turns [2][]float64
+			for range growthRounds {
+				for i := range sites {
+					turns[i] = append(turns[i], cpuOf(b, max(1, b.N/growthRounds), func() func() { return step.turn(i) }))
+				}
+			}
+			few, many := median(turns[0]), median(turns[1])
+			b.ReportMetric(few, "cpu-ms-few")
+			b.ReportMetric(many, "cpu-ms-many")
+			b.ReportMetric(many/few, "x-few")
+			b.ReportMetric(0, "ns/op") // the clock tells of both workspaces, and of what was prepared
+		})
+	}
+}
+
+// cpuOf gives the CPU time of one turn, in milliseconds: the mean of n.
+func cpuOf(b *testing.B, n int, prepare func() func()) float64 {
+	var used time.Duration
+	for range n {
+		do := prepare()
+		began := cpu(b)
+		do()
+		used += cpu(b) - began
+	}
+	return float64(used) / float64(n) / float64(time.Millisecond)
+}
+
+func median(of []float64) float64 {
+	slices.Sort(of)
+	return of[len(of)/2]
+}
