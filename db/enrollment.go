@@ -39,7 +39,8 @@ func (s *Store) sealSecret(t *tx, r *record) ([]byte, error) {
 
 // enrollment reads the enrolment that a session sees: the person's enabled one,
 // else the session's own pending one, else Not configured. A secret that does
-// not open is a fault, never "not configured".
+// not open is a fault, never "not configured". What became of the recovery codes
+// is left out: a code from the app does not need it.
 func (s *Store) enrollment(t *tx, person int64, session []byte) (record, error) {
 	r := record{person: person, session: session}
 	if session == nil {
@@ -47,13 +48,11 @@ func (s *Store) enrollment(t *tx, person int64, session []byte) (record, error) 
 	}
 	var state string
 	var sealed, keyID []byte
-	var expires, confirmed, made sql.NullInt64
-	var sheet sql.NullString
-	var unused int64
-	err := t.row(`SELECT e.id, e.state, e.secret, e.wrong_codes, e.expires_at, e.confirmed_at, e.last_step, r.sheet, r.made_at, `+unusedCodes+`, w.key_id
-		FROM workspace w JOIN enrollment e LEFT JOIN recovery_sheet r ON r.enrollment_id = e.id
+	var expires, confirmed sql.NullInt64
+	err := t.row(`SELECT e.id, e.state, e.secret, e.wrong_codes, e.expires_at, e.confirmed_at, e.last_step, w.key_id
+		FROM workspace w JOIN enrollment e
 		WHERE e.person_id = ? AND (e.state = 'enabled' OR e.session_hash = ?) ORDER BY e.state = 'enabled' DESC LIMIT 1`, person, session).
-		Scan(&r.id, &state, &sealed, &r.WrongCodes, &expires, &confirmed, &r.LastStep, &sheet, &made, &unused, &keyID)
+		Scan(&r.id, &state, &sealed, &r.WrongCodes, &expires, &confirmed, &r.LastStep, &keyID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, nil
 	}
@@ -63,7 +62,6 @@ func (s *Store) enrollment(t *tx, person int64, session []byte) (record, error) 
 	r.State, r.ExpiresAt, r.ConfirmedAt = twofactor.Pending, instant(expires), instant(confirmed)
 	if state == "enabled" {
 		r.State = twofactor.Enabled
-		r.Sheet = twofactor.Sheet{ID: sheet.String, MadeAt: instant(made), Used: usedCodes(unused)}
 	}
 	keys, err := s.ringOf(keyID)
 	if err != nil {
@@ -75,6 +73,23 @@ func (s *Store) enrollment(t *tx, person int64, session []byte) (record, error) 
 	}
 	r.Secret, err = twofactor.ParseSecret(key)
 	return r, err
+}
+
+// enrollmentWithSheet is enrollment with the sheet of recovery codes, if there is one.
+func (s *Store) enrollmentWithSheet(t *tx, person int64, session []byte) (record, error) {
+	r, err := s.enrollment(t, person, session)
+	if err != nil || r.State != twofactor.Enabled {
+		return r, err
+	}
+	var made sql.NullInt64
+	var unused int64
+	err = t.row(`SELECT r.sheet, r.made_at, `+unusedCodes+` FROM enrollment e JOIN recovery_sheet r ON r.enrollment_id = e.id WHERE e.id = ?`, r.id).
+		Scan(&r.Sheet.ID, &made, &unused)
+	if err != nil {
+		return r, fmt.Errorf("reading a recovery sheet: %w", err)
+	}
+	r.Sheet.MadeAt, r.Sheet.Used = instant(made), usedCodes(unused)
+	return r, nil
 }
 
 // unusedCodes is the SQL of an enrolment's unused recovery codes as the bits of
@@ -285,7 +300,7 @@ func (s *Store) updateEnrollment(ctx context.Context, v Visitor, change func(*tx
 		if err := t.stillSignedIn(v); err != nil {
 			return err
 		}
-		r, err := s.enrollment(t, v.Person.ID, v.session)
+		r, err := s.enrollmentWithSheet(t, v.Person.ID, v.session)
 		if err != nil {
 			return err
 		}

@@ -398,7 +398,7 @@ func (s *Store) RedeemRecoveryCode(ctx context.Context, token, typed string, cli
 		if err != nil {
 			return err
 		}
-		record, err := s.enrollment(t, c.person.id, nil)
+		record, err := s.enrollmentWithSheet(t, c.person.id, nil)
 		if err != nil {
 			return err
 		}
