@@ -11,8 +11,11 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -119,13 +122,18 @@ func serveBench(b *testing.B, s *site, people, rows int) *bench {
 // serve sends a request straight to the handler, without a network.
 func (s *bench) serve(r *http.Request, want int, cookies ...string) *httptest.ResponseRecorder {
 	r.RemoteAddr = "192.0.2.7:4711"
+	return s.answer(r, want, cookies...)
+}
+
+// answer is serve from whatever address the request has.
+func (s *bench) answer(r *http.Request, want int, cookies ...string) *httptest.ResponseRecorder {
 	for i := 0; i+1 < len(cookies); i += 2 {
 		r.AddCookie(&http.Cookie{Name: cookies[i], Value: cookies[i+1]})
 	}
 	w := httptest.NewRecorder()
 	s.server.ServeHTTP(w, r)
 	if w.Code != want {
-		s.t.Fatalf("status %d, want %d\n%s", w.Code, want, w.Body)
+		s.t.Errorf("status %d, want %d\n%s", w.Code, want, w.Body)
 	}
 	return w
 }
@@ -143,8 +151,11 @@ type owing struct {
 }
 
 func (s *bench) owing() owing {
-	p := s.next()
 	s.pass(twofactor.Period)
+	return s.owes(s.next())
+}
+
+func (s *bench) owes(p db.Filled) owing {
 	token, err := s.store.OpenChallenge(ctx, p.Email, s.now)
 	if err != nil {
 		s.t.Fatal(err)
@@ -160,7 +171,7 @@ func (s *bench) secondStep(o owing) string {
 			return c.Value
 		}
 	}
-	s.t.Fatal("no session")
+	s.t.Error("no session")
 	return ""
 }
 
@@ -216,21 +227,115 @@ func BenchmarkPasswordStep(b *testing.B) {
 // the second step, with its replay mark, session and activity row.
 func BenchmarkTOTPStep(b *testing.B) {
 	s := newBench(b)
+	beside(b, durable(b), s.owing, func(o owing) { s.secondStep(o) })
+}
+
+// BenchmarkTOTPStepAtOnce: the same, sixteen at a time, with what both get done in
+// a second. Each person passes once in a turn: a time step counts once.
+func BenchmarkTOTPStepAtOnce(b *testing.B) {
+	s := newBench(b)
+	besideAtOnce(b, durable(b), func(n int) []func() {
+		s.pass(time.Hour)
+		var jobs []func()
+		for _, p := range s.people[:min(n, len(s.people))] {
+			o := s.owes(p)
+			jobs = append(jobs, func() { s.secondStep(o) })
+		}
+		return jobs
+	})
+}
+
+// BenchmarkPasswordStepAtOnce: sixteen argon2id behind a gate as wide as there are
+// cores, against as many sign-ins.
+func BenchmarkPasswordStepAtOnce(b *testing.B) {
+	s := newBench(b)
+	salt, gate := make([]byte, 16), make(chan struct{}, runtime.GOMAXPROCS(0))
+	besideAtOnce(b, func() {
+		gate <- struct{}{}
+		argon2.IDKey([]byte(dbtest.Password), salt, 2, 19456, 1, 32)
+		<-gate
+	}, func(n int) []func() {
+		s.pass(time.Hour)
+		var jobs []func()
+		for i, p := range s.people[:min(n, len(s.people))] {
+			jobs = append(jobs, func() {
+				r := formRequest("/signin", url.Values{"email": {p.Email}, "password": {dbtest.Password}})
+				r.RemoteAddr = fmt.Sprintf("192.0.%d.%d:4711", i>>8, i&0xff)
+				s.answer(r, http.StatusSeeOther)
+			})
+		}
+		return jobs
+	})
+}
+
+// durable gives a bare durable transaction of one update and one insert.
+func durable(b *testing.B) func() {
 	bare := bareDatabase(b)
-	beside(b, func() {
+	return func() {
 		tx, err := bare.Begin()
 		if err != nil {
-			b.Fatal(err)
+			b.Error(err)
+			return
 		}
 		for _, query := range []string{`UPDATE used SET n = n + 1 WHERE id = 1`, `INSERT INTO session (id, at) VALUES (hex(randomblob(16)), 1)`} {
 			if _, err := tx.Exec(query); err != nil {
-				b.Fatal(err)
+				b.Error(err)
 			}
 		}
 		if err := tx.Commit(); err != nil {
-			b.Fatal(err)
+			b.Error(err)
 		}
-	}, s.owing, func(o owing) { s.secondStep(o) })
+	}
+}
+
+// besideAtOnce is beside with sixteen under way at a time. Prepare gives up to n
+// jobs of the product, at least one.
+func besideAtOnce(b *testing.B, limit func(), prepare func(n int) []func()) {
+	b.Helper()
+	rate, least := 0.0, 0.0
+	b.Run("limit", func(b *testing.B) {
+		rate, least = rush(b, func(n int) []func() { return slices.Repeat([]func(){limit}, n) })
+	})
+	b.Run("gatehouse", func(b *testing.B) {
+		if perSecond, perOp := rush(b, prepare); rate > 0 && least > 0 {
+			b.ReportMetric(perOp/least, "x-limit")
+			b.ReportMetric(perSecond/rate, "x-limit-rate")
+		}
+	})
+}
+
+// atOnce is how many jobs are under way at a time.
+const atOnce = 16
+
+// rush has b.N jobs done, and gives how many a second and the CPU time of one in
+// milliseconds.
+func rush(b *testing.B, prepare func(n int) []func()) (perSecond, perOp float64) {
+	b.Helper()
+	b.ReportAllocs()
+	var used, took time.Duration
+	b.ResetTimer()
+	for left := b.N; left > 0; {
+		b.StopTimer()
+		jobs := prepare(left)
+		left -= len(jobs)
+		b.StartTimer()
+		began, at := cpu(b), time.Now()
+		var next atomic.Int64
+		var all sync.WaitGroup
+		for range atOnce {
+			all.Go(func() {
+				for i := next.Add(1) - 1; i < int64(len(jobs)); i = next.Add(1) - 1 {
+					jobs[i]()
+				}
+			})
+		}
+		all.Wait()
+		used, took = used+cpu(b)-began, took+time.Since(at)
+	}
+	perSecond, perOp = float64(b.N)/took.Seconds(), float64(used)/float64(b.N)/float64(time.Millisecond)
+	b.ReportMetric(perSecond, "op/s")
+	b.ReportMetric(perOp, "cpu-ms/op")
+	return perSecond, perOp
 }
 
 // BenchmarkEnable: the encoding of a QR code against the whole step that shows one.
