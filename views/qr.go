@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 
 	"github.com/a-h/templ"
 	"github.com/yeqown/go-qrcode/v2"
@@ -36,7 +35,7 @@ func NewQR(uri string) (QR, error) {
 	if err := code.Save(&drawing); err != nil {
 		return QR{}, fmt.Errorf("drawing the QR code: %w", err)
 	}
-	return QR{svg: drawing.text.String(), uri: uri}, nil
+	return QR{svg: string(drawing.text), uri: uri}, nil
 }
 
 func (q QR) image() templ.Component { return templ.Raw(q.svg) }
@@ -53,15 +52,15 @@ const quietZone = 4
 // svgWriter draws a matrix as one line of dark dashes, a module thick, on a
 // light plate, so that the image can be read in dark colour schemes too.
 type svgWriter struct {
-	text strings.Builder
+	text []byte
 }
 
 // Write draws the matrix.
 func (w *svgWriter) Write(m qrcode.Matrix) error {
 	rows := m.Bitmap()
 	side := strconv.Itoa(len(rows) + 2*quietZone)
-	w.text.WriteString(`<svg class="qr" viewBox="0 0 ` + side + ` ` + side + `" role="img" aria-label="` + qrLabel +
-		`" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h` + side + `v` + side + `H0z"/><path stroke="#000" d="`)
+	w.text = append(w.text, `<svg class="qr" viewBox="0 0 `+side+` `+side+`" role="img" aria-label="`+qrLabel+
+		`" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h`+side+`v`+side+`H0z"/><path stroke="#000" d="`...)
 	for y, row := range rows {
 		pen := -1 // where the run before ended; -1 at the start of a row
 		for x := 0; x < len(row); x++ {
@@ -73,15 +72,24 @@ func (w *svgWriter) Write(m qrcode.Matrix) error {
 				continue
 			}
 			if pen < 0 {
-				fmt.Fprintf(&w.text, "M%d %d.5h%d", start+quietZone, y+quietZone, x-start)
+				w.put("M", start+quietZone)
+				w.put(" ", y+quietZone)
+				w.put(".5h", x-start)
 			} else {
-				fmt.Fprintf(&w.text, "m%d 0h%d", start-pen, x-start)
+				w.put("m", start-pen)
+				w.put(" 0h", x-start)
 			}
 			pen = x
 		}
 	}
-	w.text.WriteString(`"/></svg>`)
+	w.text = append(w.text, `"/></svg>`...)
 	return nil
+}
+
+// put writes a number behind what it stands for in a path. A code has some 600 runs:
+// fmt would take a seventh of the whole step for them.
+func (w *svgWriter) put(what string, n int) {
+	w.text = strconv.AppendInt(append(w.text, what...), int64(n), 10)
 }
 
 // Close has nothing to close.
