@@ -11,7 +11,7 @@ import (
 // Version and Commit are what the program was built from; a release sets them
 // when it is linked. An empty Commit is looked up in what Go notes by itself.
 var (
-	Version = "0.1.0-dev"
+	Version = "0.2.0-dev"
 	Commit  = ""
 )
 

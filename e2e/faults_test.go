@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -243,6 +244,69 @@ func TestKilledWhileRedeeming(t *testing.T) {
 		c.must(want, "POST", "/signin/two-factor/recovery", "recovery_code", code)
 	}
 	t.Logf("%d of %d codes were used before the end", used, rounds(t))
+}
+
+// TestKilledUnderLoad kills the program while twelve rename as many people at once
+// and share commits: of each, the last name that was answered or the one after it is
+// there.
+func TestKilledUnderLoad(t *testing.T) {
+	const clerks = 12
+	s := startSite(t)
+	root := person{"Root", "root@example.org", "violet kettle harbour"}
+	s.addPerson(root, "super-administrator")
+	c := newClient(t, s)
+	c.signIn(root)
+	email := func(i int) string { return fmt.Sprintf("clerk%d@example.org", i) }
+	for i := range clerks {
+		c.must(200, "POST", "/admin/people/invite", "name", "Clerk 0", "email", email(i), "role", "member")
+	}
+	var sent, answered [clerks]atomic.Int64
+	for round := range rounds(t) {
+		var all sync.WaitGroup
+		begun := make(chan bool, clerks)
+		for i := range clerks {
+			all.Go(func() {
+				for first := true; ; first = false {
+					n := sent[i].Add(1)
+					path := fmt.Sprintf("/admin/people/%d/edit", i+2) // root was the first
+					answer, err := c.do("POST", path, "name", fmt.Sprintf("Clerk %d", n), "email", email(i), "role", "member")
+					if err == nil && answer.status < 400 {
+						answered[i].Store(n)
+					}
+					if first {
+						begun <- err == nil && answer.status < 400
+					}
+					if err != nil {
+						return
+					}
+				}
+			})
+		}
+		for range clerks {
+			if !<-begun {
+				t.Fatal("a name was not changed")
+			}
+		}
+		<-time.After(rand.N(50 * time.Millisecond))
+		s.kill()
+		all.Wait()
+		s.run("", "check")
+		for line := range strings.Lines(s.run("", "user", "list", "--json")) {
+			var one struct{ Email, Name string }
+			if err := json.Unmarshal([]byte(line), &one); err != nil {
+				t.Fatal(err)
+			}
+			var i int
+			var n int64
+			if _, err := fmt.Sscanf(one.Email, "clerk%d@", &i); err != nil {
+				continue // root
+			}
+			if _, err := fmt.Sscanf(one.Name, "Clerk %d", &n); err != nil || n < answered[i].Load() || n > sent[i].Load() {
+				t.Errorf("round %d: %s is called %q; %d was answered, %d sent", round, one.Email, one.Name, answered[i].Load(), sent[i].Load())
+			}
+		}
+		s.start()
+	}
 }
 
 // TestCountsOutlastAKill guesses, kills, and is still made to wait.

@@ -31,9 +31,9 @@ func TestRelease(t *testing.T) {
 		if out, err := build.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
-		path := filepath.Join(source, "out", "gatehouse-0.1.0-linux-amd64")
+		path := filepath.Join(source, "out", "gatehouse-0.2.0-linux-amd64")
 		out, err := exec.Command(path, "version").Output()
-		if err != nil || !strings.HasPrefix(string(out), "gatehouse 0.1.0\ncommit  0123456789abcdef\n") {
+		if err != nil || !strings.HasPrefix(string(out), "gatehouse 0.2.0\ncommit  0123456789abcdef\n") {
 			t.Errorf("it says %v\n%s", err, out)
 		}
 		binary := []byte(read(t, path))
