@@ -38,8 +38,9 @@ CREATE INDEX person_not_enrolled ON person (name, id) WHERE active = 1 AND enrol
 CREATE INDEX person_admins ON person (role, active) WHERE role <> 'member';
 
 -- Words of names and addresses, for the search on People. FTS5 is SQLite's own. The
--- beginnings of words have an index up to eight letters: one that everybody shares,
--- like the domain, is found without reading everybody's.
+-- beginnings of words have indexes for one to eight letters, so that one which
+-- everybody shares, like that of the domain, is found without reading everybody's
+-- entries. A longer one reads the entries of all who share it.
 CREATE VIRTUAL TABLE person_search USING fts5 (name, email, content = 'person', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2', prefix = '1 2 3 4 5 6 7 8');
 CREATE TRIGGER person_search_add AFTER INSERT ON person BEGIN
     INSERT INTO person_search (rowid, name, email) VALUES (new.id, new.name, new.email);

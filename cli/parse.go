@@ -11,10 +11,10 @@ import (
 // A command is what a command line runs.
 type command interface{ Run(s *session) error }
 
-// parse reads a command line into all and gives the command that it names, or
-// none when it asked for help, which is printed. It takes kong's steps one by
-// one: kong's own Parse and Run look methods up by name, and then the linker
-// keeps every exported method of every type, 1.4 MB of them.
+// parse reads a command line into all and gives the command that it names, or nil
+// when it asked for help, which is printed. It does kong's steps itself: kong's
+// Parse and Run look methods up by name, for which the linker keeps every exported
+// method, 1.4 MB.
 func parse(all *commands, p Process) (command, error) {
 	parser, err := kong.New(all, kong.Name("gatehouse"),
 		kong.Description("The front door of a small workspace: passwords, a second step, recovery codes."),
@@ -39,15 +39,15 @@ func parse(all *commands, p Process) (command, error) {
 		return nil, err
 	}
 	named := line.Selected()
-	if err := check(named, line.Flags()); err != nil {
+	if err := complete(named, line.Flags()); err != nil {
 		return nil, err
 	}
 	return named.Target.Addr().Interface().(command), nil
 }
 
-// check refuses a command line that lacks something, or has a value that is not
-// one of those that it may be.
-func check(named *kong.Node, flags []*kong.Flag) error {
+// complete refuses a command line that lacks a command, an argument or a flag, or
+// has a value that is not among those allowed.
+func complete(named *kong.Node, flags []*kong.Flag) error {
 	if len(named.Children) > 0 {
 		var names []string
 		for _, child := range named.Children {
@@ -64,7 +64,7 @@ func check(named *kong.Node, flags []*kong.Flag) error {
 		case v.Required && !v.Set && v.Flag == nil:
 			return fmt.Errorf("expected %s", v.Summary())
 		case v.Required && !v.Set:
-			return fmt.Errorf("missing flags: %s", v.Summary())
+			return fmt.Errorf("missing flag %s", v.Summary())
 		case v.Set && v.Enum != "" && !slices.Contains(v.EnumSlice(), v.Target.String()):
 			return fmt.Errorf("%s must be one of %s but got %q", v.ShortSummary(), strings.Trim(v.Enum, ","), v.Target)
 		}

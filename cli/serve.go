@@ -88,10 +88,10 @@ func (c *serveCommand) Run(s *session) error {
 	return errors.Join(c.serve(ctx, s, store, base), store.Close())
 }
 
-// boundMemory has the collector come in time for what slow hashes leave behind,
-// 19 MiB each: it may be as much again as those that run at once hold. With much
-// less room the same memory would go back to the system and be asked for again
-// with every hash. GOMEMLIMIT in the environment goes before.
+// boundMemory sets the size at which the collector starts at the latest: 28 MiB for
+// the program, what the slow hashes that run at once take, and as much again for
+// what finished ones leave behind. With less, each hash would ask the system anew
+// for its memory. GOMEMLIMIT in the environment takes precedence.
 func boundMemory() {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(28<<20 + 2*db.HashMemory())

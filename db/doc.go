@@ -3,6 +3,6 @@
 //
 // There is one file, in SQLite's WAL mode with synchronous=FULL: an answer
 // that said yes is on the disk, so that a used code stays used after a power
-// cut. One connection writes and several read. A change is one transaction
-// that also writes its activity row; slow hashes are computed outside of it.
+// cut. One connection writes and several read. A change is all or
+// nothing, its activity row included; slow hashes are computed outside of it.
 package db

@@ -75,7 +75,8 @@ func (s *Store) enrollment(t *tx, person int64, session []byte) (record, error) 
 	return r, err
 }
 
-// enrollmentWithSheet is enrollment with the sheet of recovery codes, if there is one.
+// enrollmentWithSheet is enrollment with the sheet of recovery codes, which every
+// enabled one has.
 func (s *Store) enrollmentWithSheet(t *tx, person int64, session []byte) (record, error) {
 	r, err := s.enrollment(t, person, session)
 	if err != nil || r.State != twofactor.Enabled {

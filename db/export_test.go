@@ -31,7 +31,8 @@ func (s *Store) FillGate() (free func()) {
 }
 
 // Transaction runs do in a transaction of the one writing connection, with a
-// way to run statements in it.
+// way to run statements in it. Do must not end its goroutine (t.Fatal): the
+// transaction would stay open.
 func (s *Store) Transaction(ctx context.Context, do func(exec func(query string, args ...any) error) error) error {
 	return s.writer.write(ctx, func(t *tx) error {
 		return do(func(query string, args ...any) error {

@@ -13,7 +13,7 @@ type Figures struct {
 	HashesRunning, HashesWaiting int
 	HashesRefused                uint64 // since the start: the queue was full, or patience ended
 
-	WriteWaits uint64 // transactions that waited for their turn, since the start
+	WriteWaits uint64 // writes that waited for their turn, since the start
 	ReadWaits  int64  // likewise for a connection to read with
 	ReadWaited time.Duration
 }

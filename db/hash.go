@@ -42,14 +42,14 @@ type hashGate struct {
 	refused atomic.Uint64 // how many were not, because the gate was full
 }
 
-// hashesRunning is how many slow hashes run at once on this machine.
-func hashesRunning() int { return min(runtime.GOMAXPROCS(0), hashesAtOnce) }
+// hashWidth is how many slow hashes may run at once on this machine.
+func hashWidth() int { return min(runtime.GOMAXPROCS(0), hashesAtOnce) }
 
 // HashMemory is what the slow hashes that run at once take together, in bytes.
-func HashMemory() int64 { return int64(hashesRunning()) * argonMemory << 10 }
+func HashMemory() int64 { return int64(hashWidth()) * argonMemory << 10 }
 
 func newHashGate() *hashGate {
-	n := hashesRunning()
+	n := hashWidth()
 	return &hashGate{running: make(chan struct{}, n), queue: make(chan struct{}, n+hashesWaiting)}
 }
 

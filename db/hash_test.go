@@ -12,8 +12,8 @@ import (
 	"gatehouse/twofactor"
 )
 
-// somesalt gives the PHC string of an argon2id with the salt "somesalt".
-func somesalt(parameters, tag string) string {
+// saltedHash gives the PHC string of an argon2id with the salt "somesalt".
+func saltedHash(parameters, tag string) string {
 	raw, err := hex.DecodeString(tag)
 	if err != nil {
 		panic(err)
@@ -22,7 +22,7 @@ func somesalt(parameters, tag string) string {
 }
 
 // weakHash is argon2id's published answer for "password" with parameters below ours.
-var weakHash = somesalt("m=256,t=2,p=1", "9dfeb910e80bad0311fee20f9c0e2b12c17987b4cac90c2ef54d5b3021c68bfe")
+var weakHash = saltedHash("m=256,t=2,p=1", "9dfeb910e80bad0311fee20f9c0e2b12c17987b4cac90c2ef54d5b3021c68bfe")
 
 // TestPasswordHash signs in against argon2id's published answer for "password"
 // with the salt "somesalt", two passes and 64 MiB; and against weaker
@@ -49,7 +49,7 @@ func TestPasswordHash(t *testing.T) {
 		}
 	})
 	t.Run("the published answer", func(t *testing.T) {
-		put(somesalt("m=65536,t=2,p=1", "09316115d5cf24ed5a15a31a3ba326e5cf32edc24702987c02b6566f61913cf7"))
+		put(saltedHash("m=65536,t=2,p=1", "09316115d5cf24ed5a15a31a3ba326e5cf32edc24702987c02b6566f61913cf7"))
 		if _, err := store.SignIn(ctx, "ada@example.org", "password", "", db.Client{}, start); err != nil {
 			t.Error(err)
 		}

@@ -89,7 +89,7 @@ func (s *Store) Workspace(ctx context.Context) (Workspace, error) {
 }
 
 // WorkspaceName gives the workspace's name, for pages that anybody may ask for. It
-// is kept in memory: only this process changes it, by renaming.
+// is kept in memory: only the process that serves changes it, and only by renaming.
 func (s *Store) WorkspaceName(ctx context.Context) (string, error) {
 	if name := s.name.Load(); name != nil {
 		return *name, nil
@@ -103,8 +103,8 @@ func (s *Store) WorkspaceName(ctx context.Context) (string, error) {
 	return w.Name, err
 }
 
-// renaming is a write that changes the workspace's name. Nobody reads the name to
-// keep it until it is done.
+// renaming runs a write that changes the workspace's name. The lock keeps a reader
+// from storing the old name after it.
 func (s *Store) renaming(ctx context.Context, do func(*tx) error) error {
 	s.naming.Lock()
 	defer s.naming.Unlock()

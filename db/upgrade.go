@@ -12,7 +12,8 @@ import (
 // The columns key_id and lookup_key of workspace stay as they are for ever: the
 // key is proved before the first step.
 var migrations = []string{
-	// To 2: each sign-in stood in two indexes of people, and a search for what all share read everybody.
+	// To 2: a sign-in is written to one index of activity less, and a search for a
+	// beginning that all share stops at a full page.
 	`DROP INDEX activity_by_actor;
 	CREATE INDEX activity_by_actor ON activity (actor_id, at, id) WHERE actor_id IS DISTINCT FROM subject_id;
 	DROP TABLE person_search;

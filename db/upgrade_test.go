@@ -167,7 +167,7 @@ func TestFixtures(t *testing.T) {
 	}
 }
 
-// steps are two migrations after schema 1, of a program of the test.
+// steps are two made-up migrations that follow schema 1.
 var steps = []string{
 	`CREATE TABLE pet (id INTEGER PRIMARY KEY, person_id INTEGER NOT NULL REFERENCES person (id)) STRICT; INSERT INTO pet (person_id) SELECT id FROM person;`,
 	`ALTER TABLE pet ADD COLUMN name TEXT NOT NULL DEFAULT 'Rex';`,

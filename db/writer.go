@@ -14,25 +14,25 @@ import (
 	"modernc.org/sqlite"
 )
 
-// A writer is the one connection that writes. Its turn is taken first come,
-// first served. The steps that wait while another one writes become one
-// transaction of the file, each in a savepoint of its own: together they reach
-// the disk once, and none is answered before it has.
+// A writer is the one connection that writes. Its turn is taken first come, first
+// served. Jobs that wait while another is at work run together in the next
+// transaction, each in a savepoint: they reach the disk once, and none is answered
+// before.
 type writer struct {
 	path  string
 	turn  chan struct{}
-	waits atomic.Uint64 // steps that found another's turn
+	waits atomic.Uint64 // jobs that found another's turn
 	db    *sql.DB
 	conn  *sql.Conn // nil after a fault that could not be rolled back
 	stmts map[string]*sql.Stmt
 
 	queueing sync.Mutex
-	queue    []*step
+	queue    []*job
 }
 
-// A step is what one caller of write wants done.
-type step struct {
-	ctx    context.Context // ends when the time for the step does
+// A job is what one caller of write wants done.
+type job struct {
+	ctx    context.Context // ends when the time for the job does
 	do     func(*tx) error
 	result error
 	done   chan struct{} // closed when result stands
@@ -44,8 +44,9 @@ func openWriter(ctx context.Context, path string) (*writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	// As durable as fsync and quicker: only the file's time of change is not waited
-	// for. SQLite's own builds do the same. Systems that have no such call keep fsync.
+	// fdatasync is as durable as fsync and quicker: it does not wait for the file's
+	// times. SQLite's builds for Linux use it. The switch is the process's; macOS and
+	// Windows have none and keep fsync.
 	_, _ = sqlite.Fdatasync(true)
 	w := &writer{path: path, turn: make(chan struct{}, 1)}
 	if w.db, err = sql.Open("sqlite", name); err != nil {
@@ -88,13 +89,14 @@ func (w *writer) close() error {
 	return w.db.Close()
 }
 
-// writeTimeout bounds the wait for the turn to write, and the work itself.
+// writeTimeout bounds the wait for the turn to write; work that takes longer ends
+// at the first statement after it.
 const writeTimeout = 8 * time.Second
 
-// write runs one step, all of it or nothing. What it did lasts when do succeeds
-// or refuses a second step, since the counting must last. A person who closes the
-// tab does not undo it half-way: once the turn has come, cancelling the context
-// has no effect.
+// write runs do, all of it or nothing. What it did lasts when do succeeds or
+// refuses a code, since the counting must last. A person who closes the tab does
+// not undo it half-way: once the turn has come, cancelling the context has no
+// effect.
 func (w *writer) write(caller context.Context, do func(*tx) error) error {
 	return w.writeWithin(caller, writeTimeout, do)
 }
@@ -103,67 +105,67 @@ func (w *writer) write(caller context.Context, do func(*tx) error) error {
 func (w *writer) writeWithin(caller context.Context, limit time.Duration, do func(*tx) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(caller), limit)
 	defer cancel()
-	s := &step{ctx: ctx, do: do, done: make(chan struct{})}
-	w.join(s)
+	j := &job{ctx: ctx, do: do, done: make(chan struct{})}
+	w.join(j)
 	var gone error
 	select {
 	case w.turn <- struct{}{}:
 		defer func() { <-w.turn }()
 		w.runQueue()
-		return s.result // it was in the queue, or another turn has run it
-	case <-s.done:
-		return s.result
+		return j.result // it was in the queue, or another turn has run it
+	case <-j.done:
+		return j.result
 	case <-caller.Done():
 		gone = caller.Err()
 	case <-ctx.Done():
 		gone = ctx.Err()
 	}
-	if w.leave(s) {
+	if w.leave(j) {
 		return fmt.Errorf("waiting to write: %w", gone)
 	}
-	<-s.done
-	return s.result
+	<-j.done
+	return j.result
 }
 
-func (w *writer) join(s *step) {
+func (w *writer) join(j *job) {
 	w.queueing.Lock()
 	defer w.queueing.Unlock()
-	w.queue = append(w.queue, s)
+	w.queue = append(w.queue, j)
 	if len(w.turn) > 0 {
 		w.waits.Add(1)
 	}
 }
 
-// leave takes a step out of the queue, unless its turn has come already.
-func (w *writer) leave(s *step) bool {
+// leave takes a job out of the queue, unless its turn has come already.
+func (w *writer) leave(j *job) bool {
 	w.queueing.Lock()
 	defer w.queueing.Unlock()
 	before := len(w.queue)
-	w.queue = slices.DeleteFunc(w.queue, func(one *step) bool { return one == s })
+	w.queue = slices.DeleteFunc(w.queue, func(one *job) bool { return one == j })
 	return len(w.queue) < before
 }
 
-// runQueue runs the steps that wait, for whoever has the turn.
+// runQueue runs the jobs that wait, for whoever has the turn.
 func (w *writer) runQueue() {
 	w.queueing.Lock()
-	steps := w.queue
+	jobs := w.queue
 	w.queue = nil
 	w.queueing.Unlock()
-	if len(steps) == 0 {
+	if len(jobs) == 0 {
 		return
 	}
-	err := w.transact(steps)
-	for _, s := range steps {
+	err := w.transact(jobs)
+	for _, j := range jobs {
 		if err != nil {
-			s.result = err // what was not committed has not happened
+			j.result = err // what was not committed has not happened
 		}
-		close(s.done)
+		close(j.done)
 	}
 }
 
-// transact runs steps in one transaction (BEGIN IMMEDIATE). Its error is that of
-// all of them; a step that fails alone is undone alone.
-func (w *writer) transact(steps []*step) error {
+// transact runs jobs in one transaction (BEGIN IMMEDIATE). Its error is that of
+// all of them; a job that fails alone is undone alone.
+func (w *writer) transact(jobs []*job) error {
 	if w.conn == nil {
 		if err := w.connect(context.Background()); err != nil {
 			return err
@@ -174,8 +176,8 @@ func (w *writer) transact(steps []*step) error {
 		w.disconnect()
 		return fmt.Errorf("beginning: %w", err)
 	}
-	for _, s := range steps {
-		if err := t.run(s, len(steps) == 1); err != nil {
+	for _, j := range jobs {
+		if err := j.run(t, len(jobs) == 1); err != nil {
 			return w.rollBack(t, err)
 		}
 	}
@@ -193,51 +195,52 @@ func (w *writer) rollBack(t *tx, why error) error {
 	return why
 }
 
-// A tx is a transaction of the writer, as one step sees it.
-type tx struct {
-	ctx context.Context
-	w   *writer
-}
-
-// run runs a step and notes its result. It fails when the whole transaction must
-// be undone because of it. A step that is alone needs no savepoint: in a large one
-// every statement would take longer than the one before.
-func (t *tx) run(s *step, alone bool) error {
-	if !alone {
-		if _, err := t.exec(`SAVEPOINT step`); err != nil {
-			return err
+// run runs a job in a transaction and notes its result. It fails when the whole
+// transaction must be undone because of it. A job that is alone needs no savepoint:
+// with one, each statement of a large job would take longer than the one before.
+func (j *job) run(t *tx, alone bool) error {
+	if alone {
+		j.result = j.try(t.w)
+		if lasts(j.result) {
+			return nil
+		}
+		return j.result
+	}
+	if _, err := t.exec(`SAVEPOINT job`); err != nil {
+		return err
+	}
+	if j.result = j.try(t.w); !lasts(j.result) {
+		if _, err := t.exec(`ROLLBACK TO job`); err != nil {
+			return fmt.Errorf("undoing one of several jobs: %w", err) // not its result: the others would hear a refusal that is not theirs
 		}
 	}
-	s.result = s.try(&tx{ctx: s.ctx, w: t.w})
-	lasts := s.result == nil || counts(s.result)
-	switch {
-	case alone && lasts:
-		return nil
-	case alone:
-		return s.result
-	case !lasts:
-		if _, err := t.exec(`ROLLBACK TO step`); err != nil {
-			return s.result
-		}
-	}
-	_, err := t.exec(`RELEASE step`)
+	_, err := t.exec(`RELEASE job`)
 	return err
 }
 
-// try runs what the step does. A panic is a fault of this step alone: it may run
-// in the turn of somebody else.
-func (s *step) try(t *tx) (err error) {
+// lasts reports whether what a job did stays.
+func lasts(result error) bool { return result == nil || counts(result) }
+
+// try does what the job is. A panic is a fault of this job alone: it may run in the
+// turn of somebody else.
+func (j *job) try(w *writer) (err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			err = fmt.Errorf("panic: %v\n%s", fault, debug.Stack())
 		}
 	}()
-	return s.do(t)
+	return j.do(&tx{ctx: j.ctx, w: w})
+}
+
+// A tx is the writer's transaction with the time that one job has.
+type tx struct {
+	ctx context.Context
+	w   *writer
 }
 
 // stmt gives a prepared statement while there is time left. Statements run with a
-// context that does not end: each finds its rows by an index and is over in
-// microseconds, and watching for the end of every one takes longer than that.
+// context that does not end: nearly all find their rows by an index and take
+// microseconds, and watching for the end of each takes longer.
 func (t *tx) stmt(query string) (*sql.Stmt, error) {
 	if err := t.ctx.Err(); err != nil {
 		return nil, fmt.Errorf("before %q: %w", query, err)
@@ -267,7 +270,7 @@ func (t *tx) exec(query string, args ...any) (int64, error) {
 }
 
 // one runs a statement that must change exactly one row: a race that was lost
-// is a fault, and nothing of the step stays.
+// is a fault, and nothing of the job stays.
 func (t *tx) one(query string, args ...any) error {
 	n, err := t.exec(query, args...)
 	if err == nil && n != 1 {

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"gatehouse/db"
@@ -37,9 +38,9 @@ func commits(t *testing.T, dir string) (n int) {
 	return n
 }
 
-// queue has each of the steps wait for the turn, one after the other, and then
+// queue has each of the jobs wait for the turn, one after the other, and then
 // lets them go. It gives what came of them.
-func queue(t *testing.T, store *db.Store, callers []context.Context, steps ...func(exec func(string, ...any) error) error) []error {
+func queue(t *testing.T, store *db.Store, callers []context.Context, jobs ...func(exec func(string, ...any) error) error) []error {
 	t.Helper()
 	waits := func() uint64 {
 		f, err := store.Figures(ctx)
@@ -48,25 +49,26 @@ func queue(t *testing.T, store *db.Store, callers []context.Context, steps ...fu
 		}
 		return f.WriteWaits
 	}
-	end := store.TakeTurn()
+	end := sync.OnceFunc(store.TakeTurn())
+	defer end()
 	before := waits()
-	results := make([]chan error, len(steps))
-	for i, step := range steps {
+	results := make([]chan error, len(jobs))
+	for i, job := range jobs {
 		results[i] = make(chan error, 1)
-		go func() { results[i] <- store.Transaction(callers[i], step) }()
-		for waits() != before+uint64(i)+1 {
+		go func() { results[i] <- store.Transaction(callers[i], job) }()
+		for waits() < before+uint64(i)+1 {
 			runtime.Gosched()
 		}
 	}
 	end()
-	out := make([]error, len(steps))
+	out := make([]error, len(jobs))
 	for i := range out {
 		out[i] = <-results[i]
 	}
 	return out
 }
 
-// named gives a step that adds a letter to the workspace's name and then ends as told.
+// named gives a job that adds a letter to the workspace's name and then ends as told.
 func named(letter string, end func() error) func(exec func(string, ...any) error) error {
 	return func(exec func(string, ...any) error) error {
 		if err := exec(`UPDATE workspace SET name = name || ?`, letter); err != nil {
@@ -78,7 +80,7 @@ func named(letter string, end func() error) func(exec func(string, ...any) error
 
 func well() error { return nil }
 
-func TestStepsThatWaitShareACommit(t *testing.T) {
+func TestJobsThatWaitShareACommit(t *testing.T) {
 	dir := t.TempDir()
 	store := dbtest.OpenIn(t, dir)
 	name := func() string {
@@ -111,21 +113,26 @@ func TestStepsThatWaitShareACommit(t *testing.T) {
 		func(err error) bool { return err == nil },
 	} {
 		if !want(results[i]) {
-			t.Errorf("step %d gave %v", i+1, results[i])
+			t.Errorf("job %d gave %v", i+1, results[i])
 		}
 	}
 }
 
-// TestACommitThatFailsFailsForAll lets nobody hear of a success that is not on the disk.
+// TestACommitThatFailsFailsForAll lets nobody hear of a success that is not on the
+// disk, nor of the refusal of somebody else.
 func TestACommitThatFailsFailsForAll(t *testing.T) {
 	store := dbtest.Open(t)
-	results := queue(t, store, slices.Repeat([]context.Context{ctx}, 3),
-		named("1", well),
-		func(exec func(string, ...any) error) error { return exec(`ROLLBACK`) }, // as SQLite does by itself when the disk fails
-		named("2", well))
-	for i, err := range results {
-		if err == nil || db.IsRefusal(err) {
-			t.Errorf("step %d gave %v", i+1, err)
+	for _, result := range []error{nil, db.FieldError{Field: "name", Problem: db.Missing}} {
+		results := queue(t, store, slices.Repeat([]context.Context{ctx}, 3),
+			named("1", well),
+			func(exec func(string, ...any) error) error {
+				return errors.Join(exec(`ROLLBACK`), result) // as SQLite does by itself when the disk fails
+			},
+			named("2", well))
+		for i, err := range results {
+			if err == nil || db.IsRefusal(err) {
+				t.Errorf("job %d gave %v", i+1, err)
+			}
 		}
 	}
 	if err := store.Transaction(ctx, named("3", well)); err != nil {

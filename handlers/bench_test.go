@@ -53,7 +53,7 @@ func beside[P any](b *testing.B, limit func(), prepare func() P, product func(P)
 	b.Helper()
 	least := 0.0
 	b.Run("limit", func(b *testing.B) {
-		least = measure(b, func() struct{} { return struct{}{} }, func(struct{}) { limit() })
+		least = measure(b, nothing, func(struct{}) { limit() })
 	})
 	b.Run("gatehouse", func(b *testing.B) {
 		if perOp := measure(b, prepare, product); least > 0 {
@@ -133,7 +133,7 @@ func (s *bench) answer(r *http.Request, want int, cookies ...string) *httptest.R
 	w := httptest.NewRecorder()
 	s.server.ServeHTTP(w, r)
 	if w.Code != want {
-		s.t.Errorf("status %d, want %d\n%s", w.Code, want, w.Body)
+		s.t.Errorf("%s %s: status %d, want %d", r.Method, r.URL.Path, w.Code, want)
 	}
 	return w
 }
@@ -146,8 +146,8 @@ func formRequest(path string, fields url.Values) *http.Request {
 
 // owing is somebody who has given a right password.
 type owing struct {
-	token  string
-	secret twofactor.Secret
+	token string
+	code  string // of now
 }
 
 func (s *bench) owing() owing {
@@ -160,12 +160,12 @@ func (s *bench) owes(p db.Filled) owing {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return owing{token, p.Secret}
+	return owing{token, s.code(p.Secret.Base32())}
 }
 
 // secondStep passes the second step and gives the session's cookie.
 func (s *bench) secondStep(o owing) string {
-	w := s.serve(formRequest("/signin/two-factor", url.Values{"code": {s.code(o.secret.Base32())}}), http.StatusSeeOther, "gatehouse-challenge", o.token)
+	w := s.serve(formRequest("/signin/two-factor", url.Values{"code": {o.code}}), http.StatusSeeOther, "gatehouse-challenge", o.token)
 	for _, c := range w.Result().Cookies() {
 		if c.Name == "gatehouse" {
 			return c.Value
@@ -231,7 +231,9 @@ func BenchmarkTOTPStep(b *testing.B) {
 }
 
 // BenchmarkTOTPStepAtOnce: the same, sixteen at a time, with what both get done in
-// a second. Each person passes once in a turn: a time step counts once.
+// a second. The limit commits each by itself and the product those that wait
+// together, so the product may be the quicker one. Each person passes once in a
+// batch: a time step counts once.
 func BenchmarkTOTPStepAtOnce(b *testing.B) {
 	s := newBench(b)
 	besideAtOnce(b, durable(b), func(n int) []func() {
@@ -245,11 +247,11 @@ func BenchmarkTOTPStepAtOnce(b *testing.B) {
 	})
 }
 
-// BenchmarkPasswordStepAtOnce: sixteen argon2id behind a gate as wide as there are
-// cores, against as many sign-ins.
+// BenchmarkPasswordStepAtOnce: sixteen argon2id behind a gate like the product's,
+// against as many sign-ins.
 func BenchmarkPasswordStepAtOnce(b *testing.B) {
 	s := newBench(b)
-	salt, gate := make([]byte, 16), make(chan struct{}, runtime.GOMAXPROCS(0))
+	salt, gate := make([]byte, 16), make(chan struct{}, min(runtime.GOMAXPROCS(0), 4)) // as many as the product lets run
 	besideAtOnce(b, func() {
 		gate <- struct{}{}
 		argon2.IDKey([]byte(dbtest.Password), salt, 2, 19456, 1, 32)
@@ -299,7 +301,7 @@ func besideAtOnce(b *testing.B, limit func(), prepare func(n int) []func()) {
 	b.Run("gatehouse", func(b *testing.B) {
 		if perSecond, perOp := rush(b, prepare); rate > 0 && least > 0 {
 			b.ReportMetric(perOp/least, "x-limit")
-			b.ReportMetric(perSecond/rate, "x-limit-rate")
+			b.ReportMetric(perSecond/rate, "of-limit-rate")
 		}
 	})
 }
@@ -353,7 +355,8 @@ func BenchmarkEnable(b *testing.B) {
 	})
 }
 
-// bareDatabase is a file with as much durability as ours and two small tables.
+// bareDatabase is a file with as much durability as ours and two small tables. It
+// syncs as the store that was opened before does: that switch is the process's.
 func bareDatabase(b *testing.B) *sql.DB {
 	b.Helper()
 	path := filepath.Join(b.TempDir(), "bare.db")

@@ -21,7 +21,7 @@ import (
 // that browsers may keep it for ever.
 type asset struct {
 	kind  string // Content-Type
-	tag   string // of the ETag: the hash that is in the name
+	tag   string // the ETag without its W/: the name's hash, in quotes
 	plain []byte
 	gzip  func() []byte
 }

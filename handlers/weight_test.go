@@ -52,7 +52,7 @@ func TestWeight(t *testing.T) {
 	}
 }
 
-// TestStaticFiles follows the stylesheet and the script of a page: kept for ever
+// TestStaticFiles follows the files that a page names, and the icon: kept for ever
 // under the hash in their name, packed for who takes that, and a question whether
 // they have changed is answered without them.
 func TestStaticFiles(t *testing.T) {

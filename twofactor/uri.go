@@ -9,8 +9,8 @@ import "strings"
 // secret among them. A colon separates the label's two parts, so each inside a
 // part becomes a space; runs of white space become one space, and bytes that are
 // not UTF-8 go. An issuer of which nothing is left is not named at all. SHA-1, six
-// digits and 30 seconds are what the format means when it says nothing; left out,
-// the QR code has up to a third fewer modules, each larger for a camera.
+// digits and 30 seconds are the format's defaults and left out: the QR code has up
+// to a third fewer modules, each larger for a camera.
 func KeyURI(issuer, account string, secret Secret) string {
 	issuer, account = part(issuer), part(account)
 	label, parameter := account, ""

@@ -474,8 +474,8 @@ func (e entry) described() string {
 	return out
 }
 
-// field is an input with its label, its help and what is wrong with it. Inlined
-// it would be copied whole to each place that has one, 0.2 MB of it.
+// field is an input with its label, its help and what is wrong with it. It is kept
+// out of line: inlined, it would stand once for each place that has a field, 0.2 MB.
 //
 //go:noinline
 func field(e entry) templ.Component {

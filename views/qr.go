@@ -86,8 +86,8 @@ func (w *svgWriter) Write(m qrcode.Matrix) error {
 	return nil
 }
 
-// put writes a number behind what it stands for in a path. A code has some 600 runs:
-// fmt would take a seventh of the whole step for them.
+// put appends a letter or separator of the path and its number. fmt is much slower,
+// and a code has some 600 runs.
 func (w *svgWriter) put(what string, n int) {
 	w.text = strconv.AppendInt(append(w.text, what...), int64(n), 10)
 }
