@@ -64,7 +64,7 @@ func complete(named *kong.Node, flags []*kong.Flag) error {
 		case v.Required && !v.Set && v.Flag == nil:
 			return fmt.Errorf("expected %s", v.Summary())
 		case v.Required && !v.Set:
-			return fmt.Errorf("missing flag %s", v.Summary())
+			return fmt.Errorf("missing flags: %s", v.Summary())
 		case v.Set && v.Enum != "" && !slices.Contains(v.EnumSlice(), v.Target.String()):
 			return fmt.Errorf("%s must be one of %s but got %q", v.ShortSummary(), strings.Trim(v.Enum, ","), v.Target)
 		}

@@ -19,7 +19,7 @@ func TestParse(t *testing.T) {
 		"policy set --everyone on":        "*cli.policySet",
 		"version":                         "*cli.versionCommand",
 		"user":                            "expected one of add, list",
-		"user add a@b":                    "missing flag --name=NAME",
+		"user add a@b":                    "missing flags: --name=NAME",
 		"user add":                        "expected <email>",
 		"user add a@b --name A --role x":  "--role must be one of member,",
 		"user set-role a@b x":             "<role> must be one of member,",

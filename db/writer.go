@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"slices"
@@ -154,25 +155,36 @@ func (w *writer) runQueue() {
 	if len(jobs) == 0 {
 		return
 	}
-	err := w.transact(jobs)
-	for _, j := range jobs {
-		if err != nil {
-			j.result = err // what was not committed has not happened
+	err := errCutOff // stands when transact does not come back
+	defer func() {
+		for _, j := range jobs {
+			if err != nil {
+				j.result = err // what was not committed has not happened
+			}
+			close(j.done)
 		}
-		close(j.done)
-	}
+	}()
+	err = w.transact(jobs)
 }
+
+// errCutOff is the answer to jobs whose transaction a panic has ended.
+var errCutOff = errors.New("the transaction was cut off")
 
 // transact runs jobs in one transaction (BEGIN IMMEDIATE). Its error is that of
 // all of them; a job that fails alone is undone alone.
 func (w *writer) transact(jobs []*job) error {
+	oldest := jobs[0].ctx // bounds the wait for another process that writes
 	if w.conn == nil {
-		if err := w.connect(context.Background()); err != nil {
+		if err := w.connect(oldest); err != nil {
 			return err
 		}
 	}
 	t := &tx{ctx: context.Background(), w: w}
-	if _, err := t.exec(`BEGIN IMMEDIATE`); err != nil {
+	begin, err := t.stmt(`BEGIN IMMEDIATE`)
+	if err == nil {
+		_, err = begin.ExecContext(oldest)
+	}
+	if err != nil {
 		w.disconnect()
 		return fmt.Errorf("beginning: %w", err)
 	}

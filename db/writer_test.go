@@ -38,25 +38,28 @@ func commits(t *testing.T, dir string) (n int) {
 	return n
 }
 
+// waitsOf counts the writes that have waited for their turn so far.
+func waitsOf(t *testing.T, store *db.Store) uint64 {
+	t.Helper()
+	f, err := store.Figures(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f.WriteWaits
+}
+
 // queue has each of the jobs wait for the turn, one after the other, and then
 // lets them go. It gives what came of them.
 func queue(t *testing.T, store *db.Store, callers []context.Context, jobs ...func(exec func(string, ...any) error) error) []error {
 	t.Helper()
-	waits := func() uint64 {
-		f, err := store.Figures(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return f.WriteWaits
-	}
 	end := sync.OnceFunc(store.TakeTurn())
 	defer end()
-	before := waits()
+	before := waitsOf(t, store)
 	results := make([]chan error, len(jobs))
 	for i, job := range jobs {
 		results[i] = make(chan error, 1)
 		go func() { results[i] <- store.Transaction(callers[i], job) }()
-		for waits() < before+uint64(i)+1 {
+		for waitsOf(t, store) < before+uint64(i)+1 {
 			runtime.Gosched()
 		}
 	}
@@ -135,6 +138,40 @@ func TestACommitThatFailsFailsForAll(t *testing.T) {
 			}
 		}
 	}
+	if err := store.Transaction(ctx, named("3", well)); err != nil {
+		t.Fatal(err)
+	}
+	if w, err := store.Workspace(ctx); err != nil || w.Name != "Acme3" {
+		t.Errorf("the workspace is %q, %v", w.Name, err)
+	}
+}
+
+// TestATransactionThatIsCutOffFailsForAll ends the goroutine in the middle, as a
+// panic of the driver would: nobody hears of a success, and writing goes on.
+func TestATransactionThatIsCutOffFailsForAll(t *testing.T) {
+	store := dbtest.Open(t)
+	end := store.TakeTurn()
+	before := waitsOf(t, store)
+	var results [2]error
+	var all sync.WaitGroup
+	for i, job := range []func(func(string, ...any) error) error{
+		named("1", func() error { runtime.Goexit(); return nil }),
+		named("2", well),
+	} {
+		all.Go(func() {
+			results[i] = errors.New("was cut off itself")
+			results[i] = store.Transaction(ctx, job)
+		})
+		for waitsOf(t, store) < before+uint64(i)+1 {
+			runtime.Gosched()
+		}
+	}
+	end()
+	all.Wait()
+	if results[1] == nil || db.IsRefusal(results[1]) {
+		t.Errorf("whose transaction was cut off got %v", results[1])
+	}
+	_ = store.Transaction(ctx, named("?", well)) // finds the transaction open and drops the connection
 	if err := store.Transaction(ctx, named("3", well)); err != nil {
 		t.Fatal(err)
 	}
