@@ -63,8 +63,8 @@ func oneLine(query string) string { return strings.Join(strings.Fields(query), "
 var part = regexp.MustCompile(`^\s*(SELECT|UPDATE|DELETE|FROM|JOIN|WHERE|ORDER BY|UNION)\b`)
 
 // written gives the statements that stand in this package, or the parts that they
-// are joined from, by where they stand. restore.go works on a copy that nobody uses yet and walks on
-// purpose; fill.go is for benchmarks.
+// are joined from, by where they stand. restore.go works on a copy that nobody uses
+// yet and walks on purpose; fill.go is for benchmarks.
 func written(t *testing.T) map[string]string {
 	t.Helper()
 	out := map[string]string{}

@@ -48,6 +48,9 @@ func waitsOf(t *testing.T, store *db.Store) uint64 {
 	return f.WriteWaits
 }
 
+// errEndedItself is what came of a job that ended its own goroutine.
+var errEndedItself = errors.New("ended its own goroutine")
+
 // queue has each of the jobs wait for the turn, one after the other, and then
 // lets them go. It gives what came of them.
 func queue(t *testing.T, store *db.Store, callers []context.Context, jobs ...func(exec func(string, ...any) error) error) []error {
@@ -58,7 +61,11 @@ func queue(t *testing.T, store *db.Store, callers []context.Context, jobs ...fun
 	results := make([]chan error, len(jobs))
 	for i, job := range jobs {
 		results[i] = make(chan error, 1)
-		go func() { results[i] <- store.Transaction(callers[i], job) }()
+		go func() {
+			err := errEndedItself
+			defer func() { results[i] <- err }()
+			err = store.Transaction(callers[i], job)
+		}()
 		for waitsOf(t, store) < before+uint64(i)+1 {
 			runtime.Gosched()
 		}
@@ -150,24 +157,9 @@ func TestACommitThatFailsFailsForAll(t *testing.T) {
 // panic of the driver would: nobody hears of a success, and writing goes on.
 func TestATransactionThatIsCutOffFailsForAll(t *testing.T) {
 	store := dbtest.Open(t)
-	end := store.TakeTurn()
-	before := waitsOf(t, store)
-	var results [2]error
-	var all sync.WaitGroup
-	for i, job := range []func(func(string, ...any) error) error{
+	results := queue(t, store, slices.Repeat([]context.Context{ctx}, 2),
 		named("1", func() error { runtime.Goexit(); return nil }),
-		named("2", well),
-	} {
-		all.Go(func() {
-			results[i] = errors.New("was cut off itself")
-			results[i] = store.Transaction(ctx, job)
-		})
-		for waitsOf(t, store) < before+uint64(i)+1 {
-			runtime.Gosched()
-		}
-	}
-	end()
-	all.Wait()
+		named("2", well))
 	if results[1] == nil || db.IsRefusal(results[1]) {
 		t.Errorf("whose transaction was cut off got %v", results[1])
 	}
