@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"gatehouse/e2e/loopback"
 )
 
 // TestFullFileSystem fills a file system of the program's own to the last byte,
@@ -18,7 +20,7 @@ func TestFullFileSystem(t *testing.T) {
 		t.Skipf("cannot mount a file system here: %v", err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
-	s := &site{t: t, url: "http://" + freeAddress(t), data: filepath.Join(dir, "data")}
+	s := &site{t: t, url: "http://" + loopback.Free(t), data: filepath.Join(dir, "data")}
 	s.start()
 	t.Cleanup(s.stop)
 	s.addPerson(fay, "member")

@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"gatehouse/e2e/loopback"
 )
 
 // TestCommandLine runs the pages in testdata/script: each is a small story of
@@ -25,7 +27,7 @@ func TestCommandLine(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", filepath.Dir(program)+string(os.PathListSeparator)+env.Getenv("PATH"))
-			env.Setenv("ADDRESS", freeAddress(t))
+			env.Setenv("ADDRESS", loopback.Free(t))
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os/exec"
 	"regexp"
@@ -14,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"gatehouse/e2e/loopback"
 )
 
 // patience is how long a test waits for anything that should happen soon. It is generous because a slow
@@ -38,7 +39,7 @@ type site struct {
 // answers. It ends with the test.
 func startSite(t testing.TB, flags ...string) *site {
 	t.Helper()
-	s := &site{t: t, url: "http://" + freeAddress(t), data: t.TempDir()}
+	s := &site{t: t, url: "http://" + loopback.Free(t), data: t.TempDir()}
 	s.start(flags...)
 	t.Cleanup(func() {
 		s.stop()
@@ -47,20 +48,6 @@ func startSite(t testing.TB, flags ...string) *site {
 		}
 	})
 	return s
-}
-
-// freeAddress is a loopback address that nobody listens on.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return address
 }
 
 // start runs `gatehouse serve` over the site's data folder and waits until /healthz says ok.

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"gatehouse/e2e/loopback"
 )
 
 // TestDocument follows docs/deploy.md to the letter: its ten commands, on a directory that stands for the machine's
@@ -51,7 +53,7 @@ func TestDocument(t *testing.T) {
 	if info, err := os.Stat(key); err != nil || info.Size() != 32 || info.Mode().Perm() != 0o600 {
 		t.Fatalf("the key: %v, %v", info, err)
 	}
-	at, plain := freeAddress(t), freeAddress(t)
+	at, plain := loopback.Free(t), loopback.Free(t)
 	ca := newAuthority(t, plain, at, 90*days)
 	unit := read(t, filepath.Join(root, "etc/systemd/system/gatehouse.service")) + read(t, filepath.Join(root, "etc/systemd/system/gatehouse.service.d/tls.conf"))
 	env := environment(t, unit, map[string]string{"%S/": filepath.Join(root, "var/lib") + "/", "%d/": filepath.Dir(key) + "/"})

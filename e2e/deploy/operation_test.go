@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"gatehouse/e2e/loopback"
 )
 
 func TestVersion(t *testing.T) {
@@ -154,7 +156,7 @@ func TestRestoreCommand(t *testing.T) {
 
 // TestMetrics signs in, wrongly and rightly, and reads what a monitor reads, where alone it may.
 func TestMetrics(t *testing.T) {
-	at := freeAddress(t)
+	at := loopback.Free(t)
 	_, site := serve(t, dataWithAda(t), "--metrics-listen", at)
 	b := newBrowser(t, "http://"+site, site, "127.0.0.1", nil)
 	b.post("/signin", 422, "email", ada, "password", "not the password")
@@ -206,7 +208,7 @@ func TestSystemd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	p := start(t, []string{"NOTIFY_SOCKET=" + socket, "WATCHDOG_USEC=150000"}, program, "serve", "--data", dataWithAda(t), "--listen", freeAddress(t))
+	p := start(t, []string{"NOTIFY_SOCKET=" + socket, "WATCHDOG_USEC=150000"}, program, "serve", "--data", dataWithAda(t), "--listen", loopback.Free(t))
 	hears := func(want string) {
 		t.Helper()
 		for message := make([]byte, 4096); ; {

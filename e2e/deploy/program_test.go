@@ -21,6 +21,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"gatehouse/e2e/loopback"
 )
 
 // patience is how long a test waits for what should happen soon; nothing is measured by it.
@@ -72,17 +74,6 @@ func eventually(t testing.TB, what string, try func() error) {
 			t.Fatalf("%s: %v", what, err)
 		}
 	}
-}
-
-// freeAddress is a loopback address that nobody listens on.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func port(address string) string { return address[strings.LastIndex(address, ":")+1:] }
@@ -186,7 +177,7 @@ func dataWithAda(t testing.TB) string {
 // serve starts the program on a data directory and a loopback address, and waits until /healthz says ok there.
 func serve(t testing.TB, data string, flags ...string) (p *process, address string) {
 	t.Helper()
-	address = freeAddress(t)
+	address = loopback.Free(t)
 	p = start(t, nil, program, append([]string{"serve", "--data", data, "--listen", address}, flags...)...)
 	healthy(t, p, address)
 	return p, address

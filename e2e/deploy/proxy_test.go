@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"gatehouse/e2e/loopback"
 )
 
 // replace changes a document's text in places that must be there.
@@ -58,7 +60,7 @@ func TestProxies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			data := dataWithAda(t)
 			own := newPair(t, t.TempDir(), "portal.example.org")
-			at := freeAddress(t)
+			at := loopback.Free(t)
 			base := "https://portal.example.org:" + port(at)
 			_, upstream := serve(t, data, "--base-url", base, "--trusted-proxy", "127.0.0.1/32")
 			run(t, at, upstream, own)

@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"github.com/letsencrypt/challtestsrv"
+
+	"gatehouse/e2e/loopback"
 )
 
 const domain = "portal.gatehouse.test"
@@ -37,7 +39,7 @@ func newAuthority(t *testing.T, plainAt, tlsAt string, valid int) authority {
 	if out, err := exec.Command("go", "build", "-o", pebble, "github.com/letsencrypt/pebble/v2/cmd/pebble").CombinedOutput(); err != nil {
 		t.Fatalf("build pebble: %v\n%s", err, out)
 	}
-	names := freeAddress(t)
+	names := loopback.Free(t)
 	dns, err := challtestsrv.New(challtestsrv.Config{DNSAddrs: []string{names}})
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +50,7 @@ func newAuthority(t *testing.T, plainAt, tlsAt string, valid int) authority {
 	t.Cleanup(dns.Shutdown)
 
 	own := newPair(t, dir)
-	listen, management := freeAddress(t), freeAddress(t)
+	listen, management := loopback.Free(t), loopback.Free(t)
 	config, err := json.Marshal(map[string]any{"pebble": map[string]any{
 		"listenAddress": listen, "managementListenAddress": management, "certificate": own.cert, "privateKey": own.key,
 		"httpPort": number(t, port(plainAt)), "tlsPort": number(t, port(tlsAt)),
@@ -99,7 +101,7 @@ const days = 24 * 60 * 60
 // TestACME obtains a certificate from a real ACME server and signs in over it; a restart uses what was obtained.
 func TestACME(t *testing.T) {
 	data := dataWithAda(t)
-	at, plain := freeAddress(t), freeAddress(t)
+	at, plain := loopback.Free(t), loopback.Free(t)
 	ca := newAuthority(t, plain, at, 90*days)
 	flags := []string{"serve", "--data", data, "--listen", at, "--redirect-listen", plain, "--tls-domain", domain, "--acme-directory", ca.directory, "--acme-ca", ca.ca}
 	p := start(t, nil, program, flags...)
@@ -156,7 +158,7 @@ func TestACME(t *testing.T) {
 // TestACMERenewal serves a certificate that is valid for twelve seconds: in its last third another takes its place
 // by itself.
 func TestACMERenewal(t *testing.T) {
-	at, plain := freeAddress(t), freeAddress(t)
+	at, plain := loopback.Free(t), loopback.Free(t)
 	ca := newAuthority(t, plain, at, 12)
 	start(t, nil, program, "serve", "--data", dataWithAda(t), "--listen", at, "--redirect-listen", plain, "--tls-domain", domain, "--acme-directory", ca.directory, "--acme-ca", ca.ca)
 	var first *big.Int
@@ -177,7 +179,7 @@ func TestACMERenewal(t *testing.T) {
 func TestOwnCertificate(t *testing.T) {
 	dir := t.TempDir()
 	first := newPair(t, dir, domain)
-	at, plain := freeAddress(t), freeAddress(t)
+	at, plain := loopback.Free(t), loopback.Free(t)
 	p := start(t, nil, program, "serve", "--data", dataWithAda(t), "--listen", at, "--redirect-listen", plain,
 		"--tls-cert", first.cert, "--tls-key", first.key, "--base-url", "https://"+domain+":"+port(at))
 	shows := func(want pair) {
