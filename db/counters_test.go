@@ -358,7 +358,7 @@ func TestUnknownNamesCostTheSame(t *testing.T) {
 func TestAFloodMakesNobodyWait(t *testing.T) {
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
-	free := store.FillGate()
+	free := store.FillHashLimiter()
 	for i := range 15 {
 		if err := guess(store, "ada@example.org", from(i), start); !errors.Is(err, db.ErrBusy) {
 			t.Fatalf("got %v; want ErrBusy", err)

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"time"
 
+	"gatehouse/db/hash"
 	"gatehouse/twofactor"
 )
 
@@ -188,12 +189,14 @@ type hashedCodes struct {
 
 // hashCodes computes the slow hashes of a new sheet, before any transaction.
 func (s *Store) hashCodes(ctx context.Context, codes [twofactor.RecoveryCodes]twofactor.RecoveryCode) (*hashedCodes, error) {
-	h := &hashedCodes{salt: make([]byte, argonSalt)}
-	rand.Read(h.salt)
+	h := &hashedCodes{salt: hash.NewSalt()}
 	for i, code := range codes {
-		if err := s.gate.pass(ctx, func() { h.slow[i] = argon([]byte(code.Symbols()), h.salt) }); err != nil {
+		release, err := s.hashes.Acquire(ctx)
+		if err != nil {
 			return nil, err
 		}
+		h.slow[i] = hash.Derive([]byte(code.Symbols()), h.salt)
+		release()
 	}
 	return h, nil
 }
@@ -206,8 +209,7 @@ func (s *Store) saveSheet(t *tx, r *record) error {
 		return fmt.Errorf("writing a recovery sheet: %w", err)
 	}
 	for number, slow := range r.codes.slow {
-		salt := make([]byte, argonSalt)
-		rand.Read(salt)
+		salt := hash.NewSalt()
 		if err := t.one(`INSERT INTO recovery_code (enrollment_id, number, salt, hash) VALUES (?, ?, ?, ?)`,
 			r.id, number, salt, s.recoveryHash(r.codes.salt, number, salt, slow)); err != nil {
 			return fmt.Errorf("writing a recovery code: %w", err)

@@ -14,21 +14,10 @@ func OpenSteps(ctx context.Context, o Options, steps []string) (*Store, error) {
 func Newest() int { return len(migrations) + 1 }
 
 // SlowHashes tells how many slow hashes the store has computed.
-func (s *Store) SlowHashes() int64 { return s.gate.passed.Load() }
+func (s *Store) SlowHashes() int64 { return s.hashes.Acquired() }
 
-// FillGate takes every place in the queue before the slow hash, until free is
-// called.
-func (s *Store) FillGate() (free func()) {
-	n := cap(s.gate.queue)
-	for range n {
-		s.gate.queue <- struct{}{}
-	}
-	return func() {
-		for range n {
-			<-s.gate.queue
-		}
-	}
-}
+// FillHashLimiter takes every place before the slow hash, until free is called.
+func (s *Store) FillHashLimiter() (free func()) { return s.hashes.Fill() }
 
 // Transaction runs do in a transaction of the one writing connection, with a
 // way to run statements in it. Do must not end its goroutine (t.Fatal): the

@@ -21,8 +21,7 @@ type Figures struct {
 // Figures reads the figures of now.
 func (s *Store) Figures(ctx context.Context) (Figures, error) {
 	pool := s.reader.db.Stats()
-	f := Figures{HashesRunning: len(s.gate.running), HashesRefused: s.gate.refused.Load(), WriteWaits: s.writer.waits.Load(), ReadWaits: pool.WaitCount, ReadWaited: pool.WaitDuration}
-	f.HashesWaiting = max(0, len(s.gate.queue)-f.HashesRunning)
+	f := Figures{HashesRunning: s.hashes.Running(), HashesWaiting: s.hashes.Waiting(), HashesRefused: s.hashes.Refused(), WriteWaits: s.writer.waits.Load(), ReadWaits: pool.WaitCount, ReadWaited: pool.WaitDuration}
 	err := s.reader.row(ctx, `SELECT count(*), coalesce(sum(enrolled), 0) FROM person WHERE active = 1`).Scan(&f.People, &f.Enrolled)
 	if err != nil {
 		return f, fmt.Errorf("counting people: %w", err)

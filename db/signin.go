@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"gatehouse/db/hash"
 	"gatehouse/twofactor"
 )
 
@@ -389,10 +390,12 @@ func (s *Store) RedeemRecoveryCode(ctx context.Context, token, typed string, cli
 		return out, left, err
 	}
 	code, well := twofactor.NormalizeRecoveryCode(typed)
-	var slow []byte
-	if err := s.gate.pass(ctx, func() { slow = argon([]byte(code.Symbols()), salt) }); err != nil {
+	release, err := s.hashes.Acquire(ctx)
+	if err != nil {
 		return out, left, s.notLookedAt(ctx, passwordAttempt{countRecovery, id10(person)}, err)
 	}
+	slow := hash.Derive([]byte(code.Symbols()), salt)
+	release()
 	err = s.writer.write(ctx, func(t *tx) error {
 		c, err := t.openChallenge(token, now)
 		if err != nil {

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gatehouse/db/hash"
 	"gatehouse/twofactor"
 
 	"modernc.org/sqlite"
@@ -39,7 +40,7 @@ var (
 	ErrNotFound   = errors.New("not found")
 	ErrNotAllowed = errors.New("not allowed")
 	ErrSignedOut  = errors.New("the session has ended")
-	ErrBusy       = errors.New("too many passwords are being checked at once")
+	ErrBusy       = hash.ErrBusy
 )
 
 // Times are how long things last.
@@ -71,9 +72,8 @@ type Store struct {
 	keyFile string
 	times   Times
 	keys    atomic.Pointer[keyring]
-	gate    *hashGate
+	hashes  *hash.Limiter
 	lookup  []byte // keys the hashes of recovery codes and unknown names
-	dummy   string // verified in place of a missing person's password
 	writer  *writer
 	reader  *reader
 	pinged  atomic.Int64           // when Ping last wrote, in unix nanoseconds
@@ -130,7 +130,7 @@ func openFile(ctx context.Context, path string, o Options, steps []string, aside
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, keyFile: o.KeyFile, times: o.Times, gate: newHashGate(), dummy: dummyHash}
+	s := &Store{path: path, keyFile: o.KeyFile, times: o.Times, hashes: hash.NewLimiter()}
 	if s.reader, err = openReader(path); err != nil {
 		return nil, err
 	}
