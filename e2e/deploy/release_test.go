@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -73,7 +74,7 @@ func copySource(t *testing.T, to string) {
 	}
 }
 
-// TestLicences demands a licence of everything that is in the programs.
+// TestLicences demands the text of a licence of everything that is in the programs.
 func TestLicences(t *testing.T) {
 	cmd := exec.Command("sh", "release/licences.sh")
 	cmd.Dir = "../.."
@@ -81,9 +82,23 @@ func TestLicences(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"Go, its standard library", "htmx", "modernc.org/sqlite v", "github.com/a-h/templ v"} {
+	for _, name := range []string{"Go, its standard library", "htmx", "modernc.org/sqlite v", "github.com/a-h/templ v", "github.com/yeqown/reedsolomon v"} {
 		if !strings.Contains(string(out), "======== "+name) {
 			t.Errorf("nothing about %s", name)
 		}
 	}
+	for _, part := range strings.Split(string(out), "\n======== ")[1:] {
+		name, text, _ := strings.Cut(part, "\n")
+		if text = strings.Join(strings.Fields(text), " "); !slices.ContainsFunc(grants, func(grant string) bool { return strings.Contains(text, grant) }) {
+			t.Errorf("%s: no licence grants anything in\n%.300s", name, text)
+		}
+	}
+}
+
+// grants are the words in which the licences that we know permit a release: MIT, BSD, 0BSD and Apache 2.0.
+var grants = []string{
+	"Permission is hereby granted, free of charge",
+	"Redistribution and use in source and binary forms",
+	"Permission to use, copy, modify, and/or distribute this software for any purpose",
+	"each Contributor hereby grants to You a perpetual",
 }
