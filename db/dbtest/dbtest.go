@@ -4,9 +4,10 @@ package dbtest
 import (
 	"context"
 	"encoding/base32"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 	"time"
 
@@ -23,15 +24,22 @@ const Password = "violet kettle harbour"
 // Start is the instant at which tests begin.
 var Start = time.Date(2030, 3, 17, 17, 46, 40, 0, time.UTC)
 
-// Schema reads schema.sql.
+// Schema reads schema.sql. It is looked for from the test's directory upwards: a
+// binary that was built with -trimpath does not know where its source is.
 func Schema(t testing.TB) string {
 	t.Helper()
-	_, file, _, _ := runtime.Caller(0)
-	text, err := os.ReadFile(filepath.Join(filepath.Dir(file), "..", "..", "schema.sql"))
-	if err != nil {
-		t.Fatal(err)
+	dir, err := os.Getwd()
+	for err == nil {
+		var text []byte
+		if text, err = os.ReadFile(filepath.Join(dir, "schema.sql")); err == nil {
+			return string(text)
+		}
+		if parent := filepath.Dir(dir); errors.Is(err, fs.ErrNotExist) && parent != dir {
+			dir, err = parent, nil
+		}
 	}
-	return string(text)
+	t.Fatal(err)
+	return ""
 }
 
 // Open opens a new workspace, closed when the test ends.
