@@ -35,7 +35,7 @@ func (s *Store) sealSecret(t *tx, r *record) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return keys.seal(r.Secret.Bytes(), sealContext(r.State, r.person, r.id))
+	return keys.Seal(r.Secret.Bytes(), sealContext(r.State, r.person, r.id))
 }
 
 // enrollment reads the enrolment that a session sees: the person's enabled one,
@@ -68,7 +68,7 @@ func (s *Store) enrollment(t *tx, person int64, session []byte) (record, error) 
 	if err != nil {
 		return r, err
 	}
-	key, err := keys.open(sealed, sealContext(r.State, person, r.id))
+	key, err := keys.Open(sealed, sealContext(r.State, person, r.id))
 	if err != nil {
 		return r, fmt.Errorf("opening the secret of person %d: %w", person, err)
 	}

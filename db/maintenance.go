@@ -1,7 +1,6 @@
 package db
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -12,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"gatehouse/db/files"
+	"gatehouse/db/seal"
 	"gatehouse/twofactor"
 )
 
@@ -42,7 +43,7 @@ func copyDatabase(ctx context.Context, source, target string) error {
 	if err := os.Rename(making, target); err != nil {
 		return fmt.Errorf("cannot make the copy: %w", err)
 	}
-	return syncDir(filepath.Dir(target))
+	return files.SyncDir(filepath.Dir(target))
 }
 
 func vacuumInto(ctx context.Context, path, target string) error {
@@ -124,7 +125,7 @@ func (s *Store) Check(ctx context.Context) (secrets int, err error) {
 		}
 		return t.eachSealed(func(r sealedRow) error {
 			secrets++
-			if _, err := keys.open(r.secret, r.context()); err != nil {
+			if _, err := keys.Open(r.secret, r.context()); err != nil {
 				closed = append(closed, r.person)
 			}
 			return nil
@@ -212,26 +213,26 @@ func (t *tx) sealedAfter(last []byte) ([]sealedRow, error) {
 // notices. Key files change only while this process may write the database, so
 // that of two rotations at once neither loses the key of the other.
 func (s *Store) RotateKey(ctx context.Context, by Actor, now time.Time) (secrets int, err error) {
-	var next *keyring
+	var next *seal.Keyring
 	err = s.writer.writeWithin(ctx, allSecretsTimeout, func(t *tx) error {
 		old, err := s.ring(t)
 		if err != nil {
 			return err
 		}
-		if err := s.adoptNextKey(old); err != nil { // of a rotation that lacked only its last step
+		if err := seal.AdoptNextKey(s.keyFile, old); err != nil { // of a rotation that lacked only its last step
 			return err
 		}
-		if next, err = s.nextKeys(); err != nil {
+		if next, err = seal.ReadOrMakeNextKey(s.keyFile); err != nil {
 			return err
 		}
 		if secrets, err = t.sealAnew(old, next); err != nil {
 			return err
 		}
-		lookup, err := next.seal(s.lookup, lookupKeyLabel)
+		lookup, err := next.Seal(s.lookup, lookupKeyLabel)
 		if err != nil {
 			return err
 		}
-		if err := t.one(`UPDATE workspace SET key_id = ?, lookup_key = ? WHERE id = 1`, next.id, lookup); err != nil {
+		if err := t.one(`UPDATE workspace SET key_id = ?, lookup_key = ? WHERE id = 1`, next.ID(), lookup); err != nil {
 			return err
 		}
 		return t.recordBreakGlass(now, activity{event: KeyRotated, actor: by})
@@ -245,18 +246,18 @@ func (s *Store) RotateKey(ctx context.Context, by Actor, now time.Time) (secrets
 		if err != nil {
 			return err
 		}
-		return s.adoptNextKey(keys)
+		return seal.AdoptNextKey(s.keyFile, keys)
 	})
 }
 
 // sealAnew seals every secret under the next key.
-func (t *tx) sealAnew(old, next *keyring) (secrets int, err error) {
+func (t *tx) sealAnew(old, next *seal.Keyring) (secrets int, err error) {
 	err = t.eachSealed(func(r sealedRow) error {
-		plain, err := old.open(r.secret, r.context())
+		plain, err := old.Open(r.secret, r.context())
 		if err != nil {
 			return fmt.Errorf("the secret of person %d: %w; run gatehouse check to see whose do not open", r.person, err)
 		}
-		sealed, err := next.seal(plain, r.context())
+		sealed, err := next.Seal(plain, r.context())
 		if err != nil {
 			return err
 		}
@@ -264,43 +265,4 @@ func (t *tx) sealAnew(old, next *keyring) (secrets int, err error) {
 		return t.one(`UPDATE enrollment SET secret = ? WHERE id = ?`, sealed, r.id)
 	})
 	return secrets, err
-}
-
-// nextKeys gives the key to rotate to: a new one, or the one that a rotation
-// which was cut off had made and not used.
-func (s *Store) nextKeys() (*keyring, error) {
-	path := s.keyFile + nextKey
-	key, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		key = newKey()
-		err = writeKey(path, key)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot make the new key %s: %w", path, err)
-	}
-	return newKeyring(path, key)
-}
-
-// adoptNextKey puts the new key in the key file's place when it is the one that
-// the database is sealed with.
-func (s *Store) adoptNextKey(sealedWith *keyring) error {
-	path := s.keyFile + nextKey
-	key, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("cannot use the new key %s: %w", path, err)
-	}
-	keys, err := newKeyring(path, key)
-	if err != nil {
-		return err
-	}
-	if !bytes.Equal(keys.id, sealedWith.id) {
-		return nil
-	}
-	if err := os.Rename(path, s.keyFile); err != nil {
-		return fmt.Errorf("everything is sealed with the new key, but it cannot take the key file's place; move %s to %s: %w", path, s.keyFile, err)
-	}
-	return syncDir(filepath.Dir(s.keyFile))
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"gatehouse/db/files"
 	"gatehouse/twofactor"
 )
 
@@ -53,13 +54,13 @@ func restore(ctx context.Context, o Options, backup string, by Actor, steps []st
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, removeDatabase(copied))
+			err = errors.Join(err, files.RemoveDatabase(copied))
 		}
 	}()
 	if err := prepareRestored(ctx, copied, o, steps, by, &done); err != nil {
 		return done, err
 	}
-	if err := likeDirectory(copied); err != nil {
+	if err := files.OwnLikeDirectory(copied); err != nil {
 		return done, err
 	}
 	if done.Aside, err = setAside(ctx, path, o.Now); err != nil {
@@ -68,7 +69,7 @@ func restore(ctx context.Context, o Options, backup string, by Actor, steps []st
 	if err := os.Rename(copied, path); err != nil {
 		return done, fmt.Errorf("cannot put the backup in place: %w", err)
 	}
-	return done, syncDir(o.Dir)
+	return done, files.SyncDir(o.Dir)
 }
 
 // prepareRestored upgrades the copy, proves the key and every seal, and ends
@@ -142,15 +143,4 @@ func checkpoint(ctx context.Context, path string) error {
 	}
 	_, err = file.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
 	return errors.Join(err, file.Close())
-}
-
-// removeDatabase removes a file and its journal; missing is fine.
-func removeDatabase(path string) error {
-	var all error
-	for _, name := range []string{path, path + "-wal", path + "-shm"} {
-		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			all = errors.Join(all, err)
-		}
-	}
-	return all
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/db/seal"
 	"gatehouse/twofactor"
 )
 
@@ -50,7 +51,7 @@ func fillSome(t *testing.T, s *Store, from, to int) {
 			if err != nil {
 				return err
 			}
-			r := record{Enrollment: twofactor.Enrollment{State: twofactor.Enabled, Secret: twofactor.NewSecret()}, person: id, id: newKey()[:16]}
+			r := record{Enrollment: twofactor.Enrollment{State: twofactor.Enabled, Secret: twofactor.NewSecret()}, person: id, id: seal.NewKey()[:16]}
 			sealed, err := s.sealSecret(t, &r)
 			if err != nil {
 				return err
@@ -127,7 +128,7 @@ func TestRotateKeyKilled(t *testing.T) {
 	if out, err := rotateChild(context.Background(), dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	if _, err := os.Stat(filepath.Join(dir, KeyFileName+nextKey)); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(dir, KeyFileName+seal.NextSuffix)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the new key's file is left behind: %v", err)
 	}
 	opens(t, dir, secrets)
@@ -138,15 +139,15 @@ func TestRotateKeyKilled(t *testing.T) {
 func TestRotateKeyCutOff(t *testing.T) {
 	for name, spoil := range map[string]func(t *testing.T, path string){
 		"before the transaction: the new key lies there unused": func(t *testing.T, path string) {
-			if err := writeKey(path+nextKey, newKey()); err != nil {
+			if err := seal.WriteKey(path+seal.NextSuffix, seal.NewKey()); err != nil {
 				t.Fatal(err)
 			}
 		},
 		"after the transaction: the new key has not taken its place": func(t *testing.T, path string) {
-			if err := os.Rename(path, path+nextKey); err != nil {
+			if err := os.Rename(path, path+seal.NextSuffix); err != nil {
 				t.Fatal(err)
 			}
-			if err := writeKey(path, newKey()); err != nil { // the old one
+			if err := seal.WriteKey(path, seal.NewKey()); err != nil { // the old one
 				t.Fatal(err)
 			}
 		},
@@ -167,7 +168,7 @@ func TestRotateKeyCutOff(t *testing.T) {
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := os.Stat(filepath.Join(dir, KeyFileName+nextKey)); !errors.Is(err, fs.ErrNotExist) {
+			if _, err := os.Stat(filepath.Join(dir, KeyFileName+seal.NextSuffix)); !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("the new key's file is left behind: %v", err)
 			}
 			opens(t, dir, 3)

@@ -15,7 +15,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gatehouse/db/files"
 	"gatehouse/db/hash"
+	"gatehouse/db/seal"
 	"gatehouse/twofactor"
 
 	"modernc.org/sqlite"
@@ -71,7 +73,7 @@ type Store struct {
 	path    string
 	keyFile string
 	times   Times
-	keys    atomic.Pointer[keyring]
+	keys    atomic.Pointer[seal.Keyring]
 	hashes  *hash.Limiter
 	lookup  []byte // keys the hashes of recovery codes and unknown names
 	writer  *writer
@@ -103,7 +105,7 @@ func open(ctx context.Context, o Options, steps []string) (*Store, error) {
 			// SQLite would play what stands in it into the new file.
 			return nil, fmt.Errorf("%s is missing, but its %s-wal is there; put both back, or choose another data directory", path, FileName)
 		}
-		keys, err := makeKeys(o.KeyFile)
+		keys, err := seal.ReadOrMakeKey(o.KeyFile)
 		if err != nil {
 			return nil, err
 		}
@@ -263,7 +265,7 @@ func damaged(path string, err error) error {
 
 // create makes a workspace under another name and then renames it, so that a
 // crash leaves no half-made file.
-func create(ctx context.Context, path string, o Options, keys *keyring) error {
+func create(ctx context.Context, path string, o Options, keys *seal.Keyring) error {
 	making := path + ".new"
 	for _, old := range []string{making, making + "-wal", making + "-shm"} {
 		if err := os.Remove(old); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -281,7 +283,7 @@ func create(ctx context.Context, path string, o Options, keys *keyring) error {
 	if err != nil {
 		return err
 	}
-	lookup, err := keys.seal(newKey(), lookupKeyLabel)
+	lookup, err := keys.Seal(seal.NewKey(), lookupKeyLabel)
 	if err != nil {
 		_ = w.close()
 		return err
@@ -290,7 +292,7 @@ func create(ctx context.Context, path string, o Options, keys *keyring) error {
 		if _, err := t.w.conn.ExecContext(ctx, o.Schema); err != nil {
 			return fmt.Errorf("making the schema: %w", err)
 		}
-		_, err := t.exec(`INSERT INTO workspace (id, name, key_id, lookup_key, made_at) VALUES (1, ?, ?, ?, ?)`, o.Workspace, keys.id, lookup, o.Now.Unix())
+		_, err := t.exec(`INSERT INTO workspace (id, name, key_id, lookup_key, made_at) VALUES (1, ?, ?, ?, ?)`, o.Workspace, keys.ID(), lookup, o.Now.Unix())
 		return err
 	})
 	if err := errors.Join(err, w.close()); err != nil {
@@ -299,17 +301,7 @@ func create(ctx context.Context, path string, o Options, keys *keyring) error {
 	if err := os.Rename(making, path); err != nil {
 		return fmt.Errorf("cannot make the database: %w", err)
 	}
-	return syncDir(filepath.Dir(path))
-}
-
-// syncDir makes a rename last over a power cut, where the system can.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("opening %s: %w", dir, err)
-	}
-	_ = d.Sync() // Windows cannot, and needs not
-	return d.Close()
+	return files.SyncDir(filepath.Dir(path))
 }
 
 // counts reports whether an error is a refusal of the second step, whose

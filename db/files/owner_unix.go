@@ -1,6 +1,6 @@
 //go:build unix
 
-package db
+package files
 
 import (
 	"fmt"
@@ -9,9 +9,9 @@ import (
 	"syscall"
 )
 
-// likeDirectory gives a file that root made to the owner of its directory: the
+// OwnLikeDirectory gives a file that root made to the owner of its directory: the
 // server may run as somebody else.
-func likeDirectory(path string) error {
+func OwnLikeDirectory(path string) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}

@@ -1,0 +1,117 @@
+package seal
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"gatehouse/db/files"
+)
+
+// NextSuffix ends the name of the file that holds the new key during a rotation.
+const NextSuffix = ".next"
+
+// ReadOrMakeKey reads the key file for a workspace that is being made, and makes
+// it when there is none.
+func ReadOrMakeKey(path string) (*Keyring, error) {
+	key, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		key = NewKey()
+		err = WriteKey(path, key)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot use the key file %s: %w", path, err)
+	}
+	return newKeyring(path, key)
+}
+
+// ReadOrMakeNextKey gives the key to rotate to: a new one, or the one that a
+// rotation which was cut off had made and not used.
+func ReadOrMakeNextKey(keyFile string) (*Keyring, error) {
+	path := keyFile + NextSuffix
+	key, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		key = NewKey()
+		err = WriteKey(path, key)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot make the new key %s: %w", path, err)
+	}
+	return newKeyring(path, key)
+}
+
+// IsMissing reports whether neither the key file nor a rotation's next one is
+// there.
+func IsMissing(keyFile string) bool {
+	_, missing := os.Stat(keyFile)
+	_, next := os.Stat(keyFile + NextSuffix)
+	return errors.Is(missing, fs.ErrNotExist) && errors.Is(next, fs.ErrNotExist)
+}
+
+// FindKey reads the key with an id: from the key file or, when a rotation was cut
+// off before its last step, from the file that was to take its place.
+func FindKey(keyFile string, id []byte) (*Keyring, error) {
+	for _, file := range []string{keyFile, keyFile + NextSuffix, keyFile} { // once more: it may just have been replaced
+		key, err := os.ReadFile(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("cannot use the key file %s: %w", file, err)
+		}
+		keys, err := newKeyring(file, key)
+		if err != nil || keys.HasID(id) {
+			return keys, err
+		}
+	}
+	return nil, fmt.Errorf("the key file %s does not belong to the database; put the right one in its place, "+
+		"or name it with --key-file", keyFile)
+}
+
+// WriteKey makes a key file, readable by its owner only, that is whole or not
+// there: a half-written key would lock everybody out.
+func WriteKey(path string, key []byte) error {
+	making := path + ".new"
+	if err := os.Remove(making); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(making, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(key)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(making, path); err != nil {
+		return err
+	}
+	return files.SyncDir(filepath.Dir(path))
+}
+
+// AdoptNextKey puts the new key in the key file's place when it is the one that
+// the database is sealed with.
+func AdoptNextKey(keyFile string, sealedWith *Keyring) error {
+	path := keyFile + NextSuffix
+	key, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("cannot use the new key %s: %w", path, err)
+	}
+	keys, err := newKeyring(path, key)
+	if err != nil {
+		return err
+	}
+	if !keys.HasID(sealedWith.id) {
+		return nil
+	}
+	if err := os.Rename(path, keyFile); err != nil {
+		return fmt.Errorf("everything is sealed with the new key, but it cannot take the key file's place; "+
+			"move %s to %s: %w", path, keyFile, err)
+	}
+	return files.SyncDir(filepath.Dir(keyFile))
+}
