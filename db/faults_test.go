@@ -2,11 +2,13 @@ package db_test
 
 import (
 	"bytes"
+	"context"
 	"database/sql"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -112,11 +114,37 @@ func TestPingNoticesWhatOnlyWritingShows(t *testing.T) {
 	if err := store.Ping(ctx, start.Add(time.Second)); err != nil {
 		t.Errorf("a write was tried a second after the last: %v", err)
 	}
-	if err := store.Ping(ctx, start.Add(5*time.Second)); err == nil {
-		t.Error("a database that cannot be written to is healthy")
+	if err := store.Ping(ctx, start.Add(5*time.Second)); err == nil || errors.Is(err, db.ErrNotTried) {
+		t.Errorf("a database that cannot be written to: %v", err)
 	}
-	if err := store.Ping(ctx, start.Add(5*time.Second)); err != nil { // over a new connection
+	// The connection was taken anew: a write would succeed. It is not tried before it is due.
+	for range 100 {
+		if err := store.Ping(ctx, start.Add(9*time.Second)); !errors.Is(err, db.ErrNotTried) {
+			t.Fatalf("four seconds after a write that failed: %v", err)
+		}
+	}
+	if err := store.Ping(ctx, start.Add(10*time.Second)); err != nil {
 		t.Errorf("afterwards: %v", err)
+	}
+}
+
+// TestPingOfSomebodyWhoHangsUp asks and hangs up while another process writes.
+func TestPingOfSomebodyWhoHangsUp(t *testing.T) {
+	store := dbtest.Open(t)
+	asked, hangUp := context.WithCancel(ctx)
+	end, before := store.TakeTurn(), waitsOf(t, store)
+	answer := make(chan error)
+	go func() { answer <- store.Ping(asked, start) }()
+	for waitsOf(t, store) == before {
+		runtime.Gosched()
+	}
+	hangUp()
+	end()
+	if err := <-answer; err != nil {
+		t.Errorf("to who hung up: %v", err)
+	}
+	if err := store.Ping(ctx, start.Add(time.Second)); err != nil {
+		t.Errorf("to who asked next: %v", err)
 	}
 }
 

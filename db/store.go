@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -78,7 +77,7 @@ type Store struct {
 	lookup  []byte // keys the hashes of recovery codes and unknown names
 	writer  *writer
 	reader  *reader
-	pinged  atomic.Int64           // when Ping last wrote, in unix nanoseconds
+	health  health                 // what the last try to write came to, for Ping
 	name    atomic.Pointer[string] // the workspace's, once it was read
 	naming  sync.Mutex             // held while the name is read or changed
 }
@@ -152,38 +151,6 @@ func openFile(ctx context.Context, path string, o Options, steps []string, aside
 // Close writes everything back into the one file and lets go of it.
 func (s *Store) Close() error {
 	return errors.Join(s.reader.db.Close(), s.writer.close())
-}
-
-// pingEvery is how often Ping writes at most while writing succeeds: nobody
-// may keep the one writing connection busy by asking after its health.
-const pingEvery = 5 * time.Second
-
-// Ping reports whether the database answers, for /healthz: it reads, and when
-// the last good write by Ping is five seconds old it writes, since a full or
-// read-only disk shows in nothing else.
-func (s *Store) Ping(ctx context.Context, now time.Time) error {
-	var one int
-	if err := s.reader.row(ctx, `SELECT id FROM workspace`).Scan(&one); err != nil {
-		return fmt.Errorf("reading the workspace: %w", err)
-	}
-	if passed := now.UnixNano() - s.pinged.Load(); passed >= 0 && passed < int64(pingEvery) {
-		return nil
-	}
-	s.pinged.Store(0)
-	err := s.writer.write(ctx, func(t *tx) error {
-		// The version as it is: the one change that alters nothing and yet reaches the disk.
-		var version int
-		if err := t.row(`PRAGMA user_version`).Scan(&version); err != nil {
-			return err
-		}
-		_, err := t.exec(`PRAGMA user_version = ` + strconv.Itoa(version))
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("writing to the database: %w", err)
-	}
-	s.pinged.Store(now.UnixNano())
-	return nil
 }
 
 // dsn names a database file. The path is percent-encoded: SQLite would read a

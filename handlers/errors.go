@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"errors"
 	"mime"
 	"net/http"
@@ -33,9 +34,23 @@ func waitOf(err error, now time.Time) (time.Duration, bool) {
 	return max(time.Second, left.Truncate(time.Second)), true
 }
 
+// statusHungUp stands in the log and the metrics for requests whose sender hung up
+// before the answer. HTTP has no status for it; this is nginx's.
+const statusHungUp = 499
+
+// hungUp reports whether an error means no more than that whoever sent the request
+// did not wait for the answer: that is no fault, and nobody reads a page about it.
+func hungUp(r *http.Request, err error) bool {
+	return r.Context().Err() != nil && errors.Is(err, context.Canceled)
+}
+
 // fail answers an error that no handler has turned into a card. It is the one
 // place that maps errors to statuses; none of their texts reaches a page.
 func (s *Server) fail(v *visit, err error) {
+	if hungUp(v.r, err) {
+		v.w.WriteHeader(statusHungUp)
+		return
+	}
 	var problem views.Problem
 	switch {
 	case errors.Is(err, db.ErrSignedOut):
@@ -86,6 +101,10 @@ func (s *Server) showProblem(v *visit, problem views.Problem) {
 		v.w.Header().Set("HX-Reswap", "innerHTML")
 	}
 	err := s.show(v, problem.Status, views.ProblemLine(problem), views.ProblemPage(f, problem))
+	if hungUp(v.r, err) {
+		v.w.WriteHeader(statusHungUp)
+		return
+	}
 	if err != nil {
 		s.log.Error("fault while telling of a fault", "request", requestID(v.ctx()), "error", err)
 		http.Error(v.w, http.StatusText(problem.Status), problem.Status)

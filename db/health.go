@@ -1,0 +1,77 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// pingEvery is how often Ping tries to write at most, whatever comes of it: anybody
+// may ask after the server's health, and nobody may keep the one writing connection
+// or a failing disk busy by asking.
+const pingEvery = 5 * time.Second
+
+// ErrNotTried marks an answer of Ping that is that of the last try to write.
+var ErrNotTried = errors.New("writing was not tried again yet")
+
+// health is what the last try to write came to.
+type health struct {
+	mu      sync.Mutex
+	triedAt time.Time
+	err     error
+}
+
+// try reports whether a try to write is due, and gives what the last one came to.
+// When it is due, the caller is the one who tries.
+func (h *health) try(now time.Time) (due bool, last error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if passed := now.Sub(h.triedAt); passed >= 0 && passed < pingEvery {
+		return false, h.err
+	}
+	h.triedAt = now
+	return true, h.err
+}
+
+func (h *health) note(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.err = err
+}
+
+// Ping reports whether the database answers, for /healthz: it reads, and every five
+// seconds at most it writes, since a full or read-only disk shows in nothing else.
+// In between it gives what the last write came to; a fault is then marked with
+// ErrNotTried.
+func (s *Store) Ping(ctx context.Context, now time.Time) error {
+	var one int
+	if err := s.reader.row(ctx, `SELECT id FROM workspace`).Scan(&one); err != nil {
+		return fmt.Errorf("reading the workspace: %w", err)
+	}
+	due, last := s.health.try(now)
+	if !due && last != nil {
+		return fmt.Errorf("%w: %w", ErrNotTried, last)
+	}
+	if !due {
+		return nil
+	}
+	// Who asked may hang up: that is no fault of the database, and the next one
+	// who asks gets this answer.
+	err := s.writer.write(context.WithoutCancel(ctx), func(t *tx) error {
+		// The version as it is: the one change that alters nothing and yet reaches the disk.
+		var version int
+		if err := t.row(`PRAGMA user_version`).Scan(&version); err != nil {
+			return err
+		}
+		_, err := t.exec(`PRAGMA user_version = ` + strconv.Itoa(version))
+		return err
+	})
+	if err != nil {
+		err = fmt.Errorf("writing to the database: %w", err)
+	}
+	s.health.note(err)
+	return err
+}
