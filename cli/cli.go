@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"gatehouse/account"
 	"gatehouse/db"
 	"gatehouse/twofactor"
 
@@ -98,11 +99,11 @@ func (e usageError) Error() string { return string(e) }
 
 // sentence words a store's refusal for a terminal.
 func sentence(err error) string {
-	var field db.FieldError
+	var field account.FieldError
 	switch {
 	case errors.As(err, &field):
 		return fieldSentence(field)
-	case errors.Is(err, db.ErrLastSuperAdmin):
+	case errors.Is(err, account.ErrLastSuperAdmin):
 		return "this is the last active Super-administrator; give somebody else that role first"
 	case errors.Is(err, twofactor.ErrNotEnabled):
 		return "this person has not enabled two-factor, so there is nothing to reset"
@@ -110,24 +111,24 @@ func sentence(err error) string {
 	return err.Error()
 }
 
-func fieldSentence(e db.FieldError) string {
-	switch e.Problem {
-	case db.Missing:
+func fieldSentence(e account.FieldError) string {
+	switch e.Reason {
+	case account.Missing:
 		return "the " + e.Field + " is missing"
-	case db.TooShort:
+	case account.TooShort:
 		return "the password is too short; use at least 8 characters"
-	case db.TooLong:
+	case account.TooLong:
 		return "the " + e.Field + " is too long"
-	case db.Common:
+	case account.Common:
 		return "this password is among the first that anybody would guess; choose another"
-	case db.Context:
+	case account.Context:
 		return "the password must not be made of the person's or the workspace's name; choose another"
-	case db.NotEmail:
+	case account.NotEmail:
 		return "this is no e-mail address; write it like name@example.org"
-	case db.Taken:
+	case account.Taken:
 		return "somebody has this e-mail address already; see gatehouse user list"
 	}
-	return "the " + e.Field + " is not right: " + e.Problem
+	return "the " + e.Field + " is not right: " + string(e.Reason)
 }
 
 // open opens the existing workspace for a command beside a server that may be

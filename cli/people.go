@@ -6,6 +6,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"gatehouse/account"
 	"gatehouse/db"
 	"gatehouse/twofactor"
 )
@@ -42,7 +43,7 @@ func (c *userAdd) Run(s *session) error {
 	if _, err := store.AddPerson(s.ctx, n, s.machine(), s.now()); err != nil {
 		return err
 	}
-	fmt.Fprintf(s.Stdout, "%s can sign in now.\n", db.NormalizeEmail(c.Email))
+	fmt.Fprintf(s.Stdout, "%s can sign in now.\n", account.NormalizeEmail(c.Email))
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode"
 
+	"gatehouse/account"
 	"gatehouse/twofactor"
 )
 
@@ -75,12 +76,15 @@ func splitKey(key string) (id int64, name string) {
 	return id, name
 }
 
+// maxSearch is how much of what was typed is searched for, in bytes.
+const maxSearch = 400
+
 // matchWords turns what was typed into an FTS5 query: every word is the
 // beginning of a word. Its syntax is not for people, so only letters and
 // digits are let through, each word in quotes.
 func matchWords(typed string) string {
-	if len(typed) > 4*maxName {
-		typed = typed[:4*maxName]
+	if len(typed) > maxSearch {
+		typed = typed[:maxSearch]
 	}
 	words := strings.FieldsFunc(typed, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 	for i, w := range words {
@@ -148,7 +152,7 @@ func (t *tx) may(by Author, person int64) (Person, error) {
 	if err != nil {
 		return p, err
 	}
-	if p.Role.Admin() && role != twofactor.SuperAdmin {
+	if !account.MayChange(role, p.Role) {
 		return p, ErrNotAllowed
 	}
 	return p, nil
@@ -156,10 +160,10 @@ func (t *tx) may(by Author, person int64) (Person, error) {
 
 // mayOther is may, for what an admin does to other people only: an unattended
 // browser of theirs must not be the way around the password that My profile
-// asks for. It gives ErrOwnAccount.
+// asks for. It gives account.ErrOwnAccount.
 func (t *tx) mayOther(by Author, person int64) (Person, error) {
 	if by.ID == person {
-		return Person{}, ErrOwnAccount
+		return Person{}, account.ErrOwnAccount
 	}
 	return t.may(by, person)
 }
@@ -187,11 +191,11 @@ func (t *tx) authority(by Author) (twofactor.Role, error) {
 // choose one. It refuses with FieldErrors; only a Super-administrator invites
 // admins: ErrNotAllowed.
 func (s *Store) Invite(ctx context.Context, n NewPerson, by Author, now time.Time) (id int64, token string, err error) {
-	name, nameErr := ParseName("name", n.Name)
-	email, emailErr := ParseEmail(n.Email)
+	name, nameErr := account.ParseName("name", n.Name)
+	email, emailErr := account.ParseEmail(n.Email)
 	var roleErr error
 	if !n.Role.Known() {
-		roleErr = FieldError{"role", Unknown}
+		roleErr = account.FieldError{Field: "role", Reason: account.Unknown}
 	}
 	if err := errors.Join(nameErr, emailErr, roleErr); err != nil {
 		return 0, "", err
@@ -201,7 +205,7 @@ func (s *Store) Invite(ctx context.Context, n NewPerson, by Author, now time.Tim
 		if err != nil {
 			return err
 		}
-		if n.Role.Admin() && role != twofactor.SuperAdmin {
+		if !account.MayGive(role, n.Role) {
 			return ErrNotAllowed
 		}
 		if id, err = t.addPerson(NewPerson{Name: name, Email: email, Role: n.Role}, "", by.Actor, now); err != nil {
@@ -229,7 +233,7 @@ func (t *tx) newLink(person int64, kind string, by Actor, now time.Time) (token 
 
 // NewLink makes a link with which somebody else chooses a new password: an
 // invitation for those who have none yet. The factor is not touched. It refuses
-// with ErrOwnAccount and ErrInactive.
+// with account.ErrOwnAccount and account.ErrInactive.
 func (s *Store) NewLink(ctx context.Context, person int64, by Author, now time.Time) (token string, err error) {
 	err = s.writer.write(ctx, func(t *tx) error {
 		p, err := t.mayOther(by, person)
@@ -237,7 +241,7 @@ func (s *Store) NewLink(ctx context.Context, person int64, by Author, now time.T
 			return err
 		}
 		if !p.Active {
-			return ErrInactive // the link would lead nowhere
+			return account.ErrInactive // the link would lead nowhere
 		}
 		kind := "password"
 		if p.Invited {
@@ -303,11 +307,11 @@ func (s *Store) TakeUpLink(ctx context.Context, token, name, password string, c 
 	}
 	var nameErr error
 	if l.Kind == "invitation" {
-		name, nameErr = ParseName("name", name)
+		name, nameErr = account.ParseName("name", name)
 	} else {
 		name = l.Name
 	}
-	next, err := NewPassword("password", password, name, l.Email, w.Name)
+	next, err := account.NewPassword("password", password, name, l.Email, w.Name)
 	if err := errors.Join(nameErr, err); err != nil {
 		return l, err
 	}
@@ -360,7 +364,7 @@ func (s *Store) SetPassword(ctx context.Context, person int64, typed string, by 
 	if err != nil {
 		return err
 	}
-	next, err := NewPassword("password", typed, p.Name, p.Email, w.Name)
+	next, err := account.NewPassword("password", typed, p.Name, p.Email, w.Name)
 	if err != nil {
 		return err
 	}
@@ -383,23 +387,16 @@ func (s *Store) SetPassword(ctx context.Context, person int64, typed string, by 
 	})
 }
 
-// What nobody may do, whatever their role.
-var (
-	ErrOwnRole    = errors.New("nobody changes their own role")
-	ErrOwnAccount = errors.New("nobody does this to their own account")
-	ErrInactive   = errors.New("the account is deactivated")
-)
-
 // ChangePerson changes somebody's name, address and role. It refuses with
-// FieldErrors of name, email and role, and with ErrOwnRole, ErrNotAllowed or
-// ErrLastSuperAdmin. A new address ends the person's sessions; a new role counts
+// FieldErrors of name, email and role, and with account.ErrOwnRole, ErrNotAllowed or
+// account.ErrLastSuperAdmin. A new address ends the person's sessions; a new role counts
 // from their next request on.
 func (s *Store) ChangePerson(ctx context.Context, person int64, n NewPerson, by Author, now time.Time) error {
-	name, nameErr := ParseName("name", n.Name)
-	email, emailErr := ParseEmail(n.Email)
+	name, nameErr := account.ParseName("name", n.Name)
+	email, emailErr := account.ParseEmail(n.Email)
 	var roleErr error
 	if !n.Role.Known() {
-		roleErr = FieldError{"role", Unknown}
+		roleErr = account.FieldError{Field: "role", Reason: account.Unknown}
 	}
 	if err := errors.Join(nameErr, emailErr, roleErr); err != nil {
 		return err
@@ -419,7 +416,7 @@ func (s *Store) ChangePerson(ctx context.Context, person int64, n NewPerson, by 
 		}
 		_, err = t.exec(`UPDATE person SET name = ?, email = ? WHERE id = ?`, name, email, person)
 		if isUnique(err) {
-			return FieldError{"email", Taken}
+			return account.FieldError{Field: "email", Reason: account.Taken}
 		}
 		if err != nil {
 			return err
@@ -444,13 +441,13 @@ func (s *Store) ChangePerson(ctx context.Context, person int64, n NewPerson, by 
 // somebody who is not allowed to sign in as one.
 func (t *tx) changeRole(p Person, role twofactor.Role, by Author, now time.Time) error {
 	if by.ID == p.ID {
-		return ErrOwnRole
+		return account.ErrOwnRole
 	}
 	own, err := t.authority(by)
 	if err != nil {
 		return err
 	}
-	if role.Admin() && own != twofactor.SuperAdmin {
+	if !account.MayGive(own, role) {
 		return ErrNotAllowed
 	}
 	if err := t.one(`UPDATE person SET role = ? WHERE id = ?`, string(role), p.ID); err != nil {
@@ -471,7 +468,7 @@ func (t *tx) changeRole(p Person, role twofactor.Role, by Author, now time.Time)
 // SetRole gives somebody a role, within the same rules.
 func (s *Store) SetRole(ctx context.Context, person int64, role twofactor.Role, by Author, now time.Time) error {
 	if !role.Known() {
-		return FieldError{"role", Unknown}
+		return account.FieldError{Field: "role", Reason: account.Unknown}
 	}
 	return s.writer.write(ctx, func(t *tx) error {
 		p, err := t.may(by, person)
@@ -483,8 +480,8 @@ func (s *Store) SetRole(ctx context.Context, person int64, role twofactor.Role, 
 }
 
 // SetActive deactivates somebody, which ends their sessions and links, or
-// reactivates them. Nobody deactivates themselves (ErrOwnAccount), and the last
-// active Super-administrator stays (ErrLastSuperAdmin).
+// reactivates them. Nobody deactivates themselves (account.ErrOwnAccount), and the last
+// active Super-administrator stays (account.ErrLastSuperAdmin).
 func (s *Store) SetActive(ctx context.Context, person int64, active bool, by Author, now time.Time) error {
 	return s.writer.write(ctx, func(t *tx) error {
 		p, err := t.mayOther(by, person)
@@ -519,7 +516,7 @@ func (t *tx) shutOut(p Person) error {
 }
 
 // EndSessionsOf ends all of somebody else's sessions and challenges; one's own
-// are ended on My profile (ErrOwnAccount).
+// are ended on My profile (account.ErrOwnAccount).
 func (s *Store) EndSessionsOf(ctx context.Context, person int64, by Author, now time.Time) error {
 	return s.writer.write(ctx, func(t *tx) error {
 		if _, err := t.mayOther(by, person); err != nil {
@@ -535,7 +532,7 @@ func (s *Store) EndSessionsOf(ctx context.Context, person int64, by Author, now 
 
 // Unlock forgets somebody's wrong answers, from every browser, so that they need
 // not wait. It is break-glass on the machine and leaves a notice. Nobody unlocks
-// themselves: ErrOwnAccount.
+// themselves: account.ErrOwnAccount.
 func (s *Store) Unlock(ctx context.Context, person int64, by Author, now time.Time) error {
 	return s.writer.write(ctx, func(t *tx) error {
 		if _, err := t.mayOther(by, person); err != nil {

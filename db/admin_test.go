@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/account"
 	"gatehouse/db"
 	"gatehouse/db/dbtest"
 	"gatehouse/twofactor"
@@ -161,18 +162,18 @@ func TestWhoMayDoWhat(t *testing.T) {
 		{"an administrator demotes no admin", "admin", "it", role(twofactor.Member), db.ErrNotAllowed},
 		{"a member changes nobody's role", "member", "member2", role(twofactor.Member), db.ErrNotAllowed},
 		{"nobody raises their own role", "admin", "admin", role(twofactor.SuperAdmin), db.ErrNotAllowed},
-		{"nobody changes their own role", "super", "super", role(twofactor.Member), db.ErrOwnRole},
-		{"nobody changes their own role in the form", "super", "super", edit(func(n *db.NewPerson) { n.Role = twofactor.Member }), db.ErrOwnRole},
+		{"nobody changes their own role", "super", "super", role(twofactor.Member), account.ErrOwnRole},
+		{"nobody changes their own role in the form", "super", "super", edit(func(n *db.NewPerson) { n.Role = twofactor.Member }), account.ErrOwnRole},
 		{"the machine makes an admin", "machine", "member", role(twofactor.SuperAdmin), nil},
-		{"a role that there is not is refused", "super", "member", role("owner"), db.FieldError{Field: "role", Problem: db.Unknown}},
+		{"a role that there is not is refused", "super", "member", role("owner"), account.FieldError{Field: "role", Reason: account.Unknown}},
 
 		{"an administrator changes a member's name", "admin", "member", rename, nil},
 		{"an administrator changes no admin's name", "admin", "it", rename, db.ErrNotAllowed},
 		{"an administrator changes no other administrator's name", "admin", "admin2", rename, db.ErrNotAllowed},
 		{"a Super-administrator changes an admin's name", "super", "admin", rename, nil},
 		{"a member changes nobody's name", "member", "member2", rename, db.ErrNotAllowed},
-		{"an address that somebody has is refused", "admin", "member", edit(func(n *db.NewPerson) { n.Email = "IT@example.org " }), db.FieldError{Field: "email", Problem: db.Taken}},
-		{"an empty name is refused", "admin", "member", edit(func(n *db.NewPerson) { n.Name = " \t" }), db.FieldError{Field: "name", Problem: db.Missing}},
+		{"an address that somebody has is refused", "admin", "member", edit(func(n *db.NewPerson) { n.Email = "IT@example.org " }), account.FieldError{Field: "email", Reason: account.Taken}},
+		{"an empty name is refused", "admin", "member", edit(func(n *db.NewPerson) { n.Name = " \t" }), account.FieldError{Field: "name", Reason: account.Missing}},
 
 		{"an administrator invites a member", "admin", "", invite(twofactor.Member), nil},
 		{"an administrator invites no admin", "admin", "", invite(twofactor.ITAdministrator), db.ErrNotAllowed},
@@ -182,16 +183,16 @@ func TestWhoMayDoWhat(t *testing.T) {
 		{"an administrator deactivates a member", "it", "member", deactivate, nil},
 		{"an administrator deactivates no admin", "admin", "it", deactivate, db.ErrNotAllowed},
 		{"a Super-administrator deactivates an admin", "super", "admin", deactivate, nil},
-		{"nobody deactivates themselves", "super", "super", deactivate, db.ErrOwnAccount},
+		{"nobody deactivates themselves", "super", "super", deactivate, account.ErrOwnAccount},
 		{"an administrator reactivates a member", "admin", "member", reactivate, nil},
 
 		{"an administrator ends a member's sessions", "admin", "member", endSessions, nil},
 		{"an administrator ends no admin's sessions", "admin", "super", endSessions, db.ErrNotAllowed},
-		{"one's own sessions are ended on My profile", "super", "super", endSessions, db.ErrOwnAccount},
+		{"one's own sessions are ended on My profile", "super", "super", endSessions, account.ErrOwnAccount},
 
 		{"an administrator makes a link for a member", "admin", "member", link, nil},
 		{"an administrator makes no link for an admin", "admin", "super", link, db.ErrNotAllowed},
-		{"nobody makes a link for themselves", "super", "super", link, db.ErrOwnAccount},
+		{"nobody makes a link for themselves", "super", "super", link, account.ErrOwnAccount},
 
 		{"an administrator resets a member's factor", "admin", "member", resetFactor, nil},
 		{"an administrator resets no admin's factor", "admin", "it", resetFactor, db.ErrNotAllowed},
@@ -199,14 +200,14 @@ func TestWhoMayDoWhat(t *testing.T) {
 		{"nobody resets their own factor without the password", "machine", "super", func(s *staff, _ db.Author, whom string) error {
 			e := enrol(s.t, s.store, whom+"@example.org", start)
 			return s.store.ResetTwoFactor(ctx, s.id[whom], e.visitor.Author(db.Client{}), start)
-		}, db.ErrOwnAccount},
+		}, account.ErrOwnAccount},
 		{"a factor that is not there is not reset", "admin", "member", func(s *staff, by db.Author, whom string) error {
 			return s.store.ResetTwoFactor(ctx, s.id[whom], by, start)
 		}, twofactor.ErrNotEnabled},
 
 		{"an administrator unlocks a member", "admin", "member", unlock, nil},
 		{"an administrator unlocks no admin", "admin", "it", unlock, db.ErrNotAllowed},
-		{"nobody unlocks themselves", "super", "super", unlock, db.ErrOwnAccount},
+		{"nobody unlocks themselves", "super", "super", unlock, account.ErrOwnAccount},
 
 		{"a member dismisses no notice", "member", "", func(s *staff, by db.Author, _ string) error { return s.store.DismissNotice(ctx, 1, by, start) }, db.ErrNotAllowed},
 		{"nobody is found under a wrong number", "super", "nobody", rename2, db.ErrNotFound},
@@ -294,8 +295,8 @@ func TestTheLastSuperAdministratorStays(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := alone(t)
-			if err := do(s); !errors.Is(err, db.ErrLastSuperAdmin) {
-				t.Errorf("got %v, want ErrLastSuperAdmin", err)
+			if err := do(s); !errors.Is(err, account.ErrLastSuperAdmin) {
+				t.Errorf("got %v, want account.ErrLastSuperAdmin", err)
 			}
 			if p := s.person("super"); p.Role != twofactor.SuperAdmin || !p.Active {
 				t.Errorf("the last one is now %+v", p)
@@ -397,7 +398,7 @@ func TestLinks(t *testing.T) {
 	t.Run("somebody deactivated gets no link", func(t *testing.T) {
 		s := newStaff(t)
 		s.must(deactivate(s, s.author("admin"), "member"))
-		if err := link(s, s.author("admin"), "member"); !errors.Is(err, db.ErrInactive) {
+		if err := link(s, s.author("admin"), "member"); !errors.Is(err, account.ErrInactive) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -417,7 +418,7 @@ func TestLinks(t *testing.T) {
 		s := newStaff(t)
 		token, err := s.store.NewLink(ctx, s.id["member"], s.author("admin"), start)
 		s.must(err)
-		if _, err := s.store.TakeUpLink(ctx, token, "", "short", client, start); !errors.Is(err, db.FieldError{Field: "password", Problem: db.TooShort}) {
+		if _, err := s.store.TakeUpLink(ctx, token, "", "short", client, start); !errors.Is(err, account.FieldError{Field: "password", Reason: account.TooShort}) {
 			t.Errorf("got %v", err)
 		}
 		if _, err := s.store.Link(ctx, token, start); err != nil {

@@ -436,10 +436,6 @@ func (s *Store) DisableTwoFactor(ctx context.Context, v Visitor, password string
 	return e, out, err
 }
 
-// ReauthenticateAfter is how old a sign-in may be before the password is asked
-// for again where it matters.
-const ReauthenticateAfter = 15 * time.Minute
-
 // Reauthenticate checks the visitor's password and notes that it was given now.
 // It refuses with ErrWrongPassword or Wait.
 func (s *Store) Reauthenticate(ctx context.Context, v Visitor, password string, c Client, now time.Time) error {
@@ -505,7 +501,7 @@ func (t *tx) samePassword(person int64, hash string) error {
 
 // ResetTwoFactor takes a person's factor away, for somebody who has lost phone
 // and recovery codes, and ends their sessions. On the machine it is break-glass
-// and leaves a notice. It refuses with ErrNotEnabled, and with ErrOwnAccount:
+// and leaves a notice. It refuses with ErrNotEnabled, and with account.ErrOwnAccount:
 // turning off one's own takes the password.
 func (s *Store) ResetTwoFactor(ctx context.Context, person int64, by Author, now time.Time) error {
 	return s.writer.write(ctx, func(t *tx) error {

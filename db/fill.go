@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"gatehouse/account"
 	"gatehouse/twofactor"
 )
 
@@ -24,7 +25,7 @@ const fillBatch = 2000
 // its one hash, since a hash takes longer than everything else together. It
 // exists under the build tag bench alone.
 func (s *Store) Fill(ctx context.Context, people, rows int, password string, now time.Time) ([]Filled, error) {
-	p, err := NewPassword("password", password)
+	p, err := account.NewPassword("password", password)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 
+	"gatehouse/account"
 	"gatehouse/db/hash"
 )
 
@@ -10,13 +11,13 @@ import (
 func HashMemory() int64 { return hash.Memory() }
 
 // hashPassword gives the PHC string to store for a new password.
-func (s *Store) hashPassword(ctx context.Context, p Password) (string, error) {
+func (s *Store) hashPassword(ctx context.Context, p account.Password) (string, error) {
 	release, err := s.hashes.Acquire(ctx)
 	if err != nil {
 		return "", err
 	}
 	defer release()
-	return hash.New(p.normal), nil
+	return hash.New(p.Bytes()), nil
 }
 
 // verifyPassword reports whether the text typed is the password behind a PHC
@@ -27,7 +28,7 @@ func (s *Store) verifyPassword(ctx context.Context, typed, stored string) (right
 	if err != nil {
 		return false, false, err
 	}
-	normal := normalize(typed)
+	normal := account.NormalizePassword(typed)
 	release, err := s.hashes.Acquire(ctx)
 	if err != nil {
 		return false, false, err

@@ -5,14 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/mail"
-	"strings"
 	"time"
-	"unicode"
 
+	"gatehouse/account"
 	"gatehouse/twofactor"
-
-	"golang.org/x/text/unicode/norm"
 )
 
 // A Person is an account.
@@ -38,50 +34,6 @@ func (p Person) State() twofactor.State {
 	return twofactor.Enabled
 }
 
-// The limits of what people type, in bytes.
-const (
-	maxName  = 100
-	maxEmail = 254 // RFC 5321 section 4.5.3.1.3
-)
-
-// NormalizeEmail gives a sign-in name as it is stored: in lower case, without
-// spaces around it.
-func NormalizeEmail(typed string) string {
-	if len(typed) > 4*maxEmail {
-		return "" // nobody's
-	}
-	return strings.ToLower(norm.NFKC.String(strings.TrimSpace(typed)))
-}
-
-// ParseEmail checks and normalises an address, or refuses with a FieldError.
-func ParseEmail(typed string) (string, error) {
-	email := NormalizeEmail(typed)
-	if strings.TrimSpace(typed) == "" {
-		return "", FieldError{"email", Missing}
-	}
-	if len(email) > maxEmail {
-		return "", FieldError{"email", TooLong}
-	}
-	parsed, err := mail.ParseAddress(email)
-	if err != nil || parsed.Address != email || strings.ContainsFunc(email, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
-		return "", FieldError{"email", NotEmail}
-	}
-	return email, nil
-}
-
-// ParseName checks a person's or the workspace's name for the field, or refuses
-// with a FieldError. Control characters become spaces.
-func ParseName(field, typed string) (string, error) {
-	name := strings.Join(strings.FieldsFunc(strings.ToValidUTF8(typed, ""), func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
-	switch {
-	case name == "":
-		return "", FieldError{field, Missing}
-	case len(name) > maxName:
-		return "", FieldError{field, TooLong}
-	}
-	return name, nil
-}
-
 // A NewPerson is what it takes to add somebody.
 type NewPerson struct {
 	Name, Email, Password string
@@ -89,13 +41,13 @@ type NewPerson struct {
 }
 
 // parse checks what was typed, every field, and gives the clean form.
-func (n NewPerson) parse(workspace string) (NewPerson, Password, error) {
-	name, nameErr := ParseName("name", n.Name)
-	email, emailErr := ParseEmail(n.Email)
-	password, passwordErr := NewPassword("password", n.Password, n.Name, n.Email, workspace)
+func (n NewPerson) parse(workspace string) (NewPerson, account.Password, error) {
+	name, nameErr := account.ParseName("name", n.Name)
+	email, emailErr := account.ParseEmail(n.Email)
+	password, passwordErr := account.NewPassword("password", n.Password, n.Name, n.Email, workspace)
 	var roleErr error
 	if !n.Role.Known() {
-		roleErr = FieldError{"role", Unknown}
+		roleErr = account.FieldError{Field: "role", Reason: account.Unknown}
 	}
 	return NewPerson{Name: name, Email: email, Role: n.Role}, password, errors.Join(nameErr, emailErr, passwordErr, roleErr)
 }
@@ -125,7 +77,7 @@ func (s *Store) AddPerson(ctx context.Context, n NewPerson, by Actor, now time.T
 func (t *tx) addPerson(n NewPerson, hash string, by Actor, now time.Time) (id int64, err error) {
 	err = t.row(`INSERT INTO person (email, name, role, password_hash, made_at) VALUES (?, ?, ?, ?, ?) RETURNING id`, n.Email, n.Name, string(n.Role), hash, unix(now)).Scan(&id)
 	if isUnique(err) {
-		return 0, FieldError{"email", Taken}
+		return 0, account.FieldError{Field: "email", Reason: account.Taken}
 	}
 	if err != nil {
 		return 0, fmt.Errorf("adding a person: %w", err)
@@ -157,7 +109,7 @@ func scanPerson(scan func(...any) error) (Person, error) {
 
 // PersonByEmail finds somebody by sign-in name, or gives ErrNotFound.
 func (s *Store) PersonByEmail(ctx context.Context, email string) (Person, error) {
-	return scanPerson(s.reader.row(ctx, `SELECT `+personColumns+` WHERE p.email = ?`, NormalizeEmail(email)).Scan)
+	return scanPerson(s.reader.row(ctx, `SELECT `+personColumns+` WHERE p.email = ?`, account.NormalizeEmail(email)).Scan)
 }
 
 // EachPerson calls do for everybody, in the order of their names.
@@ -183,9 +135,6 @@ func (s *Store) eachPerson(ctx context.Context, do func(Person) error, query str
 	return rows.Err()
 }
 
-// ErrLastSuperAdmin keeps the workspace from losing its last Super-administrator.
-var ErrLastSuperAdmin = errors.New("the last active Super-administrator stays one")
-
 // keepSuperAdmin undoes a change to an active Super-administrator after which
 // nobody could make an admin. Those who have not chosen a password yet cannot.
 func (t *tx) keepSuperAdmin(before Person) error {
@@ -195,7 +144,7 @@ func (t *tx) keepSuperAdmin(before Person) error {
 	var left bool
 	err := t.row(`SELECT EXISTS (SELECT 1 FROM person WHERE role <> 'member' AND role = 'super-administrator' AND active = 1 AND password_hash <> '')`).Scan(&left)
 	if err == nil && !left {
-		return ErrLastSuperAdmin
+		return account.ErrLastSuperAdmin
 	}
 	return err
 }
@@ -204,13 +153,13 @@ func (t *tx) keepSuperAdmin(before Person) error {
 // renews the session and ends all others. It refuses with FieldErrors of
 // current_password and new_password, or with Wait.
 func (s *Store) ChangePassword(ctx context.Context, v Visitor, current, next string, c Client, now time.Time) (Renewal, error) {
-	password, err := NewPassword("new_password", next, v.Person.Name, v.Person.Email, v.Workspace.Name)
+	password, err := account.NewPassword("new_password", next, v.Person.Name, v.Person.Email, v.Workspace.Name)
 	if err != nil {
 		return Renewal{}, err
 	}
 	before, err := s.checkPassword(ctx, v, current, c, now)
 	if errors.Is(err, twofactor.ErrWrongPassword) {
-		return Renewal{}, FieldError{"current_password", Wrong}
+		return Renewal{}, account.FieldError{Field: "current_password", Reason: account.Wrong}
 	}
 	if err != nil {
 		return Renewal{}, err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"gatehouse/account"
 	"gatehouse/db/hash"
 	"gatehouse/twofactor"
 )
@@ -28,7 +29,7 @@ type Passage struct {
 // somebody cannot sign in, and takes as long for all of them; Wait says that
 // nothing was looked at.
 func (s *Store) SignIn(ctx context.Context, email, password, next string, c Client, now time.Time) (Passage, error) {
-	email = NormalizeEmail(email)
+	email = account.NormalizeEmail(email)
 	var p credentials
 	var a passwordAttempt
 	err := s.writer.write(ctx, func(t *tx) (err error) {
@@ -64,7 +65,7 @@ func (s *Store) SignIn(ctx context.Context, email, password, next string, c Clie
 	}
 	renewed := ""
 	if outdated {
-		if renewed, err = s.hashPassword(ctx, Password{normal: normalize(password)}); err != nil {
+		if renewed, err = s.hashPassword(ctx, account.ExistingPassword(password)); err != nil {
 			return Passage{}, err
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gatehouse/account"
 	"gatehouse/db/files"
 	"gatehouse/db/hash"
 	"gatehouse/db/seal"
@@ -283,7 +284,7 @@ func counts(err error) bool {
 // IsRefusal reports whether an error is a rule's answer to what was typed, and
 // not a fault.
 func IsRefusal(err error) bool {
-	var field FieldError
+	var field account.FieldError
 	return counts(err) || errors.As(err, &field)
 }
 

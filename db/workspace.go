@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"gatehouse/account"
 	"gatehouse/twofactor"
 )
 
@@ -49,7 +50,7 @@ func (s *Store) SetUp(ctx context.Context, token, workspace string, n NewPerson,
 	if err := s.CheckSetup(ctx, token); err != nil {
 		return Passage{}, err // before the slow hash
 	}
-	name, nameErr := ParseName("workspace", workspace)
+	name, nameErr := account.ParseName("workspace", workspace)
 	n.Role = twofactor.SuperAdmin
 	clean, password, err := n.parse(workspace)
 	if err := errors.Join(nameErr, err); err != nil {
@@ -106,7 +107,7 @@ func (s *Store) SetPolicy(ctx context.Context, p twofactor.Policy, by Author, no
 
 // RenameWorkspace changes the workspace's name, or refuses with a FieldError.
 func (s *Store) RenameWorkspace(ctx context.Context, typed string, by Author, now time.Time) error {
-	name, err := ParseName("workspace", typed)
+	name, err := account.ParseName("workspace", typed)
 	if err != nil {
 		return err
 	}

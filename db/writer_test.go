@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"gatehouse/account"
 	"gatehouse/db"
 	"gatehouse/db/dbtest"
 	"gatehouse/twofactor"
@@ -132,7 +133,7 @@ func TestJobsThatWaitShareACommit(t *testing.T) {
 // disk, nor of the refusal of somebody else.
 func TestACommitThatFailsFailsForAll(t *testing.T) {
 	store := dbtest.Open(t)
-	for _, result := range []error{nil, db.FieldError{Field: "name", Problem: db.Missing}} {
+	for _, result := range []error{nil, account.FieldError{Field: "name", Reason: account.Missing}} {
 		results := queue(t, store, slices.Repeat([]context.Context{ctx}, 3),
 			named("1", well),
 			func(exec func(string, ...any) error) error {

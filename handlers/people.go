@@ -1,11 +1,11 @@
 package handlers
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
 
+	"gatehouse/account"
 	"gatehouse/db"
 	"gatehouse/twofactor"
 	"gatehouse/views"
@@ -20,15 +20,6 @@ func (v *visit) id() (int64, error) {
 	return id, nil
 }
 
-// rolesToGive are the roles that the visitor may give: only a
-// Super-administrator makes admins.
-func (v *visit) rolesToGive() []twofactor.Role {
-	if v.who.Person.Role == twofactor.SuperAdmin {
-		return twofactor.Roles
-	}
-	return []twofactor.Role{twofactor.Member}
-}
-
 // showPeople shows the list of people.
 func (s *Server) showPeople(v *visit) error {
 	return s.showPeopleCards(v, http.StatusOK, views.People{Invite: views.Invite{Role: views.Field{Value: string(twofactor.Member)}}})
@@ -40,7 +31,7 @@ func (s *Server) showPeopleCards(v *visit, status int, card views.People) error 
 	if err != nil {
 		return err
 	}
-	card.Search, card.Invite.Roles = query.Get("q"), v.rolesToGive()
+	card.Search, card.Invite.Roles = query.Get("q"), account.RolesToGive(v.who.Person.Role)
 	card.Rows, card.List = peopleOf(page.People), listOf("/admin/people", query, page.Next)
 	f, err := s.frame(v)
 	if err != nil {
@@ -142,8 +133,8 @@ func (s *Server) showPersonCards(v *visit, status int, card views.PersonDetail) 
 	}
 	card.Person = personOf(p)
 	card.AddedAt, card.LinkKind, card.LinkUntil, card.Sessions = facts.AddedAt, facts.LinkKind, facts.LinkUntil, facts.Sessions
-	card.Own, card.Roles = id == v.who.Person.ID, v.rolesToGive()
-	card.May = !p.Role.Admin() || v.who.Person.Role == twofactor.SuperAdmin
+	card.Own, card.Roles = id == v.who.Person.ID, account.RolesToGive(v.who.Person.Role)
+	card.May = account.MayChange(v.who.Person.Role, p.Role)
 	if card.Edit == (views.Edit{}) {
 		card.Edit = views.Edit{Name: views.Field{Value: p.Name}, Email: views.Field{Value: p.Email}, Role: views.Field{Value: string(p.Role)}}
 	}
@@ -170,12 +161,10 @@ func (s *Server) editPerson(v *visit) error {
 	n := db.NewPerson{Name: v.r.PostFormValue("name"), Email: v.r.PostFormValue("email"), Role: twofactor.Role(v.r.PostFormValue("role"))}
 	err = s.store.ChangePerson(v.ctx(), id, n, v.who.Author(v.client), v.now)
 	problems, refused := fieldProblems(err)
-	rule := brokenRule(err)
-	if refused || rule != "" {
+	alert := views.PersonRefused(err)
+	if refused || !alert.None() {
 		card := views.PersonDetail{Edit: views.Edit{Name: problems.field("name", n.Name), Email: problems.field("email", n.Email), Role: problems.field("role", string(n.Role))}}
-		if rule != "" {
-			card.Alert = views.PersonRefused(rule)
-		}
+		card.Alert = alert
 		return s.showPersonCards(v, http.StatusUnprocessableEntity, card)
 	}
 	if err != nil {
@@ -198,23 +187,6 @@ func (s *Server) changed(v *visit, verb string) error {
 	return s.goTo(v, "/admin/people/"+v.r.PathValue("id")+"?"+url.Values{"done": {verb}}.Encode())
 }
 
-// brokenRule names the rule that stands against a change to an account, or "".
-func brokenRule(err error) string {
-	switch {
-	case errors.Is(err, db.ErrOwnRole):
-		return "own role"
-	case errors.Is(err, db.ErrOwnAccount):
-		return "own account"
-	case errors.Is(err, db.ErrLastSuperAdmin):
-		return "last super-administrator"
-	case errors.Is(err, db.ErrInactive):
-		return "inactive"
-	case errors.Is(err, twofactor.ErrNotEnabled):
-		return "not enabled"
-	}
-	return ""
-}
-
 // change runs one change to the person that the address is about and shows
 // what became of them.
 func (s *Server) change(v *visit, verb string, do func(id int64, by db.Author) error) error {
@@ -226,8 +198,8 @@ func (s *Server) change(v *visit, verb string, do func(id int64, by db.Author) e
 		return err
 	}
 	err = do(id, v.who.Author(v.client))
-	if rule := brokenRule(err); rule != "" {
-		return s.showPersonCards(v, http.StatusUnprocessableEntity, views.PersonDetail{Alert: views.PersonRefused(rule)})
+	if alert := views.PersonRefused(err); !alert.None() {
+		return s.showPersonCards(v, http.StatusUnprocessableEntity, views.PersonDetail{Alert: alert})
 	}
 	if err != nil {
 		return err
@@ -270,8 +242,8 @@ func (s *Server) makeLink(v *visit) error {
 		return err
 	}
 	token, err := s.store.NewLink(v.ctx(), id, v.who.Author(v.client), v.now)
-	if rule := brokenRule(err); rule != "" {
-		return s.showPersonCards(v, http.StatusUnprocessableEntity, views.PersonDetail{Alert: views.PersonRefused(rule)})
+	if alert := views.PersonRefused(err); !alert.None() {
+		return s.showPersonCards(v, http.StatusUnprocessableEntity, views.PersonDetail{Alert: alert})
 	}
 	if err != nil {
 		return err

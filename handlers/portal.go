@@ -3,8 +3,8 @@ package handlers
 import (
 	"errors"
 	"net/http"
-	"time"
 
+	"gatehouse/account"
 	"gatehouse/db"
 	"gatehouse/twofactor"
 	"gatehouse/views"
@@ -214,8 +214,7 @@ func (s *Server) regenerateRecoveryCodes(v *visit) error {
 		card.Alert = views.EnrollmentRefused(twofactor.ErrNotEnabled, v.now)
 		return s.showTwoFactorScreen(v, http.StatusUnprocessableEntity, card)
 	}
-	age := v.now.Sub(v.who.AuthenticatedAt)
-	fresh := age >= -time.Minute && age < db.ReauthenticateAfter // far in the future: the clock was set back
+	fresh := account.IsFresh(v.who.AuthenticatedAt, v.now)
 	if password, given := v.r.PostForm["password"]; given && !fresh {
 		err := s.store.Reauthenticate(v.ctx(), v.who, password[0], v.client, v.now)
 		if db.IsRefusal(err) {

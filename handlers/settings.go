@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"gatehouse/account"
 	"gatehouse/db"
 	"gatehouse/twofactor"
 	"gatehouse/views"
@@ -145,7 +146,7 @@ func (s *Server) renameWorkspace(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if v.who.Workspace.Name, err = db.ParseName("workspace", typed); err != nil {
+	if v.who.Workspace.Name, err = account.ParseName("workspace", typed); err != nil {
 		return err
 	}
 	return s.showGeneralCard(v, http.StatusOK, views.General{Workspace: views.Field{Value: v.who.Workspace.Name}, Success: views.WorkspaceRenamed()})

@@ -3,6 +3,7 @@ package handlers
 import (
 	"net/http"
 
+	"gatehouse/account"
 	"gatehouse/db"
 	"gatehouse/views"
 )
@@ -66,8 +67,8 @@ func fieldProblems(err error) (problems, bool) {
 
 func collect(err error, into problems) {
 	switch e := err.(type) {
-	case db.FieldError:
-		into[e.Field] = views.FieldProblem(e.Field, e.Problem)
+	case account.FieldError:
+		into[e.Field] = views.FieldProblem(e)
 	case interface{ Unwrap() []error }:
 		for _, one := range e.Unwrap() {
 			collect(one, into)

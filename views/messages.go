@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"gatehouse/account"
 	"gatehouse/twofactor"
 )
 
@@ -284,26 +285,26 @@ func Browser(agent string) string {
 }
 
 // FieldProblem words what is wrong with a field, and what to do.
-func FieldProblem(field, problem string) string {
-	switch problem {
-	case "missing":
-		return missing[field]
-	case "too short":
+func FieldProblem(e account.FieldError) string {
+	switch e.Reason {
+	case account.Missing:
+		return missing[e.Field]
+	case account.TooShort:
 		return "Use at least 8 characters. A few words in a row are easy to remember and hard to guess."
-	case "too long":
-		if strings.Contains(field, "password") {
+	case account.TooLong:
+		if strings.Contains(e.Field, "password") {
 			return "This is too long; use at most 1024 characters."
 		}
 		return "This is too long; please shorten it."
-	case "too common":
+	case account.Common:
 		return "This password is among the first that anybody would guess. Choose another, for example a few unrelated words."
-	case "too close to the name":
+	case account.Context:
 		return "This password is made of your name, your address or the workspace's name. Choose another."
-	case "no e-mail address":
+	case account.NotEmail:
 		return "Enter an e-mail address, like name@example.org."
-	case "taken":
+	case account.Taken:
 		return "Somebody has this e-mail address already."
-	case "wrong":
+	case account.Wrong:
 		return "Password did not match. Re-enter your current account password."
 	}
 	return "Choose one of the values offered."

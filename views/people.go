@@ -1,9 +1,11 @@
 package views
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
+	"gatehouse/account"
 	"gatehouse/twofactor"
 )
 
@@ -168,21 +170,22 @@ func PersonDone(verb string) Message {
 	return Message{}
 }
 
-// PersonRefused words a rule that stands against a change, by the rule's name.
-func PersonRefused(rule string) Message {
-	switch rule {
-	case "own role":
+// PersonRefused words the rule that stands against a change to an account. It
+// gives no message for an error that is none of these rules.
+func PersonRefused(err error) Message {
+	switch {
+	case errors.Is(err, account.ErrOwnRole):
 		return Message{Text: "Nobody changes their own role.", Advice: "Ask another Super-administrator."}
-	case "own account":
+	case errors.Is(err, account.ErrOwnAccount):
 		return Message{Text: "This is your own account.", Advice: "Change your password and two-factor on My profile, where your password is asked for."}
-	case "last super-administrator":
+	case errors.Is(err, account.ErrLastSuperAdmin):
 		return Message{Text: "This is the last active Super-administrator.", Advice: "Make somebody else a Super-administrator first."}
-	case "inactive":
+	case errors.Is(err, account.ErrInactive):
 		return Message{Text: "This account is deactivated.", Advice: "Reactivate it first; then make the link."}
-	case "not enabled":
+	case errors.Is(err, twofactor.ErrNotEnabled):
 		return Message{Text: "Two-factor is not configured for this account.", Advice: "There is nothing to reset."}
 	}
-	return Message{Text: "That did not work.", Advice: "Reload the page and try again."}
+	return Message{}
 }
 
 // NoCodesLeft warns before a lever goes on.

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"gatehouse/account"
 	"gatehouse/twofactor"
 
 	"github.com/a-h/templ"
@@ -26,7 +27,7 @@ func personDetail() PersonDetail {
 	p := people()[0]
 	p.ID, p.Name = 2, "Alan Turing"
 	return PersonDetail{Person: p, AddedAt: madeA, LinkKind: "password", LinkUntil: now, Sessions: 2, May: true, Roles: twofactor.Roles,
-		Edit: Edit{Name: Field{Value: p.Name}, Email: Field{Value: "alan", Error: FieldProblem("email", "no e-mail address")}, Role: Field{Value: "member"}}, Success: PersonDone("unlock")}
+		Edit: Edit{Name: Field{Value: p.Name}, Email: Field{Value: "alan", Error: FieldProblem(account.FieldError{Field: "email", Reason: account.NotEmail})}, Role: Field{Value: "member"}}, Success: PersonDone("unlock")}
 }
 
 func activityPage() templ.Component {
@@ -39,8 +40,12 @@ func activityPage() templ.Component {
 }
 
 func TestEveryRefusalAndDeedHasWords(t *testing.T) {
-	for _, rule := range []string{"own role", "own account", "last super-administrator", "inactive", "not enabled"} {
-		if m := PersonRefused(rule); m.Text == PersonRefused("").Text || m.Advice == "" {
+	rules := []error{twofactor.ErrNotEnabled}
+	for _, refusal := range account.Refusals {
+		rules = append(rules, refusal)
+	}
+	for _, rule := range rules {
+		if m := PersonRefused(rule); m.Text == "" || m.Advice == "" {
 			t.Errorf("%s: %+v", rule, m)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/account"
 	"gatehouse/twofactor"
 
 	"github.com/a-h/templ"
@@ -127,18 +128,18 @@ func states(t *testing.T) map[string]templ.Component {
 		"challenge-wait":     ChallengeCard(Challenge{Email: "ada@example.org", Sheet: sheet, CodeAlert: wait, Wait: 30 * time.Second}),
 		"challenge-recovery": ChallengeCard(Challenge{Email: "ada@example.org", Sheet: sheet, RecoveryAlert: ChallengeRefused(twofactor.ErrWrongRecovery, now)}),
 		"setup":              SetupPage(frame(Visitor{}, "/setup/x"), Setup{Token: "x"}),
-		"setup-refused":      SetupCard(Setup{Token: "x", Workspace: Field{Value: "Acme"}, Email: Field{Value: "ada", Error: FieldProblem("email", "no e-mail address")}}),
+		"setup-refused":      SetupCard(Setup{Token: "x", Workspace: Field{Value: "Acme"}, Email: Field{Value: "ada", Error: FieldProblem(account.FieldError{Field: "email", Reason: account.NotEmail})}}),
 
 		"home": HomePage(frame(member, "/my"), Home{Advice: HomeAdvice(twofactor.Enrollment{})}),
 		"home-meanwhile": HomeCards(Home{State: twofactor.Enabled, Since: madeA, Advice: HomeAdvice(enabled().Enrollment),
 			Meanwhile: []Message{Happened("authn_login_fail", 2, now, ""), Happened("authn_factor_reset", 1, now, "Grace Hopper")}}),
 		"profile":        ProfilePage(frame(admin, "/my/profile"), profile),
 		"profile-empty":  ProfileCards(Profile{Success: ProfileSuccess("password")}),
-		"profile-wrong":  ProfileCards(Profile{CurrentPassword: Field{Error: FieldProblem("current_password", "wrong")}}),
+		"profile-wrong":  ProfileCards(Profile{CurrentPassword: Field{Error: FieldProblem(account.FieldError{Field: "current_password", Reason: account.Wrong})}}),
 		"security":       SecurityPage(frame(admin, "/admin/settings/security"), Security{Policy: twofactor.Policy{Admins: true}, Everyone: Stopped{Count: 7, First: []StoppedPerson{{Name: "Ada"}, {Name: "Alan", NeverSignedIn: true}}, You: true}, NoCodes: true}),
 		"security-saved": SecurityCard(Security{Policy: twofactor.Policy{Everyone: true}, Success: PolicySaved(twofactor.Policy{Everyone: true})}),
 		"general":        GeneralPage(frame(admin, "/admin/settings/general"), General{Workspace: Field{Value: "Acme & Söhne"}}),
-		"general-empty":  GeneralCard(General{Workspace: Field{Error: FieldProblem("workspace", "missing")}}),
+		"general-empty":  GeneralCard(General{Workspace: Field{Error: FieldProblem(account.FieldError{Field: "workspace", Reason: account.Missing})}}),
 		"problem":        ProblemPage(frame(Visitor{}, "/x"), NotFound()),
 		"problem-inside": ProblemPage(frame(member, "/x"), Unavailable("5f2c9a")),
 		"help":           HelpPage(frame(member, "/help/two-factor")),
@@ -147,13 +148,13 @@ func states(t *testing.T) map[string]templ.Component {
 		"list": list(),
 
 		"people":         peoplePage(),
-		"people-empty":   PeopleCards(People{Search: "zz", Invite: Invite{Open: true, Name: Field{Error: FieldProblem("name", "missing")}, Roles: []twofactor.Role{twofactor.Member}}}),
+		"people-empty":   PeopleCards(People{Search: "zz", Invite: Invite{Open: true, Name: Field{Error: FieldProblem(account.FieldError{Field: "name", Reason: account.Missing})}, Roles: []twofactor.Role{twofactor.Member}}}),
 		"person":         PersonPage(frame(admin, "/admin/people/2"), personDetail()),
 		"person-own":     PersonCards(PersonDetail{Person: people()[0], AddedAt: madeA, Own: true, May: true}),
-		"person-admin":   PersonCards(PersonDetail{Person: people()[0], AddedAt: madeA, Alert: PersonRefused("last super-administrator")}),
+		"person-admin":   PersonCards(PersonDetail{Person: people()[0], AddedAt: madeA, Alert: PersonRefused(account.ErrLastSuperAdmin)}),
 		"not-enrolled":   NotEnrolledPage(frame(admin, "/admin/settings/not-enrolled"), NotEnrolled{Rows: people()[1:], List: List{Next: "/admin/settings/not-enrolled?after=2"}}),
 		"welcome":        WelcomePage(frame(Visitor{}, "/welcome/x"), Welcome{Token: "x", Kind: "invitation", Email: "alan@example.org", Name: Field{Value: "Alan"}}),
-		"welcome-again":  WelcomeCard(Welcome{Token: "x", Kind: "password", Email: "alan@example.org", Password: Field{Error: FieldProblem("password", "too short")}}),
+		"welcome-again":  WelcomeCard(Welcome{Token: "x", Kind: "password", Email: "alan@example.org", Password: Field{Error: FieldProblem(account.FieldError{Field: "password", Reason: account.TooShort})}}),
 		"activity":       activityPage(),
 		"activity-empty": ActivityCards(Activity{Person: Field{Value: "x", Error: FilterProblem("person")}, Filtered: true, Export: "/admin/activity.csv"}),
 	}

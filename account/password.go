@@ -1,4 +1,4 @@
-package db
+package account
 
 import (
 	"strings"
@@ -14,28 +14,6 @@ import (
 const (
 	PasswordMin = 8    // in characters
 	PasswordMax = 1024 // in bytes
-)
-
-// A FieldError refuses what was typed into one field of a form. Problem names
-// the reason; package views has its sentence.
-type FieldError struct {
-	Field   string
-	Problem string
-}
-
-func (e FieldError) Error() string { return e.Field + ": " + e.Problem }
-
-// The problems that a field can have.
-const (
-	Missing  = "missing"
-	TooShort = "too short"
-	TooLong  = "too long"
-	Common   = "too common"
-	Context  = "too close to the name"
-	NotEmail = "no e-mail address"
-	Taken    = "taken"
-	Unknown  = "unknown"
-	Wrong    = "wrong"
 )
 
 // A Password is a new password that has passed the rules. It prints as nothing.
@@ -56,7 +34,7 @@ func NewPassword(field, typed string, context ...string) (Password, error) {
 	if len(typed) > 4*PasswordMax {
 		return Password{}, FieldError{field, TooLong}
 	}
-	normal := normalize(typed)
+	normal := NormalizePassword(typed)
 	switch {
 	case len(normal) == 0:
 		return Password{}, FieldError{field, Missing}
@@ -72,9 +50,16 @@ func NewPassword(field, typed string, context ...string) (Password, error) {
 	return Password{normal: normal}, nil
 }
 
-// normalize gives NFKC, so that the same password typed on another keyboard is
-// the same bytes.
-func normalize(typed string) []byte { return norm.NFKC.Bytes([]byte(typed)) }
+// Bytes gives the password as it is hashed.
+func (p Password) Bytes() []byte { return p.normal }
+
+// NormalizePassword gives the bytes of a password that are hashed: NFKC, so that
+// the same password typed on another keyboard is the same bytes.
+func NormalizePassword(typed string) []byte { return norm.NFKC.Bytes([]byte(typed)) }
+
+// ExistingPassword is a password that somebody signs in with, whatever today's
+// rules say about it: to hash it again with newer parameters.
+func ExistingPassword(typed string) Password { return Password{normal: NormalizePassword(typed)} }
 
 // isContext reports whether a password is one of the words that belong to the
 // person, with no more than digits and signs around it.

@@ -1,0 +1,29 @@
+package account
+
+// A Reason says why a field of a form is refused. Package views has the
+// sentences of the pages, package cli those of the command line.
+type Reason string
+
+// The reasons that a field can be refused for.
+const (
+	Missing  Reason = "missing"
+	TooShort Reason = "too short"
+	TooLong  Reason = "too long"
+	Common   Reason = "too common"
+	Context  Reason = "too close to the name"
+	NotEmail Reason = "no e-mail address"
+	Taken    Reason = "taken"
+	Unknown  Reason = "unknown"
+	Wrong    Reason = "wrong"
+)
+
+// Reasons lists every reason, so that a test can ask for the sentence of each.
+var Reasons = []Reason{Missing, TooShort, TooLong, Common, Context, NotEmail, Taken, Unknown, Wrong}
+
+// A FieldError refuses what was typed into one field of a form.
+type FieldError struct {
+	Field  string // the name of the field in the form
+	Reason Reason
+}
+
+func (e FieldError) Error() string { return e.Field + ": " + string(e.Reason) }
