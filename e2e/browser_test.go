@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/chromedp/cdproto/audits"
@@ -65,6 +66,7 @@ type tab struct {
 	ctx      context.Context
 	traffic  *traffic
 	noScript bool
+	stays    atomic.Bool // the browser's dialogs are answered with no
 }
 
 // openBrowser gives a person a browser of their own: its cookies are shared with nobody.
@@ -106,14 +108,14 @@ func openTab(t testing.TB, s *site, noScript bool, option chromedp.ContextOption
 	return b
 }
 
-// see takes an event of the tab, and answers dialogs with yes.
+// see takes an event of the tab, and answers dialogs: with yes, unless the person stays.
 func (b *tab) see(event any) {
 	b.traffic.see(event)
 	if _, dialog := event.(*page.EventJavascriptDialogOpening); !dialog {
 		return
 	}
 	go func() {
-		_, err := chromedp.Call(b.ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true})
+		_, err := chromedp.Call(b.ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: !b.stays.Load()})
 		if err != nil && b.ctx.Err() == nil {
 			b.t.Errorf("answer a dialog: %v", err)
 		}

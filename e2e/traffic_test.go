@@ -116,6 +116,7 @@ func (w *traffic) response(e *network.EventResponseReceived) {
 // answer that refuses something, and the browser that does not ask before leaving a page which nobody touched.
 var noFault = []string{
 	"the server responded with a status of 403",
+	"the server responded with a status of 409",
 	"the server responded with a status of 422",
 	"the server responded with a status of 429",
 	"Blocked attempt to show a 'beforeunload' confirmation panel",

@@ -95,7 +95,7 @@ func TestHeaders(t *testing.T) {
 		{"a redirect", 303, send("GET", "/", "")},
 		{"a redirect for htmx", 200, send("GET", "/", "", "HX-Request", "true")},
 		{"a path that is cleaned", 307, send("GET", "/my//profile", "")},
-		{"half a form", 400, send("POST", "/my/profile/password", "%zz")},
+		{"half a form", 422, send("POST", "/my/profile/password", "%zz")},
 		{"another site", 403, send("POST", "/signout", "", "Sec-Fetch-Site", "cross-site")},
 		{"not for the role", 403, send("GET", "/admin/settings/security", "")},
 		{"no page", 404, send("GET", "/nowhere", "")},
@@ -261,14 +261,17 @@ func TestHalfAForm(t *testing.T) {
 		"a connection that broke": httptest.NewRequest("POST", "/admin/settings/security", &slowBody{text: strings.NewReader("require_admins=on"), end: io.ErrUnexpectedEOF}),
 		"broken escapes":          httptest.NewRequest("POST", "/admin/settings/security", strings.NewReader("require_everyone=on&x=%zz")),
 		"a JSON text":             httptest.NewRequest("POST", "/admin/settings/security", strings.NewReader(`{"require_everyone":true}`)),
+		"no type":                 httptest.NewRequest("POST", "/admin/settings/security", strings.NewReader("require_everyone=on&require_admins=on")),
 		"half a multipart form":   httptest.NewRequest("POST", "/admin/settings/security", strings.NewReader("--b\r\nContent-Disposition: form-data; name=\"require_everyone\"\r\n\r\non")),
 	} {
 		t.Run(name, func(t *testing.T) {
 			r.Header.Set("Content-Type", map[string]string{"a JSON text": "application/json", "half a multipart form": "multipart/form-data; boundary=b"}[name])
-			if r.Header.Get("Content-Type") == "" {
+			if name == "no type" {
+				r.Header.Del("Content-Type")
+			} else if r.Header.Get("Content-Type") == "" {
 				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			}
-			b.send(r).is(400)
+			b.send(r).is(422, "The form did not arrive whole", "Nothing was changed.")
 			if w, err := s.store.Workspace(ctx); err != nil || w.Policy != on {
 				t.Errorf("the policy is %+v, %v", w.Policy, err)
 			}

@@ -3,7 +3,6 @@ package handlers
 import (
 	"context"
 	"errors"
-	"mime"
 	"net/http"
 	"strconv"
 	"time"
@@ -109,31 +108,4 @@ func (s *Server) showProblem(v *visit, problem views.Problem) {
 		s.log.Error("fault while telling of a fault", "request", requestID(v.ctx()), "error", err)
 		http.Error(v.w, http.StatusText(problem.Status), problem.Status)
 	}
-}
-
-// form reads the form that was posted, or gives errTooLarge or errBadForm. Half
-// a form is none: a checkbox that was cut off would read as a lever turned off.
-func (v *visit) form() error {
-	if v.read {
-		return v.formErr
-	}
-	v.read = true
-	kind, _, _ := mime.ParseMediaType(v.r.Header.Get("Content-Type"))
-	var err error
-	switch kind {
-	case "multipart/form-data":
-		err = v.r.ParseMultipartForm(bodyLimit)
-	case "", "application/x-www-form-urlencoded":
-		err = v.r.ParseForm()
-	default:
-		err = errBadForm
-	}
-	var large *http.MaxBytesError
-	switch {
-	case errors.As(err, &large):
-		v.formErr = errTooLarge
-	case err != nil:
-		v.formErr = errBadForm
-	}
-	return v.formErr
 }

@@ -22,9 +22,6 @@ type visit struct {
 	who       db.Visitor   // zero for anybody who is not signed in
 	challenge db.Challenge // on challenge routes
 	token     string       // the challenge's, on challenge routes
-
-	read    bool // the form was read, with what came of it
-	formErr error
 }
 
 func (v *visit) ctx() context.Context { return v.r.Context() }
@@ -35,12 +32,26 @@ func (v *visit) htmx() bool { return v.r.Header.Get("HX-Request") == "true" }
 // signedIn reports whether the gate has found a session.
 func (v *visit) signedIn() bool { return v.who.Person.ID != 0 }
 
-// loadsPage reports whether a person has opened a page, as opposed to a
-// fragment, a HEAD, or a browser that fetches ahead.
+// loadsPage reports whether a person opens a page, as opposed to a fragment, a HEAD, a
+// script's fetch, and a browser that previews, prefetches or prerenders. A browser that
+// sends no Fetch Metadata (W3C) is taken at its GET.
 func (v *visit) loadsPage() bool {
-	purpose := v.r.Header.Get("Sec-Purpose") + v.r.Header.Get("Purpose")
-	return v.r.Method == http.MethodGet && !v.htmx() && !strings.Contains(purpose, "prefetch")
+	if v.r.Method != http.MethodGet || v.htmx() {
+		return false
+	}
+	h := v.r.Header
+	for _, name := range purposeHeaders {
+		if h.Get(name) != "" {
+			return false
+		}
+	}
+	dest, mode := h.Get("Sec-Fetch-Dest"), h.Get("Sec-Fetch-Mode")
+	return (dest == "" || dest == "document") && (mode == "" || mode == "navigate")
 }
+
+// purposeHeaders are sent with requests that no person has asked for yet: the standard's
+// and Chromium's, Safari's, and old Firefox's.
+var purposeHeaders = []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"}
 
 // gate lets through whom the route's access column admits, and answers for the
 // handler when it fails.
@@ -50,7 +61,7 @@ func (s *Server) gate(row route) http.HandlerFunc {
 		v.client.Known, v.client.Session = s.cookies.token(r, browserCookie), s.cookies.token(r, sessionCookie)
 		var err error
 		if row.method == http.MethodPost {
-			err = v.form()
+			err = readForm(r)
 		}
 		v.now = s.now() // after the form: who sends it slowly must not bring an old instant to the counters
 		if err == nil {

@@ -85,9 +85,6 @@ func personOf(p db.Person) views.Person {
 
 // invitePerson adds somebody and shows their one-time link, once.
 func (s *Server) invitePerson(v *visit) error {
-	if err := v.form(); err != nil {
-		return err
-	}
 	n := db.NewPerson{Name: v.r.PostFormValue("name"), Email: v.r.PostFormValue("email"), Role: twofactor.Role(v.r.PostFormValue("role"))}
 	_, token, err := s.store.Invite(v.ctx(), n, v.who.Author(v.client), v.now)
 	if problems, ok := fieldProblems(err); ok {
@@ -155,9 +152,6 @@ func (s *Server) editPerson(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := v.form(); err != nil {
-		return err
-	}
 	n := db.NewPerson{Name: v.r.PostFormValue("name"), Email: v.r.PostFormValue("email"), Role: twofactor.Role(v.r.PostFormValue("role"))}
 	err = s.store.ChangePerson(v.ctx(), id, n, v.who.Author(v.client), v.now)
 	problems, refused := fieldProblems(err)
@@ -192,9 +186,6 @@ func (s *Server) changed(v *visit, verb string) error {
 func (s *Server) change(v *visit, verb string, do func(id int64, by db.Author) error) error {
 	id, err := v.id()
 	if err != nil {
-		return err
-	}
-	if err := v.form(); err != nil {
 		return err
 	}
 	err = do(id, v.who.Author(v.client))
@@ -236,9 +227,6 @@ func (s *Server) unlockPerson(v *visit) error {
 func (s *Server) makeLink(v *visit) error {
 	id, err := v.id()
 	if err != nil {
-		return err
-	}
-	if err := v.form(); err != nil {
 		return err
 	}
 	token, err := s.store.NewLink(v.ctx(), id, v.who.Author(v.client), v.now)

@@ -79,9 +79,6 @@ const ownActivityShown = 10
 
 // changePassword sets a new password and ends all other sessions.
 func (s *Server) changePassword(v *visit) error {
-	if err := v.form(); err != nil {
-		return err
-	}
 	renewal, err := s.store.ChangePassword(v.ctx(), v.who, v.r.PostFormValue("current_password"), v.r.PostFormValue("new_password"), v.client, v.now)
 	if db.IsRefusal(err) {
 		var card views.Profile
@@ -103,9 +100,6 @@ func (s *Server) changePassword(v *visit) error {
 
 // endSessions ends one of the own sessions, or all others.
 func (s *Server) endSessions(v *visit) error {
-	if err := v.form(); err != nil {
-		return err
-	}
 	handle := v.r.PostFormValue("session")
 	if v.r.PostFormValue("others") == "all" {
 		if err := s.store.EndOtherSessions(v.ctx(), v.who, v.client, v.now); err != nil {
@@ -165,9 +159,6 @@ func (s *Server) showTwoFactorScreen(v *visit, status int, card views.TwoFactor)
 
 // enableTwoFactor mints a secret and shows it.
 func (s *Server) enableTwoFactor(v *visit) error {
-	if err := v.form(); err != nil {
-		return err
-	}
 	e, err := s.store.EnableTwoFactor(v.ctx(), v.who, v.now)
 	if errors.Is(err, twofactor.ErrAlreadyEnabled) {
 		return s.showTwoFactorScreen(v, http.StatusOK, views.TwoFactor{Enrollment: e})
@@ -180,9 +171,6 @@ func (s *Server) enableTwoFactor(v *visit) error {
 
 // confirmTwoFactor turns two-factor on and shows the recovery codes, once.
 func (s *Server) confirmTwoFactor(v *visit) error {
-	if err := v.form(); err != nil {
-		return err
-	}
 	e, renewal, err := s.store.ConfirmTwoFactor(v.ctx(), v.who, v.r.PostFormValue("code"), v.client, v.now)
 	if errors.Is(err, twofactor.ErrAlreadyEnabled) {
 		return s.showTwoFactorScreen(v, http.StatusOK, views.TwoFactor{Enrollment: e})
@@ -202,9 +190,6 @@ func (s *Server) confirmTwoFactor(v *visit) error {
 // regenerateRecoveryCodes asks for the password when the sign-in is old, then
 // asks whether it is meant, and then shows a new set, once.
 func (s *Server) regenerateRecoveryCodes(v *visit) error {
-	if err := v.form(); err != nil {
-		return err
-	}
 	e, err := s.store.TwoFactor(v.ctx(), v.who)
 	if err != nil {
 		return err
@@ -249,9 +234,6 @@ func (s *Server) regenerateRecoveryCodes(v *visit) error {
 
 // disableTwoFactor turns two-factor off when the password is right.
 func (s *Server) disableTwoFactor(v *visit) error {
-	if err := v.form(); err != nil {
-		return err
-	}
 	e, renewal, err := s.store.DisableTwoFactor(v.ctx(), v.who, v.r.PostFormValue("password"), v.client, v.now)
 	if errors.Is(err, twofactor.ErrNotEnabled) {
 		// A secret that is pending goes: it exists in the answer to Enable only.

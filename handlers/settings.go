@@ -105,9 +105,6 @@ func (s *Server) dismissNotice(v *visit) error {
 
 // setPolicy turns the levers; it counts from everybody's next request on.
 func (s *Server) setPolicy(v *visit) error {
-	if err := v.form(); err != nil {
-		return err
-	}
 	policy := twofactor.Policy{Everyone: v.r.PostFormValue("require_everyone") != "", Admins: v.r.PostFormValue("require_admins") != ""}
 	if err := s.store.SetPolicy(v.ctx(), policy, v.who.Author(v.client), v.now); err != nil {
 		return err
@@ -135,9 +132,6 @@ func (s *Server) showGeneralCard(v *visit, status int, card views.General) error
 
 // renameWorkspace changes the workspace's name.
 func (s *Server) renameWorkspace(v *visit) error {
-	if err := v.form(); err != nil {
-		return err
-	}
 	typed := v.r.PostFormValue("workspace")
 	err := s.store.RenameWorkspace(v.ctx(), typed, v.who.Author(v.client), v.now)
 	if problems, ok := fieldProblems(err); ok {

@@ -31,9 +31,6 @@ func (s *Server) showSetupCard(v *visit, status int, card views.Setup) error {
 
 // setUp makes the workspace's first Super-administrator.
 func (s *Server) setUp(v *visit) error {
-	if err := v.form(); err != nil {
-		return err
-	}
 	token, workspace := v.r.PathValue("token"), v.r.PostFormValue("workspace")
 	n := db.NewPerson{Name: v.r.PostFormValue("name"), Email: v.r.PostFormValue("email"), Password: v.r.PostFormValue("password")}
 	passage, err := s.store.SetUp(v.ctx(), token, workspace, n, v.client, v.now)

@@ -38,9 +38,6 @@ func (s *Server) showSignInCard(v *visit, status int, card views.SignIn) error {
 
 // signIn checks e-mail and password.
 func (s *Server) signIn(v *visit) error {
-	if err := v.form(); err != nil {
-		return err
-	}
 	card := views.SignIn{Email: v.r.PostFormValue("email"), Next: localPath(v.r.PostFormValue("next"))}
 	passage, err := s.store.SignIn(v.ctx(), card.Email, v.r.PostFormValue("password"), card.Next, v.client, v.now)
 	if db.IsRefusal(err) {
@@ -88,9 +85,6 @@ func (s *Server) showChallengeCard(v *visit, status int, card views.Challenge) e
 
 // verifyCode passes the second step with a code from the app.
 func (s *Server) verifyCode(v *visit) error {
-	if err := v.form(); err != nil {
-		return err
-	}
 	passage, err := s.store.VerifyCode(v.ctx(), v.token, v.r.PostFormValue("code"), v.client, v.now)
 	var wrong twofactor.WrongCode
 	if errors.As(err, &wrong) && wrong.Left == 0 {
@@ -112,9 +106,6 @@ func (s *Server) verifyCode(v *visit) error {
 
 // redeemRecoveryCode passes the second step with a recovery code.
 func (s *Server) redeemRecoveryCode(v *visit) error {
-	if err := v.form(); err != nil {
-		return err
-	}
 	passage, left, err := s.store.RedeemRecoveryCode(v.ctx(), v.token, v.r.PostFormValue("recovery_code"), v.client, v.now)
 	if errors.Is(err, twofactor.ErrWrongRecovery) && left == 0 {
 		return s.endChallenge(v, err)

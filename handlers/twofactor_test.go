@@ -99,16 +99,49 @@ func TestPendingIsDiscarded(t *testing.T) {
 		b.post("/signin", "email", "ada@example.org", "password", dbtest.Password).to("/my")
 		gone(t, b, secret)
 	})
-	t.Run("but not by a fragment, a static file, a HEAD or a prefetch", func(t *testing.T) {
+	looks := map[string]struct {
+		method    string
+		headers   []string
+		discarded bool
+	}{
+		"a document that a person opens":      {"GET", []string{"Sec-Fetch-Dest", "document", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-User", "?1"}, true},
+		"a document that a redirect leads to": {"GET", []string{"Sec-Fetch-Dest", "document", "Sec-Fetch-Mode", "navigate"}, true},
+		"a browser without Fetch Metadata":    {"GET", nil, true},
+		"a HEAD":                              {"HEAD", nil, false},
+		"a fragment":                          {"GET", []string{"HX-Request", "true"}, false},
+		"a script's fetch":                    {"GET", []string{"Sec-Fetch-Dest", "empty", "Sec-Fetch-Mode", "cors"}, false},
+		"a script's fetch without CORS":       {"GET", []string{"Sec-Fetch-Dest", "empty", "Sec-Fetch-Mode", "no-cors"}, false},
+		"an image":                            {"GET", []string{"Sec-Fetch-Dest", "image", "Sec-Fetch-Mode", "no-cors"}, false},
+		"a frame":                             {"GET", []string{"Sec-Fetch-Dest", "iframe", "Sec-Fetch-Mode", "navigate"}, false},
+		"a prefetch by a link element":        {"GET", []string{"Sec-Purpose", "prefetch", "Sec-Fetch-Dest", "empty", "Sec-Fetch-Mode", "no-cors"}, false},
+		"a prerender by speculation rules":    {"GET", []string{"Sec-Purpose", "prefetch;prerender", "Sec-Fetch-Dest", "document", "Sec-Fetch-Mode", "navigate"}, false},
+		"a prefetch through a private proxy":  {"GET", []string{"Sec-Purpose", "prefetch;anonymous-client-ip", "Sec-Fetch-Dest", "document", "Sec-Fetch-Mode", "navigate"}, false},
+		"Chromium's preview of a link":        {"GET", []string{"Sec-Purpose", "prefetch;prerender;preview"}, false},
+		"an older Chromium's prefetch":        {"GET", []string{"Purpose", "prefetch"}, false},
+		"Safari's preview":                    {"GET", []string{"X-Purpose", "preview"}, false},
+		"Safari's top hit":                    {"GET", []string{"Purpose", "preview"}, false},
+		"an older Firefox's prefetch":         {"GET", []string{"X-Moz", "prefetch"}, false},
+	}
+	for name, look := range looks {
+		t.Run("or not, by "+name, func(t *testing.T) {
+			s := newSite(t)
+			s.add("ada@example.org", twofactor.Member)
+			b := s.signedIn("ada@example.org")
+			secret := b.post("/my/profile/two-factor/enable").is(200).secret()
+			r := httptest.NewRequest(look.method, "/my", nil)
+			for i := 0; i < len(look.headers); i += 2 {
+				r.Header.Set(look.headers[i], look.headers[i+1])
+			}
+			b.send(r).is(200)
+			a := b.post("/my/profile/two-factor/confirm", "code", s.code(secret))
+			if discarded := a.status == 422; discarded != look.discarded {
+				t.Errorf("discarded: %v, want %v", discarded, look.discarded)
+			}
+		})
+	}
+	t.Run("but not by a static file", func(t *testing.T) {
 		b, secret := begin()
-		b.htmx = true
-		b.get("/my/profile/two-factor").is(200)
-		b.htmx = false
 		b.get("/favicon.ico").is(200)
-		b.send(httptest.NewRequest("HEAD", "/my", nil)).is(200)
-		ahead := httptest.NewRequest("GET", "/my", nil)
-		ahead.Header.Set("Sec-Purpose", "prefetch;prerender")
-		b.send(ahead).is(200)
 		b.post("/my/profile/two-factor/confirm", "code", s.code(secret)).is(200, "Enabled")
 	})
 }

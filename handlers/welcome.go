@@ -29,9 +29,6 @@ func (s *Server) showWelcomeCard(v *visit, status int, card views.Welcome) error
 // takeUpLink sets the password, and for an invitation the name. The sign-in
 // follows, second step included: a link signs nobody in.
 func (s *Server) takeUpLink(v *visit) error {
-	if err := v.form(); err != nil {
-		return err
-	}
 	token, name := v.r.PathValue("token"), v.r.PostFormValue("name")
 	link, err := s.store.TakeUpLink(v.ctx(), token, name, v.r.PostFormValue("password"), v.client, v.now)
 	if problems, ok := fieldProblems(err); ok {

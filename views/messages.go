@@ -347,7 +347,7 @@ func TooLarge() Problem {
 
 // BadForm is the page of a form that arrived in part, or in no form's shape.
 func BadForm() Problem {
-	return Problem{Status: http.StatusBadRequest, Title: "The form did not arrive whole", Text: "Nothing was changed. Go back and send it again.", Action: "Go to My portal", Address: "/my"}
+	return Problem{Status: http.StatusUnprocessableEntity, Title: "The form did not arrive whole", Text: "Nothing was changed. Go back and send it again.", Action: "Go to My portal", Address: "/my"}
 }
 
 // Busy is the page of a moment in which too many people sign in at once.

@@ -41,7 +41,9 @@ const (
 		`a('htmx:error',()=>s('gone'))})()`
 
 	// secretScript serves what is shown once: copying, downloading, printing,
-	// the warning before leaving, and wiping the page on leaving.
+	// the warning before leaving, and wiping the page on leaving. Whoever stays
+	// after the warning can send the form again at once: the timer runs when the
+	// browser's question has been answered.
 	secretScript script = `(()=>{let d=document,a=addEventListener,all=s=>[...d.querySelectorAll(s)],go=0,` +
 		`live=()=>all('[data-live]').forEach(e=>e.hidden=0),panel=()=>d.querySelector('[data-codes]'),` +
 		`saved=v=>{let p=panel();if(p)p.dataset.saved=v},leave=()=>{go=1;setTimeout(()=>go=0,3e3)},` +
@@ -60,7 +62,8 @@ const (
 		`a('submit',e=>{if(!e.defaultPrevented&&e.target.closest('#two-factor'))leave()});` +
 		`a('htmx:before:response',e=>{if(e.detail.ctx.hx.redirect)leave()});` +
 		`a('htmx:after:swap',live);live();` +
-		`a('beforeunload',e=>{let p=panel();if(!go&&(d.querySelector('[data-pending]')||p&&!p.dataset.saved))e.preventDefault()});` +
+		`a('beforeunload',e=>{let p=panel();if(!go&&(d.querySelector('[data-pending]')||p&&!p.dataset.saved)){e.preventDefault();` +
+		`setTimeout(()=>all('form[aria-busy]').forEach(f=>f.removeAttribute('aria-busy')))}});` +
 		`a('pagehide',()=>all('#secret,#recovery-codes,#link,.qr,[data-leave]').forEach(e=>e.remove()));` +
 		`a('pageshow',e=>{if(e.persisted)location.replace(location.pathname+location.search)})})()`
 )

@@ -1,0 +1,51 @@
+package handlers
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+)
+
+// readForm reads the form that was posted, once for each request, before anything is
+// decided. It gives errTooLarge, or errBadForm for whatever is no whole form: part of one
+// could turn a setting off, since an unticked checkbox is not sent.
+func readForm(r *http.Request) error {
+	err := parseForm(r)
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return errTooLarge
+	case err != nil:
+		return errBadForm
+	}
+	return nil
+}
+
+func parseForm(r *http.Request) error {
+	header := r.Header.Get("Content-Type")
+	if header == "" {
+		return emptyBody(r) // scripts post actions that take no field
+	}
+	kind, _, err := mime.ParseMediaType(header)
+	if err != nil {
+		return err
+	}
+	switch kind {
+	case "multipart/form-data":
+		return r.ParseMultipartForm(bodyLimit)
+	case "application/x-www-form-urlencoded":
+		return r.ParseForm()
+	}
+	return errBadForm
+}
+
+// emptyBody takes a body without a type for a form without fields if it is empty: nobody
+// can tell what else it is.
+func emptyBody(r *http.Request) error {
+	_, err := io.ReadFull(r.Body, make([]byte, 1))
+	if !errors.Is(err, io.EOF) {
+		return errors.Join(errBadForm, err)
+	}
+	return r.ParseForm()
+}
