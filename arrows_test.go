@@ -14,12 +14,13 @@ var arrows = map[string]struct{ rooms, guests []string }{
 	"gatehouse/cli":       {rooms: []string{"handlers", "db", "twofactor", "account"}, guests: []string{"github.com/alecthomas/kong", "github.com/gofrs/flock", "golang.org/x/term", "golang.org/x/crypto/acme", "github.com/VictoriaMetrics/metrics", "github.com/coreos/go-systemd"}},
 	"gatehouse/handlers":  {rooms: []string{"db", "views", "twofactor", "account"}, guests: []string{"github.com/gorilla/sessions", "github.com/a-h/templ"}},
 	"gatehouse/views":     {rooms: []string{"twofactor", "account"}, guests: []string{"github.com/a-h/templ", "github.com/yeqown/go-qrcode"}},
-	"gatehouse/db":        {rooms: []string{"db/files", "db/hash", "db/seal", "twofactor", "account"}, guests: []string{"modernc.org/sqlite", "golang.org/x/crypto"}},
+	"gatehouse/db":        {rooms: []string{"db/engine", "db/files", "db/hash", "db/seal", "twofactor", "account"}, guests: []string{"golang.org/x/crypto"}},
 	"gatehouse/db/hash":   {guests: []string{"golang.org/x/crypto/argon2"}},
 	"gatehouse/db/files":  {},
 	"gatehouse/db/seal":   {rooms: []string{"db/files"}, guests: []string{"golang.org/x/crypto"}},
 	"gatehouse/db/dbtest": {rooms: []string{"db", "twofactor"}, guests: []string{"github.com/pquerna/otp"}},
 	"gatehouse/account":   {rooms: []string{"twofactor"}, guests: []string{"golang.org/x/text"}},
+	"gatehouse/db/engine": {guests: []string{"modernc.org/sqlite"}},
 	"gatehouse/twofactor": {guests: []string{"github.com/pquerna/otp"}},
 }
 

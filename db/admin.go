@@ -95,7 +95,7 @@ func matchWords(typed string) string {
 
 // Person finds somebody by id, or gives ErrNotFound.
 func (s *Store) Person(ctx context.Context, id int64) (Person, error) {
-	return scanPerson(s.reader.row(ctx, `SELECT `+personColumns+` WHERE p.id = ?`, id).Scan)
+	return scanPerson(s.row(ctx, `SELECT `+personColumns+` WHERE p.id = ?`, id).Scan)
 }
 
 // Facts are what a person's page tells beside the list's columns.
@@ -110,7 +110,7 @@ type Facts struct {
 func (s *Store) Facts(ctx context.Context, person int64, now time.Time) (Facts, error) {
 	var f Facts
 	var added, until sql.NullInt64
-	err := s.reader.row(ctx, `SELECT p.made_at, coalesce(l.kind, ''), l.expires_at,
+	err := s.row(ctx, `SELECT p.made_at, coalesce(l.kind, ''), l.expires_at,
 			(SELECT count(*) FROM session s WHERE s.person_id = p.id AND s.seen_at > ? AND s.started_at > ?)
 		FROM person p LEFT JOIN link l ON l.person_id = p.id AND l.expires_at > ? WHERE p.id = ?`,
 		unix(now.Add(-s.times.SessionIdle)), unix(now.Add(-s.times.SessionMax)), unix(now), person).Scan(&added, &f.LinkKind, &until, &f.Sessions)
@@ -200,7 +200,7 @@ func (s *Store) Invite(ctx context.Context, n NewPerson, by Author, now time.Tim
 	if err := errors.Join(nameErr, emailErr, roleErr); err != nil {
 		return 0, "", err
 	}
-	err = s.writer.write(ctx, func(t *tx) error {
+	err = s.write(ctx, lockWorkspace(by.ID), func(t *tx) error {
 		role, err := t.authority(by)
 		if err != nil {
 			return err
@@ -235,7 +235,7 @@ func (t *tx) newLink(person int64, kind string, by Actor, now time.Time) (token 
 // invitation for those who have none yet. The factor is not touched. It refuses
 // with account.ErrOwnAccount and account.ErrInactive.
 func (s *Store) NewLink(ctx context.Context, person int64, by Author, now time.Time) (token string, err error) {
-	err = s.writer.write(ctx, func(t *tx) error {
+	err = s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
 		p, err := t.mayOther(by, person)
 		if err != nil {
 			return err
@@ -268,13 +268,13 @@ const linkQuery = `SELECT l.kind, l.person_id, p.name, p.email FROM link l JOIN 
 // Looking is not counted, since opening a page writes nothing; 256 random bits
 // are not guessed, and taking a link up is counted.
 func (s *Store) Link(ctx context.Context, token string, now time.Time) (Link, error) {
-	l, _, err := scanLink(s.reader.row(ctx, linkQuery, hashToken(token), unix(now)))
+	l, _, err := scanLink(s.row(ctx, linkQuery, hashToken(token), unix(now)))
 	return l, err
 }
 
 // attemptFrom counts an attempt from an address in a transaction of its own.
 func (s *Store) attemptFrom(ctx context.Context, c Client, now time.Time) error {
-	return s.writer.write(ctx, func(t *tx) error { return t.attemptFrom(c.Address, now) })
+	return s.write(ctx, lockAttempts(c.Address), func(t *tx) error { return t.attemptFrom(c.Address, now) })
 }
 
 func scanLink(r row) (l Link, person int64, err error) {
@@ -319,7 +319,7 @@ func (s *Store) TakeUpLink(ctx context.Context, token, name, password string, c 
 	if err != nil {
 		return l, err
 	}
-	return l, s.writer.write(ctx, func(t *tx) error {
+	return l, s.write(ctx, lockLink(token), func(t *tx) error {
 		_, person, err := scanLink(t.row(linkQuery, hashToken(token), unix(now)))
 		if err != nil {
 			return err
@@ -372,7 +372,7 @@ func (s *Store) SetPassword(ctx context.Context, person int64, typed string, by 
 	if err != nil {
 		return err
 	}
-	return s.writer.write(ctx, func(t *tx) error {
+	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
 		if _, err := t.may(by, person); err != nil {
 			return err
 		}
@@ -401,7 +401,7 @@ func (s *Store) ChangePerson(ctx context.Context, person int64, n NewPerson, by 
 	if err := errors.Join(nameErr, emailErr, roleErr); err != nil {
 		return err
 	}
-	return s.writer.write(ctx, func(t *tx) error {
+	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
 		before, err := t.may(by, person)
 		if err != nil {
 			return err
@@ -470,7 +470,7 @@ func (s *Store) SetRole(ctx context.Context, person int64, role twofactor.Role, 
 	if !role.Known() {
 		return account.FieldError{Field: "role", Reason: account.Unknown}
 	}
-	return s.writer.write(ctx, func(t *tx) error {
+	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
 		p, err := t.may(by, person)
 		if err != nil || p.Role == role {
 			return err
@@ -483,7 +483,7 @@ func (s *Store) SetRole(ctx context.Context, person int64, role twofactor.Role, 
 // reactivates them. Nobody deactivates themselves (account.ErrOwnAccount), and the last
 // active Super-administrator stays (account.ErrLastSuperAdmin).
 func (s *Store) SetActive(ctx context.Context, person int64, active bool, by Author, now time.Time) error {
-	return s.writer.write(ctx, func(t *tx) error {
+	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
 		p, err := t.mayOther(by, person)
 		if err != nil || p.Active == active {
 			return err
@@ -518,7 +518,7 @@ func (t *tx) shutOut(p Person) error {
 // EndSessionsOf ends all of somebody else's sessions and challenges; one's own
 // are ended on My profile (account.ErrOwnAccount).
 func (s *Store) EndSessionsOf(ctx context.Context, person int64, by Author, now time.Time) error {
-	return s.writer.write(ctx, func(t *tx) error {
+	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
 		if _, err := t.mayOther(by, person); err != nil {
 			return err
 		}
@@ -534,7 +534,7 @@ func (s *Store) EndSessionsOf(ctx context.Context, person int64, by Author, now 
 // not wait. It is break-glass on the machine and leaves a notice. Nobody unlocks
 // themselves: account.ErrOwnAccount.
 func (s *Store) Unlock(ctx context.Context, person int64, by Author, now time.Time) error {
-	return s.writer.write(ctx, func(t *tx) error {
+	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
 		if _, err := t.mayOther(by, person); err != nil {
 			return err
 		}
@@ -557,7 +557,7 @@ func (t *tx) recordBy(by Actor, now time.Time, row activity) error {
 // DismissNotice takes a notice away for all admins. One that is gone already is
 // no error.
 func (s *Store) DismissNotice(ctx context.Context, id int64, by Author, now time.Time) error {
-	return s.writer.write(ctx, func(t *tx) error {
+	return s.write(ctx, lockWorkspace(by.ID), func(t *tx) error {
 		if _, err := t.authority(by); err != nil {
 			return err
 		}
@@ -575,7 +575,7 @@ func (s *Store) DismissNotice(ctx context.Context, id int64, by Author, now time
 func (s *Store) AdminsWithoutCodes(ctx context.Context) (bool, error) {
 	var some bool
 	// CROSS JOIN begins with the few admins (SQLite's own).
-	err := s.reader.row(ctx, `SELECT EXISTS (SELECT 1 FROM person p CROSS JOIN enrollment e ON e.person_id = p.id AND e.state = 'enabled'
+	err := s.row(ctx, `SELECT EXISTS (SELECT 1 FROM person p CROSS JOIN enrollment e ON e.person_id = p.id AND e.state = 'enabled'
 		CROSS JOIN recovery_code c ON c.enrollment_id = e.id AND c.used_at IS NULL WHERE p.role <> 'member' AND p.active = 1)`).Scan(&some)
 	if err != nil {
 		return false, fmt.Errorf("looking for admins with recovery codes: %w", err)
@@ -673,7 +673,7 @@ func (s *Store) Activity(ctx context.Context, f Filter) (ActivityPage, error) {
 
 func (s *Store) activityPage(ctx context.Context, f Filter, size int) (ActivityPage, error) {
 	query, args := f.query(size + 1)
-	rows, err := scanRows(s.reader.rows(ctx, query, args...))
+	rows, err := scanRows(s.rows(ctx, query, args...))
 	if err != nil || len(rows) <= size {
 		return ActivityPage{Rows: rows}, err
 	}

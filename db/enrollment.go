@@ -266,7 +266,7 @@ func (s *Store) twoFactor(ctx context.Context, person int64) (twofactor.Enrollme
 	var e twofactor.Enrollment
 	var unused int64
 	var confirmed, made sql.NullInt64
-	err := s.reader.row(ctx, `SELECT e.confirmed_at, r.sheet, r.made_at, `+unusedCodes+` FROM enrollment e JOIN recovery_sheet r ON r.enrollment_id = e.id
+	err := s.row(ctx, `SELECT e.confirmed_at, r.sheet, r.made_at, `+unusedCodes+` FROM enrollment e JOIN recovery_sheet r ON r.enrollment_id = e.id
 		WHERE e.person_id = ? AND e.state = 'enabled'`, person).Scan(&confirmed, &e.Sheet.ID, &made, &unused)
 	if errors.Is(err, sql.ErrNoRows) {
 		return e, nil
@@ -289,7 +289,7 @@ func (s *Store) EnableTwoFactor(ctx context.Context, v Visitor, now time.Time) (
 
 // DiscardPending drops the secret that the visitor's session has pending.
 func (s *Store) DiscardPending(ctx context.Context, v Visitor) error {
-	return s.writer.write(ctx, func(t *tx) error {
+	return s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {
 		_, err := t.exec(`DELETE FROM enrollment WHERE session_hash = ?`, v.session)
 		return err
 	})
@@ -299,7 +299,7 @@ func (s *Store) DiscardPending(ctx context.Context, v Visitor) error {
 // what became of it, after a refusal too.
 func (s *Store) updateEnrollment(ctx context.Context, v Visitor, change func(*tx, *record) error) (twofactor.Enrollment, error) {
 	var out twofactor.Enrollment
-	err := s.writer.write(ctx, func(t *tx) error {
+	err := s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {
 		if err := t.stillSignedIn(v); err != nil {
 			return err
 		}
@@ -369,7 +369,7 @@ func (s *Store) ConfirmTwoFactor(ctx context.Context, v Visitor, typed string, c
 // confirms looks whether a code would confirm, without changing anything.
 func (s *Store) confirms(ctx context.Context, v Visitor, typed string, sheet twofactor.Sheet, now time.Time) (bool, error) {
 	var right bool
-	err := s.writer.write(ctx, func(t *tx) error {
+	err := s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {
 		r, err := s.enrollment(t, v.Person.ID, v.session)
 		right = err == nil && r.Confirm(typed, sheet, now) == nil
 		return err
@@ -443,7 +443,7 @@ func (s *Store) Reauthenticate(ctx context.Context, v Visitor, password string, 
 	if err != nil {
 		return err
 	}
-	return s.writer.write(ctx, func(t *tx) error {
+	return s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {
 		if err := t.samePassword(v.Person.ID, hash); err != nil {
 			return err
 		}
@@ -460,7 +460,7 @@ func (s *Store) Reauthenticate(ctx context.Context, v Visitor, password string, 
 func (s *Store) checkPassword(ctx context.Context, v Visitor, password string, c Client, now time.Time) (hash string, err error) {
 	var p credentials
 	var a passwordAttempt
-	err = s.writer.write(ctx, func(t *tx) (err error) {
+	err = s.write(ctx, lockPerson(v.Person.ID), func(t *tx) (err error) {
 		if err := t.stillSignedIn(v); err != nil {
 			return err
 		}
@@ -477,9 +477,9 @@ func (s *Store) checkPassword(ctx context.Context, v Visitor, password string, c
 	}
 	right, _, err := s.verifyPassword(ctx, password, p.hash)
 	if err != nil {
-		return "", s.notLookedAt(ctx, a, err)
+		return "", s.notLookedAt(ctx, lockPerson(v.Person.ID), a, err)
 	}
-	return p.hash, s.writer.write(ctx, func(t *tx) error {
+	return p.hash, s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {
 		if right {
 			return t.clearCount(a.kind, a.subject)
 		}
@@ -504,7 +504,7 @@ func (t *tx) samePassword(person int64, hash string) error {
 // and leaves a notice. It refuses with ErrNotEnabled, and with account.ErrOwnAccount:
 // turning off one's own takes the password.
 func (s *Store) ResetTwoFactor(ctx context.Context, person int64, by Author, now time.Time) error {
-	return s.writer.write(ctx, func(t *tx) error {
+	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
 		if _, err := t.mayOther(by, person); err != nil {
 			return err
 		}

@@ -23,7 +23,7 @@ func (s *Store) FillHashLimiter() (free func()) { return s.hashes.Fill() }
 // way to run statements in it. Do must not end its goroutine (t.Fatal): the
 // transaction would stay open.
 func (s *Store) Transaction(ctx context.Context, do func(exec func(query string, args ...any) error) error) error {
-	return s.writer.write(ctx, func(t *tx) error {
+	return s.write(ctx, lockNothing(), func(t *tx) error {
 		return do(func(query string, args ...any) error {
 			_, err := t.exec(query, args...)
 			return err
@@ -32,18 +32,13 @@ func (s *Store) Transaction(ctx context.Context, do func(exec func(query string,
 }
 
 // Statements gives the text of everything that was prepared and not dropped since.
-func (s *Store) Statements() (all []string) {
-	s.reader.stmts.Range(func(query, _ any) bool { all = append(all, query.(string)); return true })
-	defer s.TakeTurn()()
-	for query := range s.writer.stmts {
-		all = append(all, query)
-	}
-	return all
+func (s *Store) Statements() []string {
+	return append(s.reader.Statements(), s.writer.Statements()...)
 }
 
 // Plan gives the lines of EXPLAIN QUERY PLAN.
 func (s *Store) Plan(ctx context.Context, query string) (lines []string, err error) {
-	rows, err := s.writer.db.QueryContext(ctx, "EXPLAIN QUERY PLAN "+query, make([]any, strings.Count(query, "?"))...)
+	rows, err := s.reader.Pool().QueryContext(ctx, "EXPLAIN QUERY PLAN "+query, make([]any, strings.Count(query, "?"))...)
 	if err != nil {
 		return nil, err
 	}
@@ -60,15 +55,7 @@ func (s *Store) Plan(ctx context.Context, query string) (lines []string, err err
 }
 
 // TakeTurn takes the turn to write, until end is called.
-func (s *Store) TakeTurn() (end func()) {
-	s.writer.turn <- struct{}{}
-	return func() { <-s.writer.turn }
-}
+func (s *Store) TakeTurn() (end func()) { return s.writer.TakeTurn() }
 
-// Pragma sets something on the writing connection, between transactions. A new
-// connection, which the writer takes after a fault, does not have it.
-func (s *Store) Pragma(ctx context.Context, text string) error {
-	defer s.TakeTurn()()
-	_, err := s.writer.conn.ExecContext(ctx, "PRAGMA "+text)
-	return err
-}
+// Pragma sets something on the writing connection, between transactions.
+func (s *Store) Pragma(ctx context.Context, text string) error { return s.writer.Pragma(ctx, text) }

@@ -20,9 +20,9 @@ type Figures struct {
 
 // Figures reads the figures of now.
 func (s *Store) Figures(ctx context.Context) (Figures, error) {
-	pool := s.reader.db.Stats()
-	f := Figures{HashesRunning: s.hashes.Running(), HashesWaiting: s.hashes.Waiting(), HashesRefused: s.hashes.Refused(), WriteWaits: s.writer.waits.Load(), ReadWaits: pool.WaitCount, ReadWaited: pool.WaitDuration}
-	err := s.reader.row(ctx, `SELECT count(*), coalesce(sum(enrolled), 0) FROM person WHERE active = 1`).Scan(&f.People, &f.Enrolled)
+	pool := s.reader.Pool().Stats()
+	f := Figures{HashesRunning: s.hashes.Running(), HashesWaiting: s.hashes.Waiting(), HashesRefused: s.hashes.Refused(), WriteWaits: s.writer.Waits(), ReadWaits: pool.WaitCount, ReadWaited: pool.WaitDuration}
+	err := s.row(ctx, `SELECT count(*), coalesce(sum(enrolled), 0) FROM person WHERE active = 1`).Scan(&f.People, &f.Enrolled)
 	if err != nil {
 		return f, fmt.Errorf("counting people: %w", err)
 	}
@@ -38,7 +38,7 @@ type SignIns struct {
 
 // LastActivity is the number of the newest row of the activity; 0 for none.
 func (s *Store) LastActivity(ctx context.Context) (id int64, err error) {
-	if err := s.reader.row(ctx, `SELECT coalesce(max(id), 0) FROM activity`).Scan(&id); err != nil {
+	if err := s.row(ctx, `SELECT coalesce(max(id), 0) FROM activity`).Scan(&id); err != nil {
 		return 0, fmt.Errorf("reading the activity: %w", err)
 	}
 	return id, nil
@@ -50,7 +50,7 @@ func (s *Store) SignInsAfter(ctx context.Context, after int64) (counts []SignIns
 	if last, err = s.LastActivity(ctx); err != nil {
 		return nil, after, err
 	}
-	rows, err := s.reader.rows(ctx, `SELECT event, method, count(*) FROM activity WHERE id > ? AND id <= ? AND event IN ('authn_login_success', 'authn_login_fail', 'authn_login_fail_max') GROUP BY event, method`, after, last)
+	rows, err := s.rows(ctx, `SELECT event, method, count(*) FROM activity WHERE id > ? AND id <= ? AND event IN ('authn_login_success', 'authn_login_fail', 'authn_login_fail_max') GROUP BY event, method`, after, last)
 	if err != nil {
 		return nil, after, fmt.Errorf("counting sign-ins: %w", err)
 	}

@@ -40,7 +40,7 @@ func (s *Store) Fill(ctx context.Context, people, rows int, password string, now
 	filled := make([]Filled, 0, people)
 	ids := make([]int64, 0, people)
 	for len(filled) < people {
-		err := s.writer.write(ctx, func(t *tx) error {
+		err := s.write(ctx, lockWorkspace(), func(t *tx) error {
 			for range min(fillBatch, people-len(filled)) {
 				n := len(filled)
 				one := Filled{Email: fmt.Sprintf("person%06d@example.org", n), Secret: twofactor.NewSecret()}
@@ -60,7 +60,7 @@ func (s *Store) Fill(ctx context.Context, people, rows int, password string, now
 		}
 	}
 	for done := 0; done < rows; done += fillBatch {
-		err := s.writer.write(ctx, func(t *tx) error {
+		err := s.write(ctx, lockNothing(), func(t *tx) error {
 			for i := range min(fillBatch, rows-done) {
 				id := ids[(done+i)*7919%len(ids)]
 				if _, err := t.record(now, activity{event: SignedIn, actor: Actor{ID: id, Address: "192.0.2.1"}, subject: id, method: ByCode}); err != nil {
@@ -96,7 +96,7 @@ func (s *Store) fillEnrollment(t *tx, person int64, secret twofactor.Secret, has
 
 // OpenChallenge opens a challenge as a right password would, without its hash.
 func (s *Store) OpenChallenge(ctx context.Context, email string, now time.Time) (token string, err error) {
-	err = s.writer.write(ctx, func(t *tx) error {
+	err = s.write(ctx, lockEmail(email), func(t *tx) error {
 		p, err := t.credentials(`email = ?`, email)
 		if err != nil {
 			return err

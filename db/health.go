@@ -48,7 +48,7 @@ func (h *health) note(err error) {
 // ErrNotTried.
 func (s *Store) Ping(ctx context.Context, now time.Time) error {
 	var one int
-	if err := s.reader.row(ctx, `SELECT id FROM workspace`).Scan(&one); err != nil {
+	if err := s.row(ctx, `SELECT id FROM workspace`).Scan(&one); err != nil {
 		return fmt.Errorf("reading the workspace: %w", err)
 	}
 	due, last := s.health.try(now)
@@ -60,7 +60,7 @@ func (s *Store) Ping(ctx context.Context, now time.Time) error {
 	}
 	// Who asked may hang up: that is no fault of the database, and the next one
 	// who asks gets this answer.
-	err := s.writer.write(context.WithoutCancel(ctx), func(t *tx) error {
+	err := s.write(context.WithoutCancel(ctx), lockNothing(), func(t *tx) error {
 		// The version as it is: the one change that alters nothing and yet reaches the disk.
 		var version int
 		if err := t.row(`PRAGMA user_version`).Scan(&version); err != nil {

@@ -39,7 +39,7 @@ func (s *Store) openLookupKey(ctx context.Context) error { return s.openLookupKe
 
 func (s *Store) openLookupKeyOr(ctx context.Context, mayRetry int) error {
 	var id, sealed []byte
-	if err := s.reader.row(ctx, `SELECT key_id, lookup_key FROM workspace`).Scan(&id, &sealed); err != nil {
+	if err := s.row(ctx, `SELECT key_id, lookup_key FROM workspace`).Scan(&id, &sealed); err != nil {
 		return fmt.Errorf("reading the workspace: %w", err)
 	}
 	if seal.IsMissing(s.keyFile) {

@@ -114,11 +114,11 @@ const allSecretsTimeout = 10 * time.Minute
 // secret. It gives how many there are; those that do not open are an error that
 // names whose they are.
 func (s *Store) Check(ctx context.Context) (secrets int, err error) {
-	if err := integrity(ctx, s.reader.db); err != nil {
+	if err := integrity(ctx, s.reader.Pool()); err != nil {
 		return 0, err
 	}
 	var closed []int64
-	err = s.writer.writeWithin(ctx, allSecretsTimeout, func(t *tx) error {
+	err = s.writeWithin(ctx, allSecretsTimeout, lockWorkspace(), func(t *tx) error {
 		keys, err := s.ring(t)
 		if err != nil {
 			return err
@@ -214,7 +214,7 @@ func (t *tx) sealedAfter(last []byte) ([]sealedRow, error) {
 // that of two rotations at once neither loses the key of the other.
 func (s *Store) RotateKey(ctx context.Context, by Actor, now time.Time) (secrets int, err error) {
 	var next *seal.Keyring
-	err = s.writer.writeWithin(ctx, allSecretsTimeout, func(t *tx) error {
+	err = s.writeWithin(ctx, allSecretsTimeout, lockWorkspace(), func(t *tx) error {
 		old, err := s.ring(t)
 		if err != nil {
 			return err
@@ -241,7 +241,7 @@ func (s *Store) RotateKey(ctx context.Context, by Actor, now time.Time) (secrets
 		return 0, err
 	}
 	s.keys.Store(next)
-	return secrets, s.writer.writeWithin(ctx, allSecretsTimeout, func(t *tx) error {
+	return secrets, s.writeWithin(ctx, allSecretsTimeout, lockWorkspace(), func(t *tx) error {
 		keys, err := s.ring(t)
 		if err != nil {
 			return err

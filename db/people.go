@@ -67,7 +67,7 @@ func (s *Store) AddPerson(ctx context.Context, n NewPerson, by Actor, now time.T
 		return 0, err
 	}
 	var id int64
-	err = s.writer.write(ctx, func(t *tx) (err error) {
+	err = s.write(ctx, lockWorkspace(), func(t *tx) (err error) {
 		id, err = t.addPerson(clean, hash, by, now)
 		return err
 	})
@@ -109,7 +109,7 @@ func scanPerson(scan func(...any) error) (Person, error) {
 
 // PersonByEmail finds somebody by sign-in name, or gives ErrNotFound.
 func (s *Store) PersonByEmail(ctx context.Context, email string) (Person, error) {
-	return scanPerson(s.reader.row(ctx, `SELECT `+personColumns+` WHERE p.email = ?`, account.NormalizeEmail(email)).Scan)
+	return scanPerson(s.row(ctx, `SELECT `+personColumns+` WHERE p.email = ?`, account.NormalizeEmail(email)).Scan)
 }
 
 // EachPerson calls do for everybody, in the order of their names.
@@ -118,7 +118,7 @@ func (s *Store) EachPerson(ctx context.Context, do func(Person) error) error {
 }
 
 func (s *Store) eachPerson(ctx context.Context, do func(Person) error, query string, args ...any) error {
-	rows, err := s.reader.rows(ctx, query, args...)
+	rows, err := s.rows(ctx, query, args...)
 	if err != nil {
 		return fmt.Errorf("reading people: %w", err)
 	}
@@ -169,7 +169,7 @@ func (s *Store) ChangePassword(ctx context.Context, v Visitor, current, next str
 		return Renewal{}, err
 	}
 	var out Renewal
-	err = s.writer.write(ctx, func(t *tx) error {
+	err = s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {
 		if err := t.samePassword(v.Person.ID, before); err != nil {
 			return err
 		}
@@ -194,7 +194,7 @@ func (s *Store) ChangePassword(ctx context.Context, v Visitor, current, next str
 // PasswordChangedAt is when the visitor last changed the password; zero for never.
 func (s *Store) PasswordChangedAt(ctx context.Context, v Visitor) (time.Time, error) {
 	var at sql.NullInt64
-	if err := s.reader.row(ctx, `SELECT password_changed_at FROM person WHERE id = ?`, v.Person.ID).Scan(&at); err != nil {
+	if err := s.row(ctx, `SELECT password_changed_at FROM person WHERE id = ?`, v.Person.ID).Scan(&at); err != nil {
 		return time.Time{}, fmt.Errorf("reading a person: %w", err)
 	}
 	return instant(at), nil

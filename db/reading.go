@@ -49,7 +49,7 @@ func scanRows(rows *sql.Rows, err error) ([]Row, error) {
 
 // OwnActivity lists what happened to the visitor's account, the newest first.
 func (s *Store) OwnActivity(ctx context.Context, v Visitor, limit int) ([]Row, error) {
-	return scanRows(s.reader.rows(ctx, `SELECT `+rowColumns+` WHERE a.subject_id = ? ORDER BY a.at DESC, a.id DESC LIMIT ?`, v.Person.ID, limit))
+	return scanRows(s.rows(ctx, `SELECT `+rowColumns+` WHERE a.subject_id = ? ORDER BY a.at DESC, a.id DESC LIMIT ?`, v.Person.ID, limit))
 }
 
 // Happening is what happened to an account, how often, and when last.
@@ -68,7 +68,7 @@ func (s *Store) Meanwhile(ctx context.Context, v Visitor) ([]Happening, error) {
 	if v.PreviousSignInAt.IsZero() {
 		return nil, nil
 	}
-	rows, err := s.reader.rows(ctx, `SELECT CASE WHEN a.event = 'authn_login_success' THEN 'recovery_code_used' WHEN a.event = 'authn_login_fail_max' THEN 'authn_login_fail' ELSE a.event END AS what,
+	rows, err := s.rows(ctx, `SELECT CASE WHEN a.event = 'authn_login_success' THEN 'recovery_code_used' WHEN a.event = 'authn_login_fail_max' THEN 'authn_login_fail' ELSE a.event END AS what,
 			count(*), max(a.at), CASE WHEN a.actor_id = a.subject_id THEN '' ELSE coalesce(p.name, a.actor) END AS who
 		FROM activity a LEFT JOIN person p ON p.id = a.actor_id
 		WHERE a.subject_id = ? AND a.at >= ? AND a.at <= ?
@@ -106,7 +106,7 @@ type OpenNotice struct {
 
 // Notices lists the open notices, the newest first.
 func (s *Store) Notices(ctx context.Context) ([]OpenNotice, error) {
-	rows, err := s.reader.rows(ctx, `SELECT n.id, a.at, a.event, a.actor, coalesce(p.name, ''), a.detail
+	rows, err := s.rows(ctx, `SELECT n.id, a.at, a.event, a.actor, coalesce(p.name, ''), a.detail
 		FROM notice n JOIN activity a ON a.id = n.activity_id LEFT JOIN person p ON p.id = a.subject_id
 		WHERE n.dismissed_at IS NULL ORDER BY n.id DESC LIMIT 20`)
 	if err != nil {
@@ -158,13 +158,13 @@ func (s *Store) WouldStop(ctx context.Context, v Visitor, p twofactor.Policy) (S
 	if p == (twofactor.Policy{}) {
 		return out, nil
 	}
-	if err := s.reader.row(ctx, `SELECT count(*) FROM (SELECT 1`+from+` LIMIT ?)`, stoppedCounted+1).Scan(&out.Count); err != nil {
+	if err := s.row(ctx, `SELECT count(*) FROM (SELECT 1`+from+` LIMIT ?)`, stoppedCounted+1).Scan(&out.Count); err != nil {
 		return out, fmt.Errorf("counting whom a policy stops: %w", err)
 	}
 	if out.Count > stoppedCounted {
 		out.Count, out.More = stoppedCounted, true
 	}
-	rows, err := s.reader.rows(ctx, `SELECT p.name, p.last_sign_in_at IS NULL`+from+` ORDER BY p.name, p.id LIMIT ?`, stoppedNamed)
+	rows, err := s.rows(ctx, `SELECT p.name, p.last_sign_in_at IS NULL`+from+` ORDER BY p.name, p.id LIMIT ?`, stoppedNamed)
 	if err != nil {
 		return out, fmt.Errorf("reading whom a policy stops: %w", err)
 	}

@@ -88,7 +88,7 @@ func prepareRestored(ctx context.Context, path string, o Options, steps []string
 
 // endAll ends what a copy of yesterday must not open today, and tells all admins.
 func (s *Store) endAll(ctx context.Context, by Actor, now time.Time, done *Restored) error {
-	return s.writer.write(ctx, func(t *tx) (err error) {
+	return s.write(ctx, lockWorkspace(), func(t *tx) (err error) {
 		for _, end := range []struct {
 			query string
 			n     *int64

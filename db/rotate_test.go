@@ -45,7 +45,7 @@ func fillSecrets(t *testing.T, s *Store, n int) {
 
 func fillSome(t *testing.T, s *Store, from, to int) {
 	t.Helper()
-	err := s.writer.write(context.Background(), func(t *tx) error {
+	err := s.write(context.Background(), lockWorkspace(), func(t *tx) error {
 		for i := from; i < to; i++ {
 			id, err := t.addPerson(NewPerson{Name: "Person", Email: id10(int64(i)) + "@example.org", Role: twofactor.Member}, "", Machine("test"), rotateStart)
 			if err != nil {

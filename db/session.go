@@ -81,7 +81,7 @@ func (v Visitor) Actor(c Client) Actor { return Actor{ID: v.Person.ID, Address: 
 // Workspace reads the workspace's name and policy.
 func (s *Store) Workspace(ctx context.Context) (Workspace, error) {
 	var w Workspace
-	err := s.reader.row(ctx, `SELECT name, require_everyone, require_admins FROM workspace`).Scan(&w.Name, &w.Policy.Everyone, &w.Policy.Admins)
+	err := s.row(ctx, `SELECT name, require_everyone, require_admins FROM workspace`).Scan(&w.Name, &w.Policy.Everyone, &w.Policy.Admins)
 	if err != nil {
 		return w, fmt.Errorf("reading the workspace: %w", err)
 	}
@@ -109,7 +109,7 @@ func (s *Store) renaming(ctx context.Context, do func(*tx) error) error {
 	s.naming.Lock()
 	defer s.naming.Unlock()
 	defer s.name.Store(nil)
-	return s.writer.write(ctx, do)
+	return s.write(ctx, lockWorkspace(), do)
 }
 
 // Visitor finds who holds a session's token. It gives ErrSignedOut when the
@@ -118,7 +118,7 @@ func (s *Store) renaming(ctx context.Context, do func(*tx) error) error {
 func (s *Store) Visitor(ctx context.Context, token string, now time.Time) (Visitor, error) {
 	v := Visitor{session: hashToken(token)}
 	var started, authenticated, seen, previous, confirmed, pendingUntil sql.NullInt64
-	err := s.reader.row(ctx, `SELECT s.handle, s.started_at, s.authenticated_at, s.seen_at, s.previous_sign_in_at,
+	err := s.row(ctx, `SELECT s.handle, s.started_at, s.authenticated_at, s.seen_at, s.previous_sign_in_at,
 			p.id, p.email, p.name, p.role, w.name, w.require_everyone, w.require_admins, e.confirmed_at, q.expires_at,
 			p.role <> 'member' AND EXISTS (SELECT 1 FROM notice WHERE dismissed_at IS NULL)
 		FROM session s JOIN person p ON p.id = s.person_id JOIN workspace w ON w.id = 1
@@ -153,7 +153,7 @@ func (s *Store) Touch(ctx context.Context, v Visitor, now time.Time) error {
 	if passed := now.Sub(v.SeenAt); passed >= 0 && passed < seenEvery {
 		return nil
 	}
-	return s.writer.write(ctx, func(t *tx) error {
+	return s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {
 		at := unix(now)
 		_, err := t.exec(`UPDATE session SET seen_at = ?, started_at = min(started_at, ?), authenticated_at = min(authenticated_at, ?) WHERE id_hash = ?`,
 			at, at, at, v.session)
@@ -163,7 +163,7 @@ func (s *Store) Touch(ctx context.Context, v Visitor, now time.Time) error {
 
 // EndSession ends the session itself; its pending enrolment goes with it.
 func (s *Store) EndSession(ctx context.Context, v Visitor, c Client, now time.Time) error {
-	return s.writer.write(ctx, func(t *tx) error {
+	return s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {
 		n, err := t.exec(`DELETE FROM session WHERE id_hash = ?`, v.session)
 		if err != nil || n == 0 {
 			return err
@@ -185,7 +185,7 @@ type Session struct {
 
 // Sessions lists the visitor's own sessions, the newest first.
 func (s *Store) Sessions(ctx context.Context, v Visitor, now time.Time) ([]Session, error) {
-	rows, err := s.reader.rows(ctx, `SELECT handle, browser, address, started_at, seen_at FROM session
+	rows, err := s.rows(ctx, `SELECT handle, browser, address, started_at, seen_at FROM session
 		WHERE person_id = ? AND seen_at > ? AND started_at > ? ORDER BY started_at DESC, handle`,
 		v.Person.ID, unix(now.Add(-s.times.SessionIdle)), unix(now.Add(-s.times.SessionMax)))
 	if err != nil {
@@ -208,7 +208,7 @@ func (s *Store) Sessions(ctx context.Context, v Visitor, now time.Time) ([]Sessi
 // EndOwnSession ends one of the visitor's own sessions by its handle, or gives
 // ErrNotFound when it is somebody else's or none.
 func (s *Store) EndOwnSession(ctx context.Context, v Visitor, handle string, c Client, now time.Time) error {
-	return s.writer.write(ctx, func(t *tx) error {
+	return s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {
 		if err := t.stillSignedIn(v); err != nil {
 			return err
 		}
@@ -226,7 +226,7 @@ func (s *Store) EndOwnSession(ctx context.Context, v Visitor, handle string, c C
 
 // EndOtherSessions ends all of the visitor's sessions and challenges but this one.
 func (s *Store) EndOtherSessions(ctx context.Context, v Visitor, c Client, now time.Time) error {
-	return s.writer.write(ctx, func(t *tx) error {
+	return s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {
 		if err := t.stillSignedIn(v); err != nil {
 			return err
 		}
@@ -341,7 +341,7 @@ func (t *tx) knows(person int64, c Client, now time.Time) (known bool, wrongCode
 // browsers go when they sign in next.
 func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 	at := unix(now)
-	return s.writer.write(ctx, func(t *tx) error {
+	return s.write(ctx, lockNothing(), func(t *tx) error {
 		for _, end := range []struct {
 			query  string
 			before int64

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gatehouse/account"
+	"gatehouse/db/engine"
 	"gatehouse/db/hash"
 	"gatehouse/twofactor"
 )
@@ -32,7 +33,7 @@ func (s *Store) SignIn(ctx context.Context, email, password, next string, c Clie
 	email = account.NormalizeEmail(email)
 	var p credentials
 	var a passwordAttempt
-	err := s.writer.write(ctx, func(t *tx) (err error) {
+	err := s.write(ctx, lockEmail(email), func(t *tx) (err error) {
 		p, err = t.credentials(`email = ?`, email)
 		if errors.Is(err, ErrNotFound) {
 			a, err = passwordAttempt{countPassword, s.unknownName(email)}, nil
@@ -49,10 +50,10 @@ func (s *Store) SignIn(ctx context.Context, email, password, next string, c Clie
 	}
 	right, outdated, err := s.verifyPassword(ctx, password, p.hash)
 	if err != nil {
-		return Passage{}, s.notLookedAt(ctx, a, err)
+		return Passage{}, s.notLookedAt(ctx, lockEmail(email), a, err)
 	}
 	if !right || !p.active {
-		return Passage{}, s.writer.write(ctx, func(t *tx) error {
+		return Passage{}, s.write(ctx, lockEmail(email), func(t *tx) error {
 			row := activity{event: SignInFailed, failed: true, method: ByPassword, subject: p.id, actor: Actor{Address: c.Address}}
 			if p.id == 0 {
 				row.actor.Label = a.subject
@@ -70,7 +71,7 @@ func (s *Store) SignIn(ctx context.Context, email, password, next string, c Clie
 		}
 	}
 	var out Passage
-	err = s.writer.write(ctx, func(t *tx) error {
+	err = s.write(ctx, lockPerson(p.id), func(t *tx) error {
 		out = Passage{Next: next, CodesLeft: -1}
 		again, err := t.credentials(`id = ?`, p.id)
 		if err != nil {
@@ -156,11 +157,11 @@ func (t *tx) attemptPassword(a passwordAttempt, c Client, now time.Time) error {
 
 // notLookedAt takes back an attempt when too many hashes were being computed to
 // look at it: a flood must not make people wait who have typed nothing wrong.
-func (s *Store) notLookedAt(ctx context.Context, a passwordAttempt, err error) error {
+func (s *Store) notLookedAt(ctx context.Context, lock engine.Lock, a passwordAttempt, err error) error {
 	if !errors.Is(err, ErrBusy) {
 		return err
 	}
-	return errors.Join(err, s.writer.write(ctx, func(t *tx) error { return t.uncount(a.kind, a.subject) }))
+	return errors.Join(err, s.write(ctx, lock, func(t *tx) error { return t.uncount(a.kind, a.subject) }))
 }
 
 // challenge opens a challenge, and lets go of the oldest beyond the bound. Those
@@ -209,7 +210,7 @@ func (s *Store) Challenge(ctx context.Context, token string, now time.Time) (Cha
 	var c Challenge
 	var state twofactor.Challenge
 	var made, expires sql.NullInt64
-	err := s.reader.row(ctx, `SELECT p.id, p.email, c.wrong_codes, c.made_at, c.expires_at
+	err := s.row(ctx, `SELECT p.id, p.email, c.wrong_codes, c.made_at, c.expires_at
 		FROM challenge c JOIN person p ON p.id = c.person_id AND p.active = 1 WHERE c.id_hash = ?`, hashToken(token)).
 		Scan(&c.person, &c.Email, &state.WrongCodes, &made, &expires)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -231,7 +232,7 @@ func (s *Store) RecoverySheet(ctx context.Context, c Challenge) (twofactor.Sheet
 
 // CancelChallenge ends a challenge. One that is over already is no error.
 func (s *Store) CancelChallenge(ctx context.Context, token string) error {
-	return s.writer.write(ctx, func(t *tx) error {
+	return s.write(ctx, lockChallenge(token), func(t *tx) error {
 		_, err := t.exec(`DELETE FROM challenge WHERE id_hash = ?`, hashToken(token))
 		return err
 	})
@@ -327,7 +328,7 @@ func (t *tx) countCode(c codeCount, now time.Time) error {
 // Left of 0 says that the challenge is over, with Wait, or with ErrChallengeOver.
 func (s *Store) VerifyCode(ctx context.Context, token, typed string, client Client, now time.Time) (Passage, error) {
 	var out Passage
-	err := s.writer.write(ctx, func(t *tx) error {
+	err := s.write(ctx, lockChallenge(token), func(t *tx) error {
 		c, err := t.openChallenge(token, now)
 		if err != nil {
 			return err
@@ -371,7 +372,7 @@ func (s *Store) VerifyCode(ctx context.Context, token, typed string, client Clie
 func (s *Store) RedeemRecoveryCode(ctx context.Context, token, typed string, client Client, now time.Time) (out Passage, left int, err error) {
 	var salt, sheet []byte
 	var person int64
-	err = s.writer.write(ctx, func(t *tx) error {
+	err = s.write(ctx, lockChallenge(token), func(t *tx) error {
 		c, err := t.openChallenge(token, now)
 		if err != nil {
 			return err
@@ -393,11 +394,11 @@ func (s *Store) RedeemRecoveryCode(ctx context.Context, token, typed string, cli
 	code, well := twofactor.NormalizeRecoveryCode(typed)
 	release, err := s.hashes.Acquire(ctx)
 	if err != nil {
-		return out, left, s.notLookedAt(ctx, passwordAttempt{countRecovery, id10(person)}, err)
+		return out, left, s.notLookedAt(ctx, lockChallenge(token), passwordAttempt{countRecovery, id10(person)}, err)
 	}
 	slow := hash.Derive([]byte(code.Symbols()), salt)
 	release()
-	err = s.writer.write(ctx, func(t *tx) error {
+	err = s.write(ctx, lockChallenge(token), func(t *tx) error {
 		c, err := t.openChallenge(token, now)
 		if err != nil {
 			return err

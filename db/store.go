@@ -6,22 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"gatehouse/account"
+	"gatehouse/db/engine"
 	"gatehouse/db/files"
 	"gatehouse/db/hash"
 	"gatehouse/db/seal"
 	"gatehouse/twofactor"
-
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // The names of the files in a data directory.
@@ -34,7 +30,7 @@ const (
 const applicationID = 1197569128
 
 // SQLiteVersion is the version of the SQLite inside.
-const SQLiteVersion = sqlite3.SQLITE_VERSION
+const SQLiteVersion = engine.SQLiteVersion
 
 // The errors that callers tell apart. Refusals (twofactor.Refusal, WrongCode
 // and Wait) are not among them: those are answers.
@@ -76,8 +72,8 @@ type Store struct {
 	keys    atomic.Pointer[seal.Keyring]
 	hashes  *hash.Limiter
 	lookup  []byte // keys the hashes of recovery codes and unknown names
-	writer  *writer
-	reader  *reader
+	writer  *engine.Writer
+	reader  *engine.Reader
 	health  health                 // what the last try to write came to, for Ping
 	name    atomic.Pointer[string] // the workspace's, once it was read
 	naming  sync.Mutex             // held while the name is read or changed
@@ -133,7 +129,7 @@ func openFile(ctx context.Context, path string, o Options, steps []string, aside
 		return nil, err
 	}
 	s := &Store{path: path, keyFile: o.KeyFile, times: o.Times, hashes: hash.NewLimiter()}
-	if s.reader, err = openReader(path); err != nil {
+	if s.reader, err = engine.OpenReader(path); err != nil {
 		return nil, err
 	}
 	err = s.openLookupKey(ctx)
@@ -141,32 +137,22 @@ func openFile(ctx context.Context, path string, o Options, steps []string, aside
 		err = upgrade(ctx, path, version, o.Upgrade, steps, aside)
 	}
 	if err == nil {
-		s.writer, err = openWriter(ctx, path)
+		s.writer, err = engine.OpenWriter(ctx, path, counts)
 	}
 	if err != nil {
-		return nil, errors.Join(err, s.reader.db.Close())
+		return nil, errors.Join(err, s.reader.Close())
 	}
 	return s, nil
 }
 
 // Close writes everything back into the one file and lets go of it.
 func (s *Store) Close() error {
-	return errors.Join(s.reader.db.Close(), s.writer.close())
+	return errors.Join(s.reader.Close(), s.writer.Close())
 }
 
-// dsn names a database file. The path is percent-encoded: SQLite would read a
-// "?" or "#" in it as the end of the name.
+// dsn names a database file.
 func dsn(path, mode string, pragmas ...string) (string, error) {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return "", fmt.Errorf("finding %s: %w", path, err)
-	}
-	abs = filepath.ToSlash(abs)
-	if !strings.HasPrefix(abs, "/") {
-		abs = "/" + abs // a drive letter
-	}
-	q := url.Values{"mode": {mode}, "_pragma": append([]string{"busy_timeout(5000)"}, pragmas...)}
-	return (&url.URL{Scheme: "file", OmitHost: true, Path: abs, RawQuery: q.Encode()}).String(), nil
+	return engine.DSN(path, mode, pragmas...)
 }
 
 // checkFile gives the schema's version of a file. It refuses a file that is no
@@ -224,8 +210,7 @@ func quickCheck(ctx context.Context, file *sql.DB, path string) error {
 
 // damaged words why a file cannot be read.
 func damaged(path string, err error) error {
-	var fault *sqlite.Error
-	if errors.As(err, &fault) && (fault.Code()&0xff == sqlite3.SQLITE_NOTADB || fault.Code()&0xff == sqlite3.SQLITE_CORRUPT) {
+	if engine.IsDamaged(err) {
 		return fmt.Errorf("%s is damaged or is no database; restore a sound backup", path)
 	}
 	return fmt.Errorf("reading %s: %w", path, err)
@@ -247,23 +232,23 @@ func create(ctx context.Context, path string, o Options, keys *seal.Keyring) err
 	if err := f.Close(); err != nil {
 		return fmt.Errorf("cannot make the database: %w", err)
 	}
-	w, err := openWriter(ctx, making)
+	w, err := engine.OpenWriter(ctx, making, counts)
 	if err != nil {
 		return err
 	}
 	lookup, err := keys.Seal(seal.NewKey(), lookupKeyLabel)
 	if err != nil {
-		_ = w.close()
+		_ = w.Close()
 		return err
 	}
-	err = w.write(ctx, func(t *tx) error {
-		if _, err := t.w.conn.ExecContext(ctx, o.Schema); err != nil {
+	err = w.Write(ctx, lockWorkspace(), func(t *engine.Tx) error {
+		if err := t.Script(o.Schema); err != nil {
 			return fmt.Errorf("making the schema: %w", err)
 		}
-		_, err := t.exec(`INSERT INTO workspace (id, name, key_id, lookup_key, made_at) VALUES (1, ?, ?, ?, ?)`, o.Workspace, keys.ID(), lookup, o.Now.Unix())
+		_, err := t.Exec(`INSERT INTO workspace (id, name, key_id, lookup_key, made_at) VALUES (1, ?, ?, ?, ?)`, o.Workspace, keys.ID(), lookup, o.Now.Unix())
 		return err
 	})
-	if err := errors.Join(err, w.close()); err != nil {
+	if err := errors.Join(err, w.Close()); err != nil {
 		return err
 	}
 	if err := os.Rename(making, path); err != nil {
@@ -288,77 +273,6 @@ func IsRefusal(err error) bool {
 	return counts(err) || errors.As(err, &field)
 }
 
-// A row is one answer of a query, or why there is none. Scan gives
-// sql.ErrNoRows when nothing was found.
-type row struct {
-	r   *sql.Row
-	err error
-}
-
-func (r row) Scan(dest ...any) error {
-	if r.err != nil {
-		return r.err
-	}
-	return r.r.Scan(dest...)
-}
-
-// A reader is the connections that only read.
-type reader struct {
-	db    *sql.DB
-	stmts sync.Map // query to *sql.Stmt
-}
-
-func openReader(path string) (*reader, error) {
-	name, err := dsn(path, "ro", "query_only(ON)", "trusted_schema(OFF)", "temp_store(MEMORY)")
-	if err != nil {
-		return nil, err
-	}
-	pool, err := sql.Open("sqlite", name)
-	if err != nil {
-		return nil, fmt.Errorf("opening %s: %w", path, err)
-	}
-	pool.SetMaxOpenConns(4)
-	pool.SetMaxIdleConns(4)
-	return &reader{db: pool}, nil
-}
-
-func (r *reader) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
-	if stmt, ok := r.stmts.Load(query); ok {
-		return stmt.(*sql.Stmt), nil
-	}
-	stmt, err := r.db.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, fmt.Errorf("preparing %q: %w", query, err)
-	}
-	if before, loaded := r.stmts.LoadOrStore(query, stmt); loaded {
-		_ = stmt.Close()
-		return before.(*sql.Stmt), nil
-	}
-	return stmt, nil
-}
-
-// row reads one row. Once begun it does not end with the context: nearly every row
-// is found by an index, in less time than it takes to watch for that.
-func (r *reader) row(ctx context.Context, query string, args ...any) row {
-	if err := ctx.Err(); err != nil {
-		return row{err: err}
-	}
-	ctx = context.WithoutCancel(ctx)
-	stmt, err := r.stmt(ctx, query)
-	if err != nil {
-		return row{err: err}
-	}
-	return row{r: stmt.QueryRowContext(ctx, args...)}
-}
-
-func (r *reader) rows(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	stmt, err := r.stmt(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return stmt.QueryContext(ctx, args...)
-}
-
 // unix gives an instant as it is stored.
 func unix(at time.Time) int64 { return at.Unix() }
 
@@ -373,10 +287,4 @@ func instant(at sql.NullInt64) time.Time {
 // nullable stores the zero time as NULL.
 func nullable(at time.Time) sql.NullInt64 {
 	return sql.NullInt64{Int64: at.Unix(), Valid: !at.IsZero()}
-}
-
-// isUnique reports whether a statement broke a UNIQUE constraint.
-func isUnique(err error) bool {
-	var fault *sqlite.Error
-	return errors.As(err, &fault) && fault.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE
 }

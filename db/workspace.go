@@ -15,7 +15,7 @@ import (
 // an earlier one, while the workspace has no people. It gives ErrNotFound once
 // there is somebody: the link is gone for ever.
 func (s *Store) NewSetupToken(ctx context.Context, now time.Time) (token string, err error) {
-	err = s.writer.write(ctx, func(t *tx) error {
+	err = s.write(ctx, lockWorkspace(), func(t *tx) error {
 		var people bool
 		if err := t.row(`SELECT EXISTS (SELECT 1 FROM person)`).Scan(&people); err != nil {
 			return fmt.Errorf("looking for people: %w", err)
@@ -36,7 +36,7 @@ func (s *Store) NewSetupToken(ctx context.Context, now time.Time) (token string,
 // nobody has been added on the machine meanwhile.
 func (s *Store) CheckSetup(ctx context.Context, token string) error {
 	var one int
-	err := s.reader.row(ctx, `SELECT 1 FROM link WHERE token_hash = ? AND kind = 'setup' AND NOT EXISTS (SELECT 1 FROM person)`, hashToken(token)).Scan(&one)
+	err := s.row(ctx, `SELECT 1 FROM link WHERE token_hash = ? AND kind = 'setup' AND NOT EXISTS (SELECT 1 FROM person)`, hashToken(token)).Scan(&one)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
 	}
@@ -89,7 +89,7 @@ func (s *Store) SetUp(ctx context.Context, token, workspace string, n NewPerson,
 // SetPolicy turns the two levers. On the machine it is break-glass and leaves a
 // notice.
 func (s *Store) SetPolicy(ctx context.Context, p twofactor.Policy, by Author, now time.Time) error {
-	return s.writer.write(ctx, func(t *tx) error {
+	return s.write(ctx, lockWorkspace(by.ID), func(t *tx) error {
 		if _, err := t.authority(by); err != nil {
 			return err
 		}

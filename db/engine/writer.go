@@ -1,4 +1,4 @@
-package db
+package engine
 
 import (
 	"context"
@@ -6,26 +6,27 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"modernc.org/sqlite"
 )
 
-// A writer is the one connection that writes. Its turn is taken first come, first
+// A Writer is the one connection that writes. Its turn is taken first come, first
 // served. Jobs that wait while another is at work run together in the next
 // transaction, each in a savepoint: they reach the disk once, and none is answered
 // before.
-type writer struct {
+type Writer struct {
 	path  string
 	turn  chan struct{}
 	waits atomic.Uint64 // jobs that found another's turn
 	db    *sql.DB
 	conn  *sql.Conn // nil after a fault that could not be rolled back
 	stmts map[string]*sql.Stmt
+
+	isCommitted func(result error) bool
 
 	queueing sync.Mutex
 	queue    []*job
@@ -34,25 +35,19 @@ type writer struct {
 // A job is what one caller of write wants done.
 type job struct {
 	ctx    context.Context // ends when the time for the job does
-	do     func(*tx) error
+	do     func(*Tx) error
 	result error
 	done   chan struct{} // closed when result stands
 }
 
-func openWriter(ctx context.Context, path string) (*writer, error) {
-	name, err := dsn(path, "rw", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "trusted_schema(OFF)", "secure_delete(ON)", "temp_store(MEMORY)",
-		"wal_autocheckpoint(4000)") // every 16 MB: pages that every sign-in writes are carried over a quarter as often
+// OpenWriter opens a database file for writing. What a job did is committed when
+// its result is nil or isCommitted says so: a refusal may have counted something.
+func OpenWriter(ctx context.Context, path string, isCommitted func(result error) bool) (*Writer, error) {
+	pool, err := openWriting(path)
 	if err != nil {
 		return nil, err
 	}
-	// fdatasync is as durable as fsync and quicker: it does not wait for the file's
-	// times. SQLite's builds for Linux use it. The switch is the process's; macOS and
-	// Windows have none and keep fsync.
-	_, _ = sqlite.Fdatasync(true)
-	w := &writer{path: path, turn: make(chan struct{}, 1)}
-	if w.db, err = sql.Open("sqlite", name); err != nil {
-		return nil, fmt.Errorf("opening %s: %w", path, err)
-	}
+	w := &Writer{path: path, turn: make(chan struct{}, 1), db: pool, isCommitted: isCommitted}
 	if err := w.connect(ctx); err != nil {
 		_ = w.db.Close()
 		return nil, err
@@ -60,7 +55,7 @@ func openWriter(ctx context.Context, path string) (*writer, error) {
 	return w, nil
 }
 
-func (w *writer) connect(ctx context.Context) error {
+func (w *Writer) connect(ctx context.Context) error {
 	conn, err := w.db.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("opening %s for writing: %w", w.path, err)
@@ -70,7 +65,7 @@ func (w *writer) connect(ctx context.Context) error {
 }
 
 // disconnect drops the connection and what was prepared on it.
-func (w *writer) disconnect() {
+func (w *Writer) disconnect() {
 	if w.conn == nil {
 		return
 	}
@@ -83,27 +78,53 @@ func (w *writer) disconnect() {
 	_ = conn.Close()
 }
 
-func (w *writer) close() error {
-	w.turn <- struct{}{}
-	defer func() { <-w.turn }()
+// Close ends writing, after the transaction that is at work.
+func (w *Writer) Close() error {
+	defer w.TakeTurn()()
 	w.disconnect()
 	return w.db.Close()
+}
+
+// TakeTurn takes the turn to write: nobody else writes until end is called.
+func (w *Writer) TakeTurn() (end func()) {
+	w.turn <- struct{}{}
+	return func() { <-w.turn }
+}
+
+// Waits tells how many jobs have found another's turn.
+func (w *Writer) Waits() uint64 { return w.waits.Load() }
+
+// Statements gives the text of everything that was prepared and not dropped since.
+func (w *Writer) Statements() []string {
+	defer w.TakeTurn()()
+	return slices.Collect(maps.Keys(w.stmts))
+}
+
+// Pragma sets something on the writing connection, between transactions. A new
+// connection, which the writer takes after a fault, does not have it.
+func (w *Writer) Pragma(ctx context.Context, text string) error {
+	defer w.TakeTurn()()
+	_, err := w.conn.ExecContext(ctx, "PRAGMA "+text)
+	return err
 }
 
 // writeTimeout bounds the wait for the turn to write; work that takes longer ends
 // at the first statement after it.
 const writeTimeout = 8 * time.Second
 
-// write runs do, all of it or nothing. What it did lasts when do succeeds or
-// refuses a code, since the counting must last. A person who closes the tab does
+// Write runs do under a lock, all of it or nothing. What it did lasts when do
+// succeeds, or refuses in a way that is committed. A person who closes the tab does
 // not undo it half-way: once the turn has come, cancelling the context has no
 // effect.
-func (w *writer) write(caller context.Context, do func(*tx) error) error {
-	return w.writeWithin(caller, writeTimeout, do)
+func (w *Writer) Write(caller context.Context, lock Lock, do func(*Tx) error) error {
+	return w.WriteWithin(caller, writeTimeout, lock, do)
 }
 
-// writeWithin is write for the commands whose work grows with the workspace.
-func (w *writer) writeWithin(caller context.Context, limit time.Duration, do func(*tx) error) error {
+// WriteWithin is Write for the commands whose work grows with the workspace.
+func (w *Writer) WriteWithin(caller context.Context, limit time.Duration, lock Lock, do func(*Tx) error) error {
+	if lock.Subject() == "" {
+		return errNoLock
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(caller), limit)
 	defer cancel()
 	j := &job{ctx: ctx, do: do, done: make(chan struct{})}
@@ -128,7 +149,7 @@ func (w *writer) writeWithin(caller context.Context, limit time.Duration, do fun
 	return j.result
 }
 
-func (w *writer) join(j *job) {
+func (w *Writer) join(j *job) {
 	w.queueing.Lock()
 	defer w.queueing.Unlock()
 	w.queue = append(w.queue, j)
@@ -138,7 +159,7 @@ func (w *writer) join(j *job) {
 }
 
 // leave takes a job out of the queue, unless its turn has come already.
-func (w *writer) leave(j *job) bool {
+func (w *Writer) leave(j *job) bool {
 	w.queueing.Lock()
 	defer w.queueing.Unlock()
 	before := len(w.queue)
@@ -147,7 +168,7 @@ func (w *writer) leave(j *job) bool {
 }
 
 // runQueue runs the jobs that wait, for whoever has the turn.
-func (w *writer) runQueue() {
+func (w *Writer) runQueue() {
 	w.queueing.Lock()
 	jobs := w.queue
 	w.queue = nil
@@ -172,14 +193,14 @@ var errCutOff = errors.New("the transaction was cut off")
 
 // transact runs jobs in one transaction (BEGIN IMMEDIATE). Its error is that of
 // all of them; a job that fails alone is undone alone.
-func (w *writer) transact(jobs []*job) error {
+func (w *Writer) transact(jobs []*job) error {
 	oldest := jobs[0].ctx // bounds the wait for another process that writes
 	if w.conn == nil {
 		if err := w.connect(oldest); err != nil {
 			return err
 		}
 	}
-	t := &tx{ctx: context.Background(), w: w}
+	t := &Tx{ctx: context.Background(), w: w}
 	begin, err := t.stmt(`BEGIN IMMEDIATE`)
 	if err == nil {
 		_, err = begin.ExecContext(oldest)
@@ -193,15 +214,15 @@ func (w *writer) transact(jobs []*job) error {
 			return w.rollBack(t, err)
 		}
 	}
-	if _, err := t.exec(`COMMIT`); err != nil {
+	if _, err := t.Exec(`COMMIT`); err != nil {
 		return w.rollBack(t, fmt.Errorf("committing: %w", err))
 	}
 	return nil
 }
 
 // rollBack undoes a transaction and gives why.
-func (w *writer) rollBack(t *tx, why error) error {
-	if _, err := t.exec(`ROLLBACK`); err != nil {
+func (w *Writer) rollBack(t *Tx, why error) error {
+	if _, err := t.Exec(`ROLLBACK`); err != nil {
 		w.disconnect() // SQLite rolled back by itself, or the connection is beyond help
 	}
 	return why
@@ -210,50 +231,50 @@ func (w *writer) rollBack(t *tx, why error) error {
 // run runs a job in a transaction and notes its result. It fails when the whole
 // transaction must be undone because of it. A job that is alone needs no savepoint:
 // with one, each statement of a large job would take longer than the one before.
-func (j *job) run(t *tx, alone bool) error {
+func (j *job) run(t *Tx, alone bool) error {
 	if alone {
 		j.result = j.try(t.w)
-		if lasts(j.result) {
+		if t.w.lasts(j.result) {
 			return nil
 		}
 		return j.result
 	}
-	if _, err := t.exec(`SAVEPOINT job`); err != nil {
+	if _, err := t.Exec(`SAVEPOINT job`); err != nil {
 		return err
 	}
-	if j.result = j.try(t.w); !lasts(j.result) {
-		if _, err := t.exec(`ROLLBACK TO job`); err != nil {
+	if j.result = j.try(t.w); !t.w.lasts(j.result) {
+		if _, err := t.Exec(`ROLLBACK TO job`); err != nil {
 			return fmt.Errorf("undoing one of several jobs: %w", err) // not its result: the others would hear a refusal that is not theirs
 		}
 	}
-	_, err := t.exec(`RELEASE job`)
+	_, err := t.Exec(`RELEASE job`)
 	return err
 }
 
 // lasts reports whether what a job did stays.
-func lasts(result error) bool { return result == nil || counts(result) }
+func (w *Writer) lasts(result error) bool { return result == nil || w.isCommitted(result) }
 
 // try does what the job is. A panic is a fault of this job alone: it may run in the
 // turn of somebody else.
-func (j *job) try(w *writer) (err error) {
+func (j *job) try(w *Writer) (err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			err = fmt.Errorf("panic: %v\n%s", fault, debug.Stack())
 		}
 	}()
-	return j.do(&tx{ctx: j.ctx, w: w})
+	return j.do(&Tx{ctx: j.ctx, w: w})
 }
 
-// A tx is the writer's transaction with the time that one job has.
-type tx struct {
+// A Tx is the writer's transaction with the time that one job has.
+type Tx struct {
 	ctx context.Context
-	w   *writer
+	w   *Writer
 }
 
 // stmt gives a prepared statement while there is time left. Statements run with a
 // context that does not end: nearly all find their rows by an index and take
 // microseconds, and watching for the end of each takes longer.
-func (t *tx) stmt(query string) (*sql.Stmt, error) {
+func (t *Tx) stmt(query string) (*sql.Stmt, error) {
 	if err := t.ctx.Err(); err != nil {
 		return nil, fmt.Errorf("before %q: %w", query, err)
 	}
@@ -268,8 +289,8 @@ func (t *tx) stmt(query string) (*sql.Stmt, error) {
 	return stmt, nil
 }
 
-// exec runs a statement and gives the number of rows that it changed.
-func (t *tx) exec(query string, args ...any) (int64, error) {
+// Exec runs a statement and gives the number of rows that it changed.
+func (t *Tx) Exec(query string, args ...any) (int64, error) {
 	stmt, err := t.stmt(query)
 	if err != nil {
 		return 0, err
@@ -281,25 +302,33 @@ func (t *tx) exec(query string, args ...any) (int64, error) {
 	return result.RowsAffected()
 }
 
-// one runs a statement that must change exactly one row: a race that was lost
+// ExecOne runs a statement that must change exactly one row: a race that was lost
 // is a fault, and nothing of the job stays.
-func (t *tx) one(query string, args ...any) error {
-	n, err := t.exec(query, args...)
+func (t *Tx) ExecOne(query string, args ...any) error {
+	n, err := t.Exec(query, args...)
 	if err == nil && n != 1 {
 		err = fmt.Errorf("running %q: %d rows changed, not one", query, n)
 	}
 	return err
 }
 
-func (t *tx) row(query string, args ...any) row {
-	stmt, err := t.stmt(query)
-	if err != nil {
-		return row{err: err}
-	}
-	return row{r: stmt.QueryRowContext(context.Background(), args...)}
+// Script runs several statements at once that take no arguments.
+func (t *Tx) Script(text string) error {
+	_, err := t.w.conn.ExecContext(context.Background(), text)
+	return err
 }
 
-func (t *tx) rows(query string, args ...any) (*sql.Rows, error) {
+// Row reads one row.
+func (t *Tx) Row(query string, args ...any) Row {
+	stmt, err := t.stmt(query)
+	if err != nil {
+		return Row{err: err}
+	}
+	return Row{row: stmt.QueryRowContext(context.Background(), args...)}
+}
+
+// Rows reads rows, which the caller closes before the next statement.
+func (t *Tx) Rows(query string, args ...any) (*sql.Rows, error) {
 	stmt, err := t.stmt(query)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,40 @@
+package db
+
+import "gatehouse/db/engine"
+
+// What a write locks. Each write names the one thing that all writes which could
+// decide against it name as well; SQLite, with its one writer, does not look at it.
+//
+// Most lock a person, found in the way that the write knows them by. What decides
+// about other people, their roles, the policy or the key (whatever asks authority)
+// locks the workspace. Addresses, and the counts of names that nobody has, are locked
+// by the statements that count them.
+
+// lockPerson is for what one person does or has done to them.
+func lockPerson(id int64) engine.Lock { return engine.LockOf("person", id) }
+
+// lockEmail is for what begins with a sign-in name, which may be nobody's.
+func lockEmail(email string) engine.Lock { return engine.LockOf("email", email) }
+
+// lockChallenge is for what begins with the token of a challenge.
+func lockChallenge(token string) engine.Lock { return engine.LockOf("challenge", hashToken(token)) }
+
+// lockLink is for what begins with the token of a one-time link.
+func lockLink(token string) engine.Lock { return engine.LockOf("link", hashToken(token)) }
+
+// lockWorkspace is for set-up, administration, policy and key: of two such writes
+// the second sees all that the first did. People whom the write is about are locked
+// after it, by rising id.
+func lockWorkspace(people ...int64) engine.Lock {
+	keys := make([]any, 0, len(people))
+	for _, id := range people {
+		keys = append(keys, id)
+	}
+	return engine.LockOf("workspace", keys...)
+}
+
+// lockAttempts is for a count alone: of an address, or of a name that nobody has.
+func lockAttempts(subject string) engine.Lock { return engine.LockOf("attempts", subject) }
+
+// lockNothing is for what decides nothing: a sweep, a sign of life.
+func lockNothing() engine.Lock { return engine.LockOf("nothing") }

@@ -1,0 +1,50 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"gatehouse/db/engine"
+)
+
+// A tx is one transaction, with the statements that several changes share.
+type tx struct{ *engine.Tx }
+
+// write runs do in one transaction, all of it or nothing, under the lock of what it
+// changes. What do did lasts when it succeeds or refuses a code, since the counting
+// must last.
+func (s *Store) write(ctx context.Context, lock engine.Lock, do func(*tx) error) error {
+	return s.writer.Write(ctx, lock, func(t *engine.Tx) error { return do(&tx{t}) })
+}
+
+// writeWithin is write for the commands whose work grows with the workspace.
+func (s *Store) writeWithin(ctx context.Context, limit time.Duration, lock engine.Lock, do func(*tx) error) error {
+	return s.writer.WriteWithin(ctx, limit, lock, func(t *engine.Tx) error { return do(&tx{t}) })
+}
+
+// row and rows read without a transaction.
+
+type row = engine.Row
+
+func (s *Store) row(ctx context.Context, query string, args ...any) row {
+	return s.reader.Row(ctx, query, args...)
+}
+
+func (s *Store) rows(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return s.reader.Rows(ctx, query, args...)
+}
+
+// exec runs a statement and gives the number of rows that it changed.
+func (t *tx) exec(query string, args ...any) (int64, error) { return t.Exec(query, args...) }
+
+// one runs a statement that must change exactly one row: a race that was lost is a
+// fault, and nothing of the transaction stays.
+func (t *tx) one(query string, args ...any) error { return t.ExecOne(query, args...) }
+
+func (t *tx) row(query string, args ...any) row { return t.Row(query, args...) }
+
+func (t *tx) rows(query string, args ...any) (*sql.Rows, error) { return t.Rows(query, args...) }
+
+// isUnique reports whether a statement broke a UNIQUE constraint.
+func isUnique(err error) bool { return engine.IsUnique(err) }
