@@ -18,7 +18,7 @@ var arrows = map[string]struct{ rooms, guests []string }{
 	"gatehouse/db/hash":   {guests: []string{"golang.org/x/crypto/argon2"}},
 	"gatehouse/db/files":  {},
 	"gatehouse/db/seal":   {rooms: []string{"db/files"}, guests: []string{"golang.org/x/crypto"}},
-	"gatehouse/db/dbtest": {rooms: []string{"db", "twofactor"}, guests: []string{"github.com/pquerna/otp"}},
+	"gatehouse/db/dbtest": {rooms: []string{"db", "db/hash", "twofactor"}, guests: []string{"github.com/pquerna/otp"}},
 	"gatehouse/account":   {rooms: []string{"twofactor"}, guests: []string{"golang.org/x/text"}},
 	"gatehouse/db/engine": {guests: []string{"modernc.org/sqlite"}},
 	"gatehouse/twofactor": {guests: []string{"github.com/pquerna/otp"}},

@@ -39,7 +39,7 @@ var template = sync.OnceValues(func() (files map[string][]byte, id map[string]in
 	if err != nil {
 		panic(err)
 	}
-	store, err := db.Open(ctx, db.Options{Dir: dir, Schema: string(schema), Workspace: "Acme", Times: db.DefaultTimes, Now: start})
+	store, err := db.Open(ctx, db.Options{Dir: dir, Schema: string(schema), Workspace: "Acme", Times: db.DefaultTimes, Now: start, Hashing: dbtest.CheapHashes})
 	if err != nil {
 		panic(err)
 	}

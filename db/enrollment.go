@@ -195,7 +195,7 @@ func (s *Store) hashCodes(ctx context.Context, codes [twofactor.RecoveryCodes]tw
 		if err != nil {
 			return nil, err
 		}
-		h.slow[i] = hash.Derive([]byte(code.Symbols()), h.salt)
+		h.slow[i] = s.hashing.Derive([]byte(code.Symbols()), h.salt)
 		release()
 	}
 	return h, nil

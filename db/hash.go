@@ -17,14 +17,14 @@ func (s *Store) hashPassword(ctx context.Context, p account.Password) (string, e
 		return "", err
 	}
 	defer release()
-	return hash.New(p.Bytes()), nil
+	return s.hashing.New(p.Bytes()), nil
 }
 
 // verifyPassword reports whether the text typed is the password behind a PHC
 // string, and whether that string should be made anew because parameters have
 // risen since. An empty or foreign string matches nothing and costs the same.
 func (s *Store) verifyPassword(ctx context.Context, typed, stored string) (right, outdated bool, err error) {
-	parsed, err := hash.Parse(stored)
+	parsed, err := s.hashing.Parse(stored)
 	if err != nil {
 		return false, false, err
 	}
@@ -34,5 +34,5 @@ func (s *Store) verifyPassword(ctx context.Context, typed, stored string) (right
 		return false, false, err
 	}
 	defer release()
-	return parsed.Matches(normal), parsed.IsOutdated(), nil
+	return parsed.Matches(normal), parsed.IsOutdated(s.hashing), nil
 }

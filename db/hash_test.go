@@ -29,7 +29,7 @@ var weakHash = saltedHash("m=256,t=2,p=1", "9dfeb910e80bad0311fee20f9c0e2b12c179
 // parameters, which are raised at the sign-in.
 func TestPasswordHash(t *testing.T) {
 	dir := t.TempDir()
-	store := dbtest.OpenIn(t, dir)
+	store := dbtest.OpenRecommended(t, dir)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	file := openFile(t, filepath.Join(dir, db.FileName))
 	stored := func() (hash string) {

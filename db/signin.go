@@ -9,7 +9,6 @@ import (
 
 	"gatehouse/account"
 	"gatehouse/db/engine"
-	"gatehouse/db/hash"
 	"gatehouse/twofactor"
 )
 
@@ -396,7 +395,7 @@ func (s *Store) RedeemRecoveryCode(ctx context.Context, token, typed string, cli
 	if err != nil {
 		return out, left, s.notLookedAt(ctx, lockChallenge(token), passwordAttempt{countRecovery, id10(person)}, err)
 	}
-	slow := hash.Derive([]byte(code.Symbols()), salt)
+	slow := s.hashing.Derive([]byte(code.Symbols()), salt)
 	release()
 	err = s.write(ctx, lockChallenge(token), func(t *tx) error {
 		c, err := t.openChallenge(token, now)

@@ -168,7 +168,7 @@ func TestOnceMeansOnce(t *testing.T) {
 			t.Errorf("%d of 64 won; want exactly one", n)
 		}
 	}
-	store := dbtest.Open(t)
+	store := dbtest.OpenRecommended(t, t.TempDir()) // a slow hash stands between the two transactions
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	ada := enrol(t, store, "ada@example.org", start)
 	now := start.Add(time.Hour)
@@ -214,7 +214,7 @@ func TestOnceMeansOnce(t *testing.T) {
 		})
 	})
 	t.Run("one set-up link", func(t *testing.T) {
-		fresh := dbtest.Open(t)
+		fresh := dbtest.OpenRecommended(t, t.TempDir())
 		token, err := fresh.NewSetupToken(ctx, now)
 		if err != nil {
 			t.Fatal(err)

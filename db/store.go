@@ -61,6 +61,11 @@ type Options struct {
 	Times     Times
 	Now       time.Time // when a new workspace is made
 
+	// Hashing is what the slow hashes cost; zero for hash.Recommended, and never
+	// anything else but in tests. The cost of recovery codes is not stored with them:
+	// a workspace keeps to one.
+	Hashing hash.Parameters
+
 	Upgrade bool // an older file is brought up to date; only for who holds the data directory's lock
 }
 
@@ -70,6 +75,7 @@ type Store struct {
 	keyFile string
 	times   Times
 	keys    atomic.Pointer[seal.Keyring]
+	hashing hash.Parameters // of new passwords and recovery codes
 	hashes  *hash.Limiter
 	lookup  []byte // keys the hashes of recovery codes and unknown names
 	writer  *engine.Writer
@@ -128,7 +134,10 @@ func openFile(ctx context.Context, path string, o Options, steps []string, aside
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, keyFile: o.KeyFile, times: o.Times, hashes: hash.NewLimiter()}
+	s := &Store{path: path, keyFile: o.KeyFile, times: o.Times, hashing: o.Hashing, hashes: hash.NewLimiter()}
+	if s.hashing == (hash.Parameters{}) {
+		s.hashing = hash.Recommended
+	}
 	if s.reader, err = engine.OpenReader(path); err != nil {
 		return nil, err
 	}

@@ -43,7 +43,7 @@ func makeFixture(t *testing.T, dir string) {
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
-	store := dbtest.OpenIn(t, dir)
+	store := dbtest.OpenRecommended(t, dir)
 	dbtest.Add(t, store, "ada@example.org", twofactor.SuperAdmin)
 	dbtest.Add(t, store, "ben@example.org", twofactor.Member)
 	ada := enrol(t, store, "ada@example.org", start)

@@ -101,7 +101,7 @@ func (s *bench) next() db.Filled {
 
 func newBench(b *testing.B) *bench {
 	b.Helper()
-	s := &site{t: b, store: dbtest.Open(b), now: dbtest.Start}
+	s := &site{t: b, store: dbtest.OpenRecommended(b, b.TempDir()), now: dbtest.Start}
 	return serveBench(b, s, 1000, 1000)
 }
 

@@ -30,7 +30,7 @@ func TestFill(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	store := dbtest.OpenIn(t, dir)
+	store := dbtest.OpenRecommended(t, dir)
 	began := time.Now()
 	filled, err := store.Fill(ctx, people, 10*people, dbtest.Password, time.Now())
 	if err != nil {

@@ -41,7 +41,7 @@ func BenchmarkGrowth(b *testing.B) {
 	var admins [2]*browser
 	var members [2]string
 	for i, people := range []int{fewPeople, many} {
-		s := serveBench(b, &site{t: b, store: dbtest.Open(b), now: dbtest.Start}, people, 10*people)
+		s := serveBench(b, &site{t: b, store: dbtest.OpenRecommended(b, b.TempDir()), now: dbtest.Start}, people, 10*people)
 		s.add("admin@example.org", twofactor.SuperAdmin)
 		s.add("new@example.org", twofactor.Member)
 		sites[i], admins[i], members[i] = s, s.signedIn("admin@example.org"), s.signedIn("new@example.org").cookies["gatehouse"]

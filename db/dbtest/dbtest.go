@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gatehouse/db"
+	"gatehouse/db/hash"
 	"gatehouse/twofactor"
 
 	"github.com/pquerna/otp"
@@ -42,16 +43,40 @@ func Schema(t testing.TB) string {
 	return ""
 }
 
-// Open opens a new workspace, closed when the test ends.
+// CheapHashes cost a thirtieth of the product's: enough where a test is about what
+// comes of a right or a wrong password, and not about the hash or a race around it.
+var CheapHashes = hash.Parameters{Memory: 512, Passes: 2}
+
+// Open opens a new workspace with CheapHashes, closed when the test ends.
 func Open(t testing.TB) *db.Store {
 	t.Helper()
 	return OpenIn(t, t.TempDir())
 }
 
-// OpenIn opens the workspace of a directory, and makes it when there is none.
+// OpenIn opens the workspace of a directory with CheapHashes, and makes it when there
+// is none.
 func OpenIn(t testing.TB, dir string) *db.Store {
 	t.Helper()
-	store, err := db.Open(context.Background(), db.Options{Dir: dir, Schema: Schema(t), Workspace: "Acme", Times: db.DefaultTimes, Now: Start})
+	return open(t, dir, CheapHashes)
+}
+
+// OpenRecommended opens the workspace of a directory with the product's own hashes,
+// and makes it when there is none.
+func OpenRecommended(t testing.TB, dir string) *db.Store {
+	t.Helper()
+	return open(t, dir, hash.Recommended)
+}
+
+func open(t testing.TB, dir string, hashing hash.Parameters) *db.Store {
+	t.Helper()
+	store, err := db.Open(context.Background(), db.Options{
+		Dir:       dir,
+		Schema:    Schema(t),
+		Workspace: "Acme",
+		Times:     db.DefaultTimes,
+		Now:       Start,
+		Hashing:   hashing,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,10 +12,16 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// The parameters of argon2id: OWASP's first choice, 19 MiB and two passes.
+// Parameters are what one hash of argon2id costs.
+type Parameters struct {
+	Memory uint32 // KiB
+	Passes uint32
+}
+
+// Recommended are OWASP's first choice: 19 MiB and two passes.
+var Recommended = Parameters{Memory: 19456, Passes: 2}
+
 const (
-	memory  = 19456 // KiB
-	passes  = 2
 	threads = 1
 	tagSize = 32
 )
@@ -25,7 +31,7 @@ const SaltSize = 16
 
 // dummy is verified in place of a person who does not exist, so that the answer
 // takes as long. No password matches it: its tag is not a hash's.
-var dummy = encode(make([]byte, SaltSize), make([]byte, tagSize))
+func (p Parameters) dummy() string { return p.encode(make([]byte, SaltSize), make([]byte, tagSize)) }
 
 // NewSalt gives a random salt.
 func NewSalt() []byte {
@@ -34,24 +40,23 @@ func NewSalt() []byte {
 	return salt
 }
 
-// Derive computes the slow hash of a secret under the present parameters. Callers
-// acquire the limiter first.
-func Derive(secret, salt []byte) []byte {
-	return argon2.IDKey(secret, salt, passes, memory, threads, tagSize)
+// Derive computes the slow hash of a secret. Callers acquire the limiter first.
+func (p Parameters) Derive(secret, salt []byte) []byte {
+	return argon2.IDKey(secret, salt, p.Passes, p.Memory, threads, tagSize)
 }
 
 // New computes the PHC string to store for a secret, under a salt of its own.
 // Callers acquire the limiter first.
-func New(secret []byte) string {
+func (p Parameters) New(secret []byte) string {
 	salt := NewSalt()
-	return encode(salt, Derive(secret, salt))
+	return p.encode(salt, p.Derive(secret, salt))
 }
 
 // encode writes a hash as a PHC string, the parameters included.
-func encode(salt, tag []byte) string {
+func (p Parameters) encode(salt, tag []byte) string {
 	b64 := base64.RawStdEncoding
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s",
-		argon2.Version, memory, passes, threads, b64.EncodeToString(salt), b64.EncodeToString(tag))
+		argon2.Version, p.Memory, p.Passes, threads, b64.EncodeToString(salt), b64.EncodeToString(tag))
 }
 
 // A Stored hash is one read back from its PHC string.
@@ -61,13 +66,13 @@ type Stored struct {
 	salt, tag      []byte
 }
 
-// Parse reads a PHC string. An empty one, or one of another algorithm, gives a hash
-// that nothing matches and that costs as much to verify as any. Parameters out of
-// range are an error.
-func Parse(text string) (Stored, error) {
+// Parse reads a PHC string, whatever its parameters. An empty one, or one of another
+// algorithm, gives a hash that nothing matches and that costs as much to verify as a
+// new one. Parameters out of range are an error.
+func (p Parameters) Parse(text string) (Stored, error) {
 	parts := strings.Split(text, "$")
 	if len(parts) != 6 || parts[1] != "argon2id" {
-		parts = strings.Split(dummy, "$")
+		parts = strings.Split(p.dummy(), "$")
 	}
 	var s Stored
 	var version int
@@ -94,5 +99,7 @@ func (s Stored) Matches(secret []byte) bool {
 	return subtle.ConstantTimeCompare(got, s.tag) == 1
 }
 
-// IsOutdated reports whether the parameters have risen since the hash was made.
-func (s Stored) IsOutdated() bool { return s.memory < memory || s.passes < passes }
+// IsOutdated reports whether the hash costs less than one of the present parameters.
+func (s Stored) IsOutdated(present Parameters) bool {
+	return s.memory < present.Memory || s.passes < present.Passes
+}

@@ -32,7 +32,7 @@ type Limiter struct {
 func concurrency() int { return min(runtime.GOMAXPROCS(0), maxConcurrent) }
 
 // Memory is what the slow hashes that run at once take together, in bytes.
-func Memory() int64 { return int64(concurrency()) * memory << 10 }
+func Memory() int64 { return int64(concurrency()) * int64(Recommended.Memory) << 10 }
 
 // NewLimiter gives a limiter with all its places free.
 func NewLimiter() *Limiter {
