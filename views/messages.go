@@ -165,10 +165,10 @@ func counted(n int, what string) string {
 }
 
 // Happened words what happened to an account since the sign-in before.
-func Happened(event string, count int, at time.Time, by string) Message {
+func Happened(event string, count int, at time.Time, by string) Dated {
 	text := happenings[event]
 	if text == "" {
-		return Message{}
+		return Dated{}
 	}
 	if event == "authn_login_fail" {
 		text = "A wrong code was entered after your password"
@@ -179,11 +179,10 @@ func Happened(event string, count int, at time.Time, by string) Message {
 	if by != "" && event != "authn_login_fail" {
 		text += " by " + by
 	}
-	m := Message{Text: text + ", last on " + dateTime(at) + "."}
 	if count == 1 {
-		m.Text = text + " on " + dateTime(at) + "."
+		return Dated{Before: text + " on", At: at, After: "."}
 	}
-	return m
+	return Dated{Before: text + ", last on", At: at, After: "."}
 }
 
 var happenings = map[string]string{
@@ -254,17 +253,18 @@ var events = map[string]string{
 }
 
 // BreakGlass words a change that was made on the machine.
-func BreakGlass(event, actor, subject, detail string, at time.Time) string {
+func BreakGlass(event, actor, subject, detail string, at time.Time) Dated {
 	text := EventText(event, true, "", detail)
 	if subject != "" {
 		text += " for " + subject
 	}
-	return text + " on the machine by " + strings.TrimPrefix(actor, "os:") + ", " + dateTime(at) + "."
+	return Dated{Before: text + " on the machine by " + strings.TrimPrefix(actor, "os:") + ",", At: at, After: "."}
 }
 
 // InsecureHTTP tells admins that passwords travel in the clear.
 func InsecureHTTP() Notice {
-	return Notice{Text: "This workspace is served over plain http: anybody on the network can read passwords. Put https in front of it."}
+	const text = "This workspace is served over plain http: anybody on the network can read passwords. Put https in front of it."
+	return Notice{Text: Dated{Before: text}}
 }
 
 // Browser words a User-Agent header: "Firefox on Linux".
