@@ -335,9 +335,17 @@ func OtherSite() Problem {
 	return Problem{Status: http.StatusForbidden, Title: "This came from another site", Text: "For your safety, changes are accepted from this workspace's own pages only. Open the page here and try again.", Action: "Go to My portal", Address: "/my"}
 }
 
-// OtherHost is the page of a request under another name than the workspace's.
-func OtherHost(address string) Problem {
-	return Problem{Status: http.StatusMisdirectedRequest, Title: "The workspace has another address", Text: "Open it under its own address.", Action: "Go to the workspace", Address: address}
+// OtherHost is the page of a request under another host than the workspace's. It
+// is most often the operator who sees it, while setting up a proxy.
+func OtherHost(address, asked string) Problem {
+	return Problem{
+		Status: http.StatusMisdirectedRequest,
+		Title:  "This workspace has another address",
+		Text: "You asked for " + asked + ", but this workspace is served at " + address + ". " +
+			"If you run it: set --base-url to the address that people use, or let your proxy pass on the Host header.",
+		Action:  "Go to the workspace",
+		Address: address,
+	}
 }
 
 // TooLarge is the page of a form that is larger than any of ours.
