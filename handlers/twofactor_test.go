@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"fmt"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -217,6 +218,36 @@ func TestDisable(t *testing.T) {
 		other.get("/my").to("/signin")
 		s.signedIn("ada@example.org").get("/my").is(200)
 	})
+}
+
+// TestCodesAsDevicesGiveThem goes the whole way from the field to the session with
+// codes as keyboards and clipboards of the world send them.
+func TestCodesAsDevicesGiveThem(t *testing.T) {
+	s := newSite(t)
+	s.add("ada@example.org", twofactor.Member)
+	_, secret, codes := s.enrolled("ada@example.org")
+	fullWidth := strings.NewReplacer("0", "０", "1", "１", "2", "２", "3", "３", "4", "４", "5", "５", "6", "６", "7", "７", "8", "８", "9", "９")
+	arabic := strings.NewReplacer("0", "٠", "1", "١", "2", "٢", "3", "٣", "4", "٤", "5", "٥", "6", "٦", "7", "٧", "8", "٨", "9", "٩")
+	for _, write := range []func(code string) string{
+		func(code string) string { return "\ufeff" + fullWidth.Replace(code[:3]+"\u3000"+code[3:]) },
+		func(code string) string { return "\u2067" + arabic.Replace(code) + "\u2069\r\n" },
+	} {
+		s.pass(time.Minute)
+		b := s.challenged("ada@example.org")
+		b.post("/signin/two-factor", "code", write(s.code(secret))).to("/my")
+	}
+	for i, typed := range []string{
+		"1. " + codes[0],
+		fullWidth.Replace("2.\t" + strings.ToLower(codes[1])),
+		"\u200b" + strings.ReplaceAll(codes[2], "-", "\u00ad—") + "\u00a0",
+	} {
+		b := s.challenged("ada@example.org")
+		b.post("/signin/two-factor/recovery", "recovery_code", typed).to("/my")
+		if b.get("/my").is(200, fmt.Sprintf("%d recovery codes left", 7-i)); i == 2 {
+			b = s.challenged("ada@example.org")
+			b.post("/signin/two-factor/recovery", "recovery_code", codes[3]+"\n"+codes[4]).is(422, "That recovery code did not match")
+		}
+	}
 }
 
 func TestChallenge(t *testing.T) {

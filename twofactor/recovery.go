@@ -6,6 +6,10 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"gatehouse/typed"
 )
 
 const (
@@ -54,35 +58,74 @@ func recoveryCode(symbols string) RecoveryCode {
 	return RecoveryCode{symbols: func() string { return symbols }}
 }
 
-// NormalizeRecoveryCode takes a code as people type it from a sheet of paper:
-// in lower case, with or without the hyphen, with O for 0 or I and L for 1. It
-// reports false when the text cannot be a code.
-func NormalizeRecoveryCode(typed string) (RecoveryCode, bool) {
-	if len(typed) > 64 {
-		return RecoveryCode{}, false
+// NormalizeRecoveryCode takes a code as people type or paste it: in lower case,
+// with or without the hyphen, with O for 0 or I and L for 1, full-width, with
+// digits of another script, and with blanks, dashes and invisible signs anywhere.
+// A line of a sheet may keep its number, as in "1. K89H-2XCJ". It reports false
+// when the text cannot be one code.
+func NormalizeRecoveryCode(text string) (RecoveryCode, bool) {
+	text = trimTyped(text)
+	if symbols, ok := readSymbols(text); ok {
+		return recoveryCode(symbols), true
 	}
+	if symbols, ok := readSymbols(withoutNumber(text)); ok {
+		return recoveryCode(symbols), true
+	}
+	return RecoveryCode{}, false
+}
+
+// readSymbols gives the eight symbols of a code, or reports false.
+func readSymbols(text string) (string, bool) {
 	var b strings.Builder
-	for _, r := range typed {
-		if r >= 'a' && r <= 'z' {
-			r -= 'a' - 'A'
-		}
-		switch r {
-		case ' ', '-', '\t', '\r', '\n', '\u00a0', '\u2010', '\u2011', '\u2012', '\u2013':
+	for _, r := range text {
+		if isFiller(r) {
 			continue
-		case 'O':
-			r = '0'
-		case 'I', 'L':
-			r = '1'
 		}
-		if !strings.ContainsRune(crockford, r) {
-			return RecoveryCode{}, false
+		symbol := readSymbol(r)
+		if symbol == 0 || b.Len() == recoverySymbols {
+			return "", false
 		}
-		b.WriteRune(r)
+		b.WriteByte(symbol)
 	}
-	if b.Len() != recoverySymbols {
-		return RecoveryCode{}, false
+	return b.String(), b.Len() == recoverySymbols
+}
+
+// readSymbol gives the symbol of the alphabet that a sign stands for, or 0.
+func readSymbol(r rune) byte {
+	if value, ok := typed.Digit(r); ok {
+		return crockford[value]
 	}
-	return recoveryCode(b.String()), true
+	r = typed.ASCII(r)
+	if r >= 'a' && r <= 'z' {
+		r -= 'a' - 'A'
+	}
+	switch r {
+	case 'O':
+		return '0'
+	case 'I', 'L', 'ı', 'İ': // Turkish keyboards have an I of their own
+		return '1'
+	}
+	if r < 0x80 && strings.IndexByte(crockford, byte(r)) >= 0 {
+		return byte(r)
+	}
+	return 0
+}
+
+// withoutNumber cuts off the number that a line of a sheet begins with, from 1 to
+// 8, together with what divides it from the code. It gives "" for any other text:
+// a digit that nothing divides from the rest is no number.
+func withoutNumber(text string) string {
+	number, length := utf8.DecodeRuneInString(text)
+	if value, ok := typed.Digit(number); !ok || value < 1 || value > RecoveryCodes {
+		return ""
+	}
+	rest := text[length:]
+	code := strings.TrimLeftFunc(rest, func(r rune) bool { return isFiller(r) || unicode.IsPunct(r) })
+	divided := strings.ContainsFunc(rest[:len(rest)-len(code)], func(r rune) bool { return !typed.IsInvisible(r) })
+	if !divided {
+		return ""
+	}
+	return code
 }
 
 // Symbols gives the code without its hyphen, for hashing; "" of the zero code.

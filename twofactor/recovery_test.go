@@ -54,6 +54,39 @@ func TestNormalizeRecoveryCode(t *testing.T) {
 		{"with an en dash", "8QJX\u20137KRM", "8QJX7KRM"},
 		{"O is 0", "OOOO-oooo", "00000000"},
 		{"I and L are 1", "IiLl-IiLl", "11111111"},
+		{"full-width", "８ＱＪＸ－７ＫＲＭ", "8QJX7KRM"},
+		{"full-width in lower case", "８ｑｊｘ７ｋｒｍ", "8QJX7KRM"},
+		{"full-width O and I", "ＯｏＩｉ－ＬｌＯＯ", "00111100"},
+		{"with Arabic-Indic digits", "٨QJX-٧KRM", "8QJX7KRM"},
+		{"with Persian digits", "۸QJX-۷KRM", "8QJX7KRM"},
+		{"with Devanagari digits", "८QJX-७KRM", "8QJX7KRM"},
+		{"with a Turkish I", "ıİLL-8QJX", "11118QJX"},
+		{"with bidirectional controls", "\u202a8QJX\u200e-\u200f7KRM\u202c", "8QJX7KRM"},
+		{"with zero-width signs", "\u200b8QJX-\u2060\u200d7KRM\ufeff", "8QJX7KRM"},
+		{"with a soft hyphen", "8QJX\u00ad7KRM", "8QJX7KRM"},
+		{"with an ideographic space", "8QJX\u30007KRM", "8QJX7KRM"},
+		{"with an em dash and spaces", "8QJX — 7KRM", "8QJX7KRM"},
+		{"with a minus sign", "8QJX\u22127KRM", "8QJX7KRM"},
+		{"with the dash of a Japanese keyboard", "8QJXー7KRM", "8QJX7KRM"},
+		{"in quotes", "„8QJX-7KRM“,", "8QJX7KRM"},
+		{"a line of the downloaded file", "1. 8QJX-7KRM", "8QJX7KRM"},
+		{"the eighth line, with its end", "8. 8QJX-7KRM\r\n", "8QJX7KRM"},
+		{"a line copied from the numbered list", "3.\t8QJX-7KRM", "8QJX7KRM"},
+		{"a line with a bracket", "4) 8qjx7krm", "8QJX7KRM"},
+		{"a line with both brackets", "(5) 8QJX-7KRM", "8QJX7KRM"},
+		{"a line with nothing but a space", "6 8QJX-7KRM", "8QJX7KRM"},
+		{"a line without a space", "7.8QJX-7KRM", "8QJX7KRM"},
+		{"a full-width line", "２．８ＱＪＸ－７ＫＲＭ", "8QJX7KRM"},
+		{"an Arabic line", "\u200f٢. 8QJX-7KRM", "8QJX7KRM"},
+		{"a code that begins like a number is whole", "1 8QJX-7KR", "18QJX7KR"},
+		{"a ninth line there is not", "9. 8QJX-7KRM", ""},
+		{"nor a nought", "0. 8QJX-7KRM", ""},
+		{"nor one of two digits", "11. 8QJX-7KRM", ""},
+		{"a number that nothing divides is one symbol too many", "18QJX-7KRM", ""},
+		{"an invisible sign divides nothing", "1\u200b8QJX-7KRM", ""},
+		{"a numbered line of seven symbols is no code", "1. 8QJX-7K", ""},
+		{"two lines are no code", "1. 8QJX-7KRM\n2. 8QJX-7KRN", ""},
+		{"Cyrillic letters are not ours", "8QJX-7КRМ", ""},
 		{"nothing is no code", "", ""},
 		{"seven symbols are no code", "8QJX-7KR", ""},
 		{"nine symbols are no code", "8QJX-7KRM8", ""},
@@ -64,8 +97,8 @@ func TestNormalizeRecoveryCode(t *testing.T) {
 		{"nor is a zero byte", "8QJX-7KRM\x00", ""},
 		{"nor is invalid UTF-8", "8QJX-7KRM\xff", ""},
 		{"nor is the replacement character", "8QJX-7KR\ufffd", ""},
-		{"64 bytes are looked at", strings.Repeat(" ", 56) + "8QJX7KRM", "8QJX7KRM"},
-		{"65 bytes are not", strings.Repeat(" ", 57) + "8QJX7KRM", ""},
+		{"512 bytes are looked at", strings.Repeat(" ", 504) + "8QJX7KRM", "8QJX7KRM"},
+		{"513 bytes are not", strings.Repeat(" ", 505) + "8QJX7KRM", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			code, ok := twofactor.NormalizeRecoveryCode(c.typed)
@@ -80,7 +113,8 @@ func TestNormalizeRecoveryCode(t *testing.T) {
 }
 
 func FuzzNormalizeRecoveryCode(f *testing.F) {
-	for _, seed := range []string{"8QJX-7KRM", "8qjx7krm", " oIlL-0000\r\n", "", "8QJX-7KR", "8QJX-7KRM8", "8QJX-7KRU", "8QJX\u20117KRM", "8QJX-7\u212aRM", "\xff8QJX7KRM", "8QJX-7KR\ufffd", strings.Repeat("-", 60) + "8QJX7KRM"} {
+	for _, seed := range []string{"8QJX-7KRM", "8qjx7krm", " oIlL-0000\r\n", "", "8QJX-7KR", "8QJX-7KRM8", "8QJX-7KRU", "8QJX\u20117KRM", "8QJX-7\u212aRM", "\xff8QJX7KRM", "8QJX-7KR\ufffd", strings.Repeat("-", 60) + "8QJX7KRM",
+		"1. 8QJX-7KRM", "(5)\t8qjx-7krm", "２．８ＱＪＸ－７ＫＲＭ", "\u200f٢. ٨QJX-٧KRM", "1\u200b8QJX-7KRM", "1. 8QJX-7KRM\n2. 8QJX-7KRN", "„8QJX—7KRM“"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, typed string) {
@@ -94,7 +128,7 @@ func FuzzNormalizeRecoveryCode(f *testing.F) {
 		if len(code.Symbols()) != 8 || strings.Trim(code.Symbols(), crockford) != "" {
 			t.Errorf("%q gives %q, which is not of the alphabet", typed, code.Symbols())
 		}
-		for _, text := range []string{code.Symbols(), code.Text(), strings.ToLower(code.Text())} {
+		for _, text := range []string{code.Symbols(), code.Text(), strings.ToLower(code.Text()), "1. " + code.Text(), "8.\t" + code.Symbols()} {
 			if again, ok := twofactor.NormalizeRecoveryCode(text); !ok || again.Symbols() != code.Symbols() {
 				t.Errorf("%q gives %q, but %q gives %q", typed, code.Symbols(), text, again.Symbols())
 			}

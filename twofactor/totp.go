@@ -4,6 +4,9 @@ import (
 	"crypto/subtle"
 	"strings"
 	"time"
+	"unicode"
+
+	"gatehouse/typed"
 
 	"github.com/pquerna/otp"
 	"github.com/pquerna/otp/hotp"
@@ -42,28 +45,44 @@ func NextStepIn(now time.Time) time.Duration {
 	return next.Sub(now)
 }
 
-// NormalizeCode takes a code as people type it, with spaces or a hyphen in the
-// middle, and gives its six digits, or "" when it cannot be one. Only ASCII
-// digits count.
-func NormalizeCode(typed string) string {
-	if len(typed) > 64 {
-		return ""
-	}
+// NormalizeCode takes a code as keyboards, clipboards and phones give it and
+// returns its six digits in ASCII, or "" when it cannot be one. Digits of every
+// script count; blanks, dashes and invisible signs go, wherever they stand, and
+// punctuation around the whole. Anything else inside makes it no code.
+func NormalizeCode(text string) string {
+	text = trimTyped(text)
 	var b strings.Builder
-	for _, r := range typed {
-		switch {
-		case r >= '0' && r <= '9':
-			b.WriteRune(r)
-		case r == ' ' || r == '-' || r == '\t' || r == '\u00a0' || r == '\u202f' || r == '\r' || r == '\n':
-		default:
+	for _, r := range text {
+		if isFiller(r) {
+			continue
+		}
+		value, ok := typed.Digit(r)
+		if !ok || b.Len() == Digits {
 			return ""
 		}
+		b.WriteByte(byte('0' + value))
 	}
 	if b.Len() != Digits {
 		return ""
 	}
 	return b.String()
 }
+
+// maxTyped is how much of a code that was typed is looked at, in bytes: more than
+// any device puts around one.
+const maxTyped = 512
+
+// trimTyped cuts off what stands around a code: blanks, dashes, invisible signs
+// and punctuation, as in “123456”. It gives "" for what is too long.
+func trimTyped(text string) string {
+	if len(text) > maxTyped {
+		return ""
+	}
+	return strings.TrimFunc(text, func(r rune) bool { return isFiller(r) || unicode.IsPunct(r) })
+}
+
+// isFiller reports whether a sign inside a code only divides or is not seen.
+func isFiller(r rune) bool { return typed.IsBlank(r) || typed.IsDash(r) || typed.IsInvisible(r) }
 
 // code gives the six digits of one time step: HOTP (RFC 4226) over the step
 // with HMAC-SHA-1, which is the one algorithm that every app supports.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gatehouse/twofactor"
+	"gatehouse/typed"
 )
 
 // accepts tells the time step that a fresh enrolment accepts the code for when
@@ -101,12 +102,34 @@ func TestNormalizeCode(t *testing.T) {
 		{"a letter makes it no code", "12345O", ""},
 		{"a sign makes it no code", "+123456", ""},
 		{"a full stop makes it no code", "123.456", ""},
-		{"Arabic digits do not count", "١٢٣٤٥٦", ""},
-		{"full-width digits do not count", "\uff11\uff12\uff13\uff14\uff15\uff16", ""},
+		{"full-width digits count", "\uff11\uff12\uff13\uff14\uff15\uff16", "123456"},
+		{"Arabic-Indic digits count", "١٢٣٤٥٦", "123456"},
+		{"Persian digits count", "۱۲۳ ۴۵۶", "123456"},
+		{"Devanagari digits count", "१२३-४५६", "123456"},
+		{"Thai digits count", "๑๒๓๔๕๖", "123456"},
+		{"digits of several scripts count", "1٢۳४５๖", "123456"},
+		{"bidirectional controls around go", "\u2067\u202b١٢٣\u061c٤٥٦\u202c\u2069", "123456"},
+		{"zero-width signs go", "\u200b123\u200c\u200d456\u2060", "123456"},
+		{"a byte-order mark goes", "\ufeff123456", "123456"},
+		{"a soft hyphen goes", "123\u00ad456", "123456"},
+		{"an ideographic space goes", "123\u3000456", "123456"},
+		{"a thin space goes", "123\u2009456", "123456"},
+		{"a line separator goes", "123\u2028456", "123456"},
+		{"an em dash goes", "123—456", "123456"},
+		{"a minus sign goes", "123\u2212456", "123456"},
+		{"a full-width hyphen goes", "１２３－４５６", "123456"},
+		{"the dash of a Japanese keyboard goes", "１２３ー４５６", "123456"},
+		{"quotes around go", "“123 456”", "123456"},
+		{"the full stop of a sentence goes", "123456.", "123456"},
+		{"a number in Chinese makes it no code", "一二三四五六", ""},
+		{"circled numbers make it no code", "①②③④⑤⑥", ""},
+		{"superscripts make it no code", "¹²³⁴⁵⁶", ""},
+		{"two codes are no code", "123456 123456", ""},
+		{"a numbered line is no code of six digits", "1. 123456", ""},
 		{"a zero byte makes it no code", "123456\x00", ""},
 		{"invalid UTF-8 makes it no code", "123456\xff", ""},
-		{"64 bytes are looked at", strings.Repeat(" ", 58) + "123456", "123456"},
-		{"65 bytes are not", strings.Repeat(" ", 59) + "123456", ""},
+		{"512 bytes are looked at", strings.Repeat(" ", 506) + "123456", "123456"},
+		{"513 bytes are not", strings.Repeat(" ", 507) + "123456", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := twofactor.NormalizeCode(c.typed); got != c.want {
@@ -117,28 +140,29 @@ func TestNormalizeCode(t *testing.T) {
 }
 
 func FuzzNormalizeCode(f *testing.F) {
-	for _, seed := range []string{"123456", "123 456", " 000-042\r\n", "", "12345", "1234567", "123\u202f456", "١٢٣٤٥٦", "\uff11\uff12\uff13\uff14\uff15\uff16", "12\xff3456", "123456\x00", strings.Repeat("1 ", 6) + strings.Repeat(" ", 60)} {
+	for _, seed := range []string{"123456", "123 456", " 000-042\r\n", "", "12345", "1234567", "123\u202f456", "١٢٣٤٥٦", "\uff11\uff12\uff13\uff14\uff15\uff16", "12\xff3456", "123456\x00", strings.Repeat("1 ", 6) + strings.Repeat(" ", 60),
+		"\u2067۱۲۳\u061c٤٥٦\u2069", "१२३\u00ad४५६", "“123–456”", "1٢۳४５๖", "\ufeff123456\u200b"} {
 		f.Add(seed)
 	}
-	f.Fuzz(func(t *testing.T, typed string) {
-		code := twofactor.NormalizeCode(typed)
+	f.Fuzz(func(t *testing.T, text string) {
+		code := twofactor.NormalizeCode(text)
 		if again := twofactor.NormalizeCode(code); again != code {
-			t.Errorf("%q gives %q, which gives %q", typed, code, again)
+			t.Errorf("%q gives %q, which gives %q", text, code, again)
 		}
 		if code == "" {
 			return
 		}
 		if len(code) != twofactor.Digits || strings.Trim(code, "0123456789") != "" {
-			t.Errorf("%q gives %q, which is not six digits", typed, code)
+			t.Errorf("%q gives %q, which is not six digits", text, code)
 		}
 		digits := strings.Map(func(r rune) rune {
-			if r >= '0' && r <= '9' {
-				return r
+			if value, ok := typed.Digit(r); ok {
+				return rune('0' + value)
 			}
 			return -1
-		}, typed)
+		}, text)
 		if digits != code {
-			t.Errorf("%q gives %q: its digits are %q", typed, code, digits)
+			t.Errorf("%q gives %q: its digits are %q", text, code, digits)
 		}
 	})
 }
