@@ -3,7 +3,6 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -12,14 +11,11 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"gatehouse/account"
 	"gatehouse/db"
 	"gatehouse/twofactor"
-
-	"golang.org/x/term"
 )
 
 // The exit codes.
@@ -165,31 +161,4 @@ func (s *session) machine() db.Actor {
 		name = u.Username
 	}
 	return db.Machine(name)
-}
-
-// readPassword reads a new password: typed twice at a terminal, or one line of
-// standard input. It is never an argument, which other users could list.
-func (s *session) readPassword() (string, error) {
-	fd := int(s.Stdin.Fd())
-	if !term.IsTerminal(fd) {
-		line, err := bufio.NewReader(s.Stdin).ReadString('\n')
-		if err != nil && !errors.Is(err, io.EOF) {
-			return "", fmt.Errorf("reading the password: %w", err)
-		}
-		return strings.TrimRight(line, "\r\n"), nil
-	}
-	var typed [2]string
-	for i, prompt := range []string{"Password: ", "Once more: "} {
-		fmt.Fprint(s.Stderr, prompt)
-		text, err := term.ReadPassword(fd)
-		fmt.Fprintln(s.Stderr)
-		if err != nil {
-			return "", fmt.Errorf("reading the password: %w", err)
-		}
-		typed[i] = string(text)
-	}
-	if typed[0] != typed[1] {
-		return "", errors.New("the two passwords differ; try again")
-	}
-	return typed[0], nil
 }

@@ -15,8 +15,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"gatehouse/handlers"
-
 	"golang.org/x/crypto/acme"
 	"golang.org/x/crypto/acme/autocert"
 )
@@ -59,9 +57,9 @@ func (f tlsFlags) domainURL(listen string) (*url.URL, error) {
 	if err != nil {
 		return nil, usageError("--listen takes a host and a port, e.g. :443")
 	}
-	u, err := handlers.CanonicalBaseURL(&url.URL{Scheme: "https", Host: net.JoinHostPort(f.TLSDomain, port)})
-	if err != nil {
-		return nil, usageError("--tls-domain: " + err.Error())
+	u := &url.URL{Scheme: "https", Host: strings.ToLower(f.TLSDomain)}
+	if port != "443" {
+		u.Host = net.JoinHostPort(u.Host, port)
 	}
 	return u, nil
 }
@@ -119,11 +117,7 @@ func (f tlsFlags) obtained(cache string) (*certificates, error) {
 		transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
 		client.HTTPClient = &http.Client{Transport: transport, Timeout: time.Minute}
 	}
-	at, err := f.domainURL(":443")
-	if err != nil {
-		return nil, err
-	}
-	domain := at.Hostname()
+	domain := strings.ToLower(f.TLSDomain)
 	m := &autocert.Manager{Prompt: autocert.AcceptTOS, Cache: autocert.DirCache(cache), HostPolicy: autocert.HostWhitelist(domain), Client: client, Email: f.ACMEEmail}
 	config := m.TLSConfig()
 	config.MinVersion = tls.VersionTLS12
