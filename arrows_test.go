@@ -12,7 +12,7 @@ import (
 var arrows = map[string]struct{ rooms, guests []string }{
 	"gatehouse":           {rooms: []string{"cli"}},
 	"gatehouse/cli":       {rooms: []string{"handlers", "db", "twofactor", "account", "typed"}, guests: []string{"github.com/alecthomas/kong", "github.com/gofrs/flock", "golang.org/x/term", "golang.org/x/crypto/acme", "github.com/VictoriaMetrics/metrics", "github.com/coreos/go-systemd"}},
-	"gatehouse/handlers":  {rooms: []string{"db", "views", "twofactor", "account", "typed"}, guests: []string{"github.com/gorilla/sessions", "github.com/a-h/templ"}},
+	"gatehouse/handlers":  {rooms: []string{"db", "views", "twofactor", "account", "typed"}, guests: []string{"github.com/gorilla/sessions", "github.com/a-h/templ", "golang.org/x/net/idna"}},
 	"gatehouse/views":     {rooms: []string{"twofactor", "account"}, guests: []string{"github.com/a-h/templ", "github.com/yeqown/go-qrcode"}},
 	"gatehouse/db":        {rooms: []string{"db/engine", "db/files", "db/hash", "db/seal", "twofactor", "account"}, guests: []string{"golang.org/x/crypto"}},
 	"gatehouse/db/hash":   {guests: []string{"golang.org/x/crypto/argon2"}},

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -32,8 +33,14 @@ func parse(all *commands, p Process) (command, error) {
 	if slices.ContainsFunc(line.Path, func(at *kong.Path) bool { return at.Flag == parser.Model.HelpFlag }) {
 		return nil, line.PrintUsage(false)
 	}
-	if err := line.Reset(); err != nil { // the defaults, and the environment
+	environment := takeEnvironment(line.Flags())
+	if err := line.Reset(); err != nil { // the defaults
 		return nil, err
+	}
+	for _, given := range environment {
+		if err := given.apply(); err != nil {
+			return nil, err
+		}
 	}
 	if _, err := line.Apply(); err != nil {
 		return nil, err
@@ -43,6 +50,49 @@ func parse(all *commands, p Process) (command, error) {
 		return nil, err
 	}
 	return named.Target.Addr().Interface().(command), nil
+}
+
+// A givenVariable is a flag's value from the environment.
+type givenVariable struct {
+	flag        *kong.Flag
+	name, value string
+}
+
+// takeEnvironment reads the variables of flags in kong's place, which takes a
+// variable that is set to nothing for a value.
+func takeEnvironment(flags []*kong.Flag) (given []givenVariable) {
+	for _, flag := range flags {
+		for _, name := range flag.Tag.Envs {
+			if value := unquoted(os.Getenv(name)); value != "" {
+				given = append(given, givenVariable{flag: flag, name: name, value: value})
+				break
+			}
+		}
+		flag.Tag.Envs = nil
+	}
+	return given
+}
+
+// unquoted takes away blanks, and the quotes that some tools hand on from a file
+// of variables as they stand there (docker --env-file, lists in compose files).
+func unquoted(value string) string {
+	value = strings.TrimSpace(value)
+	for _, quote := range []string{`"`, "'"} {
+		inner, ok := strings.CutPrefix(value, quote)
+		if ok && inner != "" && strings.Index(inner, quote) == len(inner)-1 {
+			return strings.TrimSpace(inner[:len(inner)-1])
+		}
+	}
+	return value
+}
+
+// apply sets the flag, and names the variable when it cannot.
+func (g givenVariable) apply() error {
+	scan := kong.ScanFromTokens(kong.Token{Type: kong.FlagValueToken, Value: g.value})
+	if err := g.flag.Parse(scan, g.flag.Target); err != nil {
+		return fmt.Errorf("%w (from %s in the environment)", err, g.name)
+	}
+	return nil
 }
 
 // complete refuses a command line that lacks a command, an argument or a flag, or

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -51,6 +52,63 @@ func TestParseReadsTheEnvironment(t *testing.T) {
 	t.Setenv("GATEHOUSE_LOG_FORMAT", "x")
 	if _, err := parse(new(commands), Process{}); err == nil || !strings.Contains(err.Error(), "--log-format must be one of") {
 		t.Errorf("a wrong value from the environment gave %v", err)
+	}
+}
+
+// TestAnEmptyVariableIsUnset gives every flag of every command an empty variable, as
+// compose files and unit files do: the defaults stand.
+func TestAnEmptyVariableIsUnset(t *testing.T) {
+	var plain commands
+	if _, err := parse(&plain, Process{}); err != nil {
+		t.Fatal(err)
+	}
+	parser, err := kong.New(new(commands), kong.Vars{"acme_directory": letsEncrypt})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, empty := range []string{"", `""`, "''", "  "} {
+		named := 0
+		for _, leaf := range parser.Model.Leaves(false) {
+			for _, group := range leaf.AllFlags(false) {
+				for _, flag := range group {
+					for _, name := range flag.Envs {
+						t.Setenv(name, empty)
+						named++
+					}
+				}
+			}
+		}
+		var all commands
+		if _, err := parse(&all, Process{}); err != nil {
+			t.Errorf("%q: %v", empty, err)
+		} else if !reflect.DeepEqual(all, plain) {
+			t.Errorf("%q: got %+v; want %+v", empty, all, plain)
+		}
+		if named < 15 {
+			t.Errorf("only %d variables", named)
+		}
+	}
+}
+
+func TestAQuotedVariable(t *testing.T) {
+	for given, want := range map[string]string{
+		`"Acme"`:          "Acme",
+		`'Acme & Söhne'`:  "Acme & Söhne",
+		` Acme `:          "Acme",
+		`"Acme" and "Co"`: `"Acme" and "Co"`,
+		`Acme "North"`:    `Acme "North"`,
+		`"`:               `"`,
+		`"Acme's"`:        "Acme's",
+	} {
+		t.Setenv("GATEHOUSE_WORKSPACE", given)
+		var all commands
+		if _, err := parse(&all, Process{}); err != nil || all.Serve.Workspace != want {
+			t.Errorf("%s: got %q, %v; want %q", given, all.Serve.Workspace, err, want)
+		}
+	}
+	t.Setenv("GATEHOUSE_SESSION_IDLE", "an hour")
+	if _, err := parse(new(commands), Process{}); err == nil || !strings.Contains(err.Error(), "GATEHOUSE_SESSION_IDLE") {
+		t.Errorf("a wrong value gave %v; want the variable's name in it", err)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -25,13 +26,13 @@ import (
 )
 
 type serveCommand struct {
-	Listen       string         `help:"Address to listen on: 127.0.0.1:8080 unless named, :443 with a --tls-… flag." env:"GATEHOUSE_LISTEN" placeholder:"HOST:PORT"`
-	BaseURL      string         `name:"base-url" help:"How browsers reach the workspace, e.g. https://portal.example.org." env:"GATEHOUSE_BASE_URL" placeholder:"URL"`
-	Workspace    string         `help:"Name of a new workspace." default:"Workspace" env:"GATEHOUSE_WORKSPACE" placeholder:"NAME"`
-	TrustedProxy []netip.Prefix `help:"Networks of proxies whose X-Forwarded-For counts." env:"GATEHOUSE_TRUSTED_PROXY" placeholder:"CIDR"`
-	InsecureHTTP bool           `name:"insecure-http" help:"Serve plain http beyond this machine." env:"GATEHOUSE_INSECURE_HTTP"`
-	Metrics      string         `name:"metrics-listen" help:"Address for GET /metrics, in Prometheus' format; keep it from strangers." env:"GATEHOUSE_METRICS_LISTEN" placeholder:"HOST:PORT"`
-	LogFormat    string         `help:"auto, text or json." enum:"auto,text,json" default:"auto" env:"GATEHOUSE_LOG_FORMAT" placeholder:"FORMAT"`
+	Listen       string   `help:"Address to listen on: 127.0.0.1:8080 unless named, :443 with a --tls-… flag." env:"GATEHOUSE_LISTEN" placeholder:"HOST:PORT"`
+	BaseURL      string   `name:"base-url" help:"How browsers reach the workspace, e.g. https://portal.example.org." env:"GATEHOUSE_BASE_URL" placeholder:"URL"`
+	Workspace    string   `help:"Name of a new workspace." default:"Workspace" env:"GATEHOUSE_WORKSPACE" placeholder:"NAME"`
+	TrustedProxy []string `help:"Addresses or networks of proxies whose X-Forwarded-For counts, e.g. 10.0.0.1,192.168.0.0/16." env:"GATEHOUSE_TRUSTED_PROXY" placeholder:"CIDR"`
+	InsecureHTTP bool     `name:"insecure-http" help:"Serve plain http beyond this machine." env:"GATEHOUSE_INSECURE_HTTP"`
+	Metrics      string   `name:"metrics-listen" help:"Address for GET /metrics, in Prometheus' format; keep it from strangers." env:"GATEHOUSE_METRICS_LISTEN" placeholder:"HOST:PORT"`
+	LogFormat    string   `help:"auto, text or json." enum:"auto,text,json" default:"auto" env:"GATEHOUSE_LOG_FORMAT" placeholder:"FORMAT"`
 
 	SessionIdle  time.Duration `help:"How long a session lasts without a request." default:"1h" env:"GATEHOUSE_SESSION_IDLE" placeholder:"TIME"`
 	SessionMax   time.Duration `help:"How long a session lasts at most." default:"24h" env:"GATEHOUSE_SESSION_MAX" placeholder:"TIME"`
@@ -62,6 +63,10 @@ func (c *serveCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
+	proxies, err := proxyNetworks(c.TrustedProxy)
+	if err != nil {
+		return err
+	}
 	for _, t := range []time.Duration{c.SessionIdle, c.SessionMax, c.ChallengeTTL, c.PendingTTL} {
 		if t < time.Second {
 			return usageError("the times must be a second or more, e.g. --session-idle 1h")
@@ -85,7 +90,7 @@ func (c *serveCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(c.serve(ctx, s, store, base), store.Close())
+	return errors.Join(c.serve(ctx, s, store, base, proxies), store.Close())
 }
 
 // boundMemory sets the size at which the collector starts at the latest: 28 MiB for
@@ -99,13 +104,13 @@ func boundMemory() {
 }
 
 // serve answers requests until the context ends.
-func (c *serveCommand) serve(ctx context.Context, s *session, store *db.Store, base *url.URL) error {
+func (c *serveCommand) serve(ctx context.Context, s *session, store *db.Store, base *url.URL, proxies []netip.Prefix) error {
 	log := slog.New(c.logHandler(s))
 	watch, err := newMonitor(ctx, store, log)
 	if err != nil {
 		return err
 	}
-	server, err := handlers.New(handlers.Config{Store: store, Static: s.Files.Static, Log: log, Now: s.now, BaseURL: base, TrustedProxies: c.TrustedProxy,
+	server, err := handlers.New(handlers.Config{Store: store, Static: s.Files.Static, Log: log, Now: s.now, BaseURL: base, TrustedProxies: proxies,
 		InsecureHTTP: c.InsecureHTTP, Observe: watch.observe})
 	if err != nil {
 		return err
@@ -187,7 +192,7 @@ func (c *serveCommand) open(ctx context.Context, s *session, server http.Handler
 // announce says where the workspace is and, while it has no people, how to
 // make the first one.
 func (c *serveCommand) announce(s *session, store *db.Store, listener net.Listener, base *url.URL) error {
-	at := "http://" + listener.Addr().String()
+	at := "http://" + reachable(listener.Addr())
 	if base != nil {
 		at = strings.TrimSuffix(base.String(), "/")
 	}
@@ -229,14 +234,52 @@ func (c *serveCommand) base() (*url.URL, error) {
 	if u.Scheme == "http" && !loopback(u.Hostname()) && !c.InsecureHTTP {
 		return nil, usageError("passwords would travel in the clear: use an https --base-url, or accept it with --insecure-http")
 	}
-	if c.tlsFlags.on() && u.Scheme != "https" || c.TLSDomain != "" && !strings.EqualFold(u.Hostname(), c.TLSDomain) {
+	canonical, err := handlers.CanonicalBaseURL(u)
+	if err != nil {
+		return nil, usageError("--base-url: " + err.Error())
+	}
+	isForDomain := true
+	if c.TLSDomain != "" {
+		domain, err := c.domainURL(":443")
+		if err != nil {
+			return nil, err
+		}
+		isForDomain = canonical.Hostname() == domain.Hostname()
+	}
+	if c.tlsFlags.on() && u.Scheme != "https" || !isForDomain {
 		return nil, usageError("--base-url must be https and of the name that the certificate is for")
 	}
-	u.Path, u.Host = "", strings.ToLower(u.Host)
-	if defaultPort := map[string]string{"https": ":443", "http": ":80"}[u.Scheme]; strings.HasSuffix(u.Host, defaultPort) {
-		u.Host = strings.TrimSuffix(u.Host, defaultPort) // browsers leave it out of the Host header
+	return canonical, nil
+}
+
+// reachable gives an address that a browser on this machine can open: one that
+// listens everywhere is called localhost.
+func reachable(listening net.Addr) string {
+	at, err := netip.ParseAddrPort(listening.String())
+	if err != nil || !at.Addr().IsUnspecified() {
+		return listening.String()
 	}
-	return u, nil
+	return net.JoinHostPort("localhost", strconv.Itoa(int(at.Port())))
+}
+
+// proxyNetworks reads --trusted-proxy: networks, or single addresses.
+func proxyNetworks(texts []string) ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for _, text := range strings.Fields(strings.Join(texts, " ")) {
+		network, err := netip.ParsePrefix(text)
+		if address, notAddress := netip.ParseAddr(text); notAddress == nil {
+			network, err = netip.PrefixFrom(address, address.BitLen()), nil
+		}
+		if err != nil {
+			return nil, usageError(fmt.Sprintf("--trusted-proxy takes addresses or networks, e.g. 10.0.0.1 or 192.168.0.0/16, "+
+				"separated by commas; %q is neither", text))
+		}
+		if mapped := network.Addr(); mapped.Is4In6() && network.Bits() >= 96 {
+			network = netip.PrefixFrom(mapped.Unmap(), network.Bits()-96)
+		}
+		all = append(all, network)
+	}
+	return all, nil
 }
 
 func loopback(host string) bool {

@@ -1,6 +1,11 @@
 package cli
 
-import "testing"
+import (
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+)
 
 func TestBase(t *testing.T) {
 	for given, want := range map[string]string{
@@ -14,6 +19,14 @@ func TestBase(t *testing.T) {
 		"https://portal.example.org/path": "",
 		"portal.example.org":              "",
 		"https://ada@portal.example.org":  "",
+		"https://bücher.example":          "https://xn--bcher-kva.example",
+		"https://BÜCHER.example.:8443":    "https://xn--bcher-kva.example:8443",
+		"https://straße.example":          "https://xn--strae-oqa.example",
+		"https://例え。テスト":                  "https://xn--r8jz45g.xn--zckzah",
+		"https://portal.example.org.":     "https://portal.example.org",
+		"https://my_portal:443":           "https://my_portal",
+		"https://[2001:DB8::1]":           "https://[2001:db8::1]",
+		"https://\u200b.example":          "",
 	} {
 		u, err := (&serveCommand{Listen: "127.0.0.1:8080", BaseURL: given}).base()
 		switch {
@@ -21,6 +34,47 @@ func TestBase(t *testing.T) {
 			t.Errorf("%s was taken as %s", given, u)
 		case want != "" && (err != nil || u.String() != want):
 			t.Errorf("%s: got %v, %v; want %s", given, u, err, want)
+		}
+	}
+}
+
+func TestProxyNetworks(t *testing.T) {
+	for given, want := range map[string]string{
+		"10.0.0.1":                      "[10.0.0.1/32]",
+		"10.0.0.0/8, 192.168.1.7":       "[10.0.0.0/8 192.168.1.7/32]",
+		" ::1 ,\tfd00::/8,":             "[::1/128 fd00::/8]",
+		"::ffff:10.0.0.1":               "[10.0.0.1/32]",
+		"::ffff:10.0.0.0/104 127.0.0.1": "[10.0.0.0/8 127.0.0.1/32]",
+		"fe80::1%eth0":                  "[fe80::1/128]",
+		"":                              "[]",
+	} {
+		got, err := proxyNetworks(strings.Split(given, ","))
+		if err != nil || fmt.Sprint(got) != want {
+			t.Errorf("%q: got %v, %v; want %s", given, got, err, want)
+		}
+	}
+	for _, given := range []string{"proxy", "10.0.0.0/33", "10.0.0", "10.0.0.1:80", "*"} {
+		got, err := proxyNetworks([]string{given})
+		if err == nil || !strings.Contains(err.Error(), "e.g. 10.0.0.1 or") || !strings.Contains(err.Error(), given) {
+			t.Errorf("%q: got %v, %v; want a sentence with it and an example", given, got, err)
+		}
+	}
+}
+
+func TestReachable(t *testing.T) {
+	for given, want := range map[string]string{
+		"0.0.0.0:8080":   "localhost:8080",
+		"[::]:8080":      "localhost:8080",
+		"127.0.0.1:8080": "127.0.0.1:8080",
+		"[::1]:8080":     "[::1]:8080",
+		"192.0.2.7:80":   "192.0.2.7:80",
+	} {
+		at, err := net.ResolveTCPAddr("tcp", given)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := reachable(at); got != want {
+			t.Errorf("%s: got %s; want %s", given, got, want)
 		}
 	}
 }

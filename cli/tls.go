@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gatehouse/handlers"
+
 	"golang.org/x/crypto/acme"
 	"golang.org/x/crypto/acme/autocert"
 )
@@ -57,9 +59,9 @@ func (f tlsFlags) domainURL(listen string) (*url.URL, error) {
 	if err != nil {
 		return nil, usageError("--listen takes a host and a port, e.g. :443")
 	}
-	u := &url.URL{Scheme: "https", Host: strings.ToLower(f.TLSDomain)}
-	if port != "443" {
-		u.Host = net.JoinHostPort(u.Host, port)
+	u, err := handlers.CanonicalBaseURL(&url.URL{Scheme: "https", Host: net.JoinHostPort(f.TLSDomain, port)})
+	if err != nil {
+		return nil, usageError("--tls-domain: " + err.Error())
 	}
 	return u, nil
 }
@@ -117,7 +119,11 @@ func (f tlsFlags) obtained(cache string) (*certificates, error) {
 		transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
 		client.HTTPClient = &http.Client{Transport: transport, Timeout: time.Minute}
 	}
-	domain := strings.ToLower(f.TLSDomain)
+	at, err := f.domainURL(":443")
+	if err != nil {
+		return nil, err
+	}
+	domain := at.Hostname()
 	m := &autocert.Manager{Prompt: autocert.AcceptTOS, Cache: autocert.DirCache(cache), HostPolicy: autocert.HostWhitelist(domain), Client: client, Email: f.ACMEEmail}
 	config := m.TLSConfig()
 	config.MinVersion = tls.VersionTLS12

@@ -101,6 +101,9 @@ func rotateChild(ctx context.Context, dir string) *exec.Cmd {
 // TestRotateKeyKilled kills rotations at random moments (SIGKILL): the workspace
 // opens after each, and rotating again finishes the work.
 func TestRotateKeyKilled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("kills processes for some seconds")
+	}
 	const secrets = 2000
 	dir := t.TempDir()
 	s := openIn(t, dir)

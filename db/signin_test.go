@@ -149,6 +149,9 @@ func TestVerifyCode(t *testing.T) {
 
 // TestOnceMeansOnce posts the same thing from 64 sides at once: exactly one may win.
 func TestOnceMeansOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("sixty-four requests at a time, each with a slow hash")
+	}
 	race := func(t *testing.T, do func(i int) error) {
 		t.Helper()
 		var wins atomic.Int32

@@ -68,7 +68,7 @@ func (s *Server) fail(v *visit, err error) {
 	case errors.Is(err, errOtherSite):
 		problem = views.OtherSite()
 	case errors.Is(err, errOtherHost):
-		problem = views.OtherHost(s.base.String())
+		problem = views.OtherHost(s.base.String(), v.r.Host)
 	case errors.Is(err, errTooLarge):
 		problem = views.TooLarge()
 	case errors.Is(err, errBadForm):

@@ -97,6 +97,6 @@ func TestTheSidebarShowsTheNewName(t *testing.T) {
 	s.add("ada@example.org", twofactor.SuperAdmin)
 	b := s.signedIn("ada@example.org")
 	b.htmx = true
-	b.post("/admin/settings/general", "workspace", "Harbour").is(200, `data-hx-swap-oob="true"`, `<span class="brand__name">Harbour</span>`, "<title>General settings · Harbour</title>")
+	b.post("/admin/settings/general", "workspace", "Harbour").is(200, `data-hx-swap-oob="true"`, `<span class="brand__name" translate="no">Harbour</span>`, "<title>General settings · Harbour</title>")
 	b.post("/admin/settings/general", "workspace", "").is(422).lacks("data-hx-swap-oob", "<title>")
 }

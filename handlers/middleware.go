@@ -40,6 +40,7 @@ func (s *Server) middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := s.now()
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, rand.Text()[:12]))
+		s.warnUntrusted(r)
 		rec := &recorder{ResponseWriter: w}
 		s.headers(rec.Header())
 		rec.Header().Set("X-Request-Id", requestID(r.Context())) // to find an answer in the log
@@ -89,12 +90,11 @@ func contentSecurityPolicy() string {
 // page of another name can pass for the workspace. /healthz is asked by
 // machines under any name.
 func (s *Server) host(next http.Handler) http.Handler {
-	if s.base == nil {
-		return next
-	}
+	refuse := s.gate(route{access: public, handler: func(*Server, *visit) error { return errOtherHost }})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !strings.EqualFold(r.Host, s.base.Host) && r.URL.Path != "/healthz" {
-			s.gate(route{access: public, handler: func(*Server, *visit) error { return errOtherHost }})(w, r)
+		if !s.hosts.accepts(r.Host) && r.URL.Path != "/healthz" {
+			s.hosts.warn(r)
+			refuse(w, r)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -112,11 +112,7 @@ func limitBody(next http.Handler) http.Handler {
 // what trusted proxies say in X-Forwarded-For, read from the right until the
 // first address that is not one of theirs.
 func (s *Server) clientAddress(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
-	peer, err := netip.ParseAddr(host)
+	peer, err := peerAddress(r)
 	if err != nil {
 		return ""
 	}
@@ -131,6 +127,30 @@ func (s *Server) clientAddress(r *http.Request) string {
 	return peer.Unmap().WithZone("").String()
 }
 
+// peerAddress is the connection's other end.
+func peerAddress(r *http.Request) (netip.Addr, error) {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	return netip.ParseAddr(host)
+}
+
+// warnUntrusted tells the operator once that a proxy's word is not taken, so that
+// all who come through it count as one address.
+func (s *Server) warnUntrusted(r *http.Request) {
+	peer, err := peerAddress(r)
+	if err != nil || r.Header.Get("X-Forwarded-For") == "" || s.trusts(peer) {
+		return
+	}
+	s.untrusted.Do(func() {
+		address := peer.Unmap().WithZone("").String()
+		s.log.WarnContext(r.Context(), "X-Forwarded-For is ignored, because it comes from an address that is not a trusted proxy",
+			"peer", address,
+			"what_to_do", "if this is your proxy, set --trusted-proxy "+address+" (GATEHOUSE_TRUSTED_PROXY); otherwise ignore this")
+	})
+}
+
 // parseHop reads an address with or without a port: some proxies add one.
 func parseHop(text string) (netip.Addr, bool) {
 	if hop, err := netip.ParseAddr(text); err == nil {
@@ -142,7 +162,7 @@ func parseHop(text string) (netip.Addr, bool) {
 
 func (s *Server) trusts(peer netip.Addr) bool {
 	for _, prefix := range s.proxies {
-		if prefix.Contains(peer.Unmap()) {
+		if prefix.Contains(peer.Unmap().WithZone("")) {
 			return true
 		}
 	}

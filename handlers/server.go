@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -29,19 +30,21 @@ type Config struct {
 
 // A Server answers every request of the workspace.
 type Server struct {
-	store    *db.Store
-	log      *slog.Logger
-	now      func() time.Time
-	base     *url.URL
-	proxies  []netip.Prefix
-	insecure bool
-	observe  func(route string, status int, took time.Duration)
-	assets   views.Assets
-	files    map[string]asset
-	policy   string // the Content-Security-Policy
-	cookies  *cookieStore
-	stopping atomic.Bool
-	handler  http.Handler
+	store     *db.Store
+	log       *slog.Logger
+	now       func() time.Time
+	base      *url.URL
+	proxies   []netip.Prefix
+	insecure  bool
+	observe   func(route string, status int, took time.Duration)
+	assets    views.Assets
+	files     map[string]asset
+	policy    string // the Content-Security-Policy
+	cookies   *cookieStore
+	hosts     *hostRule
+	stopping  atomic.Bool
+	untrusted sync.Once // the warning about X-Forwarded-For
+	handler   http.Handler
 }
 
 // New prepares a server; nothing is served before ServeHTTP is called.
@@ -54,8 +57,14 @@ func New(c Config) (*Server, error) {
 	if s.files, s.assets, err = loadAssets(c.Static); err != nil {
 		return nil, err
 	}
+	if s.base != nil {
+		if s.base, err = CanonicalBaseURL(s.base); err != nil {
+			return nil, err
+		}
+	}
+	s.hosts = &hostRule{base: s.base, log: c.Log, refused: map[string]bool{}}
 	s.policy = contentSecurityPolicy()
-	s.cookies = &cookieStore{store: c.Store, now: c.Now, secure: s.https()}
+	s.cookies = &cookieStore{store: c.Store, now: c.Now, secure: s.https(), port: s.hosts.cookiePort}
 	s.handler = s.middleware(s.mux())
 	return s, nil
 }

@@ -11,7 +11,9 @@ import (
 )
 
 // The cookies. Under https their names begin with __Host-, which a browser
-// takes only from this very host and over https.
+// takes only from this very host and over https. They end with the port unless it
+// is the scheme's default: cookies are of a host whatever its port (RFC 6265,
+// section 8.5), and a second workspace there must not take the first one's for its own.
 const (
 	sessionCookie   = "gatehouse"
 	challengeCookie = "gatehouse-challenge"
@@ -32,6 +34,7 @@ type cookieStore struct {
 	store  *db.Store
 	now    func() time.Time
 	secure bool
+	port   func(*http.Request) string // the port in the cookies' names, or ""
 }
 
 var _ sessions.Store = (*cookieStore)(nil)
@@ -46,10 +49,10 @@ func (c *cookieStore) Get(r *http.Request, name string) (*sessions.Session, erro
 // "nobody".
 func (c *cookieStore) New(r *http.Request, name string) (*sessions.Session, error) {
 	session := sessions.NewSession(c, name)
-	session.Options = c.options(name)
+	session.Options = c.options(name == c.name(r, browserCookie))
 	session.IsNew = true
 	session.ID = valueOf(r, name)
-	if session.ID == "" || name != c.name(sessionCookie) {
+	if session.ID == "" || name != c.name(r, sessionCookie) {
 		return session, nil
 	}
 	who, err := c.store.Visitor(r.Context(), session.ID, c.now())
@@ -75,15 +78,19 @@ func (c *cookieStore) Save(_ *http.Request, w http.ResponseWriter, session *sess
 }
 
 // options sets every attribute: gorilla's defaults suit no sign-in.
-func (c *cookieStore) options(name string) *sessions.Options {
+func (c *cookieStore) options(isBrowser bool) *sessions.Options {
 	o := &sessions.Options{Path: "/", HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteLaxMode}
-	if name == c.name(browserCookie) {
+	if isBrowser {
 		o.MaxAge = browserCookieAge
 	}
 	return o
 }
 
-func (c *cookieStore) name(cookie string) string {
+// name gives a cookie's whole name for the host and port that the browser used.
+func (c *cookieStore) name(r *http.Request, cookie string) string {
+	if port := c.port(r); port != "" {
+		cookie += "-" + port
+	}
 	if c.secure {
 		return "__Host-" + cookie
 	}
@@ -91,7 +98,9 @@ func (c *cookieStore) name(cookie string) string {
 }
 
 // token gives what a cookie carries, or "".
-func (c *cookieStore) token(r *http.Request, cookie string) string { return valueOf(r, c.name(cookie)) }
+func (c *cookieStore) token(r *http.Request, cookie string) string {
+	return valueOf(r, c.name(r, cookie))
+}
 
 // valueOf gives the value of the cookie with this very name, or "" when there is
 // none or it is longer than any of ours.
@@ -104,7 +113,7 @@ func valueOf(r *http.Request, name string) string {
 
 // visitor gives who holds the request's session, or db.ErrSignedOut.
 func (c *cookieStore) visitor(r *http.Request) (db.Visitor, error) {
-	session, err := c.Get(r, c.name(sessionCookie))
+	session, err := c.Get(r, c.name(r, sessionCookie))
 	if err != nil {
 		return db.Visitor{}, err
 	}
@@ -117,8 +126,9 @@ func (c *cookieStore) visitor(r *http.Request) (db.Visitor, error) {
 
 // set writes a cookie with a new token; an empty token takes the cookie away.
 func (c *cookieStore) set(v *visit, cookie, token string) error {
-	session := sessions.NewSession(c, c.name(cookie))
-	session.ID, session.Options = token, c.options(c.name(cookie))
+	session := sessions.NewSession(c, c.name(v.r, cookie))
+	session.ID = token
+	session.Options = c.options(cookie == browserCookie)
 	if token == "" {
 		session.Options.MaxAge = -1
 	}

@@ -75,9 +75,6 @@ func FilterProblem(field string) string {
 	return "Enter a day like 2026-11-23."
 }
 
-// exactTime gives an instant to the second, for the record.
-func exactTime(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04:05") }
-
 // dayType is the type of a field for a day. A browser empties a date field whose
 // value is no day: what was typed stands in a text field until it is right.
 func dayType(f Field) string {

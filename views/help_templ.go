@@ -179,7 +179,7 @@ func HelpCards() templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "<p>A sheet has 8 codes of the form <code>XXXX-XXXX</code>. Each signs you in once when the phone is not at hand. Copy, download or print them straight away, and keep them in a password manager or in a safe place on paper. Lower case and a missing hyphen do no harm when you type one.</p><p>Every sheet has a short id and a date, such as <em>Sheet K7 of 12 Nov 2026</em>. The sign-in page and the card name the sheet that counts, so an old piece of paper is easily told apart. <strong>Regenerate recovery codes</strong> makes a new sheet and ends the old one at once: do that when few codes are left, or when somebody else may have seen them.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "<p>A sheet has 8 codes of the form <code translate=\"no\">XXXX-XXXX</code>. Each signs you in once when the phone is not at hand. Copy, download or print them straight away, and keep them in a password manager or in a safe place on paper. Lower case and a missing hyphen do no harm when you type one.</p><p>Every sheet has a short id and a date, such as <em translate=\"no\">Sheet K7 of 12 Nov 2026</em>. The sign-in page and the card name the sheet that counts, so an old piece of paper is easily told apart. <strong>Regenerate recovery codes</strong> makes a new sheet and ends the old one at once: do that when few codes are left, or when somebody else may have seen them.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

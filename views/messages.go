@@ -165,10 +165,10 @@ func counted(n int, what string) string {
 }
 
 // Happened words what happened to an account since the sign-in before.
-func Happened(event string, count int, at time.Time, by string) Message {
+func Happened(event string, count int, at time.Time, by string) Dated {
 	text := happenings[event]
 	if text == "" {
-		return Message{}
+		return Dated{}
 	}
 	if event == "authn_login_fail" {
 		text = "A wrong code was entered after your password"
@@ -179,11 +179,10 @@ func Happened(event string, count int, at time.Time, by string) Message {
 	if by != "" && event != "authn_login_fail" {
 		text += " by " + by
 	}
-	m := Message{Text: text + ", last on " + dateTime(at) + "."}
 	if count == 1 {
-		m.Text = text + " on " + dateTime(at) + "."
+		return Dated{Before: text + " on", At: at, After: "."}
 	}
-	return m
+	return Dated{Before: text + ", last on", At: at, After: "."}
 }
 
 var happenings = map[string]string{
@@ -254,17 +253,18 @@ var events = map[string]string{
 }
 
 // BreakGlass words a change that was made on the machine.
-func BreakGlass(event, actor, subject, detail string, at time.Time) string {
+func BreakGlass(event, actor, subject, detail string, at time.Time) Dated {
 	text := EventText(event, true, "", detail)
 	if subject != "" {
 		text += " for " + subject
 	}
-	return text + " on the machine by " + strings.TrimPrefix(actor, "os:") + ", " + dateTime(at) + "."
+	return Dated{Before: text + " on the machine by " + strings.TrimPrefix(actor, "os:") + ",", At: at, After: "."}
 }
 
 // InsecureHTTP tells admins that passwords travel in the clear.
 func InsecureHTTP() Notice {
-	return Notice{Text: "This workspace is served over plain http: anybody on the network can read passwords. Put https in front of it."}
+	const text = "This workspace is served over plain http: anybody on the network can read passwords. Put https in front of it."
+	return Notice{Text: Dated{Before: text}}
 }
 
 // Browser words a User-Agent header: "Firefox on Linux".
@@ -335,9 +335,17 @@ func OtherSite() Problem {
 	return Problem{Status: http.StatusForbidden, Title: "This came from another site", Text: "For your safety, changes are accepted from this workspace's own pages only. Open the page here and try again.", Action: "Go to My portal", Address: "/my"}
 }
 
-// OtherHost is the page of a request under another name than the workspace's.
-func OtherHost(address string) Problem {
-	return Problem{Status: http.StatusMisdirectedRequest, Title: "The workspace has another address", Text: "Open it under its own address.", Action: "Go to the workspace", Address: address}
+// OtherHost is the page of a request under another host than the workspace's. It
+// is most often the operator who sees it, while setting up a proxy.
+func OtherHost(address, asked string) Problem {
+	return Problem{
+		Status: http.StatusMisdirectedRequest,
+		Title:  "This workspace has another address",
+		Text: "You asked for " + asked + ", but this workspace is served at " + address + ". " +
+			"If you run it: set --base-url to the address that people use, or let your proxy pass on the Host header.",
+		Action:  "Go to the workspace",
+		Address: address,
+	}
 }
 
 // TooLarge is the page of a form that is larger than any of ours.

@@ -32,9 +32,16 @@ type Visitor struct {
 // SignedIn reports whether there is anybody.
 func (v Visitor) SignedIn() bool { return v.Email != "" }
 
+// A Dated is a sentence with an instant in it. Without one it is Before alone.
+type Dated struct {
+	Before string
+	At     time.Time
+	After  string
+}
+
 // A Notice is a sentence that admins see on every page until it is dismissed.
 type Notice struct {
-	Text      string
+	Text      Dated
 	DismissID int64 // 0: it cannot be dismissed
 }
 
@@ -90,7 +97,7 @@ type Setup struct {
 // Home is the page /my.
 type Home struct {
 	Since     time.Time // the sign-in before this one; zero when this is the first
-	Meanwhile []Message // what happened to the account since then
+	Meanwhile []Dated   // what happened to the account since then
 	Advice    Message   // e.g. few recovery codes left, factor not set up
 	State     twofactor.State
 }

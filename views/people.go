@@ -113,14 +113,6 @@ func personStatus(p Person) (colour, text string) {
 	return "emerald", "Active"
 }
 
-// lastSignIn says when somebody was here last.
-func lastSignIn(p Person) string {
-	if p.LastSignInAt.IsZero() {
-		return "Never"
-	}
-	return dateTime(p.LastSignInAt)
-}
-
 // roleOptions are the roles to choose from; the value stays among them.
 func roleOptions(roles []twofactor.Role, value string) [][2]string {
 	var out [][2]string
@@ -143,12 +135,13 @@ func linkTitle(l OneTimeLink) string {
 	return "Password link — shown ONCE"
 }
 
-func linkText(l OneTimeLink) string {
-	text := "Give this link to " + l.Name + ". It works once, until " + dateTime(l.EndsAt) + "."
+func linkText(l OneTimeLink) Dated {
+	text := Dated{Before: "Give this link to " + l.Name + ". It works once, until", At: l.EndsAt}
+	text.After = ". With it they choose a new password; it changes nothing about their second step and signs nobody in."
 	if l.Kind == "invitation" {
-		return text + " With it they choose their name and password; then they sign in."
+		text.After = ". With it they choose their name and password; then they sign in."
 	}
-	return text + " With it they choose a new password; it changes nothing about their second step and signs nobody in."
+	return text
 }
 
 // PersonDone words what was done to an account, by the verb of the action.

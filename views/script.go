@@ -31,6 +31,11 @@ const (
 		`n=Math.round(((d.end||=Date.now()+d.seconds*1e3)-Date.now())/1e3),m=Math.ceil(n/60);` +
 		`e.textContent=n<1?d.then:d.text+(n>90?m+' minutes':n+(n>1?' seconds':' second'));e.hidden=0}),1e3)`
 
+	// timeScript puts instants into the browser's own zone, in swapped fragments too.
+	timeScript script = `(()=>{let local=()=>document.querySelectorAll('time:not([title])').forEach(e=>{e.title=e.textContent;` +
+		`e.textContent=new Date(e.dateTime).toLocaleString('en-GB',{dateStyle:'medium',timeStyle:e.dataset.time})});` +
+		`local();addEventListener('htmx:after:swap',local)})()`
+
 	// cardScript goes with htmx: it marks the form that is busy, and tells when
 	// the server is gone or has failed.
 	cardScript script = `(()=>{let a=addEventListener,s=k=>{let e=document.getElementById('fault');e.textContent=k?e.dataset[k]:''},` +
@@ -53,7 +58,7 @@ const (
 		`b.after(x);x.select();try{ok=d.execCommand('copy')}catch{}x.remove();b.focus()}` +
 		`if(!ok){let e=all(s),r=d.createRange(),g=getSelection();r.setStartBefore(e[0]);r.setEndAfter(e.at(-1));g.removeAllRanges();g.addRange(r)}` +
 		`b.parentNode.querySelector('[data-said]').textContent=b.dataset[ok?'done':'else'];if(ok&&s!='#secret')saved(1)},` +
-		`save=()=>{let p=panel().dataset,l=d.createElement('a');l.href=URL.createObjectURL(new Blob([p.head+'\n\n'+` +
+		`save=()=>{let p=panel().dataset,l=d.createElement('a');l.href=URL.createObjectURL(new Blob([p.head+d.querySelector('[data-codes] time').textContent+'\n\n'+` +
 		`texts('#recovery-codes li').map((c,i)=>i+1+'. '+c).join('\n')+'\n\n'+p.foot+'\n'],{type:'text/plain'}));` +
 		`l.download=p.file;l.click();setTimeout(()=>URL.revokeObjectURL(l.href),9e3);saved(1)};` +
 		`a('click',e=>{let b=e.target.closest('[data-copy],[data-download],[data-print],[data-leave]');if(!b)return;let s=b.dataset;` +
@@ -69,7 +74,7 @@ const (
 )
 
 // scripts lists every script that a page may hold.
-var scripts = []script{submitScript, codeScript, timerScript, cardScript, secretScript}
+var scripts = []script{submitScript, codeScript, timerScript, timeScript, cardScript, secretScript}
 
 // ScriptHashes gives the source expression of each inline script for the
 // Content-Security-Policy, quotes included: 'sha256-…'.

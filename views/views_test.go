@@ -132,7 +132,7 @@ func states(t *testing.T) map[string]templ.Component {
 
 		"home": HomePage(frame(member, "/my"), Home{Advice: HomeAdvice(twofactor.Enrollment{})}),
 		"home-meanwhile": HomeCards(Home{State: twofactor.Enabled, Since: madeA, Advice: HomeAdvice(enabled().Enrollment),
-			Meanwhile: []Message{Happened("authn_login_fail", 2, now, ""), Happened("authn_factor_reset", 1, now, "Grace Hopper")}}),
+			Meanwhile: []Dated{Happened("authn_login_fail", 2, now, ""), Happened("authn_factor_reset", 1, now, "Grace Hopper")}}),
 		"profile":        ProfilePage(frame(admin, "/my/profile"), profile),
 		"profile-empty":  ProfileCards(Profile{Success: ProfileSuccess("password")}),
 		"profile-wrong":  ProfileCards(Profile{CurrentPassword: Field{Error: FieldProblem(account.FieldError{Field: "current_password", Reason: account.Wrong})}}),
@@ -188,10 +188,11 @@ func render(t *testing.T, c templ.Component) string {
 }
 
 func TestEveryStateIsAsItsGoldenFile(t *testing.T) {
+	scripts := regexp.MustCompile(`(?s)<script>.*?</script>`)
 	for name, c := range states(t) {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join("testdata", name+".golden.html")
-			got := strings.ReplaceAll(render(t, c), "><", ">\n<") + "\n"
+			got := strings.ReplaceAll(scripts.ReplaceAllString(render(t, c), "<script>…</script>"), "><", ">\n<") + "\n"
 			if *update {
 				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 					t.Fatal(err)
@@ -249,7 +250,7 @@ func TestNoFieldCutsWhatIsPasted(t *testing.T) {
 
 func TestOnlyPagesThatUseHTMXLoadIt(t *testing.T) {
 	for _, name := range []string{"signin", "challenge", "setup", "home", "profile", "problem", "problem-inside", "help"} {
-		if strings.Contains(render(t, states(t)[name]), "htmx") {
+		if strings.Contains(render(t, states(t)[name]), "/static/htmx") {
 			t.Errorf("%s loads htmx", name)
 		}
 	}
@@ -331,6 +332,44 @@ func TestDescriptionsExist(t *testing.T) {
 					t.Errorf("%s refers to %q, which is not there", name, id)
 				}
 			}
+		}
+	}
+}
+
+// An instant is text of a <time>, in UTC, which timeScript finds and puts into the browser's own zone.
+func TestEveryInstantIsATime(t *testing.T) {
+	marked := regexp.MustCompile(`<time datetime="(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)"( data-time="[a-z]+")?>([^<]* UTC)</time>`)
+	instant := regexp.MustCompile(`\d{1,2} [A-Z][a-z]{2} 20\d\d|\d\d:\d\d`)
+	for name, c := range states(t) {
+		page := strings.ReplaceAll(render(t, c), "Sheet K7 of 12 Nov 2026</em>", "") // an example in the help
+		found := marked.FindAllString(page, -1)
+		if len(found) != strings.Count(page, "<time") {
+			t.Errorf("%s has a <time> that is not as timeScript reads it, or does not say UTC", name)
+		}
+		if len(found) > 0 && strings.Contains(page, "<html") && !strings.Contains(page, string(timeScript)) {
+			t.Errorf("%s has instants, and no script that puts them into the browser's zone", name)
+		}
+		if at := instant.FindString(marked.ReplaceAllString(page, "")); at != "" {
+			t.Errorf("%s shows %q outside of a <time>", name, at)
+		}
+	}
+}
+
+// What is copied or read out letter by letter is for no translator.
+func TestCodesKeysAndAddressesAreNotTranslated(t *testing.T) {
+	kept := regexp.MustCompile(`<(code|li|ol)[^>]*>`)
+	element := regexp.MustCompile(`(?s)<([a-z]+)[^>]* translate="no"[^>]*>.*?</[a-z]+>`)
+	address := regexp.MustCompile(`>[^<]*((ada|alan|grace)@example\.org|192\.0\.2\.|2001:db8)`)
+	for name, c := range states(t) {
+		page := render(t, c)
+		for _, tag := range kept.FindAllString(page, -1) {
+			code := strings.HasPrefix(tag, "<code") || strings.Contains(tag, `"recovery-codes"`)
+			if code && !strings.Contains(tag, `translate="no"`) {
+				t.Errorf("%s: %s", name, tag)
+			}
+		}
+		if at := address.FindString(element.ReplaceAllString(page, "<>")); at != "" {
+			t.Errorf("%s: %s", name, at)
 		}
 	}
 }

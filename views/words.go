@@ -103,15 +103,13 @@ func plural(n int, one, many string) string {
 // codesLeft gives "1 recovery code left", "5 recovery codes left".
 func codesLeft(n int) string { return plural(n, "recovery code left", "recovery codes left") }
 
-// sheetName gives "Sheet K7 of 12 Nov 2026".
-func sheetName(s twofactor.Sheet) string { return "Sheet " + s.ID + " of " + day(s.MadeAt) }
+// day, dateTime and exactTime give the day of an instant, the minute and the second, in UTC.
+func day(t time.Time) string       { return t.UTC().Format("2 Jan 2006 UTC") }
+func dateTime(t time.Time) string  { return t.UTC().Format("2 Jan 2006, 15:04 UTC") }
+func exactTime(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04:05 UTC") }
 
-// day and dateTime give a date, and an instant, in UTC.
-func day(t time.Time) string      { return t.UTC().Format("2 Jan 2006") }
-func dateTime(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04 UTC") }
-func machineTime(t time.Time) string {
-	return t.UTC().Format(time.RFC3339)
-}
+// machineTime gives an instant as timeScript reads it.
+func machineTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // stoppedText tells whom a lever would stop if it were turned on now.
 func stoppedText(s Stopped) string {

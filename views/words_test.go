@@ -70,7 +70,8 @@ func TestThingsAreNamedAsPeopleSayThem(t *testing.T) {
 	for _, c := range [][2]string{
 		{roleName(twofactor.ITAdministrator), "IT administrator"},
 		{codesLeft(1), "1 recovery code left"},
-		{sheetName(sheet), "Sheet K7 of 12 Nov 2026"},
+		{day(now), "23 Nov 2026 UTC"},
+		{exactTime(now), "23 Nov 2026, 09:41:12 UTC"},
 		{leftOfAll(sheet), "5 of 8 codes left"},
 		{dateTime(now), "23 Nov 2026, 09:41 UTC"},
 		{long(90 * time.Second), "90 seconds"},

@@ -1,0 +1,141 @@
+package handlers
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/net/idna"
+)
+
+// defaultPorts are the ports that browsers leave out of the Host header and of an
+// address.
+var defaultPorts = map[string]string{"http": "80", "https": "443"}
+
+// CanonicalBaseURL gives a base URL as browsers send it: its host in lower case,
+// in ASCII (UTS 46), without a trailing dot, and without the scheme's default
+// port. It gives an error for a host that no browser could ask for.
+func CanonicalBaseURL(base *url.URL) (*url.URL, error) {
+	name, err := canonicalName(base.Hostname())
+	if err != nil {
+		return nil, err
+	}
+	port := base.Port()
+	if port == defaultPorts[base.Scheme] {
+		port = ""
+	}
+	return &url.URL{Scheme: base.Scheme, Host: joinHost(name, port)}, nil
+}
+
+// canonicalName gives the one spelling of a host's name or address.
+func canonicalName(name string) (string, error) {
+	if ip, err := netip.ParseAddr(name); err == nil {
+		return ip.String(), nil
+	}
+	ascii, err := idna.Lookup.ToASCII(strings.TrimSuffix(name, "."))
+	if err != nil && isASCII(name) && name != "" {
+		// Names with an underscore are no host names, yet networks at home use them.
+		return strings.ToLower(strings.TrimSuffix(name, ".")), nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("no browser can ask for the host %q: %w", name, err)
+	}
+	if ascii == "" || strings.Contains("."+ascii, "..") {
+		return "", errors.New("the host, or a part of it, is missing")
+	}
+	return ascii, nil
+}
+
+func isASCII(text string) bool {
+	for i := range len(text) {
+		if text[i] <= ' ' || text[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// joinHost puts a name or an address and a port together; "" is no port.
+func joinHost(name, port string) string {
+	if port != "" {
+		return net.JoinHostPort(name, port)
+	}
+	if strings.Contains(name, ":") {
+		return "[" + name + "]"
+	}
+	return name
+}
+
+// splitHost takes a Host header apart. The port is "" when there is none, or none
+// that a browser would send.
+func splitHost(host string) (name, port string) {
+	name, port, err := net.SplitHostPort(host)
+	if err != nil {
+		return strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"), ""
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || strconv.FormatUint(n, 10) != port {
+		return name, ""
+	}
+	return name, port
+}
+
+// A hostRule decides under which names requests are answered.
+type hostRule struct {
+	base *url.URL // nil for whatever name was used
+	log  *slog.Logger
+
+	mu      sync.Mutex
+	refused map[string]bool // the names that were refused and logged
+}
+
+// warnedHosts is how many names that were refused are logged: whoever scans the
+// Internet must not fill the log.
+const warnedHosts = 10
+
+// accepts reports whether a Host header names the workspace. Proxies that map a
+// port send the host without it or with the default one.
+func (h *hostRule) accepts(host string) bool {
+	if h.base == nil || host == h.base.Host {
+		return true
+	}
+	given, port := splitHost(host)
+	name, err := canonicalName(given)
+	if err != nil || name != h.base.Hostname() {
+		return false
+	}
+	return port == "" || port == h.base.Port() || port == defaultPorts["https"] || port == defaultPorts["http"]
+}
+
+// warn logs a name that was refused, once each, and what to set.
+func (h *hostRule) warn(r *http.Request) {
+	host := r.Host[:min(len(r.Host), 255)]
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.refused[host] || len(h.refused) >= warnedHosts {
+		return
+	}
+	h.refused[host] = true
+	h.log.WarnContext(r.Context(), "refused a request for another host", "host", host, "base_url", h.base.String(),
+		"what_to_do", "if people use this host, set --base-url (GATEHOUSE_BASE_URL) to it; "+
+			"if a proxy sent it, let the proxy pass on the browser's Host header")
+}
+
+// cookiePort is the port that tells the cookies of two workspaces on one host
+// apart, since browsers send a host's cookies to each of its ports: the one that
+// the browser used, or "" for the scheme's default.
+func (h *hostRule) cookiePort(r *http.Request) string {
+	if h.base != nil {
+		return h.base.Port()
+	}
+	if _, port := splitHost(r.Host); port != defaultPorts["http"] {
+		return port
+	}
+	return ""
+}
