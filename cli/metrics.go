@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"gatehouse/account"
 	"gatehouse/db"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -87,11 +88,11 @@ func (m *monitor) read(ctx context.Context) error {
 }
 
 // result words an event as a monitor counts it.
-func result(e db.Event) string {
+func result(e account.Event) string {
 	switch e {
-	case db.SignedIn:
+	case account.SignedIn:
 		return "success"
-	case db.SignInFailedMax:
+	case account.SignInFailedMax:
 		return "closed"
 	}
 	return "fail"

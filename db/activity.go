@@ -7,55 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"gatehouse/account"
 	"gatehouse/twofactor"
-)
-
-// An Event names what happened, in OWASP's logging vocabulary where it has a
-// word for it.
-type Event string
-
-// Events lists every event, in the order in which a filter offers them.
-var Events = []Event{SignedIn, SignInFailed, SignInFailedMax, SignedOut, SessionsEnded, PasswordChanged, PasswordFailed, FactorEnabled, FactorDisabled, FactorReset,
-	FactorFailed, CodesRegenerated, PersonAdded, PersonChanged, PersonDeactivated, PersonReactivated, PersonUnlocked, RoleChanged, LinkMade, LinkUsed,
-	PolicyChanged, WorkspaceSetUp, WorkspaceRenamed, NoticeDismissed, KeyRotated}
-
-// The events.
-const (
-	SignedIn          Event = "authn_login_success"
-	SignInFailed      Event = "authn_login_fail"
-	SignInFailedMax   Event = "authn_login_fail_max" // a challenge or an enrolment ended by wrong codes
-	SignedOut         Event = "session_ended"
-	SessionsEnded     Event = "session_all_ended"
-	PasswordChanged   Event = "authn_password_change"
-	PasswordFailed    Event = "authn_password_change_fail" // a wrong current password, wherever it was asked
-	FactorEnabled     Event = "authn_factor_enabled"
-	FactorDisabled    Event = "authn_factor_disabled"
-	FactorReset       Event = "authn_factor_reset" // by an administrator or on the machine
-	FactorFailed      Event = "authn_factor_fail"  // a wrong code at enrolment
-	CodesRegenerated  Event = "authn_recovery_codes_created"
-	PersonAdded       Event = "user_created"
-	PersonChanged     Event = "user_updated"
-	PersonDeactivated Event = "user_deactivated"
-	PersonReactivated Event = "user_reactivated"
-	PersonUnlocked    Event = "authn_login_unlock"
-	RoleChanged       Event = "privilege_permissions_changed"
-	LinkMade          Event = "authn_token_created"
-	LinkUsed          Event = "authn_token_used"
-	PolicyChanged     Event = "sys_policy_changed"
-	WorkspaceSetUp    Event = "sys_workspace_created"
-	WorkspaceRenamed  Event = "sys_workspace_renamed"
-	NoticeDismissed   Event = "sys_notice_dismissed"
-	KeyRotated        Event = "crypt_key_rotated"
-	WorkspaceRestored Event = "sys_workspace_restored"
-)
-
-// The methods that an activity row names.
-const (
-	ByPassword = "password"
-	ByCode     = "totp"
-	ByRecovery = "recovery code"
-	ByLink     = "one-time link"
-	ByCommand  = "command line"
 )
 
 // An Actor is who makes a change: a person over the web, or somebody with a
@@ -74,11 +27,11 @@ const machineLabel = "os:"
 
 // activity is one row as it is written.
 type activity struct {
-	event   Event
+	event   account.Event
 	failed  bool
 	actor   Actor
 	subject int64
-	method  string
+	method  account.Method
 	detail  string
 }
 
@@ -87,10 +40,10 @@ type activity struct {
 func (t *tx) record(now time.Time, a activity) (int64, error) {
 	var id int64
 	if a.method == "" && strings.HasPrefix(a.actor.Label, machineLabel) {
-		a.method = ByCommand
+		a.method = account.ByCommand
 	}
 	err := t.row(`INSERT INTO activity (at, event, ok, actor_id, actor, subject_id, method, detail, address) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
-		unix(now), string(a.event), !a.failed, idOrNull(a.actor.ID), a.actor.Label, idOrNull(a.subject), a.method, a.detail, a.actor.Address).Scan(&id)
+		unix(now), string(a.event), !a.failed, idOrNull(a.actor.ID), a.actor.Label, idOrNull(a.subject), string(a.method), a.detail, a.actor.Address).Scan(&id)
 	if err != nil {
 		return 0, fmt.Errorf("writing activity %s: %w", a.event, err)
 	}
@@ -100,7 +53,7 @@ func (t *tx) record(now time.Time, a activity) (int64, error) {
 // recordBreakGlass writes an activity row and the notice that every admin sees
 // until one of them dismisses it.
 func (t *tx) recordBreakGlass(now time.Time, a activity) error {
-	a.method = ByCommand
+	a.method = account.ByCommand
 	id, err := t.record(now, a)
 	if err != nil {
 		return err
@@ -123,3 +76,13 @@ func policyDetail(p twofactor.Policy) string {
 }
 
 func id10(id int64) string { return strconv.FormatInt(id, 10) }
+
+// sqlList gives texts of our own as a list for SQL's IN: 'a', 'b'. It is for the
+// constants of a table, never for what somebody typed.
+func sqlList[T ~string](texts ...T) string {
+	quoted := make([]string, 0, len(texts))
+	for _, text := range texts {
+		quoted = append(quoted, "'"+string(text)+"'")
+	}
+	return strings.Join(quoted, ", ")
+}

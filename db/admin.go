@@ -227,7 +227,7 @@ func (t *tx) newLink(person int64, kind string, by Actor, now time.Time) (token 
 		hashToken(token), kind, person, unix(now), unix(now.Add(LinkTTL))); err != nil {
 		return "", fmt.Errorf("making a link: %w", err)
 	}
-	_, err = t.record(now, activity{event: LinkMade, actor: by, subject: person, method: ByLink, detail: kind})
+	_, err = t.record(now, activity{event: account.LinkMade, actor: by, subject: person, method: account.ByLink, detail: kind})
 	return token, err
 }
 
@@ -333,10 +333,10 @@ func (s *Store) TakeUpLink(ctx context.Context, token, name, password string, c 
 		if err := t.setPassword(person, hash, now); err != nil {
 			return err
 		}
-		if _, err := t.record(now, activity{event: LinkUsed, actor: Actor{ID: person, Address: c.Address}, subject: person, method: ByLink, detail: l.Kind}); err != nil {
+		if _, err := t.record(now, activity{event: account.LinkUsed, actor: Actor{ID: person, Address: c.Address}, subject: person, method: account.ByLink, detail: l.Kind}); err != nil {
 			return err
 		}
-		_, err = t.record(now, activity{event: PasswordChanged, actor: Actor{ID: person, Address: c.Address}, subject: person, method: ByLink})
+		_, err = t.record(now, activity{event: account.PasswordChanged, actor: Actor{ID: person, Address: c.Address}, subject: person, method: account.ByLink})
 		return err
 	})
 }
@@ -382,7 +382,7 @@ func (s *Store) SetPassword(ctx context.Context, person int64, typed string, by 
 		if _, err := t.exec(`DELETE FROM link WHERE person_id = ?`, person); err != nil {
 			return err
 		}
-		_, err := t.record(now, activity{event: PasswordChanged, actor: by.Actor, subject: person, method: ByCommand})
+		_, err := t.record(now, activity{event: account.PasswordChanged, actor: by.Actor, subject: person, method: account.ByCommand})
 		return err
 	})
 }
@@ -430,7 +430,7 @@ func (s *Store) ChangePerson(ctx context.Context, person int64, n NewPerson, by 
 				}
 			}
 		}
-		_, err = t.record(now, activity{event: PersonChanged, actor: by.Actor, subject: person, detail: detail})
+		_, err = t.record(now, activity{event: account.PersonChanged, actor: by.Actor, subject: person, detail: detail})
 		return err
 	})
 }
@@ -461,7 +461,7 @@ func (t *tx) changeRole(p Person, role twofactor.Role, by Author, now time.Time)
 			return err
 		}
 	}
-	_, err = t.record(now, activity{event: RoleChanged, actor: by.Actor, subject: p.ID, detail: string(p.Role) + " to " + string(role)})
+	_, err = t.record(now, activity{event: account.RoleChanged, actor: by.Actor, subject: p.ID, detail: string(p.Role) + " to " + string(role)})
 	return err
 }
 
@@ -491,9 +491,9 @@ func (s *Store) SetActive(ctx context.Context, person int64, active bool, by Aut
 		if err := t.one(`UPDATE person SET active = ? WHERE id = ?`, active, person); err != nil {
 			return err
 		}
-		event := PersonReactivated
+		event := account.PersonReactivated
 		if !active {
-			event = PersonDeactivated
+			event = account.PersonDeactivated
 			if err := t.shutOut(p); err != nil {
 				return err
 			}
@@ -525,7 +525,7 @@ func (s *Store) EndSessionsOf(ctx context.Context, person int64, by Author, now 
 		if err := t.endOthers(person, nil); err != nil {
 			return err
 		}
-		_, err := t.record(now, activity{event: SessionsEnded, actor: by.Actor, subject: person})
+		_, err := t.record(now, activity{event: account.SessionsEnded, actor: by.Actor, subject: person})
 		return err
 	})
 }
@@ -541,7 +541,7 @@ func (s *Store) Unlock(ctx context.Context, person int64, by Author, now time.Ti
 		if err := t.forgetAttempts(person); err != nil {
 			return err
 		}
-		return t.recordBy(by.Actor, now, activity{event: PersonUnlocked, actor: by.Actor, subject: person})
+		return t.recordBy(by.Actor, now, activity{event: account.PersonUnlocked, actor: by.Actor, subject: person})
 	})
 }
 
@@ -565,7 +565,7 @@ func (s *Store) DismissNotice(ctx context.Context, id int64, by Author, now time
 		if err != nil || n == 0 {
 			return err
 		}
-		_, err = t.record(now, activity{event: NoticeDismissed, actor: by.Actor})
+		_, err = t.record(now, activity{event: account.NoticeDismissed, actor: by.Actor})
 		return err
 	})
 }
@@ -610,7 +610,7 @@ func (s *Store) EachNotEnrolled(ctx context.Context, do func(Person) error) erro
 // A Filter narrows the activity. Zero fields do not.
 type Filter struct {
 	Person      int64 // who did it or whom it is about
-	Event       Event
+	Event       account.Event
 	From, Until time.Time // Until is excluded
 	After       string    // the key that the page before gave
 }

@@ -222,7 +222,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 				t.Fatalf("got %v, want %v", err, c.want)
 			}
 			if changed := slices.ContainsFunc(s.rows()[:len(s.rows())-before], func(r db.Row) bool {
-				return r.Event != db.SignedIn && r.Event != db.FactorEnabled
+				return r.Event != account.SignedIn && r.Event != account.FactorEnabled
 			}); changed != (err == nil) && !isNothing(c.name) {
 				t.Errorf("activity was written: %v, want %v", changed, err == nil)
 			}
@@ -478,7 +478,7 @@ func TestBreakGlass(t *testing.T) {
 			if err != nil || len(open) != 1 || open[0].Actor != "os:root" {
 				t.Fatalf("notices: %+v, %v", open, err)
 			}
-			if newest := s.rows()[0]; newest.Actor != "os:root" || newest.Method != db.ByCommand {
+			if newest := s.rows()[0]; newest.Actor != "os:root" || newest.Method != account.ByCommand {
 				t.Errorf("the row is %+v", newest)
 			}
 			admin := s.author("admin")
@@ -489,7 +489,7 @@ func TestBreakGlass(t *testing.T) {
 			}
 			dismissed := 0
 			for _, r := range s.rows() {
-				if r.Event == db.NoticeDismissed {
+				if r.Event == account.NoticeDismissed {
 					dismissed++
 				}
 			}
@@ -642,12 +642,12 @@ func TestActivityInPages(t *testing.T) {
 		filter db.Filter
 		want   int
 	}{
-		"of one event":                 {db.Filter{Event: db.SessionsEnded}, n},
+		"of one event":                 {db.Filter{Event: account.SessionsEnded}, n},
 		"about somebody":               {db.Filter{Person: s.id["member"], From: begin}, n},
 		"by somebody":                  {db.Filter{Person: s.id["admin"], From: begin}, n},
-		"by somebody, of an event":     {db.Filter{Person: s.id["admin"], Event: db.SessionsEnded}, n},
+		"by somebody, of an event":     {db.Filter{Person: s.id["admin"], Event: account.SessionsEnded}, n},
 		"of a time":                    {db.Filter{From: begin, Until: begin.Add(10 * time.Second)}, 30},
-		"of a time and an event":       {db.Filter{From: begin.Add(time.Second), Until: begin.Add(2 * time.Second), Event: db.SessionsEnded}, 3},
+		"of a time and an event":       {db.Filter{From: begin.Add(time.Second), Until: begin.Add(2 * time.Second), Event: account.SessionsEnded}, 3},
 		"that was written later":       {db.Filter{From: begin.Add(-time.Hour / 2), Until: begin}, 1},
 		"of nobody":                    {db.Filter{Person: 4711}, 0},
 		"of an event that there isn't": {db.Filter{Event: "x"}, 0},
@@ -697,7 +697,7 @@ func TestMeanwhile(t *testing.T) {
 	told, err := s.store.Meanwhile(ctx, self)
 	s.must(err)
 	for _, one := range told {
-		if one.Event == db.RecoveryCodeUsed {
+		if one.Event == account.SignedIn {
 			t.Error("a sign-in is told of its own recovery code")
 		}
 	}
@@ -705,11 +705,11 @@ func TestMeanwhile(t *testing.T) {
 	v := signIn(t, s.store, "member@example.org", at.Add(time.Hour))
 	told, err = s.store.Meanwhile(ctx, v)
 	s.must(err)
-	got := map[db.Event]string{}
+	got := map[account.Event]string{}
 	for _, one := range told {
 		got[one.Event] = fmt.Sprint(one.Count, one.By)
 	}
-	for event, want := range map[db.Event]string{db.RecoveryCodeUsed: "1", db.FactorReset: "1Person of admin@example.org"} {
+	for event, want := range map[account.Event]string{account.SignedIn: "1", account.FactorReset: "1Person of admin@example.org"} {
 		if got[event] != want {
 			t.Errorf("%s: %q, want %q", event, got[event], want)
 		}

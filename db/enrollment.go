@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"time"
 
+	"gatehouse/account"
 	"gatehouse/db/hash"
 	"gatehouse/twofactor"
 )
@@ -344,9 +345,9 @@ func (s *Store) ConfirmTwoFactor(ctx context.Context, v Visitor, typed string, c
 		r.codes = hashed
 		err := s.change(t, r, now, func(e *twofactor.Enrollment) error { return e.Confirm(typed, sheet, now) })
 		if wrong, ok := errors.AsType[twofactor.WrongCode](err); ok {
-			row := activity{event: FactorFailed, failed: true, actor: v.Actor(c), subject: v.Person.ID, method: ByCode}
+			row := activity{event: account.FactorFailed, failed: true, actor: v.Actor(c), subject: v.Person.ID, method: account.ByCode}
 			if wrong.Left == 0 {
-				row.event = SignInFailedMax
+				row.event = account.SignInFailedMax
 			}
 			if _, err := t.record(now, row); err != nil {
 				return err
@@ -360,7 +361,7 @@ func (s *Store) ConfirmTwoFactor(ctx context.Context, v Visitor, typed string, c
 			return err
 		}
 		out.Codes = codes[:]
-		_, err = t.record(now, activity{event: FactorEnabled, actor: v.Actor(c), subject: v.Person.ID, method: ByCode, detail: "sheet " + sheet.ID})
+		_, err = t.record(now, activity{event: account.FactorEnabled, actor: v.Actor(c), subject: v.Person.ID, method: account.ByCode, detail: "sheet " + sheet.ID})
 		return err
 	})
 	return e, out, err
@@ -404,7 +405,7 @@ func (s *Store) RegenerateRecoveryCodes(ctx context.Context, v Visitor, c Client
 			return err
 		}
 		out.Codes = codes[:]
-		_, err = t.record(now, activity{event: CodesRegenerated, actor: v.Actor(c), subject: v.Person.ID, detail: "sheet " + sheet.ID})
+		_, err = t.record(now, activity{event: account.CodesRegenerated, actor: v.Actor(c), subject: v.Person.ID, detail: "sheet " + sheet.ID})
 		return err
 	})
 	return e, out, err
@@ -430,7 +431,7 @@ func (s *Store) DisableTwoFactor(ctx context.Context, v Visitor, password string
 		if out.Session, err = t.renew(v); err != nil {
 			return err
 		}
-		_, err = t.record(now, activity{event: FactorDisabled, actor: v.Actor(c), subject: v.Person.ID, method: ByPassword})
+		_, err = t.record(now, activity{event: account.FactorDisabled, actor: v.Actor(c), subject: v.Person.ID, method: account.ByPassword})
 		return err
 	})
 	return e, out, err
@@ -483,7 +484,7 @@ func (s *Store) checkPassword(ctx context.Context, v Visitor, password string, c
 		if right {
 			return t.clearCount(a.kind, a.subject)
 		}
-		if _, err := t.record(now, activity{event: PasswordFailed, failed: true, actor: v.Actor(c), subject: v.Person.ID, method: ByPassword}); err != nil {
+		if _, err := t.record(now, activity{event: account.PasswordFailed, failed: true, actor: v.Actor(c), subject: v.Person.ID, method: account.ByPassword}); err != nil {
 			return err
 		}
 		return twofactor.ErrWrongPassword
@@ -521,6 +522,6 @@ func (s *Store) ResetTwoFactor(ctx context.Context, person int64, by Author, now
 		if _, err := t.exec(`DELETE FROM attempt WHERE kind IN ('code', 'recovery') AND subject = ?`, id10(person)); err != nil {
 			return err
 		}
-		return t.recordBy(by.Actor, now, activity{event: FactorReset, actor: by.Actor, subject: person})
+		return t.recordBy(by.Actor, now, activity{event: account.FactorReset, actor: by.Actor, subject: person})
 	})
 }

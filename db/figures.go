@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"gatehouse/account"
 )
 
 // Figures are what a monitor watches.
@@ -31,8 +33,8 @@ func (s *Store) Figures(ctx context.Context) (Figures, error) {
 
 // SignIns is how many sign-ins ended in one way.
 type SignIns struct {
-	Event  Event // SignedIn, SignInFailed or SignInFailedMax
-	Method string
+	Event  account.Event // SignedIn, SignInFailed or SignInFailedMax
+	Method account.Method
 	Count  int
 }
 
@@ -50,7 +52,8 @@ func (s *Store) SignInsAfter(ctx context.Context, after int64) (counts []SignIns
 	if last, err = s.LastActivity(ctx); err != nil {
 		return nil, after, err
 	}
-	rows, err := s.rows(ctx, `SELECT event, method, count(*) FROM activity WHERE id > ? AND id <= ? AND event IN ('authn_login_success', 'authn_login_fail', 'authn_login_fail_max') GROUP BY event, method`, after, last)
+	rows, err := s.rows(ctx, `SELECT event, method, count(*) FROM activity WHERE id > ? AND id <= ?
+		AND event IN (`+sqlList(account.SignedIn, account.SignInFailed, account.SignInFailedMax)+`) GROUP BY event, method`, after, last)
 	if err != nil {
 		return nil, after, fmt.Errorf("counting sign-ins: %w", err)
 	}

@@ -63,7 +63,7 @@ func (s *Store) Fill(ctx context.Context, people, rows int, password string, now
 		err := s.write(ctx, lockNothing(), func(t *tx) error {
 			for i := range min(fillBatch, rows-done) {
 				id := ids[(done+i)*7919%len(ids)]
-				if _, err := t.record(now, activity{event: SignedIn, actor: Actor{ID: id, Address: "192.0.2.1"}, subject: id, method: ByCode}); err != nil {
+				if _, err := t.record(now, activity{event: account.SignedIn, actor: Actor{ID: id, Address: "192.0.2.1"}, subject: id, method: account.ByCode}); err != nil {
 					return err
 				}
 			}
@@ -78,7 +78,7 @@ func (s *Store) Fill(ctx context.Context, people, rows int, password string, now
 
 // fillEnrollment writes an enabled enrolment as a confirmation would.
 func (s *Store) fillEnrollment(t *tx, person int64, secret twofactor.Secret, hashed *hashedCodes, now time.Time) error {
-	session, _, err := t.signIn(credentials{id: person}, ByPassword, now, Client{}, now)
+	session, _, err := t.signIn(credentials{id: person}, account.ByPassword, now, Client{}, now)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"gatehouse/account"
 	"gatehouse/db/files"
 	"gatehouse/db/seal"
 	"gatehouse/twofactor"
@@ -235,7 +236,7 @@ func (s *Store) RotateKey(ctx context.Context, by Actor, now time.Time) (secrets
 		if err := t.one(`UPDATE workspace SET key_id = ?, lookup_key = ? WHERE id = 1`, next.ID(), lookup); err != nil {
 			return err
 		}
-		return t.recordBreakGlass(now, activity{event: KeyRotated, actor: by})
+		return t.recordBreakGlass(now, activity{event: account.KeyRotated, actor: by})
 	})
 	if err != nil {
 		return 0, err

@@ -85,7 +85,7 @@ func (t *tx) addPerson(n NewPerson, hash string, by Actor, now time.Time) (id in
 	if _, err := t.exec(`DELETE FROM link WHERE kind = 'setup'`); err != nil { // it makes the first person and no other
 		return 0, err
 	}
-	_, err = t.record(now, activity{event: PersonAdded, actor: by, subject: id, detail: string(n.Role)})
+	_, err = t.record(now, activity{event: account.PersonAdded, actor: by, subject: id, detail: string(n.Role)})
 	return id, err
 }
 
@@ -185,7 +185,7 @@ func (s *Store) ChangePassword(ctx context.Context, v Visitor, current, next str
 		if out.Session, err = t.renew(v); err != nil {
 			return err
 		}
-		_, err = t.record(now, activity{event: PasswordChanged, actor: v.Actor(c), subject: v.Person.ID, method: ByPassword})
+		_, err = t.record(now, activity{event: account.PasswordChanged, actor: v.Actor(c), subject: v.Person.ID, method: account.ByPassword})
 		return err
 	})
 	return out, err

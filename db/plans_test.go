@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/account"
 	"gatehouse/db"
 	"gatehouse/db/dbtest"
 	"gatehouse/twofactor"
@@ -242,7 +243,7 @@ func runEverything(t *testing.T, store *db.Store) {
 	_, err = store.NotEnrolled(ctx, "")
 	must(err)
 	must(store.EachNotEnrolled(ctx, func(db.Person) error { return nil }))
-	for _, f := range []db.Filter{{}, {Person: bob}, {Event: db.SignedIn}, {Person: bob, Event: db.SignedIn}} {
+	for _, f := range []db.Filter{{}, {Person: bob}, {Event: account.SignedIn}, {Person: bob, Event: account.SignedIn}} {
 		_, err = store.Activity(ctx, f)
 		must(err)
 		must(store.EachActivity(ctx, f, func(db.Row) error { return nil }))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"gatehouse/account"
 	"gatehouse/twofactor"
 )
 
@@ -13,12 +14,12 @@ import (
 type Row struct {
 	ID      int64
 	At      time.Time
-	Event   Event
+	Event   account.Event
 	OK      bool
 	Actor   string // a name, "os:root", or the keyed hash of an unknown name
 	By      string // the actor where it is not the subject; ""
 	Subject string
-	Method  string
+	Method  account.Method
 
 	ActorEmail, SubjectEmail string // of people; ""
 	Detail                   string
@@ -52,13 +53,28 @@ func (s *Store) OwnActivity(ctx context.Context, v Visitor, limit int) ([]Row, e
 	return scanRows(s.rows(ctx, `SELECT `+rowColumns+` WHERE a.subject_id = ? ORDER BY a.at DESC, a.id DESC LIMIT ?`, v.Person.ID, limit))
 }
 
-// Happening is what happened to an account, how often, and when last.
+// Happening is what happened to an account, how often, and when last. A sign-in that
+// is among them was one with a recovery code.
 type Happening struct {
-	Event  Event
+	Event  account.Event
 	Count  int
 	LastAt time.Time
 	By     string // somebody else who did it
 }
+
+// meanwhileQuery asks for what a person hears of, counted by event and author: wrong
+// codes after a right password, recovery codes that were used, and what the table of
+// events says is told. Too many wrong codes count as wrong codes.
+var meanwhileQuery = `SELECT CASE WHEN a.event = ` + sqlList(account.SignInFailedMax) + ` THEN ` + sqlList(account.SignInFailed) + ` ELSE a.event END AS what,
+		count(*), max(a.at), CASE WHEN a.actor_id = a.subject_id THEN '' ELSE coalesce(p.name, a.actor) END AS who
+	FROM activity a LEFT JOIN person p ON p.id = a.actor_id
+	WHERE a.subject_id = ? AND a.at >= ? AND a.at <= ?
+		AND (a.event IN (` + sqlList(account.SignInFailed, account.SignInFailedMax) + `) AND a.method IN (` + sqlList(account.ByCode, account.ByRecovery) + `)
+			OR a.event = ` + sqlList(account.SignedIn) + ` AND a.method = ` + sqlList(account.ByRecovery) + `
+				AND a.id <> coalesce((SELECT max(id) FROM activity
+					WHERE subject_id = a.subject_id AND event = ` + sqlList(account.SignedIn) + ` AND at = ?), 0)
+			OR a.event IN (` + sqlList(account.EventsToldAtSignIn()...) + `))
+	GROUP BY what, who ORDER BY max(a.at) DESC`
 
 // Meanwhile lists what the visitor should hear of that happened between the
 // sign-in before and this one: wrong codes after a right password, a used
@@ -68,16 +84,7 @@ func (s *Store) Meanwhile(ctx context.Context, v Visitor) ([]Happening, error) {
 	if v.PreviousSignInAt.IsZero() {
 		return nil, nil
 	}
-	rows, err := s.rows(ctx, `SELECT CASE WHEN a.event = 'authn_login_success' THEN 'recovery_code_used' WHEN a.event = 'authn_login_fail_max' THEN 'authn_login_fail' ELSE a.event END AS what,
-			count(*), max(a.at), CASE WHEN a.actor_id = a.subject_id THEN '' ELSE coalesce(p.name, a.actor) END AS who
-		FROM activity a LEFT JOIN person p ON p.id = a.actor_id
-		WHERE a.subject_id = ? AND a.at >= ? AND a.at <= ?
-			AND (a.event IN ('authn_login_fail', 'authn_login_fail_max') AND a.method IN ('totp', 'recovery code')
-				OR a.event = 'authn_login_success' AND a.method = 'recovery code'
-					AND a.id <> coalesce((SELECT max(id) FROM activity WHERE subject_id = a.subject_id AND event = 'authn_login_success' AND at = ?), 0)
-				OR a.event IN ('authn_factor_enabled', 'authn_factor_disabled', 'authn_factor_reset', 'authn_recovery_codes_created', 'privilege_permissions_changed')
-				OR a.event = 'authn_password_change')
-		GROUP BY what, who ORDER BY max(a.at) DESC`, v.Person.ID, unix(v.PreviousSignInAt), unix(v.StartedAt), unix(v.StartedAt))
+	rows, err := s.rows(ctx, meanwhileQuery, v.Person.ID, unix(v.PreviousSignInAt), unix(v.StartedAt), unix(v.StartedAt))
 	if err != nil {
 		return nil, fmt.Errorf("reading what happened meanwhile: %w", err)
 	}
@@ -94,9 +101,6 @@ func (s *Store) Meanwhile(ctx context.Context, v Visitor) ([]Happening, error) {
 	}
 	return out, rows.Err()
 }
-
-// RecoveryCodeUsed is the Happening of a sign-in with a recovery code.
-const RecoveryCodeUsed Event = "recovery_code_used"
 
 // An OpenNotice is a notice that no admin has dismissed yet.
 type OpenNotice struct {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"gatehouse/account"
 	"gatehouse/db/files"
 	"gatehouse/twofactor"
 )
@@ -105,7 +106,7 @@ func (s *Store) endAll(ctx context.Context, by Actor, now time.Time, done *Resto
 		if _, err := t.exec(`UPDATE enrollment SET last_step = ? WHERE last_step < ?`, newest, newest); err != nil {
 			return err
 		}
-		return t.recordBreakGlass(now, activity{event: WorkspaceRestored, actor: by})
+		return t.recordBreakGlass(now, activity{event: account.WorkspaceRestored, actor: by})
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/account"
 	"gatehouse/db"
 	"gatehouse/db/dbtest"
 	"gatehouse/twofactor"
@@ -175,7 +176,7 @@ func TestRestore(t *testing.T) {
 		t.Errorf("a recovery code of the backup: %+v, %v", p, err)
 	}
 	notices, err := store.Notices(ctx)
-	if err != nil || len(notices) != 1 || notices[0].Event != db.WorkspaceRestored {
+	if err != nil || len(notices) != 1 || notices[0].Event != account.WorkspaceRestored {
 		t.Errorf("the notices are %+v, %v; want one of the restore", notices, err)
 	}
 	if _, err := openCopy(t, done.Aside, l.dir).PersonByEmail(ctx, "cleo@example.org"); err != nil {

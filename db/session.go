@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"time"
 
+	"gatehouse/account"
 	"gatehouse/twofactor"
 )
 
@@ -168,7 +169,7 @@ func (s *Store) EndSession(ctx context.Context, v Visitor, c Client, now time.Ti
 		if err != nil || n == 0 {
 			return err
 		}
-		_, err = t.record(now, activity{event: SignedOut, actor: v.Actor(c), subject: v.Person.ID})
+		_, err = t.record(now, activity{event: account.SignedOut, actor: v.Actor(c), subject: v.Person.ID})
 		return err
 	})
 }
@@ -219,7 +220,7 @@ func (s *Store) EndOwnSession(ctx context.Context, v Visitor, handle string, c C
 		if n == 0 {
 			return ErrNotFound
 		}
-		_, err = t.record(now, activity{event: SignedOut, actor: v.Actor(c), subject: v.Person.ID, detail: "one session"})
+		_, err = t.record(now, activity{event: account.SignedOut, actor: v.Actor(c), subject: v.Person.ID, detail: "one session"})
 		return err
 	})
 }
@@ -233,7 +234,7 @@ func (s *Store) EndOtherSessions(ctx context.Context, v Visitor, c Client, now t
 		if err := t.endOthers(v.Person.ID, v.session); err != nil {
 			return err
 		}
-		_, err := t.record(now, activity{event: SessionsEnded, actor: v.Actor(c), subject: v.Person.ID, detail: "all others"})
+		_, err := t.record(now, activity{event: account.SessionsEnded, actor: v.Actor(c), subject: v.Person.ID, detail: "all others"})
 		return err
 	})
 }

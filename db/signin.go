@@ -53,7 +53,7 @@ func (s *Store) SignIn(ctx context.Context, email, password, next string, c Clie
 	}
 	if !right || !p.active {
 		return Passage{}, s.write(ctx, lockEmail(email), func(t *tx) error {
-			row := activity{event: SignInFailed, failed: true, method: ByPassword, subject: p.id, actor: Actor{Address: c.Address}}
+			row := activity{event: account.SignInFailed, failed: true, method: account.ByPassword, subject: p.id, actor: Actor{Address: c.Address}}
 			if p.id == 0 {
 				row.actor.Label = a.subject
 			}
@@ -91,7 +91,7 @@ func (s *Store) SignIn(ctx context.Context, email, password, next string, c Clie
 			out.Challenge, err = s.challenge(t, p.id, a.kind == countPasswordKnown, next, now)
 			return err
 		}
-		out.Session, out.Browser, err = t.signIn(again, ByPassword, now, c, now)
+		out.Session, out.Browser, err = t.signIn(again, account.ByPassword, now, c, now)
 		return err
 	})
 	if err != nil {
@@ -180,7 +180,7 @@ func (s *Store) challenge(t *tx, person int64, known bool, next string, now time
 
 // signIn completes a sign-in: the counts are cleared, the browser is known from
 // now on, and there is a session.
-func (t *tx) signIn(p credentials, method string, authenticatedAt time.Time, c Client, now time.Time) (session, browser string, err error) {
+func (t *tx) signIn(p credentials, method account.Method, authenticatedAt time.Time, c Client, now time.Time) (session, browser string, err error) {
 	if browser, err = t.know(p.id, c, now); err != nil {
 		return "", "", err
 	}
@@ -194,7 +194,7 @@ func (t *tx) signIn(p credentials, method string, authenticatedAt time.Time, c C
 	if err = t.one(`UPDATE person SET last_sign_in_at = ? WHERE id = ?`, unix(now), p.id); err != nil {
 		return "", "", err
 	}
-	_, err = t.record(now, activity{event: SignedIn, actor: Actor{ID: p.id, Address: c.Address}, subject: p.id, method: method})
+	_, err = t.record(now, activity{event: account.SignedIn, actor: Actor{ID: p.id, Address: c.Address}, subject: p.id, method: method})
 	return session, browser, err
 }
 
@@ -263,11 +263,11 @@ func (t *tx) openChallenge(token string, now time.Time) (openChallenge, error) {
 }
 
 // missed counts a wrong code against the challenge, which the fifth one ends.
-func (t *tx) missed(c openChallenge, method string, client Client, now time.Time) (left int, err error) {
+func (t *tx) missed(c openChallenge, method account.Method, client Client, now time.Time) (left int, err error) {
 	c.WrongCodes++
-	event := SignInFailed
+	event := account.SignInFailed
 	if left = c.Left(); left == 0 {
-		event = SignInFailedMax
+		event = account.SignInFailedMax
 		err = t.one(`DELETE FROM challenge WHERE id_hash = ?`, c.hash)
 	} else {
 		err = t.one(`UPDATE challenge SET wrong_codes = ? WHERE id_hash = ?`, c.WrongCodes, c.hash)
@@ -280,7 +280,7 @@ func (t *tx) missed(c openChallenge, method string, client Client, now time.Time
 }
 
 // passed ends the challenge and completes the sign-in.
-func (t *tx) passed(c openChallenge, method string, client Client, now time.Time) (Passage, error) {
+func (t *tx) passed(c openChallenge, method account.Method, client Client, now time.Time) (Passage, error) {
 	if err := t.one(`DELETE FROM challenge WHERE id_hash = ?`, c.hash); err != nil {
 		return Passage{}, err
 	}
@@ -346,7 +346,7 @@ func (s *Store) VerifyCode(ctx context.Context, token, typed string, client Clie
 			if err := t.countCode(count, now); err != nil {
 				return err
 			}
-			if wrong.Left, err = t.missed(c, ByCode, client, now); err != nil {
+			if wrong.Left, err = t.missed(c, account.ByCode, client, now); err != nil {
 				return err
 			}
 			return wrong
@@ -354,7 +354,7 @@ func (s *Store) VerifyCode(ctx context.Context, token, typed string, client Clie
 		if err != nil {
 			return err
 		}
-		out, err = t.passed(c, ByCode, client, now)
+		out, err = t.passed(c, account.ByCode, client, now)
 		return err
 	})
 	if err != nil {
@@ -414,7 +414,7 @@ func (s *Store) RedeemRecoveryCode(ctx context.Context, token, typed string, cli
 		}
 		err = s.change(t, &record, now, func(e *twofactor.Enrollment) error { return e.Redeem(number) })
 		if errors.Is(err, twofactor.ErrWrongRecovery) {
-			if left, err = t.missed(c, ByRecovery, client, now); err != nil {
+			if left, err = t.missed(c, account.ByRecovery, client, now); err != nil {
 				return err
 			}
 			return twofactor.ErrWrongRecovery
@@ -422,7 +422,7 @@ func (s *Store) RedeemRecoveryCode(ctx context.Context, token, typed string, cli
 		if err != nil {
 			return err
 		}
-		out, err = t.passed(c, ByRecovery, client, now)
+		out, err = t.passed(c, account.ByRecovery, client, now)
 		out.CodesLeft = record.Sheet.Left()
 		return err
 	})

@@ -76,11 +76,11 @@ func (s *Store) SetUp(ctx context.Context, token, workspace string, n NewPerson,
 		if err != nil {
 			return err
 		}
-		if _, err := t.record(now, activity{event: WorkspaceSetUp, actor: Actor{ID: id, Address: c.Address}, subject: id, method: ByLink}); err != nil {
+		if _, err := t.record(now, activity{event: account.WorkspaceSetUp, actor: Actor{ID: id, Address: c.Address}, subject: id, method: account.ByLink}); err != nil {
 			return err
 		}
 		out.CodesLeft = -1
-		out.Session, out.Browser, err = t.signIn(credentials{id: id}, ByPassword, now, c, now)
+		out.Session, out.Browser, err = t.signIn(credentials{id: id}, account.ByPassword, now, c, now)
 		return err
 	})
 	return out, err
@@ -101,7 +101,7 @@ func (s *Store) SetPolicy(ctx context.Context, p twofactor.Policy, by Author, no
 		if n == 0 {
 			return nil // as it was
 		}
-		return t.recordBy(by.Actor, now, activity{event: PolicyChanged, actor: by.Actor, detail: policyDetail(p)})
+		return t.recordBy(by.Actor, now, activity{event: account.PolicyChanged, actor: by.Actor, detail: policyDetail(p)})
 	})
 }
 
@@ -119,7 +119,7 @@ func (s *Store) RenameWorkspace(ctx context.Context, typed string, by Author, no
 		if err != nil || n == 0 {
 			return err
 		}
-		_, err = t.record(now, activity{event: WorkspaceRenamed, actor: by.Actor, detail: name})
+		_, err = t.record(now, activity{event: account.WorkspaceRenamed, actor: by.Actor, detail: name})
 		return err
 	})
 }

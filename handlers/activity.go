@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"time"
 
+	"gatehouse/account"
 	"gatehouse/db"
 	"gatehouse/views"
 )
@@ -37,12 +38,10 @@ func (s *Server) showActivity(v *visit) error {
 // activityFilter reads the filter from an address, and gives the form as typed
 // with what is wrong with it.
 func (s *Server) activityFilter(v *visit, query url.Values) (db.Filter, views.Activity, error) {
-	filter := db.Filter{Event: db.Event(query.Get("event")), After: query.Get("after")}
+	filter := db.Filter{Event: account.Event(query.Get("event")), After: query.Get("after")}
 	card := views.Activity{Person: views.Field{Value: query.Get("person")}, From: views.Field{Value: query.Get("from")}, Until: views.Field{Value: query.Get("until")},
-		Event: query.Get("event")}
-	for _, event := range db.Events {
-		card.Events = append(card.Events, string(event))
-	}
+		Event: account.Event(query.Get("event"))}
+	card.Events = account.Events()
 	card.Export = addressOf("/admin/activity.csv", query, "")
 	card.Filtered = card.Export != "/admin/activity.csv"
 	var ok bool
@@ -78,7 +77,7 @@ func day(typed string) (at time.Time, ok bool) {
 func rowsOf(list []db.Row) []views.ActivityRow {
 	out := make([]views.ActivityRow, 0, len(list))
 	for _, r := range list {
-		out = append(out, views.ActivityRow{At: r.At, Event: string(r.Event), Text: views.EventText(string(r.Event), r.OK, r.Method, r.Detail), OK: r.OK,
+		out = append(out, views.ActivityRow{At: r.At, Event: r.Event, Text: views.EventText(r.Event, r.OK, r.Method, r.Detail), OK: r.OK,
 			Actor: r.Actor, Subject: r.Subject, Address: r.Address})
 	}
 	return out
@@ -103,6 +102,6 @@ func (s *Server) exportActivity(v *visit) error {
 		if !r.OK {
 			result = "failure"
 		}
-		return t.row(stamp(r.At), string(r.Event), result, r.Actor, r.ActorEmail, r.Subject, r.SubjectEmail, r.Method, r.Detail, r.Address)
+		return t.row(stamp(r.At), string(r.Event), result, r.Actor, r.ActorEmail, r.Subject, r.SubjectEmail, string(r.Method), r.Detail, r.Address)
 	}))
 }

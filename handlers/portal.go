@@ -26,7 +26,7 @@ func (s *Server) showHome(v *visit) error {
 	}
 	card := views.Home{Since: v.who.PreviousSignInAt, State: e.State, Advice: views.HomeAdvice(e)}
 	for _, one := range meanwhile {
-		card.Meanwhile = append(card.Meanwhile, views.Happened(string(one.Event), one.Count, one.LastAt, one.By))
+		card.Meanwhile = append(card.Meanwhile, views.Happened(one.Event, one.Count, one.LastAt, one.By))
 	}
 	return s.show(v, http.StatusOK, views.HomeCards(card), views.HomePage(f, card))
 }
@@ -62,7 +62,7 @@ func (s *Server) showProfileCards(v *visit, status int, card views.Profile) erro
 		return err
 	}
 	for _, one := range events {
-		card.Events = append(card.Events, views.Event{At: one.At, Text: views.EventText(string(one.Event), one.OK, one.Method, one.Detail), Address: one.Address, By: one.By})
+		card.Events = append(card.Events, views.Event{At: one.At, Text: views.EventText(one.Event, one.OK, one.Method, one.Detail), Address: one.Address, By: one.By})
 	}
 	f, err := s.frame(v)
 	if err != nil {

@@ -24,7 +24,7 @@ func (s *Server) notices(v *visit) ([]views.Notice, error) {
 		return nil, err
 	}
 	for _, one := range open {
-		out = append(out, views.Notice{Text: views.BreakGlass(string(one.Event), one.Actor, one.Subject, one.Detail, one.At), DismissID: one.ID})
+		out = append(out, views.Notice{Text: views.BreakGlass(one.Event, one.Actor, one.Subject, one.Detail, one.At), DismissID: one.ID})
 	}
 	return out, nil
 }

@@ -4,13 +4,15 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"gatehouse/account"
 )
 
 // Activity is the page /admin/activity.
 type Activity struct {
 	Person, From, Until Field // as typed
-	Event               string
-	Events              []string // that the filter offers
+	Event               account.Event
+	Events              []account.Event // that the filter offers
 	Filtered            bool
 	Rows                []ActivityRow
 	List                List
@@ -20,7 +22,7 @@ type Activity struct {
 // An ActivityRow is one row of it.
 type ActivityRow struct {
 	At      time.Time
-	Event   string // OWASP's name
+	Event   account.Event // OWASP's name
 	Text    string
 	OK      bool
 	Actor   string // who; "" for a stranger
@@ -34,14 +36,10 @@ func activityOf(email string) string {
 }
 
 // eventOptions are the filter's events in words.
-func eventOptions(names []string) [][2]string {
+func eventOptions(offered []account.Event) [][2]string {
 	out := [][2]string{{"", "Everything"}}
-	for _, name := range names {
-		text := events[name]
-		if text == "" {
-			text = name
-		}
-		out = append(out, [2]string{name, text})
+	for _, one := range offered {
+		out = append(out, [2]string{string(one), events[one]})
 	}
 	return out
 }

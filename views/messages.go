@@ -165,18 +165,18 @@ func counted(n int, what string) string {
 }
 
 // Happened words what happened to an account since the sign-in before.
-func Happened(event string, count int, at time.Time, by string) Dated {
+func Happened(event account.Event, count int, at time.Time, by string) Dated {
 	text := happenings[event]
 	if text == "" {
 		return Dated{}
 	}
-	if event == "authn_login_fail" {
+	if event == account.SignInFailed {
 		text = "A wrong code was entered after your password"
 		if count > 1 {
 			text = fmt.Sprintf("%d wrong codes were entered after your password", count)
 		}
 	}
-	if by != "" && event != "authn_login_fail" {
+	if by != "" && event != account.SignInFailed {
 		text += " by " + by
 	}
 	if count == 1 {
@@ -185,28 +185,28 @@ func Happened(event string, count int, at time.Time, by string) Dated {
 	return Dated{Before: text + ", last on", At: at, After: "."}
 }
 
-var happenings = map[string]string{
-	"authn_login_fail":              "A wrong code was entered",
-	"recovery_code_used":            "A recovery code was used to sign in",
-	"authn_factor_enabled":          "Two-factor authentication was enabled",
-	"authn_factor_disabled":         "Two-factor authentication was disabled",
-	"authn_factor_reset":            "Your two-factor authentication was reset",
-	"authn_recovery_codes_created":  "New recovery codes were made",
-	"privilege_permissions_changed": "Your role was changed",
-	"authn_password_change":         "Your password was changed",
+var happenings = map[account.Event]string{
+	account.SignInFailed:     "A wrong code was entered",
+	account.SignedIn:         "A recovery code was used to sign in",
+	account.FactorEnabled:    "Two-factor authentication was enabled",
+	account.FactorDisabled:   "Two-factor authentication was disabled",
+	account.FactorReset:      "Your two-factor authentication was reset",
+	account.CodesRegenerated: "New recovery codes were made",
+	account.RoleChanged:      "Your role was changed",
+	account.PasswordChanged:  "Your password was changed",
 }
 
 // EventText words a row of security activity.
-func EventText(event string, ok bool, method, detail string) string {
+func EventText(event account.Event, ok bool, method account.Method, detail string) string {
 	text := events[event]
 	switch {
 	case text == "":
-		text = event
-	case event == "authn_login_success" && method != "":
+		text = string(event)
+	case event == account.SignedIn && method != "":
 		text += " with " + methods[method]
-	case event == "authn_login_fail" && method == "password":
+	case event == account.SignInFailed && method == account.ByPassword:
 		text = "Wrong password at sign-in"
-	case event == "authn_login_fail":
+	case event == account.SignInFailed:
 		text = "Wrong " + methods[method] + " at sign-in"
 	case detail != "":
 		text += " (" + roleName(twofactor.Role(detail)) + ")"
@@ -214,46 +214,45 @@ func EventText(event string, ok bool, method, detail string) string {
 	return text
 }
 
-var methods = map[string]string{
-	"password":      "password",
-	"totp":          "code from the app",
-	"recovery code": "recovery code",
-	"one-time link": "one-time link",
-	"command line":  "the command line",
+var methods = map[account.Method]string{
+	account.ByPassword: "password",
+	account.ByCode:     "code from the app",
+	account.ByRecovery: "recovery code",
+	account.ByLink:     "one-time link",
+	account.ByCommand:  "the command line",
 }
 
-var events = map[string]string{
-	"authn_login_success":           "Signed in",
-	"authn_login_fail":              "Sign-in failed",
-	"authn_login_fail_max":          "Too many wrong codes",
-	"authn_login_unlock":            "Unlocked",
-	"session_ended":                 "Signed out",
-	"session_all_ended":             "Sessions ended",
-	"authn_password_change":         "Password changed",
-	"authn_password_change_fail":    "Wrong password given",
-	"authn_factor_enabled":          "Two-factor enabled",
-	"authn_factor_disabled":         "Two-factor disabled",
-	"authn_factor_reset":            "Two-factor reset",
-	"authn_factor_fail":             "Wrong code at set-up",
-	"authn_recovery_codes_created":  "Recovery codes regenerated",
-	"user_created":                  "Account added",
-	"user_updated":                  "Account changed",
-	"user_deactivated":              "Account deactivated",
-	"user_reactivated":              "Account reactivated",
-	"privilege_permissions_changed": "Role changed",
-	"authn_token_created":           "One-time link made",
-	"authn_token_used":              "One-time link used",
-	"sys_policy_changed":            "Policy changed",
-	"sys_workspace_created":         "Workspace set up",
-	"sys_workspace_renamed":         "Workspace renamed",
-	"sys_notice_dismissed":          "Notice dismissed",
-	"crypt_key_rotated":             "Key rotated",
-	"sys_workspace_restored":        "Workspace restored from a backup",
-	"authz_fail":                    "Not permitted",
+var events = map[account.Event]string{
+	account.SignedIn:          "Signed in",
+	account.SignInFailed:      "Sign-in failed",
+	account.SignInFailedMax:   "Too many wrong codes",
+	account.PersonUnlocked:    "Unlocked",
+	account.SignedOut:         "Signed out",
+	account.SessionsEnded:     "Sessions ended",
+	account.PasswordChanged:   "Password changed",
+	account.PasswordFailed:    "Wrong password given",
+	account.FactorEnabled:     "Two-factor enabled",
+	account.FactorDisabled:    "Two-factor disabled",
+	account.FactorReset:       "Two-factor reset",
+	account.FactorFailed:      "Wrong code at set-up",
+	account.CodesRegenerated:  "Recovery codes regenerated",
+	account.PersonAdded:       "Account added",
+	account.PersonChanged:     "Account changed",
+	account.PersonDeactivated: "Account deactivated",
+	account.PersonReactivated: "Account reactivated",
+	account.RoleChanged:       "Role changed",
+	account.LinkMade:          "One-time link made",
+	account.LinkUsed:          "One-time link used",
+	account.PolicyChanged:     "Policy changed",
+	account.WorkspaceSetUp:    "Workspace set up",
+	account.WorkspaceRenamed:  "Workspace renamed",
+	account.NoticeDismissed:   "Notice dismissed",
+	account.KeyRotated:        "Key rotated",
+	account.WorkspaceRestored: "Workspace restored from a backup",
 }
 
 // BreakGlass words a change that was made on the machine.
-func BreakGlass(event, actor, subject, detail string, at time.Time) Dated {
+func BreakGlass(event account.Event, actor, subject, detail string, at time.Time) Dated {
 	text := EventText(event, true, "", detail)
 	if subject != "" {
 		text += " for " + subject

@@ -31,7 +31,7 @@ func personDetail() PersonDetail {
 }
 
 func activityPage() templ.Component {
-	return ActivityPage(frame(admin, "/admin/activity"), Activity{Events: []string{"authn_login_fail"}, Export: "/admin/activity.csv", List: List{Next: "/admin/activity?after=1"},
+	return ActivityPage(frame(admin, "/admin/activity"), Activity{Events: []account.Event{account.SignInFailed}, Export: "/admin/activity.csv", List: List{Next: "/admin/activity?after=1"},
 		Rows: []ActivityRow{
 			{At: now, Event: "authn_login_fail", Text: EventText("authn_login_fail", false, "password", ""), Actor: "unknown:0123456789abcdef", Address: "192.0.2.4"},
 			{At: now, Event: "sys_policy_changed", Text: EventText("sys_policy_changed", true, "", "everyone off, admins on"), OK: true, Actor: "os:root"},

@@ -1,0 +1,107 @@
+package account
+
+import "slices"
+
+// An Event names what happened in the activity, in OWASP's logging vocabulary where
+// that has a word for it.
+type Event string
+
+// The events. Each has its row in eventTable.
+const (
+	SignedIn          Event = "authn_login_success"
+	SignInFailed      Event = "authn_login_fail"
+	SignInFailedMax   Event = "authn_login_fail_max" // a challenge or an enrolment ended by wrong codes
+	SignedOut         Event = "session_ended"
+	SessionsEnded     Event = "session_all_ended"
+	PasswordChanged   Event = "authn_password_change"
+	PasswordFailed    Event = "authn_password_change_fail" // a wrong current password, wherever it was asked
+	FactorEnabled     Event = "authn_factor_enabled"
+	FactorDisabled    Event = "authn_factor_disabled"
+	FactorReset       Event = "authn_factor_reset" // by an administrator or on the machine
+	FactorFailed      Event = "authn_factor_fail"  // a wrong code at enrolment
+	CodesRegenerated  Event = "authn_recovery_codes_created"
+	PersonAdded       Event = "user_created"
+	PersonChanged     Event = "user_updated"
+	PersonDeactivated Event = "user_deactivated"
+	PersonReactivated Event = "user_reactivated"
+	PersonUnlocked    Event = "authn_login_unlock"
+	RoleChanged       Event = "privilege_permissions_changed"
+	LinkMade          Event = "authn_token_created"
+	LinkUsed          Event = "authn_token_used"
+	PolicyChanged     Event = "sys_policy_changed"
+	WorkspaceSetUp    Event = "sys_workspace_created"
+	WorkspaceRenamed  Event = "sys_workspace_renamed"
+	WorkspaceRestored Event = "sys_workspace_restored"
+	NoticeDismissed   Event = "sys_notice_dismissed"
+	KeyRotated        Event = "crypt_key_rotated"
+)
+
+// eventTable has every event, in the order in which a filter offers them. What the
+// store asks for by event, and what views words, comes from here.
+var eventTable = []struct {
+	Event
+	told bool // to the person whom it is about, at their next sign-in
+}{
+	{SignedIn, false},
+	{SignInFailed, false},
+	{SignInFailedMax, false},
+	{SignedOut, false},
+	{SessionsEnded, false},
+	{PasswordChanged, true},
+	{PasswordFailed, false},
+	{FactorEnabled, true},
+	{FactorDisabled, true},
+	{FactorReset, true},
+	{FactorFailed, false},
+	{CodesRegenerated, true},
+	{PersonAdded, false},
+	{PersonChanged, false},
+	{PersonDeactivated, false},
+	{PersonReactivated, false},
+	{PersonUnlocked, false},
+	{RoleChanged, true},
+	{LinkMade, false},
+	{LinkUsed, false},
+	{PolicyChanged, false},
+	{WorkspaceSetUp, false},
+	{WorkspaceRenamed, false},
+	{WorkspaceRestored, false},
+	{NoticeDismissed, false},
+	{KeyRotated, false},
+}
+
+// Events gives every event, in the order in which a filter offers them.
+func Events() []Event { return eventsWhere(func(bool) bool { return true }) }
+
+// EventsToldAtSignIn gives the events that a person hears of at the next sign-in
+// whoever caused them. Wrong codes and recovery codes that were used are told too,
+// which are sign-ins by their methods.
+func EventsToldAtSignIn() []Event { return eventsWhere(func(told bool) bool { return told }) }
+
+func eventsWhere(wanted func(told bool) bool) []Event {
+	var out []Event
+	for _, row := range eventTable {
+		if wanted(row.told) {
+			out = append(out, row.Event)
+		}
+	}
+	return out
+}
+
+// Known reports whether the event is one of the table.
+func (e Event) Known() bool { return slices.Contains(Events(), e) }
+
+// A Method is by what somebody did what the activity tells.
+type Method string
+
+// The methods that an activity row names. Most rows name none: "".
+const (
+	ByPassword Method = "password"
+	ByCode     Method = "totp"
+	ByRecovery Method = "recovery code"
+	ByLink     Method = "one-time link"
+	ByCommand  Method = "command line"
+)
+
+// Methods lists every method, so that a test can ask for the words of each.
+var Methods = []Method{ByPassword, ByCode, ByRecovery, ByLink, ByCommand}
