@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -105,6 +106,16 @@ func (k keyboard) announced(words, part string) {
 	k.WaitFor(words, part)
 }
 
+// described demands that a screen reader hears these words at what has the focus.
+func (k keyboard) described(words string) {
+	k.t.Helper()
+	const told = `() => (document.activeElement.getAttribute("aria-describedby") || "").split(" ")
+		.map(id => document.getElementById(id)).map(e => e && e.checkVisibility() ? e.innerText : "").join(" ")`
+	if text := evaluate[string](k.tab, told); !strings.Contains(text, words) {
+		k.fail("the field is described as %q, not by %q", text, words)
+	}
+}
+
 func (k keyboard) signIn(p person) {
 	k.Visit("/signin")
 	k.at("E-mail address")
@@ -126,6 +137,7 @@ func (k keyboard) enrol(p person) (*phone, []string) {
 	k.WaitFor("Pending confirmation", card+" .badge")
 	device := newPhone(k.t, k.Secret())
 
+	k.described("sixth digit")
 	k.write(device.wrong(), true)
 	k.announced(wrongCode, refusal)
 	k.at("6-digit code")
@@ -139,7 +151,8 @@ func (k keyboard) enrol(p person) (*phone, []string) {
 	k.press(space, false)
 	k.announced("C", "[data-said][aria-live=polite]") // Copied, or Press Ctrl+C
 	k.tabTo("6-digit code")
-	k.write(device.code(), true)
+	k.write(device.code(), false) // after a refusal nothing is sent by itself
+	k.press(enter, true)
 	return device, k.save(nowActive)
 }
 
@@ -180,7 +193,8 @@ func (k keyboard) challenge(p person, device *phone, codes []string) {
 	k.announced("You are signed out.", success)
 	k.signIn(p)
 	k.at("6-digit code")
-	k.write(device.wrong(), true)
+	k.write(device.wrong(), false) // the same as before: it is not sent twice by itself
+	k.press(enter, true)
 	k.announced(wrongCode, refusal)
 	k.at("6-digit code")
 	k.tabTo(lostPhone)

@@ -21,9 +21,16 @@ const (
 		`if(f.getAttribute('aria-busy'))return e.preventDefault();` +
 		`f.setAttribute('aria-busy',true);setTimeout(()=>f.removeAttribute('aria-busy'),8e3)})`
 
-	// codeScript sends a form when six digits stand in its code field, once.
-	codeScript script = `addEventListener('input',e=>{let f=e.target;` +
-		`if('code'in f.dataset&&!f.dataset.sent&&/^(\D*\d){6}\D*$/.test(f.value)){f.dataset.sent=1;f.form.requestSubmit()}})`
+	// codeScript sends a form when six digits stand in a code field that says so, and says so to people. A tab never
+	// sends one code twice by itself, however often it is filled in: the last one is kept for its other pages. What has
+	// letters, or four digits and a hyphen, may become a recovery code and is left alone.
+	codeScript script = `(()=>{let d=document,last='',s={};try{s=sessionStorage}catch{}` +
+		`let tell=()=>d.querySelectorAll('[data-code]').forEach(f=>{let h=d.getElementById(f.id+'-sends');if(h.hidden){h.hidden=0;` +
+		`f.setAttribute('aria-describedby',((f.getAttribute('aria-describedby')||'')+' '+h.id).trim())}});` +
+		`addEventListener('input',e=>{let f=e.target,c=f.value;if(!('code'in f.dataset)||f.form.hasAttribute('aria-busy')||` +
+		`!/^(?!\d{4}-)([^\p{L}\p{N}]*\p{Nd}){6}[^\p{L}\p{N}]*$/u.test(c))return;c=c.replace(/\P{Nd}/gu,'');` +
+		`if(c==last||c==s.code)return;last=s.code=c;f.form.requestSubmit()});` +
+		`addEventListener('htmx:after:swap',tell);tell()})()`
 
 	// timerScript counts the seconds of a wait down. The text beside it has
 	// said how long already.

@@ -235,7 +235,7 @@ func ChallengeCard(c Challenge) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = field(waiting(codeEntry(c.RecoveryAlert.None(), c.CodeAlert), c)).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = field(waiting(codeEntry(c.RecoveryAlert.None(), c.CodeAlert, c.RecoveryAlert), c)).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

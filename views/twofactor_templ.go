@@ -474,7 +474,7 @@ func pendingCard(t TwoFactor) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = field(codeEntry(true, t.Alert)).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = field(codeEntry(true, t.Alert, Message{})).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
