@@ -10,19 +10,65 @@ import (
 // arrows is what each room may import of the others, and whose home a third
 // party is. A new arrow is a decision: it is made here, or not at all.
 var arrows = map[string]struct{ rooms, guests []string }{
-	"gatehouse":           {rooms: []string{"cli"}},
-	"gatehouse/cli":       {rooms: []string{"handlers", "db", "twofactor", "account", "typed"}, guests: []string{"github.com/alecthomas/kong", "github.com/gofrs/flock", "golang.org/x/term", "golang.org/x/crypto/acme", "github.com/VictoriaMetrics/metrics", "github.com/coreos/go-systemd"}},
-	"gatehouse/handlers":  {rooms: []string{"db", "views", "twofactor", "account", "typed"}, guests: []string{"github.com/gorilla/sessions", "github.com/a-h/templ", "golang.org/x/net/idna"}},
-	"gatehouse/views":     {rooms: []string{"twofactor", "account"}, guests: []string{"github.com/a-h/templ", "github.com/yeqown/go-qrcode"}},
-	"gatehouse/db":        {rooms: []string{"db/engine", "db/files", "db/hash", "db/seal", "twofactor", "account"}, guests: []string{"golang.org/x/crypto"}},
-	"gatehouse/db/hash":   {guests: []string{"golang.org/x/crypto/argon2"}},
-	"gatehouse/db/files":  {},
-	"gatehouse/db/seal":   {rooms: []string{"db/files"}, guests: []string{"golang.org/x/crypto"}},
-	"gatehouse/db/dbtest": {rooms: []string{"db", "db/hash", "twofactor"}, guests: []string{"github.com/pquerna/otp"}},
-	"gatehouse/account":   {rooms: []string{"twofactor", "typed"}, guests: []string{"golang.org/x/text"}},
-	"gatehouse/db/engine": {guests: []string{"modernc.org/sqlite"}},
-	"gatehouse/typed":     {},
-	"gatehouse/twofactor": {rooms: []string{"typed"}, guests: []string{"github.com/pquerna/otp"}},
+	"gatehouse": {
+		rooms: []string{"cli"},
+	},
+	"gatehouse/cli": {
+		rooms: []string{"handlers", "db", "twofactor", "account", "typed"},
+		guests: []string{
+			"github.com/alecthomas/kong",
+			"github.com/gofrs/flock",
+			"golang.org/x/term",
+			"golang.org/x/crypto/acme",
+			"github.com/VictoriaMetrics/metrics",
+			"github.com/coreos/go-systemd",
+		},
+	},
+	"gatehouse/handlers": {
+		rooms: []string{"db", "views", "twofactor", "account", "typed"},
+		guests: []string{
+			"github.com/gorilla/sessions",
+			"github.com/a-h/templ",
+			"golang.org/x/net/idna",
+		},
+	},
+	"gatehouse/views": {
+		rooms: []string{"twofactor", "account"},
+		guests: []string{
+			"github.com/a-h/templ",
+			"github.com/yeqown/go-qrcode",
+		},
+	},
+	"gatehouse/db": {
+		rooms:  []string{"db/engine", "db/files", "db/hash", "db/seal", "twofactor", "account"},
+		guests: []string{"golang.org/x/crypto"},
+	},
+	"gatehouse/db/hash": {
+		guests: []string{"golang.org/x/crypto/argon2"},
+	},
+	"gatehouse/db/files": {},
+	"gatehouse/db/seal": {
+		rooms:  []string{"db/files"},
+		guests: []string{"golang.org/x/crypto"},
+	},
+	"gatehouse/db/dbtest": {
+		rooms:  []string{"db", "db/hash", "twofactor"},
+		guests: []string{"github.com/pquerna/otp"},
+	},
+	"gatehouse/account": {
+		rooms:  []string{"twofactor", "typed"},
+		guests: []string{"golang.org/x/text"},
+	},
+	"gatehouse/db/engine": {
+		rooms:  []string{"db/engine/commit"},
+		guests: []string{"modernc.org/sqlite"},
+	},
+	"gatehouse/db/engine/commit": {},
+	"gatehouse/typed":            {},
+	"gatehouse/twofactor": {
+		rooms:  []string{"typed"},
+		guests: []string{"github.com/pquerna/otp"},
+	},
 }
 
 // pure are the rooms of the rules, and banned is what they must not know.
