@@ -7,7 +7,7 @@
 -- the rest is plain SQL.
 
 PRAGMA application_id = 1197569128; -- "Gath"
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 
 -- One installation serves one workspace: exactly one row.
 CREATE TABLE workspace (
@@ -67,7 +67,7 @@ CREATE INDEX link_setup ON link (kind) WHERE kind = 'setup'; -- adding a person 
 -- Somebody who is signed in with one browser.
 CREATE TABLE session (
     id_hash             BLOB    PRIMARY KEY,
-    handle              TEXT    NOT NULL, -- random; names the session in the list of one's own; worth nothing as a cookie
+    handle              TEXT    NOT NULL UNIQUE, -- random; names the session in the list of one's own and in forms, and is kept when the id changes; worth nothing as a cookie
     person_id           INTEGER NOT NULL REFERENCES person (id),
     started_at          INTEGER NOT NULL,
     authenticated_at    INTEGER NOT NULL, -- when the password was last given
@@ -82,6 +82,7 @@ CREATE INDEX session_by_seen ON session (seen_at);
 -- Password accepted, second step outstanding. Not a session.
 CREATE TABLE challenge (
     id_hash     BLOB    PRIMARY KEY,
+    handle      TEXT    NOT NULL UNIQUE, -- as in session, which takes it over
     person_id   INTEGER NOT NULL REFERENCES person (id),
     known       INTEGER NOT NULL CHECK (known IN (0, 1)), -- opened from a known browser: others do not crowd it out
     wrong_codes INTEGER NOT NULL DEFAULT 0,

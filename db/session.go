@@ -34,6 +34,9 @@ func newToken() string {
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
+// newHandle mints a name for a session or challenge that is no secret.
+func newHandle() string { return newToken()[:16] }
+
 // hashToken gives what is stored of a token. SHA-256 suffices: nobody guesses
 // 256 random bits. A text that cannot be a token hashes to nothing stored.
 func hashToken(token string) []byte {
@@ -65,7 +68,7 @@ type Visitor struct {
 	Workspace Workspace
 
 	session          []byte // the id's hash
-	Handle           string // names the session in the list of one's own
+	Handle           string // names the session in the list of one's own and in forms
 	StartedAt        time.Time
 	AuthenticatedAt  time.Time
 	SeenAt           time.Time
@@ -275,7 +278,7 @@ func (t *tx) renew(v Visitor) (token string, err error) {
 
 // begin makes a session in place of the one that the browser had, and lets go of
 // the oldest beyond the bound.
-func (t *tx) begin(person int64, authenticatedAt, previous time.Time, c Client, now time.Time) (token string, err error) {
+func (t *tx) begin(person int64, handle string, authenticatedAt, previous time.Time, c Client, now time.Time) (token string, err error) {
 	token = newToken()
 	if c.Session != "" {
 		if _, err := t.exec(`DELETE FROM session WHERE id_hash = ?`, hashToken(c.Session)); err != nil {
@@ -286,7 +289,7 @@ func (t *tx) begin(person int64, authenticatedAt, previous time.Time, c Client, 
 		c.Browser = c.Browser[:browserLimit]
 	}
 	if err := t.one(`INSERT INTO session (id_hash, handle, person_id, started_at, authenticated_at, seen_at, previous_sign_in_at, browser, address)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, hashToken(token), newToken()[:16], person, unix(now), unix(authenticatedAt), unix(now), nullable(previous), c.Browser, c.Address); err != nil {
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, hashToken(token), handle, person, unix(now), unix(authenticatedAt), unix(now), nullable(previous), c.Browser, c.Address); err != nil {
 		return "", fmt.Errorf("beginning a session: %w", err)
 	}
 	_, err = t.exec(`DELETE FROM session WHERE id_hash IN (SELECT id_hash FROM session WHERE person_id = ? ORDER BY started_at DESC, id_hash = ? DESC LIMIT -1 OFFSET ?)`,

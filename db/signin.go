@@ -91,7 +91,7 @@ func (s *Store) SignIn(ctx context.Context, email, password, next string, c Clie
 			out.Challenge, err = s.challenge(t, p.id, a.kind == countPasswordKnown, next, now)
 			return err
 		}
-		out.Session, out.Browser, err = t.signIn(again, account.ByPassword, now, c, now)
+		out.Session, out.Browser, err = t.signIn(again, newHandle(), account.ByPassword, now, c, now)
 		return err
 	})
 	if err != nil {
@@ -168,8 +168,8 @@ func (s *Store) notLookedAt(ctx context.Context, lock engine.Lock, a passwordAtt
 // no more could otherwise crowd out the owner's before the code is typed.
 func (s *Store) challenge(t *tx, person int64, known bool, next string, now time.Time) (token string, err error) {
 	token = newToken()
-	if err := t.one(`INSERT INTO challenge (id_hash, person_id, known, next, made_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)`,
-		hashToken(token), person, known, next, unix(now), unix(now.Add(s.times.ChallengeTTL))); err != nil {
+	if err := t.one(`INSERT INTO challenge (id_hash, handle, person_id, known, next, made_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		hashToken(token), newHandle(), person, known, next, unix(now), unix(now.Add(s.times.ChallengeTTL))); err != nil {
 		return "", fmt.Errorf("opening a challenge: %w", err)
 	}
 	// Among those of one second the new one counts as the newest.
@@ -179,8 +179,9 @@ func (s *Store) challenge(t *tx, person int64, known bool, next string, now time
 }
 
 // signIn completes a sign-in: the counts are cleared, the browser is known from
-// now on, and there is a session.
-func (t *tx) signIn(p credentials, method account.Method, authenticatedAt time.Time, c Client, now time.Time) (session, browser string, err error) {
+// now on, and there is a session. It takes over the handle of the challenge that led to
+// it, so that a form of the challenge that is sent twice is not taken for somebody else's.
+func (t *tx) signIn(p credentials, handle string, method account.Method, authenticatedAt time.Time, c Client, now time.Time) (session, browser string, err error) {
 	if browser, err = t.know(p.id, c, now); err != nil {
 		return "", "", err
 	}
@@ -188,7 +189,7 @@ func (t *tx) signIn(p credentials, method account.Method, authenticatedAt time.T
 		id10(p.id), id10(p.id)+" "+fmt.Sprintf("%x", hashToken(browser))); err != nil {
 		return "", "", err
 	}
-	if session, err = t.begin(p.id, authenticatedAt, p.previous, c, now); err != nil {
+	if session, err = t.begin(p.id, handle, authenticatedAt, p.previous, c, now); err != nil {
 		return "", "", err
 	}
 	if err = t.one(`UPDATE person SET last_sign_in_at = ? WHERE id = ?`, unix(now), p.id); err != nil {
@@ -201,6 +202,7 @@ func (t *tx) signIn(p credentials, method account.Method, authenticatedAt time.T
 // A Challenge is somebody who owes the second step.
 type Challenge struct {
 	Email  string
+	Handle string // names the challenge in forms, and then the session that it leads to
 	person int64
 }
 
@@ -209,9 +211,9 @@ func (s *Store) Challenge(ctx context.Context, token string, now time.Time) (Cha
 	var c Challenge
 	var state twofactor.Challenge
 	var made, expires sql.NullInt64
-	err := s.row(ctx, `SELECT p.id, p.email, c.wrong_codes, c.made_at, c.expires_at
+	err := s.row(ctx, `SELECT p.id, p.email, c.handle, c.wrong_codes, c.made_at, c.expires_at
 		FROM challenge c JOIN person p ON p.id = c.person_id AND p.active = 1 WHERE c.id_hash = ?`, hashToken(token)).
-		Scan(&c.person, &c.Email, &state.WrongCodes, &made, &expires)
+		Scan(&c.person, &c.Email, &c.Handle, &state.WrongCodes, &made, &expires)
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, twofactor.ErrChallengeOver
 	}
@@ -241,6 +243,7 @@ func (s *Store) CancelChallenge(ctx context.Context, token string) error {
 type openChallenge struct {
 	twofactor.Challenge
 	hash   []byte
+	handle string
 	person credentials
 	next   string
 }
@@ -249,9 +252,9 @@ type openChallenge struct {
 func (t *tx) openChallenge(token string, now time.Time) (openChallenge, error) {
 	c := openChallenge{hash: hashToken(token)}
 	var expires, made, previous sql.NullInt64
-	err := t.row(`SELECT c.wrong_codes, c.expires_at, c.next, c.made_at, p.id, p.last_sign_in_at
+	err := t.row(`SELECT c.handle, c.wrong_codes, c.expires_at, c.next, c.made_at, p.id, p.last_sign_in_at
 		FROM challenge c JOIN person p ON p.id = c.person_id AND p.active = 1 WHERE c.id_hash = ?`, c.hash).
-		Scan(&c.WrongCodes, &expires, &c.next, &made, &c.person.id, &previous)
+		Scan(&c.handle, &c.WrongCodes, &expires, &c.next, &made, &c.person.id, &previous)
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, twofactor.ErrChallengeOver
 	}
@@ -284,7 +287,7 @@ func (t *tx) passed(c openChallenge, method account.Method, client Client, now t
 	if err := t.one(`DELETE FROM challenge WHERE id_hash = ?`, c.hash); err != nil {
 		return Passage{}, err
 	}
-	session, browser, err := t.signIn(c.person, method, c.MadeAt, client, now)
+	session, browser, err := t.signIn(c.person, c.handle, method, c.MadeAt, client, now)
 	return Passage{Session: session, Browser: browser, Next: c.next, CodesLeft: -1}, err
 }
 

@@ -19,7 +19,49 @@ var migrations = []string{
 	DROP TABLE person_search;
 	CREATE VIRTUAL TABLE person_search USING fts5 (name, email, content = 'person', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2', prefix = '1 2 3 4 5 6 7 8');
 	INSERT INTO person_search (person_search) VALUES ('rebuild');`,
+	// To 3.
+	//
+	// Forms name the session or challenge that they were shown to: its handle becomes
+	// unique, and challenges get one. Those of before the upgrade end.
+	`CREATE TABLE session_2 AS SELECT * FROM session;
+	DROP TABLE session;
+	` + sessionTable3 + `
+	INSERT INTO session (id_hash, handle, person_id, started_at, authenticated_at, seen_at, previous_sign_in_at, browser, address)
+		SELECT id_hash, handle, person_id, started_at, authenticated_at, seen_at, previous_sign_in_at, browser, address FROM session_2;
+	DROP TABLE session_2;
+	CREATE INDEX session_by_person ON session (person_id, started_at);
+	CREATE INDEX session_by_seen ON session (seen_at);
+	DROP TABLE challenge;
+	` + challengeTable3 + `
+	CREATE INDEX challenge_by_person ON challenge (person_id);
+	CREATE INDEX challenge_expiry ON challenge (expires_at);`,
 }
+
+// Tables that step 3 makes anew, letter for letter as in schema.sql.
+const (
+	sessionTable3 = `CREATE TABLE session (
+    id_hash             BLOB    PRIMARY KEY,
+    handle              TEXT    NOT NULL UNIQUE, -- random; names the session in the list of one's own and in forms, and is kept when the id changes; worth nothing as a cookie
+    person_id           INTEGER NOT NULL REFERENCES person (id),
+    started_at          INTEGER NOT NULL,
+    authenticated_at    INTEGER NOT NULL, -- when the password was last given
+    seen_at             INTEGER NOT NULL, -- written at most once a minute
+    previous_sign_in_at INTEGER,          -- for "what happened meanwhile"
+    browser             TEXT    NOT NULL, -- the User-Agent header, cut short
+    address             TEXT    NOT NULL
+) STRICT, WITHOUT ROWID;`
+
+	challengeTable3 = `CREATE TABLE challenge (
+    id_hash     BLOB    PRIMARY KEY,
+    handle      TEXT    NOT NULL UNIQUE, -- as in session, which takes it over
+    person_id   INTEGER NOT NULL REFERENCES person (id),
+    known       INTEGER NOT NULL CHECK (known IN (0, 1)), -- opened from a known browser: others do not crowd it out
+    wrong_codes INTEGER NOT NULL DEFAULT 0,
+    next        TEXT    NOT NULL, -- where to go afterwards; '' for the portal
+    made_at     INTEGER NOT NULL, -- also when the password was given
+    expires_at  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;`
+)
 
 // asideOf names the copy that is made before an upgrade.
 func asideOf(path string, version int) string { return fmt.Sprintf("%s.schema-%d", path, version) }

@@ -18,9 +18,13 @@ var (
 	errOtherSite = errors.New("a form of another site")
 	errOtherHost = errors.New("a request under another name")
 	errStopped   = errors.New("stopped by the policy")
-	errTooLarge  = errors.New("the form is too large")
-	errBadForm   = errors.New("the form cannot be read")
-	errPanic     = errors.New("panic")
+
+	errOtherSession   = errors.New("a form that was shown to another session")
+	errOtherChallenge = errors.New("a form that was shown to another challenge")
+
+	errTooLarge = errors.New("the form is too large")
+	errBadForm  = errors.New("the form cannot be read")
+	errPanic    = errors.New("panic")
 )
 
 // waitOf gives how long a refusal makes people wait, in whole seconds.
@@ -67,6 +71,10 @@ func (s *Server) fail(v *visit, err error) {
 		problem = views.NotAllowed()
 	case errors.Is(err, errOtherSite):
 		problem = views.OtherSite()
+	case errors.Is(err, errOtherSession):
+		problem = views.OtherSession(v.who.Person.Name, v.who.Person.Email)
+	case errors.Is(err, errOtherChallenge):
+		problem = views.OtherChallenge(v.challenge.Email)
 	case errors.Is(err, errOtherHost):
 		problem = views.OtherHost(s.base.String(), v.r.Host)
 	case errors.Is(err, errTooLarge):
@@ -83,6 +91,26 @@ func (s *Server) fail(v *visit, err error) {
 	s.showProblem(v, problem)
 }
 
+// problemFrame is what surrounds a problem: the portal for somebody who is signed in, as
+// far as the database answers, and little without it.
+func (s *Server) problemFrame(v *visit, status int) views.Frame {
+	little := views.Frame{Assets: s.assets, Path: v.r.URL.Path, Now: v.now}
+	if status == http.StatusMisdirectedRequest {
+		return little // under another name nobody is signed in
+	}
+	if !v.signedIn() {
+		if err := s.visitor(v); err != nil {
+			return little
+		}
+	}
+	f, err := s.frame(v)
+	if err != nil {
+		little.Workspace = v.who.Workspace.Name
+		return little
+	}
+	return f
+}
+
 // busyWait is after how many seconds it is worth trying again when too many
 // passwords were being checked at once.
 const busyWait = 3
@@ -91,10 +119,7 @@ const busyWait = 3
 // the same beside the card, which could not be sent again if it were gone. It
 // works while the database does not.
 func (s *Server) showProblem(v *visit, problem views.Problem) {
-	f := views.Frame{Assets: s.assets, Now: v.now}
-	if v.signedIn() {
-		f.Workspace = v.who.Workspace.Name
-	}
+	f := s.problemFrame(v, problem.Status)
 	if v.htmx() {
 		v.w.Header().Set("HX-Retarget", "#fault")
 		v.w.Header().Set("HX-Reswap", "innerHTML")

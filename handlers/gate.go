@@ -89,6 +89,9 @@ func (s *Server) admit(v *visit, needed access) error {
 		return err
 	}
 	v.who = who
+	if err := v.shownTo(who.Handle, errOtherSession); err != nil {
+		return err
+	}
 	if err := s.store.Touch(v.ctx(), v.who, v.now); err != nil {
 		return err
 	}
@@ -107,13 +110,46 @@ func (s *Server) admit(v *visit, needed access) error {
 	return nil
 }
 
-func (s *Server) admitChallenge(v *visit) (err error) {
+// admitChallenge finds the browser's challenge. Where it has led to a session already,
+// the form may be the same person's, sent twice: the session keeps the challenge's handle.
+func (s *Server) admitChallenge(v *visit) error {
+	err := s.findChallenge(v)
+	if !errors.Is(err, twofactor.ErrChallengeOver) {
+		return err
+	}
+	if err := s.visitor(v); err != nil {
+		return err
+	}
+	if v.signedIn() {
+		if err := v.shownTo(v.who.Handle, errOtherSession); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+func (s *Server) findChallenge(v *visit) (err error) {
 	v.token = s.cookies.token(v.r, challengeCookie)
 	if v.token == "" {
 		return twofactor.ErrChallengeOver
 	}
 	v.challenge, err = s.store.Challenge(v.ctx(), v.token, v.now)
-	return err
+	if err != nil {
+		return err
+	}
+	return v.shownTo(v.challenge.Handle, errOtherChallenge)
+}
+
+// shownTo refuses a form that was shown to another session or challenge than the
+// browser's, so that an old tab does not act on whoever has signed in since. A form
+// without the field "as" counts: scripts send none.
+func (v *visit) shownTo(handle string, refusal error) error {
+	for _, as := range v.r.PostForm["as"] {
+		if as != handle {
+			return refusal
+		}
+	}
+	return nil
 }
 
 // visitor finds who is signed in on a public route; nobody is no error.

@@ -27,7 +27,7 @@ func (s *Server) show(v *visit, status int, fragment, page templ.Component) erro
 	}
 	b := templ.GetBuffer()
 	defer templ.ReleaseBuffer(b)
-	if err := component.Render(v.ctx(), b); err != nil {
+	if err := component.Render(views.WithHandle(v.ctx(), v.handle()), b); err != nil {
 		return fmt.Errorf("rendering: %w", err)
 	}
 	h := v.w.Header()
@@ -45,6 +45,14 @@ func (s *Server) show(v *visit, status int, fragment, page templ.Component) erro
 	v.w.WriteHeader(status)
 	_, _ = v.w.Write(b.Bytes()) // the browser may be gone
 	return nil
+}
+
+// handle names the session or challenge that a page is shown to; "" for neither.
+func (v *visit) handle() string {
+	if v.signedIn() {
+		return v.who.Handle
+	}
+	return v.challenge.Handle
 }
 
 // mayCompress reports whether an answer to the request may be compressed. BREACH

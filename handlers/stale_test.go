@@ -1,0 +1,198 @@
+package handlers_test
+
+import (
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"gatehouse/db/dbtest"
+	"gatehouse/handlers"
+	"gatehouse/twofactor"
+)
+
+var (
+	postForm = regexp.MustCompile(`(?s)<form[^>]*method="post"[^>]*>.*?</form>`)
+	asField  = regexp.MustCompile(`<input type="hidden" name="as" value="([^"]+)"`)
+)
+
+// as reads off a page for which session or challenge its forms were shown, the same one
+// in every form that posts.
+func (a answer) as() string {
+	a.t.Helper()
+	handle := ""
+	for _, form := range postForm.FindAllString(a.body, -1) {
+		m := asField.FindStringSubmatch(form)
+		if m == nil || handle != "" && m[1] != handle {
+			a.t.Fatalf("a form without its handle %q:\n%s", handle, form)
+		}
+		handle = m[1]
+	}
+	if handle == "" {
+		a.t.Fatalf("no form that posts in:\n%s", a.body)
+	}
+	return handle
+}
+
+// signInAlso signs somebody in with a browser that another person uses.
+func (b *browser) signInAlso(email string) *browser {
+	b.site.t.Helper()
+	b.post("/signin", "email", email, "password", dbtest.Password).to("/my")
+	return b
+}
+
+func TestEveryFormNamesItsSession(t *testing.T) {
+	s := newSite(t)
+	s.add("ada@example.org", twofactor.SuperAdmin)
+	s.add("mia@example.org", twofactor.Member)
+	ada, other := s.signedIn("ada@example.org"), s.signedIn("ada@example.org")
+	handle := ada.get("/my").is(200).as()
+	if handle == other.get("/my").as() {
+		t.Error("two sessions have one handle")
+	}
+	pages := []string{"/my", "/my/profile", "/my/profile/two-factor", "/admin/people", "/admin/people/1", "/admin/people/2", "/admin/settings/security", "/admin/settings/general", "/admin/activity", "/admin/settings/not-enrolled"}
+	for _, htmx := range []bool{false, true} {
+		ada.htmx = htmx
+		for _, page := range pages {
+			a := ada.get(page).is(200)
+			if strings.Contains(a.body, `method="post"`) && a.as() != handle {
+				t.Errorf("%s was shown for another session", page)
+			}
+		}
+	}
+	ada.htmx = false
+	pending := ada.post("/my/profile/two-factor/enable", "as", handle).is(200)
+	if pending.as() != handle {
+		t.Error("the pending card was shown for another session")
+	}
+	before := ada.cookies["gatehouse"]
+	confirmed := ada.post("/my/profile/two-factor/confirm", "as", handle, "code", s.code(pending.secret())).is(200)
+	if confirmed.as() != handle || ada.cookies["gatehouse"] == before {
+		t.Error("a new id of the session did not keep its handle")
+	}
+	ada.post("/my/profile/two-factor/regenerate", "as", handle, "confirmed", "yes").is(200, "shown ONCE")
+}
+
+// TestAStaleTabActsOnNobodyElse sends every form of Dora's pages after Emil has signed in
+// with the same browser.
+func TestAStaleTabActsOnNobodyElse(t *testing.T) {
+	const told = "You are signed in as Person of emil@example.org now. Nothing was changed."
+	s := newSite(t)
+	s.add("dora@example.org", twofactor.SuperAdmin)
+	s.add("emil@example.org", twofactor.SuperAdmin)
+	dora := s.signedIn("dora@example.org").get("/my/profile").is(200).as()
+	b := s.signedIn("emil@example.org")
+	secret := b.post("/my/profile/two-factor/enable").is(200).secret()
+	codes := b.post("/my/profile/two-factor/confirm", "code", s.code(secret)).is(200).codes()
+	emil := b.get("/my").as()
+	sent := 0
+	for _, route := range handlers.Routes() {
+		method, path, _ := strings.Cut(route, " ")
+		if method != "POST" || !strings.HasPrefix(path, "/my") && !strings.HasPrefix(path, "/admin") && path != "/signout" {
+			continue
+		}
+		for _, htmx := range []bool{false, true} {
+			b.htmx = htmx
+			fields := []string{"as", dora, "confirmed", "yes", "password", dbtest.Password, "current_password", dbtest.Password, "new_password", newPassword,
+				"others", "all", "require_everyone", "on", "workspace", "Other", "name", "Other", "email", "other@example.org", "role", "member"}
+			a := b.post(strings.ReplaceAll(path, "{id}", "1"), fields...).is(409, told)
+			if whole := strings.Contains(a.body, "<html"); whole == htmx {
+				t.Errorf("%s: a whole page: %v, with htmx: %v", route, whole, htmx)
+			}
+			if len(a.header.Values("Set-Cookie")) > 0 {
+				t.Errorf("%s set %q", route, a.header.Values("Set-Cookie"))
+			}
+			sent++
+		}
+	}
+	if sent < 30 {
+		t.Errorf("%d forms were sent", sent)
+	}
+	b.htmx = false
+	page := b.post("/signout", "as", dora).is(409, told, "emil@example.org", "Sign out")
+	if page.as() != emil {
+		t.Error("the page that tells of it has forms for another session")
+	}
+	b.get("/my").is(200, "You are signed in as Person of emil@example.org.", "Acme")
+	b.get("/admin/people/1").is(200, "Person of dora@example.org", "Active")
+	for name, fields := range map[string][]string{
+		"a handle that is none":   {"as", "x"},
+		"an empty handle":         {"as", ""},
+		"two handles":             {"as", emil, "as", dora},
+		"one of an ended session": {"as", dora[1:]},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b.post("/signout", fields...).is(409, told)
+		})
+	}
+	s.challenged("emil@example.org").post("/signin/two-factor/recovery", "recovery_code", codes[0]).to("/my")
+	b.post("/my/profile/two-factor/regenerate", "confirmed", "yes").is(200, "shown ONCE") // a script's, without the field
+	b.post("/signout", "as", emil)
+	b.get("/my").to("/signin")
+	b.post("/signout", "as", dora).to("/signin")
+}
+
+func TestAStaleChallengeActsOnNobodyElse(t *testing.T) {
+	s := newSite(t)
+	s.add("dora@example.org", twofactor.Member)
+	s.add("emil@example.org", twofactor.Member)
+	_, secret, codes := s.enrolled("dora@example.org")
+	_, emils, _ := s.enrolled("emil@example.org")
+	b := s.challenged("dora@example.org")
+	dora := b.get("/signin/two-factor").is(200).as()
+	b.post("/signin", "email", "emil@example.org", "password", dbtest.Password).to("/signin/two-factor")
+	emil := b.get("/signin/two-factor").is(200, "emil@example.org").as()
+	for _, htmx := range []bool{false, true} {
+		b.htmx = htmx
+		for path, fields := range map[string][]string{
+			"/signin/two-factor":          {"as", dora, "code", s.code(secret)},
+			"/signin/two-factor/recovery": {"as", dora, "recovery_code", codes[0]},
+			"/signin/two-factor/cancel":   {"as", dora},
+		} {
+			b.post(path, fields...).is(409, "You are signing in as emil@example.org now. Nothing was changed.")
+		}
+	}
+	b.htmx = false
+	b.post("/signin/two-factor", "as", emil, "code", s.code(emils)).to("/my")
+	if got := b.get("/my").is(200).as(); got != emil {
+		t.Errorf("the session has the handle %q, its challenge had %q", got, emil)
+	}
+	b.post("/signin/two-factor", "as", dora, "code", s.code(secret)).is(409, "You are signed in as Person of emil@example.org now. Nothing was changed.", "Sign out")
+	b.post("/signin/two-factor", "as", emil, "code", s.code(emils)).to("/signin?ended=challenge") // the same form, sent twice
+	b.get("/my").is(200, "Person of emil@example.org")
+	s.challenged("dora@example.org").post("/signin/two-factor", "code", s.code(secret)).to("/my") // neither counted nor used up
+}
+
+// TestProblemsKeepTheSidebar meets every kind of problem as somebody who is signed in.
+func TestProblemsKeepTheSidebar(t *testing.T) {
+	dir := t.TempDir()
+	s := newSiteIn(t, dir)
+	s.add("ada@example.org", twofactor.Administrator)
+	s.add("mia@example.org", twofactor.Member)
+	ada, mia := s.signedIn("ada@example.org"), s.signedIn("mia@example.org")
+	crossSite := httptest.NewRequest("POST", "/signout", nil)
+	crossSite.Header.Set("Sec-Fetch-Site", "cross-site")
+	for name, a := range map[string]answer{
+		"404 of no page":     ada.get("/nowhere").is(404),
+		"404 of no person":   ada.get("/admin/people/77").is(404),
+		"404 of a used link": ada.get("/welcome/x").is(404),
+		"403":                mia.get("/admin/people").is(403),
+		"403 of a form":      ada.send(crossSite).is(403),
+		"409":                ada.post("/my/profile/password", "as", "x").is(409),
+		"413":                ada.post("/my/profile/password", "x", strings.Repeat("x", 65<<10)).is(413),
+		"422":                ada.send(httptest.NewRequest("POST", "/my/profile/password", strings.NewReader("x"))).is(422),
+	} {
+		t.Run(name, func(t *testing.T) {
+			a.t = t
+			a.is(a.status, "My profile", "Sign out", `<header class="sidebar"`)
+			a.as()
+		})
+	}
+	s.browser().get("/nowhere").is(404).lacks("Sign out")
+	behind(t, dir, `ALTER TABLE recovery_sheet RENAME TO elsewhere`)
+	ada.get("/my").is(503, "Sign out", "ada@example.org")
+	if err := s.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ada.get("/my").is(503).lacks("Sign out")
+}
