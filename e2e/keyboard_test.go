@@ -144,7 +144,7 @@ func (k keyboard) enrol(p person) (*phone, []string) {
 	if !evaluate[bool](k.tab, `() => document.activeElement.matches("[aria-invalid=true][aria-describedby]")`) {
 		k.fail("the field does not say that it is wrong, or why")
 	}
-	k.tabTo("Something in the way?")
+	k.tabTo("Having trouble?")
 	k.press(space, false)
 	k.Sees("The QR code will not scan")
 	k.tabTo("Copy")
@@ -202,7 +202,7 @@ func (k keyboard) challenge(p person, device *phone, codes []string) {
 	k.tabTo("Recovery code")
 	k.write("AAAA-AAAA", false)
 	k.press(enter, true)
-	k.announced("That recovery code did not match", refusal)
+	k.announced(wrongCode, refusal)
 	k.at("Recovery code")
 	k.write(codes[0], false)
 	k.press(enter, true)

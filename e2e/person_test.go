@@ -320,7 +320,7 @@ func (w *walk) signInWithRecoveryCode(b *tab, codes []string) []string {
 		w.signOut(b)
 		w.signIn(b, ada)
 		w.enterRecoveryCode(b, codes[0])
-		w.refused(b, "That recovery code did not match")
+		w.refused(b, wrongCode)
 	}, "a code is invalidated the moment it's used", "Using a recovery code consumes it permanently")
 
 	// Typed from a printout: small letters, no hyphen.
@@ -359,7 +359,7 @@ func (w *walk) regenerate(b *tab, old []string) {
 	w.signIn(b, ada)
 	w.proves(func() {
 		w.enterRecoveryCode(b, old[0])
-		w.refused(b, "That recovery code did not match")
+		w.refused(b, wrongCode)
 	}, "this immediately invalidates the old set")
 	w.proves(func() {
 		w.enterRecoveryCode(b, codes[0])

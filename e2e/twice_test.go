@@ -88,7 +88,7 @@ func twoDevices(w *walk) {
 	w.signIn(laptop, mia)
 	w.proves(func() {
 		w.enterRecoveryCode(laptop, codes[0])
-		w.refused(laptop, "That recovery code did not match")
+		w.refused(laptop, wrongCode)
 	}, "a code is invalidated the moment it's used")
 	w.enterCode(laptop, phone.next())
 	w.signedIn(laptop)

@@ -83,17 +83,47 @@ func (s *Server) showChallengeCard(v *visit, status int, card views.Challenge) e
 	return s.show(v, status, views.ChallengeCard(card), views.ChallengePage(f, card))
 }
 
-// verifyCode passes the second step with a code from the app.
+// verifyCode passes the second step with what was typed into the field for a code from the app.
 func (s *Server) verifyCode(v *visit) error {
-	passage, err := s.store.VerifyCode(v.ctx(), v.token, v.r.PostFormValue("code"), v.client, v.now)
+	typed := v.r.PostFormValue("code")
+	if twofactor.KindOf(typed) == twofactor.CodeOfRecovery {
+		return s.passWithRecoveryCode(v, typed, s.refuseCode)
+	}
+	return s.passWithCode(v, typed, s.refuseCode)
+}
+
+// redeemRecoveryCode passes the second step with what was typed into the field for a recovery code.
+func (s *Server) redeemRecoveryCode(v *visit) error {
+	typed := v.r.PostFormValue("recovery_code")
+	if twofactor.KindOf(typed) == twofactor.CodeOfApp {
+		return s.passWithCode(v, typed, s.refuseRecoveryCode)
+	}
+	return s.passWithRecoveryCode(v, typed, s.refuseRecoveryCode)
+}
+
+// passWithCode passes the second step with a code from the app, or has the refusal shown at the field that was used.
+func (s *Server) passWithCode(v *visit, typed string, refuse func(*visit, error) error) error {
+	passage, err := s.store.VerifyCode(v.ctx(), v.token, typed, v.client, v.now)
 	var wrong twofactor.WrongCode
 	if errors.As(err, &wrong) && wrong.Left == 0 {
 		return s.endChallenge(v, err)
 	}
+	return s.challengeAnswered(v, passage, err, refuse)
+}
+
+// passWithRecoveryCode passes the second step with a recovery code, or has the refusal shown at the field that was used.
+func (s *Server) passWithRecoveryCode(v *visit, typed string, refuse func(*visit, error) error) error {
+	passage, left, err := s.store.RedeemRecoveryCode(v.ctx(), v.token, typed, v.client, v.now)
+	if errors.Is(err, twofactor.ErrWrongRecovery) && left == 0 {
+		return s.endChallenge(v, err)
+	}
+	return s.challengeAnswered(v, passage, err, refuse)
+}
+
+// challengeAnswered goes on after the right code, and shows the challenge again after a refusal that leaves it open.
+func (s *Server) challengeAnswered(v *visit, passage db.Passage, err error, refuse func(*visit, error) error) error {
 	if db.IsRefusal(err) && !errors.Is(err, twofactor.ErrChallengeOver) {
-		card := views.Challenge{CodeAlert: views.ChallengeRefused(err, v.now)}
-		card.Wait, _ = waitOf(err, v.now)
-		return s.showChallengeCard(v, s.statusOf(v, err), card)
+		return refuse(v, err)
 	}
 	if err != nil {
 		return err
@@ -104,24 +134,16 @@ func (s *Server) verifyCode(v *visit) error {
 	return s.goOn(v, passage)
 }
 
-// redeemRecoveryCode passes the second step with a recovery code.
-func (s *Server) redeemRecoveryCode(v *visit) error {
-	passage, left, err := s.store.RedeemRecoveryCode(v.ctx(), v.token, v.r.PostFormValue("recovery_code"), v.client, v.now)
-	if errors.Is(err, twofactor.ErrWrongRecovery) && left == 0 {
-		return s.endChallenge(v, err)
-	}
-	if db.IsRefusal(err) && !errors.Is(err, twofactor.ErrChallengeOver) {
-		card := views.Challenge{RecoveryAlert: views.ChallengeRefused(err, v.now)}
-		card.Wait, _ = waitOf(err, v.now)
-		return s.showChallengeCard(v, s.statusOf(v, err), card)
-	}
-	if err != nil {
-		return err
-	}
-	if err := s.cookies.pass(v, passage); err != nil {
-		return err
-	}
-	return s.goOn(v, passage)
+func (s *Server) refuseCode(v *visit, refusal error) error {
+	card := views.Challenge{CodeAlert: views.ChallengeRefused(refusal, v.now)}
+	card.Wait, _ = waitOf(refusal, v.now)
+	return s.showChallengeCard(v, s.statusOf(v, refusal), card)
+}
+
+func (s *Server) refuseRecoveryCode(v *visit, refusal error) error {
+	card := views.Challenge{RecoveryAlert: views.ChallengeRefused(refusal, v.now)}
+	card.Wait, _ = waitOf(refusal, v.now)
+	return s.showChallengeCard(v, s.statusOf(v, refusal), card)
 }
 
 // endChallenge shows the sign-in again after the last wrong code.

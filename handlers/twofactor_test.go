@@ -245,7 +245,7 @@ func TestCodesAsDevicesGiveThem(t *testing.T) {
 		b.post("/signin/two-factor/recovery", "recovery_code", typed).to("/my")
 		if b.get("/my").is(200, fmt.Sprintf("%d recovery codes left", 7-i)); i == 2 {
 			b = s.challenged("ada@example.org")
-			b.post("/signin/two-factor/recovery", "recovery_code", codes[3]+"\n"+codes[4]).is(422, "That recovery code did not match")
+			b.post("/signin/two-factor/recovery", "recovery_code", codes[3]+"\n"+codes[4]).is(422, "That code did not match")
 		}
 	}
 }
@@ -273,9 +273,65 @@ func TestChallenge(t *testing.T) {
 
 		b = s.challenged("ada@example.org")
 		b.htmx = htmx
-		b.post("/signin/two-factor/recovery", "recovery_code", codes[3]).is(422, "That recovery code did not match")
+		b.post("/signin/two-factor/recovery", "recovery_code", codes[3]).is(422, "That code did not match")
 		b.post("/signin/two-factor/cancel").to("/signin")
 		b.post("/signin/two-factor", "code", s.code(secret)).to("/signin?ended=challenge")
+	})
+}
+
+func TestACodeOfTheOtherKindIsTaken(t *testing.T) {
+	s := newSite(t)
+	s.add("ada@example.org", twofactor.Member)
+	_, secret, codes := s.enrolled("ada@example.org")
+	s.pass(time.Minute)
+
+	b := s.challenged("ada@example.org")
+	b.post("/signin/two-factor/recovery", "recovery_code", s.code(secret)[:3]+" "+s.code(secret)[3:]).to("/my")
+	b.get("/my/profile").is(200, "8 recovery codes left")
+
+	b = s.challenged("ada@example.org")
+	b.post("/signin/two-factor", "code", strings.ToLower(codes[2])).to("/my")
+	b.get("/my/profile").is(200, "7 recovery codes left")
+
+	b = s.challenged("ada@example.org")
+	b.post("/signin/two-factor", "code", codes[2]).is(422, `id="code-error"`, "That code did not match", "Each code works once").lacks(`id="recovery-error"`)
+	b.post("/signin/two-factor/recovery", "recovery_code", s.code(secret)).is(422, `id="recovery-error"`, "That code did not match", "Wait for the next code").lacks(`id="code-error"`)
+	b.post("/signin/two-factor", "code", codes[3]).to("/my")
+}
+
+// A wrong code counts with its own kind, whichever field it was typed into.
+func TestACodeOfTheOtherKindCountsWithItsOwn(t *testing.T) {
+	s := newSite(t)
+	s.add("ada@example.org", twofactor.Member)
+	_, secret, codes := s.enrolled("ada@example.org")
+	s.pass(time.Minute)
+	const app, recovery = "/signin/two-factor", "/signin/two-factor/recovery"
+	stranger := func() *browser { // has the password, in a browser that is not known
+		b := s.browser()
+		b.post("/signin", "email", "ada@example.org", "password", dbtest.Password).to("/signin/two-factor")
+		return b
+	}
+	fiveWrong := func(path, field, code string) {
+		b := stranger()
+		for range 4 {
+			b.post(path, field, code).is(422, "That code did not match")
+		}
+		b.post(path, field, code).is(422, "That code did not match", "Too many wrong codes. Sign in again with your password.")
+	}
+	t.Run("recovery codes in the field for the app's make recovery codes wait, and no others", func(t *testing.T) {
+		fiveWrong(app, "code", "AAAA-AAAA")
+		b := stranger()
+		b.post(app, "code", codes[0]).is(429, `id="code-error"`)
+		b.post(recovery, "recovery_code", codes[0]).is(429, `id="recovery-error"`)
+		b.post(recovery, "recovery_code", s.code(secret)).to("/my")
+	})
+	t.Run("the app's codes in the field for recovery codes make the app's wait, and no others", func(t *testing.T) {
+		s.pass(time.Minute)
+		fiveWrong(recovery, "recovery_code", "000000")
+		b := stranger()
+		b.post(recovery, "recovery_code", s.code(secret)).is(429, `id="recovery-error"`)
+		b.post(app, "code", s.code(secret)).is(429, `id="code-error"`)
+		b.post(app, "code", codes[0]).to("/my")
 	})
 }
 

@@ -80,7 +80,7 @@ func (e *Enrollment) Confirm(typed string, sheet Sheet, now time.Time) error {
 		return ErrNoPending
 	}
 	code := NormalizeCode(typed)
-	step, ok := e.Secret.match(code, now, window)
+	step, ok := e.Secret.match(code, now, -window, window)
 	if !ok {
 		refusal := WrongCode{ClockOff: e.clockOff(code, now), Left: MaxWrongCodes - e.WrongCodes - 1}
 		if e.WrongCodes++; e.WrongCodes >= MaxWrongCodes {
@@ -97,7 +97,7 @@ func (e *Enrollment) Confirm(typed string, sheet Sheet, now time.Time) error {
 // only, to somebody who sees the secret anyway; at the challenge it would help
 // a guesser.
 func (e *Enrollment) clockOff(code string, now time.Time) time.Duration {
-	step, ok := e.Secret.match(code, now, diagnosis)
+	step, ok := e.Secret.match(code, now, -diagnosis, diagnosis)
 	if !ok {
 		return 0
 	}
@@ -108,14 +108,18 @@ func (e *Enrollment) clockOff(code string, now time.Time) time.Duration {
 // once (RFC 6238 section 5.2): a step up to LastStep is refused with WrongCode
 // like any other, so that a code read over a shoulder is worth nothing. That
 // holds when the clock goes backwards, too: until it passes LastStep again,
-// recovery codes are the way in. Unless Enabled: ErrNotEnabled.
+// recovery codes are the way in. A code of one of the ten steps before the window is
+// refused as Expired; of a coming step nothing is told, which would help a guesser
+// who has time. Unless Enabled: ErrNotEnabled.
 func (e *Enrollment) Verify(typed string, now time.Time) error {
 	if e.State != Enabled {
 		return ErrNotEnabled
 	}
-	step, ok := e.Secret.match(NormalizeCode(typed), now, window)
+	code := NormalizeCode(typed)
+	step, ok := e.Secret.match(code, now, -window, window)
 	if !ok || step <= e.LastStep {
-		return WrongCode{}
+		_, expired := e.Secret.match(code, now, -window-lately, -window-1)
+		return WrongCode{Expired: expired && !ok}
 	}
 	e.LastStep = step
 	return nil

@@ -190,19 +190,50 @@ func TestVerify(t *testing.T) {
 			e := enabled(t)
 			for i, try := range c.tries {
 				before := e
+				late := stepOf(noon.Add(try.at)) - stepOf(noon) - try.step
 				err := e.Verify(codeAt([]byte(rfcKey), stepOf(noon)+try.step), noon.Add(try.at))
 				if try.ok {
 					before.LastStep = stepOf(noon) + try.step
 					if err != nil {
 						t.Errorf("try %d: %v", i, err)
 					}
-				} else if err != (twofactor.WrongCode{}) {
+				} else if err != (twofactor.WrongCode{Expired: late >= 2 && late <= 11}) {
 					t.Errorf("try %d: %#v, want a wrong code and no word about the clock", i, err)
 				}
 				same(t, e, before)
 			}
 		})
 	}
+}
+
+func TestVerifyTellsOfCodesThatHaveExpired(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		step    int64 // from that of the present
+		expired bool
+	}{
+		{"the step before the window", -2, true},
+		{"one of the ten before the window", -7, true},
+		{"the tenth before the window", -11, true},
+		{"one before those", -12, false},
+		{"in the window, but used", -1, false},
+		{"the step after the window is coming, and nothing is told of it", 2, false},
+		{"nor of a later one", 8, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := twofactor.Enrollment{State: twofactor.Enabled, Secret: secretOf(t, []byte(rfcKey)), LastStep: stepOf(noon) - 1}
+			err := e.Verify(codeAt([]byte(rfcKey), stepOf(noon)+c.step), noon)
+			if err != (twofactor.WrongCode{Expired: c.expired}) {
+				t.Errorf("%#v", err)
+			}
+		})
+	}
+	t.Run("a wrong code", func(t *testing.T) {
+		e := enabled(t)
+		if err := e.Verify(wrongFor([]byte(rfcKey), noon), noon); err != (twofactor.WrongCode{}) {
+			t.Errorf("%#v", err)
+		}
+	})
 }
 
 func TestVerifyAtTheEdgesOfAStep(t *testing.T) {

@@ -193,7 +193,11 @@ func (m *model) verify(t *rapid.T) {
 		m.accept(t, code, step)
 		m.last = step
 	default:
-		want(t, "Verify", err, twofactor.WrongCode{})
+		expired := false
+		for step := stepOf(m.now) - 11; step <= stepOf(m.now)-2; step++ {
+			expired = expired || !ok && step >= 0 && code == codeAt(m.key, step)
+		}
+		want(t, "Verify", err, twofactor.WrongCode{Expired: expired})
 	}
 }
 

@@ -74,6 +74,27 @@ func NormalizeRecoveryCode(text string) (RecoveryCode, bool) {
 	return RecoveryCode{}, false
 }
 
+// A CodeKind is what a text can be that somebody types to pass the second step.
+type CodeKind int
+
+// The kinds. No text is of two of them.
+const (
+	CodeOfNothing  CodeKind = iota // neither of the others
+	CodeOfApp                      // six digits
+	CodeOfRecovery                 // eight symbols, from a sheet
+)
+
+// KindOf tells which kind of code a text is, whichever field it was typed into.
+func KindOf(text string) CodeKind {
+	if NormalizeCode(text) != "" {
+		return CodeOfApp
+	}
+	if _, ok := NormalizeRecoveryCode(text); ok {
+		return CodeOfRecovery
+	}
+	return CodeOfNothing
+}
+
 // readSymbols gives the eight symbols of a code, or reports false.
 func readSymbols(text string) (string, bool) {
 	var b strings.Builder

@@ -190,3 +190,24 @@ func TestRedeem(t *testing.T) {
 		same(t, e, enabled(t))
 	}
 }
+
+func TestKindOf(t *testing.T) {
+	for text, want := range map[string]twofactor.CodeKind{
+		"123456":         twofactor.CodeOfApp,
+		" 123 456\n":     twofactor.CodeOfApp,
+		"١٢٣٤٥٦":         twofactor.CodeOfApp,
+		"K89H-2XCJ":      twofactor.CodeOfRecovery,
+		"3. k89h 2xcj":   twofactor.CodeOfRecovery,
+		"1234-5678":      twofactor.CodeOfRecovery,
+		"":               twofactor.CodeOfNothing,
+		"12345":          twofactor.CodeOfNothing,
+		"1234567":        twofactor.CodeOfNothing,
+		"K89H-2XC":       twofactor.CodeOfNothing,
+		"123456 789012":  twofactor.CodeOfNothing,
+		"my cat is grey": twofactor.CodeOfNothing,
+	} {
+		if got := twofactor.KindOf(text); got != want {
+			t.Errorf("%q is of kind %d, want %d", text, got, want)
+		}
+	}
+}

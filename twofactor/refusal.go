@@ -25,9 +25,12 @@ const (
 
 // WrongCode refuses a code from the app. Only at enrolment, and only when the
 // code belongs to a time step within ten minutes, ClockOff says how far the
-// phone's clock is behind (negative) or ahead (positive); otherwise it is zero.
+// phone's clock is behind the server's (negative) or ahead of it (positive);
+// otherwise it is zero. Only at the challenge, Expired says that the code was right
+// until lately.
 type WrongCode struct {
 	ClockOff time.Duration
+	Expired  bool
 	Left     int // wrong codes that are still allowed before it ends; Verify, which counts none, leaves 0
 }
 

@@ -26,6 +26,10 @@ const (
 	// diagnosis is how many steps either side are looked through at enrolment,
 	// to tell people how far their phone's clock is off.
 	diagnosis = 20
+
+	// lately is how many steps before the window a code counts as expired, and not as wrong, in what people are told at
+	// the challenge.
+	lately = 10
 )
 
 // TimeStep gives the number of the time step that now falls in: RFC 6238's T.
@@ -95,12 +99,13 @@ func (s Secret) code(step int64) (string, bool) {
 	return code, err == nil
 }
 
-// match gives the newest time step within reach of the present one whose code
-// is the one given. All steps are computed and compared in constant time, so
-// that the answer's timing tells nothing about which of them was near.
-func (s Secret) match(code string, now time.Time, reach int64) (step int64, ok bool) {
+// match gives the newest time step from first to last, both counted from the present
+// one, whose code is the one given. All steps are computed and compared
+// in constant time, so that the answer's timing tells nothing about which of them
+// was near.
+func (s Secret) match(code string, now time.Time, first, last int64) (step int64, ok bool) {
 	current := TimeStep(now)
-	for at := current - reach; at <= current+reach; at++ {
+	for at := current + first; at <= current+last; at++ {
 		want, good := s.code(at)
 		if good && subtle.ConstantTimeCompare([]byte(want), []byte(code)) == 1 {
 			step, ok = at, true

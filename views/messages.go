@@ -24,7 +24,7 @@ func SignInRefused(err error, now time.Time) Message {
 func ChallengeRefused(err error, now time.Time) Message {
 	switch {
 	case errors.Is(err, twofactor.ErrWrongRecovery):
-		return Message{Text: "That recovery code did not match", Advice: "Each code works once. Check that you are reading from the sheet named here, and enter a code that you have not used."}
+		return Message{Text: wrongCode, Advice: "Each code works once. Check that you are reading from the sheet named here, and enter a code that you have not used."}
 	case errors.Is(err, twofactor.ErrClosed):
 		return Message{Text: "Too many wrong codes.", Advice: "Use the other way to pass this step, or ask an administrator to unlock your account."}
 	}
@@ -35,13 +35,13 @@ func ChallengeRefused(err error, now time.Time) Message {
 func ChallengeEnded(err error, now time.Time) Message {
 	m := ChallengeRefused(err, now)
 	m.Seconds = 0
-	m.Advice = "That was one wrong code too many, so please sign in again with your password."
+	m.Advice = "Too many wrong codes. Sign in again with your password."
 	return m
 }
 
 // EnrollmentRefused words why a move of the card was refused. Only here a wrong
-// code is explained by the phone's clock, to somebody who sees the secret anyway;
-// at the challenge that would help a guesser.
+// code is explained by the clocks, with the server's time, to somebody who sees the
+// secret anyway; at the challenge that would help a guesser.
 func EnrollmentRefused(err error, now time.Time) Message {
 	m := Refused(err, now)
 	var wrong twofactor.WrongCode
@@ -49,7 +49,7 @@ func EnrollmentRefused(err error, now time.Time) Message {
 		return m
 	}
 	if wrong.ClockOff != 0 {
-		m = Message{Text: m.Text, Advice: clockAdvice(wrong.ClockOff) + triesLeft(wrong.Left)}
+		m = Message{Text: m.Text, Advice: clockAdvice(wrong.ClockOff) + triesLeft(wrong.Left), ServerTime: now}
 	}
 	if wrong.Left == 0 {
 		const over = "That was the last try for this QR code. Select Enable two-factor to start over with a new one."

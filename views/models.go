@@ -55,6 +55,8 @@ type Message struct {
 	// "Counting 12 seconds", and Then once it is over.
 	Seconds        int
 	Counting, Then string
+
+	ServerTime time.Time // what the server's clock says, where that matters; else zero
 }
 
 // None reports whether there is nothing to say.

@@ -561,7 +561,7 @@ func trouble() templ.Component {
 			templ_7745c5c3_Var17 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 31, "<details class=\"fold\"><summary class=\"fold__summary\">Something in the way?</summary><dl class=\"fold__body prose small\"><dt>The QR code will not scan</dt><dd>Copy the key under Step 1 into the app's manual entry. It makes the same account.</dd><dt>The code is refused</dt><dd>Each code counts for about a minute. Wait for the next one. If that is refused too, set your phone's date and time to automatic.</dd><dt>The app has two entries for this account</dt><dd>The older one is from an earlier try. Remove it.</dd></dl></details>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 31, "<details class=\"fold\"><summary class=\"fold__summary\">Having trouble?</summary><dl class=\"fold__body prose small\"><dt>The QR code will not scan</dt><dd>Copy the key under Step 1 into the app's manual entry. It makes the same account.</dd><dt>The code is refused</dt><dd>Each code counts for about a minute. Wait for the next one. If that is refused too, set your phone's date and time to automatic.</dd><dt>The app has two entries for this account</dt><dd>The older one is from an earlier try. Remove it.</dd></dl></details>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -9,7 +9,7 @@ import (
 	"gatehouse/twofactor"
 )
 
-// wrongCode is what every wrong code from the app is answered with.
+// wrongCode begins the answer to every wrong code.
 const wrongCode = "That code did not match"
 
 // fewCodes is from how many recovery codes on a new sheet is urged.
@@ -24,6 +24,8 @@ func Refused(err error, now time.Time) Message {
 	case errors.As(err, &wait):
 		left := wait.Until.Sub(now)
 		return Message{Text: "Too many tries.", Advice: waitAdvice(left), Seconds: wholeSeconds(left), Counting: "You can try again in ", Then: "You can try again now."}
+	case errors.As(err, &wrong) && wrong.Expired:
+		return Message{Text: wrongCode, Advice: "It has expired; enter the one your app shows now." + triesLeft(wrong.Left)}
 	case errors.As(err, &wrong):
 		next := twofactor.NextStepIn(now)
 		return Message{Text: wrongCode, Advice: "Wait for the next code your app shows, in " + seconds(next) + ", and enter that one." + triesLeft(wrong.Left),
@@ -35,7 +37,7 @@ func Refused(err error, now time.Time) Message {
 	case errors.Is(err, twofactor.ErrNotEnabled):
 		return Message{Text: "Two-factor authentication is not enabled.", Advice: "Select Enable two-factor to set it up."}
 	case errors.Is(err, twofactor.ErrWrongRecovery):
-		return Message{Text: "That recovery code did not match", Advice: "Each code works once, and only those of your newest sheet do. Check the sheet's id and try another code from it."}
+		return Message{Text: wrongCode, Advice: "Each code works once, and only those of your newest sheet do. Check the sheet's id and try another code from it."}
 	case errors.Is(err, twofactor.ErrChallengeOver):
 		return Message{Text: "The verification step has expired.", Advice: "Sign in again to get a fresh one."}
 	case errors.Is(err, twofactor.ErrWrongPassword):
@@ -61,15 +63,18 @@ func roleName(r twofactor.Role) string {
 	return string(r)
 }
 
-// clockAdvice tells how far a phone's clock is off, in whole minutes.
+// clockAdvice tells how far the phone's clock and the server's are apart, in whole minutes. Either may be the wrong one.
 func clockAdvice(off time.Duration) string {
-	way := "ahead"
+	apart := plural(max(1, int(off.Abs().Round(time.Minute)/time.Minute)), "minute", "minutes")
 	if off < 0 {
-		way, off = "behind", -off
+		return "Your phone's clock is about " + apart + " behind this server's, or the code has expired. " +
+			"Enter the one your app shows now. If that is refused too, " + setClock
 	}
-	return "Your phone's clock is about " + plural(max(1, int(off.Round(time.Minute)/time.Minute)), "minute", "minutes") + " " + way +
-		". Set the phone's date and time to automatic, then enter the next code."
+	return "Your phone's clock is about " + apart + " ahead of this server's. To put that right, " + setClock
 }
+
+const setClock = "set the phone's date and time to automatic and enter the next code; " +
+	"if it is this server's clock that is wrong, tell an administrator."
 
 func triesLeft(left int) string {
 	if left <= 0 {
