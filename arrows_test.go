@@ -14,7 +14,7 @@ var arrows = map[string]struct{ rooms, guests []string }{
 		rooms: []string{"cli"},
 	},
 	"gatehouse/cli": {
-		rooms: []string{"handlers", "db", "twofactor", "account", "typed"},
+		rooms: []string{"handlers", "db", "db/files", "twofactor", "account", "typed"},
 		guests: []string{
 			"github.com/alecthomas/kong",
 			"github.com/gofrs/flock",
@@ -46,7 +46,9 @@ var arrows = map[string]struct{ rooms, guests []string }{
 	"gatehouse/db/hash": {
 		guests: []string{"golang.org/x/crypto/argon2"},
 	},
-	"gatehouse/db/files": {},
+	"gatehouse/db/files": {
+		rooms: []string{"db/engine"},
+	},
 	"gatehouse/db/seal": {
 		rooms:  []string{"db/files"},
 		guests: []string{"golang.org/x/crypto"},

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"gatehouse/db"
+	"gatehouse/db/files"
 
 	"github.com/gofrs/flock"
 )
@@ -15,10 +16,18 @@ import (
 // lock takes the data directory for one server or one restore. It makes the
 // directory when there is none.
 func (s *session) lock() (*flock.Flock, error) {
-	if err := os.MkdirAll(s.all.Data, 0o700); err != nil {
-		return nil, fmt.Errorf("cannot make the data directory: %w", err)
+	if err := files.PrepareDataDir(s.all.Data); err != nil {
+		return nil, err
 	}
-	lock := flock.New(filepath.Join(s.all.Data, "gatehouse.lock"), flock.SetPermissions(0o600))
+	path := filepath.Join(s.all.Data, files.LockName)
+	made, err := files.Create(path)
+	if err == nil {
+		err = made.Close()
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("cannot lock the data directory: %w", err)
+	}
+	lock := flock.New(path, flock.SetFlag(os.O_RDWR|files.NoFollow))
 	free, err := lock.TryLock()
 	if err != nil {
 		return nil, fmt.Errorf("cannot lock the data directory: %w", err)

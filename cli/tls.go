@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/netip"
@@ -15,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gatehouse/db/files"
 	"gatehouse/handlers"
 
 	"golang.org/x/crypto/acme"
@@ -77,7 +80,7 @@ type certificates struct {
 // certificates opens what the flags name; directory keeps what ACME obtains.
 func (f tlsFlags) certificates(directory string) (*certificates, error) {
 	if f.TLSDomain != "" {
-		return f.obtained(filepath.Join(directory, "certificates"))
+		return f.obtained(filepath.Join(directory, files.CertificatesName))
 	}
 	return f.own()
 }
@@ -124,7 +127,7 @@ func (f tlsFlags) obtained(cache string) (*certificates, error) {
 		return nil, err
 	}
 	domain := at.Hostname()
-	m := &autocert.Manager{Prompt: autocert.AcceptTOS, Cache: autocert.DirCache(cache), HostPolicy: autocert.HostWhitelist(domain), Client: client, Email: f.ACMEEmail}
+	m := &autocert.Manager{Prompt: autocert.AcceptTOS, Cache: certificateFiles(cache), HostPolicy: autocert.HostWhitelist(domain), Client: client, Email: f.ACMEEmail}
 	config := m.TLSConfig()
 	config.MinVersion = tls.VersionTLS12
 	hello := &tls.ClientHelloInfo{ServerName: domain, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}} // as any browser of today says it
@@ -162,4 +165,48 @@ func onHangUp(ctx context.Context, hangUp <-chan os.Signal, reload func() error,
 			done(reload())
 		}
 	}
+}
+
+// certificateFiles is the directory that keeps what ACME obtains. Its files are
+// the server's, whoever started it when they were made.
+type certificateFiles string
+
+var _ autocert.Cache = certificateFiles("")
+
+// path is the file of an entry. No entry's name leads out of the directory.
+func (d certificateFiles) path(name string) string {
+	return filepath.Join(string(d), filepath.Clean("/"+name))
+}
+
+// Get reads an entry, or gives autocert.ErrCacheMiss.
+func (d certificateFiles) Get(_ context.Context, name string) ([]byte, error) {
+	content, err := os.ReadFile(d.path(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, autocert.ErrCacheMiss
+	}
+	return content, err
+}
+
+// Put writes an entry, all of it or nothing.
+func (d certificateFiles) Put(_ context.Context, name string, content []byte) error {
+	path := d.path(name)
+	if err := files.MakeDir(string(d)); err != nil {
+		return fmt.Errorf("making the certificates' directory: %w", err)
+	}
+	made, err := files.Write(path, content, path)
+	if err != nil {
+		return fmt.Errorf("keeping a certificate: %w", err)
+	}
+	if err := files.Replace(made, path); err != nil {
+		return errors.Join(fmt.Errorf("keeping a certificate: %w", err), os.Remove(made))
+	}
+	return nil
+}
+
+// Delete removes an entry; missing is fine.
+func (d certificateFiles) Delete(_ context.Context, name string) error {
+	if err := os.Remove(d.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("removing a certificate: %w", err)
+	}
+	return nil
 }

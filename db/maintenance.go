@@ -2,12 +2,7 @@ package db
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -21,91 +16,7 @@ import (
 // yet, while the server goes on. The copy is checked before it gets its name,
 // readable by its owner only, and never holds the key.
 func (s *Store) Backup(ctx context.Context, target string) error {
-	if _, err := os.Lstat(target); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s exists already; choose another name", target)
-	}
-	return copyDatabase(ctx, s.path, target)
-}
-
-// copyDatabase writes a checked copy of a database, its journal included, to a
-// file that only its owner can read. The target is whole, or as it was before.
-func copyDatabase(ctx context.Context, source, target string) error {
-	making := target + ".new"
-	if err := os.Remove(making); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("clearing %s: %w", making, err)
-	}
-	f, err := os.OpenFile(making, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600) // VACUUM INTO takes an empty file, and would make one that all may read
-	if err != nil {
-		return fmt.Errorf("cannot make the copy: %w", err)
-	}
-	if err := errors.Join(f.Close(), vacuumInto(ctx, source, making), checkCopy(ctx, making)); err != nil {
-		return errors.Join(err, os.Remove(making))
-	}
-	if err := os.Rename(making, target); err != nil {
-		return fmt.Errorf("cannot make the copy: %w", err)
-	}
-	return files.SyncDir(filepath.Dir(target))
-}
-
-func vacuumInto(ctx context.Context, path, target string) error {
-	name, err := dsn(path, "ro")
-	if err != nil {
-		return err
-	}
-	source, err := sql.Open("sqlite", name)
-	if err != nil {
-		return fmt.Errorf("opening %s: %w", path, err)
-	}
-	defer source.Close()
-	if _, err := source.ExecContext(ctx, `VACUUM INTO ?`, target); err != nil {
-		return fmt.Errorf("copying %s: %w", path, err)
-	}
-	copied, err := os.OpenFile(target, os.O_RDWR, 0)
-	if err != nil {
-		return fmt.Errorf("opening the copy: %w", err)
-	}
-	return errors.Join(copied.Sync(), copied.Close())
-}
-
-// checkCopy refuses a copy that is damaged.
-func checkCopy(ctx context.Context, path string) error {
-	name, err := dsn(path, "ro")
-	if err != nil {
-		return err
-	}
-	file, err := sql.Open("sqlite", name)
-	if err != nil {
-		return fmt.Errorf("opening %s: %w", path, err)
-	}
-	defer file.Close()
-	return integrity(ctx, file)
-}
-
-// integrity runs SQLite's own checks.
-func integrity(ctx context.Context, file *sql.DB) error {
-	var verdict string
-	if err := file.QueryRowContext(ctx, `PRAGMA integrity_check(1)`).Scan(&verdict); err != nil {
-		return fmt.Errorf("checking the file: %w", err)
-	}
-	if verdict != "ok" {
-		return fmt.Errorf("the database is damaged (%s); restore a sound backup", verdict)
-	}
-	return references(ctx, file)
-}
-
-// references refuses a database whose rows refer to rows that are not there.
-func references(ctx context.Context, file interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}) error {
-	rows, err := file.QueryContext(ctx, `PRAGMA foreign_key_check`)
-	if err != nil {
-		return fmt.Errorf("checking references: %w", err)
-	}
-	defer rows.Close()
-	if rows.Next() {
-		return errors.New("the database refers to rows that are not there; restore a sound backup")
-	}
-	return rows.Err()
+	return files.CopyDatabase(ctx, s.path, target)
 }
 
 // allSecretsTimeout bounds the commands that go through every sealed secret.
@@ -115,7 +26,7 @@ const allSecretsTimeout = 10 * time.Minute
 // secret. It gives how many there are; those that do not open are an error that
 // names whose they are.
 func (s *Store) Check(ctx context.Context) (secrets int, err error) {
-	if err := integrity(ctx, s.reader.Pool()); err != nil {
+	if err := files.Integrity(ctx, s.reader.Pool()); err != nil {
 		return 0, err
 	}
 	var closed []int64

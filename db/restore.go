@@ -2,11 +2,8 @@ package db
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -40,17 +37,17 @@ func Restore(ctx context.Context, o Options, backup string, by Actor) (Restored,
 func restore(ctx context.Context, o Options, backup string, by Actor, steps []string) (done Restored, err error) {
 	o.KeyFile, o.Upgrade = o.keyFile(), true
 	path := filepath.Join(o.Dir, FileName)
-	copied := path + ".restoring"
 	if _, err := os.Stat(backup); err != nil {
 		return done, fmt.Errorf("cannot read the backup: %w", err)
 	}
-	if _, err := checkFile(ctx, backup, len(steps)+1); err != nil {
+	if _, err := files.CheckDatabase(ctx, backup, len(steps)+1); err != nil {
 		return done, err
 	}
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+	if err := files.MakeDir(o.Dir); err != nil {
 		return done, fmt.Errorf("cannot make the data directory: %w", err)
 	}
-	if err := copyDatabase(ctx, backup, copied); err != nil {
+	copied, err := files.CopyDatabaseBeside(ctx, backup, path)
+	if err != nil {
 		return done, err
 	}
 	defer func() {
@@ -61,16 +58,13 @@ func restore(ctx context.Context, o Options, backup string, by Actor, steps []st
 	if err := prepareRestored(ctx, copied, o, steps, by, &done); err != nil {
 		return done, err
 	}
-	if err := files.OwnLikeDirectory(copied); err != nil {
+	if done.Aside, err = files.SetAside(ctx, path, o.Now); err != nil {
 		return done, err
 	}
-	if done.Aside, err = setAside(ctx, path, o.Now); err != nil {
-		return done, err
-	}
-	if err := os.Rename(copied, path); err != nil {
+	if err := files.Replace(copied, path); err != nil {
 		return done, fmt.Errorf("cannot put the backup in place: %w", err)
 	}
-	return done, files.SyncDir(o.Dir)
+	return done, nil
 }
 
 // prepareRestored upgrades the copy, proves the key and every seal, and ends
@@ -108,40 +102,4 @@ func (s *Store) endAll(ctx context.Context, by Actor, now time.Time, done *Resto
 		}
 		return t.recordBreakGlass(now, activity{event: account.WorkspaceRestored, actor: by})
 	})
-}
-
-// setAside gives the present database another name beside its own, with all
-// that its journal holds, and tells that name. The database keeps its own name too,
-// so that a crash leaves it in place.
-func setAside(ctx context.Context, path string, now time.Time) (aside string, err error) {
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	aside = path + ".before-restore-" + now.UTC().Format("20060102T150405Z")
-	if _, err := checkFile(ctx, path, math.MaxInt); err == nil {
-		_ = checkpoint(ctx, path)
-	} // else SQLite would throw the journal of a damaged one away: it goes aside too
-	if err := os.Link(path, aside); err != nil {
-		return "", fmt.Errorf("cannot keep the present database: %w", err)
-	}
-	for _, journal := range []string{"-wal", "-shm"} {
-		if err := os.Rename(path+journal, aside+journal); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return "", fmt.Errorf("cannot keep the present database's journal: %w", err)
-		}
-	}
-	return aside, nil
-}
-
-// checkpoint writes the journal back into the file and removes it.
-func checkpoint(ctx context.Context, path string) error {
-	name, err := dsn(path, "rw")
-	if err != nil {
-		return err
-	}
-	file, err := sql.Open("sqlite", name)
-	if err != nil {
-		return err
-	}
-	_, err = file.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
-	return errors.Join(err, file.Close())
 }

@@ -22,12 +22,9 @@ import (
 
 // The names of the files in a data directory.
 const (
-	FileName    = "gatehouse.db"
-	KeyFileName = "gatehouse.key"
+	FileName    = files.DatabaseName
+	KeyFileName = files.KeyName
 )
-
-// applicationID marks the file as ours, in PRAGMA application_id: "Gath".
-const applicationID = 1197569128
 
 // SQLiteVersion is the version of the SQLite inside.
 const SQLiteVersion = engine.SQLiteVersion
@@ -95,7 +92,7 @@ func Open(ctx context.Context, o Options) (*Store, error) { return open(ctx, o, 
 func open(ctx context.Context, o Options, steps []string) (*Store, error) {
 	o.KeyFile = o.keyFile()
 	path := filepath.Join(o.Dir, FileName)
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+	if err := files.MakeDir(o.Dir); err != nil {
 		return nil, fmt.Errorf("cannot make the data directory: %w", err)
 	}
 	_, err := os.Stat(path)
@@ -130,7 +127,7 @@ func (o Options) keyFile() string {
 // written, so that the wrong key changes nothing. Before an upgrade the file is
 // copied to what aside names, or not at all where aside is nil.
 func openFile(ctx context.Context, path string, o Options, steps []string, aside func(path string, version int) string) (*Store, error) {
-	version, err := checkFile(ctx, path, len(steps)+1)
+	version, err := files.CheckDatabase(ctx, path, len(steps)+1)
 	if err != nil {
 		return nil, err
 	}
@@ -159,85 +156,19 @@ func (s *Store) Close() error {
 	return errors.Join(s.reader.Close(), s.writer.Close())
 }
 
-// dsn names a database file.
-func dsn(path, mode string, pragmas ...string) (string, error) {
-	return engine.DSN(path, mode, pragmas...)
-}
-
-// checkFile gives the schema's version of a file. It refuses a file that is no
-// workspace or newer than newest, without changing a byte of it.
-func checkFile(ctx context.Context, path string, newest int) (schema int, err error) {
-	name, err := dsn(path, "ro")
-	if err != nil {
-		return 0, err
-	}
-	file, err := sql.Open("sqlite", name)
-	if err != nil {
-		return 0, fmt.Errorf("opening %s: %w", path, err)
-	}
-	defer file.Close()
-	var id, version, pages, size int64
-	for pragma, into := range map[string]*int64{"application_id": &id, "user_version": &version, "page_count": &pages, "page_size": &size} {
-		if err := file.QueryRowContext(ctx, `PRAGMA `+pragma).Scan(into); err != nil {
-			return 0, damaged(path, err)
-		}
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return 0, fmt.Errorf("looking at %s: %w", path, err)
-	}
-	wal, walErr := os.Stat(path + "-wal")
-	noWAL := errors.Is(walErr, fs.ErrNotExist) || walErr == nil && wal.Size() == 0
-	switch {
-	case id != applicationID:
-		return 0, fmt.Errorf("%s is not a Gatehouse workspace; choose another data directory", path)
-	case version > int64(newest):
-		return 0, fmt.Errorf("%s was written by a newer Gatehouse (schema %d, this one knows %d); use that version", path, version, newest)
-	case noWAL && info.Size() < pages*size:
-		return 0, fmt.Errorf("%s is cut short; restore a sound backup", path)
-	case pages*size > checkedAtStart:
-		return int(version), nil
-	}
-	return int(version), quickCheck(ctx, file, path)
-}
-
-// checkedAtStart is up to what size, in bytes, every page of the file is looked
-// at when it is opened. A larger one would take too long; gatehouse check does it.
-const checkedAtStart = 4 << 20
-
-// quickCheck refuses a file whose pages do not fit together.
-func quickCheck(ctx context.Context, file *sql.DB, path string) error {
-	var verdict string
-	if err := file.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&verdict); err != nil {
-		return damaged(path, err)
-	}
-	if verdict != "ok" {
-		return fmt.Errorf("%s is damaged (%s); restore a sound backup", path, verdict)
-	}
-	return nil
-}
-
-// damaged words why a file cannot be read.
-func damaged(path string, err error) error {
-	if engine.IsDamaged(err) {
-		return fmt.Errorf("%s is damaged or is no database; restore a sound backup", path)
-	}
-	return fmt.Errorf("reading %s: %w", path, err)
-}
-
 // create makes a workspace under another name and then renames it, so that a
 // crash leaves no half-made file.
-func create(ctx context.Context, path string, o Options, keys *seal.Keyring) error {
-	making := path + ".new"
-	for _, old := range []string{making, making + "-wal", making + "-shm"} {
-		if err := os.Remove(old); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("clearing %s: %w", old, err)
-		}
-	}
-	f, err := os.OpenFile(making, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+func create(ctx context.Context, path string, o Options, keys *seal.Keyring) (err error) {
+	f, err := files.CreateBeside(path)
 	if err != nil {
 		return fmt.Errorf("cannot make the database: %w", err)
 	}
+	making := f.Name()
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, files.RemoveDatabase(making))
+		}
+	}()
 	if err := f.Close(); err != nil {
 		return fmt.Errorf("cannot make the database: %w", err)
 	}
@@ -260,10 +191,10 @@ func create(ctx context.Context, path string, o Options, keys *seal.Keyring) err
 	if err := errors.Join(err, w.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(making, path); err != nil {
+	if err := files.Publish(making, path); err != nil {
 		return fmt.Errorf("cannot make the database: %w", err)
 	}
-	return files.SyncDir(filepath.Dir(path))
+	return nil
 }
 
 // counts reports whether an error is a refusal of the second step, whose

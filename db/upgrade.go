@@ -5,6 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
+
+	"gatehouse/db/engine"
+	"gatehouse/db/files"
 )
 
 // migrations lead from schema 1 to that of schema.sql, a step each. A step is
@@ -69,25 +73,42 @@ func asideOf(path string, version int) string { return fmt.Sprintf("%s.schema-%d
 // upgrade brings an older file up to date: a copy aside where one is wanted,
 // then every step in one transaction. Cut off anywhere, it leaves the file as it
 // was, and the next start begins again.
-func upgrade(ctx context.Context, path string, version int, allowed bool, steps []string, aside func(path string, version int) string) error {
+func upgrade(ctx context.Context, path string, version int, allowed bool, steps []string, aside func(path string, version int) string) (err error) {
 	if !allowed {
 		return fmt.Errorf("%s was written by an older Gatehouse (schema %d, this one uses %d); start the server with this version first, which copies the file aside and upgrades it", path, version, len(steps)+1)
 	}
+	kept := ""
 	if aside != nil {
-		if err := copyDatabase(ctx, path, aside(path, version)); err != nil {
+		if kept, err = copyAside(ctx, path, aside(path, version)); err != nil {
 			return fmt.Errorf("copying the database aside before its upgrade: %w", err)
 		}
 	}
-	name, err := dsn(path, "rw", "synchronous(FULL)", "foreign_keys(OFF)", "trusted_schema(OFF)", "secure_delete(ON)") // a table that is made anew must not take what refers to it along
+	file, err := engine.OpenFile(path, "rw",
+		"synchronous(FULL)",
+		"foreign_keys(OFF)", // a table that is made anew must not take what refers to it along
+		"trusted_schema(OFF)",
+		"secure_delete(ON)")
 	if err != nil {
 		return err
 	}
-	file, err := sql.Open("sqlite", name)
-	if err != nil {
-		return fmt.Errorf("opening %s: %w", path, err)
-	}
 	file.SetMaxOpenConns(1)
-	return errors.Join(migrate(ctx, file, steps), file.Close())
+	if err := errors.Join(migrate(ctx, file, steps), file.Close()); err != nil {
+		if kept != "" { // the file is as it was, and each start that fails would leave a copy
+			err = errors.Join(err, os.Remove(kept))
+		}
+		return err
+	}
+	return nil
+}
+
+// copyAside copies the database to a name, or to that name with a number when an
+// upgrade that was cut off has left a copy there. It gives the name.
+func copyAside(ctx context.Context, path, aside string) (string, error) {
+	name, err := files.FreeName(aside)
+	if err != nil {
+		return "", err
+	}
+	return name, files.CopyDatabase(ctx, path, name)
 }
 
 // migrate runs the steps that a file lacks, in one transaction.
@@ -114,7 +135,7 @@ func migrate(ctx context.Context, file *sql.DB, steps []string) (err error) {
 			return fmt.Errorf("upgrading from schema %d: %w; the database is as it was", version, err)
 		}
 	}
-	if err := references(ctx, conn); err != nil {
+	if err := files.References(ctx, conn); err != nil {
 		return err
 	}
 	if _, err := conn.ExecContext(ctx, fmt.Sprintf(`PRAGMA user_version = %d`, version)); err != nil {

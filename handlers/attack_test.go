@@ -589,6 +589,7 @@ func TestOnceMeansOnceOverHTTP(t *testing.T) {
 			return false
 		}
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Host = "portal.example.org" // on the default port, as the browsers' cookies are
 		for name, value := range b.cookies {
 			r.AddCookie(&http.Cookie{Name: name, Value: value})
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"gatehouse/db/files"
 )
@@ -16,10 +15,23 @@ const NextSuffix = ".next"
 // ReadOrMakeKey reads the key file for a workspace that is being made, and makes
 // it when there is none.
 func ReadOrMakeKey(path string) (*Keyring, error) {
-	key, err := os.ReadFile(path)
+	return readOrMake(path, path)
+}
+
+// ReadOrMakeNextKey gives the key to rotate to: a new one, or the one that a
+// rotation which was cut off had made and not used.
+func ReadOrMakeNextKey(keyFile string) (*Keyring, error) {
+	return readOrMake(keyFile+NextSuffix, keyFile)
+}
+
+func readOrMake(path, replaced string) (*Keyring, error) {
+	key, err := readKey(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		key = NewKey()
-		err = WriteKey(path, key)
+		err = writeKey(path, key, replaced)
+		if errors.Is(err, fs.ErrExist) { // by another process, just now
+			key, err = readKey(path)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot use the key file %s: %w", path, err)
@@ -27,20 +39,8 @@ func ReadOrMakeKey(path string) (*Keyring, error) {
 	return newKeyring(path, key)
 }
 
-// ReadOrMakeNextKey gives the key to rotate to: a new one, or the one that a
-// rotation which was cut off had made and not used.
-func ReadOrMakeNextKey(keyFile string) (*Keyring, error) {
-	path := keyFile + NextSuffix
-	key, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		key = NewKey()
-		err = WriteKey(path, key)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot make the new key %s: %w", path, err)
-	}
-	return newKeyring(path, key)
-}
+// readKey reads a key file. One that others may read or change is refused.
+func readKey(path string) ([]byte, error) { return files.ReadPrivate("key file", path) }
 
 // IsMissing reports whether neither the key file nor a rotation's next one is
 // there.
@@ -54,7 +54,7 @@ func IsMissing(keyFile string) bool {
 // off before its last step, from the file that was to take its place.
 func FindKey(keyFile string, id []byte) (*Keyring, error) {
 	for _, file := range []string{keyFile, keyFile + NextSuffix, keyFile} { // once more: it may just have been replaced
-		key, err := os.ReadFile(file)
+		key, err := readKey(file)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -71,31 +71,30 @@ func FindKey(keyFile string, id []byte) (*Keyring, error) {
 }
 
 // WriteKey makes a key file, readable by its owner only, that is whole or not
-// there: a half-written key would lock everybody out.
+// there: a half-written key would lock everybody out. It takes no other file's
+// place (fs.ErrExist).
 func WriteKey(path string, key []byte) error {
-	making := path + ".new"
-	if err := os.Remove(making); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f, err := os.OpenFile(making, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	return writeKey(path, key, path)
+}
+
+// writeKey makes a key file that belongs to whom a file belongs that it will
+// replace, if there is one.
+func writeKey(path string, key []byte, replaced string) error {
+	made, err := files.Write(path, key, replaced)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(key)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
+	if err := files.Publish(made, path); err != nil {
+		return errors.Join(err, os.Remove(made))
 	}
-	if err := os.Rename(making, path); err != nil {
-		return err
-	}
-	return files.SyncDir(filepath.Dir(path))
+	return nil
 }
 
 // AdoptNextKey puts the new key in the key file's place when it is the one that
 // the database is sealed with.
 func AdoptNextKey(keyFile string, sealedWith *Keyring) error {
 	path := keyFile + NextSuffix
-	key, err := os.ReadFile(path)
+	key, err := readKey(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -109,9 +108,9 @@ func AdoptNextKey(keyFile string, sealedWith *Keyring) error {
 	if !keys.HasID(sealedWith.id) {
 		return nil
 	}
-	if err := os.Rename(path, keyFile); err != nil {
+	if err := files.Replace(path, keyFile); err != nil {
 		return fmt.Errorf("everything is sealed with the new key, but it cannot take the key file's place; "+
 			"move %s to %s: %w", path, keyFile, err)
 	}
-	return files.SyncDir(filepath.Dir(keyFile))
+	return nil
 }

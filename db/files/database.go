@@ -1,0 +1,241 @@
+package files
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"time"
+
+	"gatehouse/db/engine"
+)
+
+// applicationID marks the file as ours, in PRAGMA application_id: "Gath".
+const applicationID = 1197569128
+
+// CheckDatabase gives the schema's version of a file. It refuses a file that is no
+// workspace or newer than newest, without changing a byte of it.
+func CheckDatabase(ctx context.Context, path string, newest int) (schema int, err error) {
+	file, err := engine.OpenFile(path, "ro")
+	if err != nil {
+		return 0, err
+	}
+	defer file.Close()
+	var id, version, pages, size int64
+	for pragma, into := range map[string]*int64{
+		"application_id": &id,
+		"user_version":   &version,
+		"page_count":     &pages,
+		"page_size":      &size,
+	} {
+		if err := file.QueryRowContext(ctx, `PRAGMA `+pragma).Scan(into); err != nil {
+			return 0, damaged(path, err)
+		}
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, fmt.Errorf("looking at %s: %w", path, err)
+	}
+	wal, walErr := os.Stat(path + "-wal")
+	noWAL := errors.Is(walErr, fs.ErrNotExist) || walErr == nil && wal.Size() == 0
+	switch {
+	case id != applicationID:
+		return 0, fmt.Errorf("%s is not a Gatehouse workspace; choose another data directory", path)
+	case version > int64(newest):
+		return 0, fmt.Errorf("%s was written by a newer Gatehouse (schema %d, this one knows %d); use that version",
+			path, version, newest)
+	case noWAL && info.Size() < pages*size:
+		return 0, fmt.Errorf("%s is cut short; restore a sound backup", path)
+	case pages*size > checkedAtStart:
+		return int(version), nil
+	}
+	return int(version), quickCheck(ctx, file, path)
+}
+
+// checkedAtStart is up to what size, in bytes, every page of the file is looked
+// at when it is opened. A larger one would take too long; gatehouse check does it.
+const checkedAtStart = 4 << 20
+
+// quickCheck refuses a file whose pages do not fit together.
+func quickCheck(ctx context.Context, file *sql.DB, path string) error {
+	var verdict string
+	if err := file.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&verdict); err != nil {
+		return damaged(path, err)
+	}
+	if verdict != "ok" {
+		return fmt.Errorf("%s is damaged (%s); restore a sound backup", path, verdict)
+	}
+	return nil
+}
+
+// damaged words why a file cannot be read.
+func damaged(path string, err error) error {
+	if engine.IsDamaged(err) {
+		return fmt.Errorf("%s is damaged or is no database; restore a sound backup", path)
+	}
+	return fmt.Errorf("reading %s: %w", path, err)
+}
+
+// Integrity runs SQLite's own checks.
+func Integrity(ctx context.Context, file *sql.DB) error {
+	var verdict string
+	if err := file.QueryRowContext(ctx, `PRAGMA integrity_check(1)`).Scan(&verdict); err != nil {
+		return fmt.Errorf("checking the file: %w", err)
+	}
+	if verdict != "ok" {
+		return fmt.Errorf("the database is damaged (%s); restore a sound backup", verdict)
+	}
+	return References(ctx, file)
+}
+
+// References refuses a database whose rows refer to rows that are not there.
+func References(ctx context.Context, file interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}) error {
+	rows, err := file.QueryContext(ctx, `PRAGMA foreign_key_check`)
+	if err != nil {
+		return fmt.Errorf("checking references: %w", err)
+	}
+	defer rows.Close()
+	if rows.Next() {
+		return errors.New("the database refers to rows that are not there; restore a sound backup")
+	}
+	return rows.Err()
+}
+
+// CopyDatabase writes a checked copy of a database, its journal included, to a
+// file that must not exist yet. The target is whole, or not there.
+func CopyDatabase(ctx context.Context, source, target string) error {
+	if _, err := os.Lstat(target); !errors.Is(err, fs.ErrNotExist) {
+		return existsAlready(target)
+	}
+	made, err := CopyDatabaseBeside(ctx, source, target)
+	if err != nil {
+		return err
+	}
+	if err := Publish(made, target); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			err = existsAlready(target)
+		}
+		return errors.Join(fmt.Errorf("cannot make the copy: %w", err), os.Remove(made))
+	}
+	return nil
+}
+
+func existsAlready(path string) error {
+	return fmt.Errorf("%s exists already; choose another name", path)
+}
+
+// CopyDatabaseBeside writes a checked copy under a name of its own beside a path
+// whose place it is to take, and gives that name.
+func CopyDatabaseBeside(ctx context.Context, source, path string) (made string, err error) {
+	f, err := CreateBeside(path) // VACUUM INTO takes an empty file, and would make one that all may read
+	if err != nil {
+		return "", fmt.Errorf("cannot make the copy: %w", err)
+	}
+	made = f.Name()
+	err = vacuumInto(ctx, source, made)
+	if err == nil {
+		err = errors.Join(isStill(f, made), f.Sync())
+	}
+	if err == nil {
+		err = checkCopy(ctx, made)
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return "", errors.Join(err, os.Remove(made))
+	}
+	return made, nil
+}
+
+// isStill refuses a name under which no longer stands the file that was made: the
+// directory may belong to somebody else.
+func isStill(f *os.File, path string) error {
+	made, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("looking at the copy: %w", err)
+	}
+	found, err := os.Lstat(path)
+	if err != nil {
+		return fmt.Errorf("looking at the copy: %w", err)
+	}
+	if !os.SameFile(made, found) {
+		return fmt.Errorf("somebody has put another file in the place of %s", path)
+	}
+	return nil
+}
+
+func vacuumInto(ctx context.Context, path, target string) error {
+	source, err := engine.OpenFile(path, "ro")
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	if _, err := source.ExecContext(ctx, `VACUUM INTO ?`, target); err != nil {
+		return fmt.Errorf("copying %s: %w", path, err)
+	}
+	return nil
+}
+
+// checkCopy refuses a copy that is damaged.
+func checkCopy(ctx context.Context, path string) error {
+	file, err := engine.OpenFile(path, "ro")
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return Integrity(ctx, file)
+}
+
+// SetAside gives the present database another name beside its own, with all
+// that its journal holds, and tells that name; "" when there is none. The database
+// keeps its own name too, so that a crash leaves it in place.
+func SetAside(ctx context.Context, path string, now time.Time) (aside string, err error) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	aside = path + ".before-restore-" + now.UTC().Format("20060102T150405Z")
+	if _, err := CheckDatabase(ctx, path, math.MaxInt); err == nil {
+		_ = checkpoint(ctx, path)
+	} // else SQLite would throw the journal of a damaged one away: it goes aside too
+	if err := os.Link(path, aside); err != nil {
+		return "", fmt.Errorf("cannot keep the present database: %w", err)
+	}
+	for _, journal := range []string{"-wal", "-shm"} {
+		if err := os.Rename(path+journal, aside+journal); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("cannot keep the present database's journal: %w", err)
+		}
+	}
+	return aside, nil
+}
+
+// checkpoint writes the journal back into the file and removes it.
+func checkpoint(ctx context.Context, path string) error {
+	file, err := engine.OpenFile(path, "rw")
+	if err != nil {
+		return err
+	}
+	_, err = file.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
+	return errors.Join(err, file.Close())
+}
+
+// FreeName gives a name that no file has: the name itself, or with a number.
+func FreeName(name string) (string, error) {
+	for n := 1; ; n++ {
+		free := name
+		if n > 1 {
+			free = fmt.Sprintf("%s-%d", name, n)
+		}
+		info, err := os.Lstat(free)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return free, nil
+		case err != nil:
+			return "", err
+		case !info.Mode().IsRegular():
+			return "", existsAlready(free)
+		}
+	}
+}

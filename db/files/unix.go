@@ -1,0 +1,75 @@
+//go:build unix
+
+package files
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// NoFollow makes opening a link an error.
+const NoFollow = syscall.O_NOFOLLOW
+
+// own gives an open file that this process has made to whom another file belongs.
+// Only root can, and only root needs to: the server may run as somebody else.
+func own(f *os.File, like fs.FileInfo) error {
+	owner, ok := like.Sys().(*syscall.Stat_t)
+	if os.Geteuid() != 0 || !ok {
+		return nil
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("looking at %s: %w", f.Name(), err)
+	}
+	mine, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || mine.Uid == owner.Uid && mine.Gid == owner.Gid {
+		return nil
+	}
+	if err := f.Chown(int(owner.Uid), int(owner.Gid)); err != nil {
+		return fmt.Errorf("giving %s to the owner of its directory: %w", f.Name(), err)
+	}
+	return nil
+}
+
+// ownNew is own for a directory that was opened by its name: one that somebody has
+// put in its place is not given away.
+func ownNew(dir *os.File, like fs.FileInfo) error {
+	info, err := dir.Stat()
+	if err != nil {
+		return fmt.Errorf("looking at %s: %w", dir.Name(), err)
+	}
+	if mine, ok := info.Sys().(*syscall.Stat_t); ok && (!info.IsDir() || int(mine.Uid) != os.Geteuid()) {
+		return fmt.Errorf("somebody has put something else in the place of %s", dir.Name())
+	}
+	return own(dir, like)
+}
+
+// isRoots reports whether a file belongs to root.
+func isRoots(info fs.FileInfo) bool {
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	return ok && owner.Uid == 0
+}
+
+// isOpenToOthers reports whether others than the owner may read or write. A file
+// or directory of somebody else that this process may use all the same is used
+// through its group or an access list, as systemd (LoadCredential) and Kubernetes
+// (fsGroup) set them up: there the group is this process.
+func isOpenToOthers(info fs.FileInfo) bool {
+	others := fs.FileMode(0o077)
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if ok && os.Geteuid() != 0 && int(owner.Uid) != os.Geteuid() {
+		others = 0o007
+		if !info.IsDir() {
+			others = 0o027
+		}
+	}
+	return info.Mode().Perm()&others != 0
+}
+
+// isOurs reports whether this process may change the permissions.
+func isOurs(info fs.FileInfo) bool {
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	return ok && (os.Geteuid() == 0 || int(owner.Uid) == os.Geteuid())
+}
