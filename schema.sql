@@ -93,13 +93,17 @@ CREATE TABLE challenge (
 CREATE INDEX challenge_by_person ON challenge (person_id);
 CREATE INDEX challenge_expiry ON challenge (expires_at);
 
--- A browser that completed a sign-in. It skips no step; strangers cannot lock it out.
+-- A browser with which one person completed a sign-in. It skips no step; strangers cannot lock it out.
 CREATE TABLE known_browser (
-    token_hash  BLOB    NOT NULL,
+    token_hash  BLOB    PRIMARY KEY,
+    handle      TEXT    NOT NULL, -- random; names the browser in the list of one's own; worth nothing as a cookie
     person_id   INTEGER NOT NULL REFERENCES person (id),
     wrong_codes INTEGER NOT NULL DEFAULT 0, -- in a row, from this browser
-    expires_at  INTEGER NOT NULL,
-    PRIMARY KEY (token_hash, person_id)
+    browser     TEXT    NOT NULL, -- the User-Agent header of the last sign-in, cut short
+    address     TEXT    NOT NULL, -- of the last sign-in
+    made_at     INTEGER NOT NULL, -- when it signed in first
+    seen_at     INTEGER NOT NULL, -- when it signed in last
+    expires_at  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX known_browser_by_person ON known_browser (person_id, expires_at);
 
@@ -152,12 +156,21 @@ CREATE TABLE recovery_code (
 -- Wrong answers in a row, per person or keyed hash of an unknown name.
 CREATE TABLE attempt (
     kind    TEXT    NOT NULL CHECK (kind IN ('code', 'recovery', 'password', 'password-known')),
-    subject TEXT    NOT NULL, -- a person's id, a keyed hash, or id and browser hash
-    n       INTEGER NOT NULL,
-    last_at INTEGER NOT NULL,
+    subject TEXT    NOT NULL, -- a person's id, the beginning of a keyed hash, or id and browser hash or session
+    n       INTEGER NOT NULL, -- wrong answers
+    last_at INTEGER NOT NULL, -- of the last wrong answer
+    open    INTEGER NOT NULL, -- attempts that are being looked at; they count as wrong meanwhile
+    open_at INTEGER NOT NULL, -- of the newest of them
     PRIMARY KEY (kind, subject)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX attempt_age ON attempt (last_at);
+
+-- Failed sign-ins with names that nobody has, within an hour; at most one row. The first
+-- few stand in the activity each, the others in one row when the hour is over.
+CREATE TABLE unknown_name (
+    hour   INTEGER PRIMARY KEY, -- when it began
+    failed INTEGER NOT NULL
+) STRICT;
 
 -- Attempts per client network: a leaking bucket for each IPv4 address or IPv6 /64.
 CREATE TABLE address_attempt (

@@ -266,15 +266,20 @@ const linkQuery = `SELECT l.kind, l.person_id, p.name, p.email FROM link l JOIN 
 // Link finds the link that a token opens, or gives ErrNotFound when it was
 // used, has expired, was replaced by another, or the person was deactivated.
 // Looking is not counted, since opening a page writes nothing; 256 random bits
-// are not guessed, and taking a link up is counted.
+// are not guessed, and posting one that does not exist is counted.
 func (s *Store) Link(ctx context.Context, token string, now time.Time) (Link, error) {
 	l, _, err := scanLink(s.row(ctx, linkQuery, hashToken(token), unix(now)))
 	return l, err
 }
 
-// attemptFrom counts an attempt from an address in a transaction of its own.
-func (s *Store) attemptFrom(ctx context.Context, c Client, now time.Time) error {
-	return s.write(ctx, lockAttempts(c.Address), func(t *tx) error { return t.attemptFrom(c.Address, now) })
+// countUnknownLink counts a post of a link that does not exist against the client's
+// address. It gives ErrNotFound, or Wait.
+func (s *Store) countUnknownLink(ctx context.Context, c Client, now time.Time) error {
+	err := s.write(ctx, lockAttempts(c.Address), func(t *tx) error { return t.attemptFrom(c.Address, now) })
+	if err != nil {
+		return err
+	}
+	return ErrNotFound
 }
 
 func scanLink(r row) (l Link, person int64, err error) {
@@ -291,13 +296,14 @@ func scanLink(r row) (l Link, person int64, err error) {
 // TakeUpLink sets the password that somebody chose through their link, and for
 // an invitation the name. It ends all sessions of the person, never touches the
 // factor, and signs nobody in: the sign-in follows, second step included. It
-// refuses with FieldErrors of name and password, and with Wait, since every
-// attempt counts against the client's address; a link works once.
+// refuses with FieldErrors of name and password. A link works once; one that does not
+// exist counts against the client's address and is refused with ErrNotFound or Wait.
+// One that exists costs nothing: many people of one office have an address in common.
 func (s *Store) TakeUpLink(ctx context.Context, token, name, password string, c Client, now time.Time) (Link, error) {
-	if err := s.attemptFrom(ctx, c, now); err != nil {
-		return Link{}, err
-	}
 	l, err := s.Link(ctx, token, now) // before the slow hash
+	if errors.Is(err, ErrNotFound) {
+		return l, s.countUnknownLink(ctx, c, now)
+	}
 	if err != nil {
 		return l, err
 	}
@@ -315,7 +321,7 @@ func (s *Store) TakeUpLink(ctx context.Context, token, name, password string, c 
 	if err := errors.Join(nameErr, err); err != nil {
 		return l, err
 	}
-	hash, err := s.hashPassword(ctx, next)
+	hash, err := s.hashPassword(ctx, linkCaller(token), next)
 	if err != nil {
 		return l, err
 	}
@@ -368,7 +374,7 @@ func (s *Store) SetPassword(ctx context.Context, person int64, typed string, by 
 	if err != nil {
 		return err
 	}
-	hash, err := s.hashPassword(ctx, next)
+	hash, err := s.hashPassword(ctx, machineCaller(), next)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -20,43 +21,99 @@ const (
 	countPasswordKnown = "password-known" // from one known browser
 )
 
-// count reads how often a subject answered wrongly in a row.
-func (t *tx) count(kind, subject string, now time.Time) (twofactor.Count, error) {
-	var c twofactor.Count
-	var at sql.NullInt64
-	err := t.row(`SELECT n, last_at FROM attempt WHERE kind = ? AND subject = ?`, kind, subject).Scan(&c.N, &at)
-	if errors.Is(err, sql.ErrNoRows) {
-		return c, nil
-	}
-	c.LastAt = instant(at)
-	if settled := c.Settle(now); err == nil && settled != c {
-		return settled, t.setCount(kind, subject, settled) // the clock was set back
-	}
-	return c, err
+// openAttemptTTL is after how long an attempt that nobody has answered counts as a
+// wrong one: requests do not last that long, so the program was cut off.
+const openAttemptTTL = time.Minute
+
+// An attemptRow is how often a subject answered wrongly in a row, with the attempts
+// that are being looked at. Those count as wrong while they are open. They stand
+// apart, so that one whose answer was right leaves no trace, its time included.
+type attemptRow struct {
+	wrong  twofactor.Count
+	open   int
+	openAt time.Time // of the newest
 }
 
-func (t *tx) setCount(kind, subject string, c twofactor.Count) error {
-	_, err := t.exec(`INSERT INTO attempt (kind, subject, n, last_at) VALUES (?, ?, ?, ?)
-		ON CONFLICT (kind, subject) DO UPDATE SET n = excluded.n, last_at = excluded.last_at`, kind, subject, c.N, unix(c.LastAt))
+// count is what a ladder looks at.
+func (r attemptRow) count() twofactor.Count {
+	c := twofactor.Count{N: r.wrong.N + r.open, LastAt: r.wrong.LastAt}
+	if r.open > 0 && r.openAt.After(c.LastAt) {
+		c.LastAt = r.openAt
+	}
+	return c
+}
+
+// attempts reads a subject's row. What is stored is brought up to date when the clock
+// was set back, and when attempts stayed open for too long.
+func (t *tx) attempts(kind, subject string, now time.Time) (attemptRow, error) {
+	var r attemptRow
+	var last, opened sql.NullInt64
+	err := t.row(`SELECT n, last_at, open, open_at FROM attempt WHERE kind = ? AND subject = ?`, kind, subject).
+		Scan(&r.wrong.N, &last, &r.open, &opened)
+	if errors.Is(err, sql.ErrNoRows) {
+		return r, nil
+	}
+	if err != nil {
+		return r, fmt.Errorf("reading attempts: %w", err)
+	}
+	r.wrong.LastAt, r.openAt = instant(last), instant(opened)
+	before := r
+	r.wrong = r.wrong.Settle(now)
+	r.openAt = twofactor.Count{LastAt: r.openAt}.Settle(now).LastAt
+	if r.open > 0 && now.Sub(r.openAt) > openAttemptTTL {
+		r.wrong, r.open = r.count(), 0
+	}
+	if r == before {
+		return r, nil
+	}
+	return r, t.saveAttempts(kind, subject, r)
+}
+
+func (t *tx) saveAttempts(kind, subject string, r attemptRow) error {
+	_, err := t.exec(`INSERT INTO attempt (kind, subject, n, last_at, open, open_at) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (kind, subject) DO UPDATE
+		SET n = excluded.n, last_at = excluded.last_at, open = excluded.open, open_at = excluded.open_at`,
+		kind, subject, r.wrong.N, unix(r.wrong.LastAt), r.open, unix(r.openAt))
 	return err
 }
 
 // attempt counts one more attempt before its answer is looked at, or refuses
-// while the ladder makes the subject wait.
+// while the ladder makes the subject wait. Afterwards it is answered: by
+// recordFailure, by refundAttempt, or by clearCount.
 func (t *tx) attempt(kind, subject string, ladder twofactor.Ladder, now time.Time) error {
-	c, err := t.count(kind, subject, now)
+	r, err := t.attempts(kind, subject, now)
 	if err != nil {
 		return err
 	}
-	if err := ladder.Check(c, now); err != nil {
+	if err := ladder.Check(r.count(), now); err != nil {
 		return err
 	}
-	return t.setCount(kind, subject, c.Another(now))
+	if r.wrong.N == 0 {
+		r.wrong.LastAt = now // from when on a sweep may delete the row
+	}
+	if r.open == 0 || now.After(r.openAt) {
+		r.openAt = now
+	}
+	r.open++
+	return t.saveAttempts(kind, subject, r)
 }
 
-// uncount takes back an attempt whose answer was right.
-func (t *tx) uncount(kind, subject string) error {
-	_, err := t.exec(`UPDATE attempt SET n = n - 1 WHERE kind = ? AND subject = ? AND n > 0`, kind, subject)
+// recordFailure answers an attempt of an instant: it was wrong. One that was
+// forgotten meanwhile stays forgotten.
+func (t *tx) recordFailure(kind, subject string, at time.Time) error {
+	_, err := t.exec(`UPDATE attempt
+		SET n = n + 1, open = open - 1, last_at = CASE WHEN last_at < ? THEN ? ELSE last_at END
+		WHERE kind = ? AND subject = ? AND open > 0`, unix(at), unix(at), kind, subject)
+	return err
+}
+
+// refundAttempt answers an attempt: it was right, or was not looked at. The count and
+// its time are as they were before.
+func (t *tx) refundAttempt(kind, subject string) error {
+	if _, err := t.exec(`UPDATE attempt SET open = open - 1 WHERE kind = ? AND subject = ? AND open > 0`, kind, subject); err != nil {
+		return err
+	}
+	_, err := t.exec(`DELETE FROM attempt WHERE kind = ? AND subject = ? AND n = 0 AND open = 0`, kind, subject)
 	return err
 }
 
@@ -81,7 +138,8 @@ func (t *tx) forgetAttempts(person int64) error {
 }
 
 // attemptFrom counts an attempt from a client's network, or refuses with Wait
-// when there were 20 at once or 60 in ten minutes. Success does not clear it.
+// when there were 20 at once or 60 in ten minutes. A right answer gives its own place
+// back (refundAddress) and no other.
 func (t *tx) attemptFrom(address string, now time.Time) error {
 	network := network(address)
 	var b twofactor.Bucket
@@ -107,6 +165,17 @@ func (t *tx) attemptFrom(address string, now time.Time) error {
 	return refusal
 }
 
+// refundAddress gives an attempt's place in the bucket of a client's network back:
+// the answer was right, or was not looked at. An empty bucket leaves no row.
+func (t *tx) refundAddress(address string) error {
+	network := network(address)
+	if _, err := t.exec(`DELETE FROM address_attempt WHERE address = ? AND level <= 1`, network); err != nil {
+		return err
+	}
+	_, err := t.exec(`UPDATE address_attempt SET level = level - 1 WHERE address = ?`, network)
+	return err
+}
+
 // network is what one household or server gets: an IPv4 address, or the /64 of
 // an IPv6 address.
 func network(address string) string {
@@ -122,10 +191,24 @@ func network(address string) string {
 	return ip.String()
 }
 
-// unknownName is how a sign-in name that nobody has is kept: a keyed hash, since
+// unknownLabel begins the label of a name that nobody has.
+const unknownLabel = "unknown:"
+
+// unknownName is how a sign-in name that nobody has is told of: a keyed hash, since
 // people type passwords into the wrong field.
 func (s *Store) unknownName(email string) string {
 	mac := hmac.New(sha256.New, s.lookup)
 	mac.Write([]byte("unknown name\x00" + email))
-	return "unknown:" + hex.EncodeToString(mac.Sum(nil)[:12])
+	return unknownLabel + hex.EncodeToString(mac.Sum(nil)[:12])
+}
+
+// unknownNameDigits is how much of an unknown name's hash tells its count from others:
+// 65,536 counts for all of them, however many names strangers make up. Names that share
+// one wait sooner than they would alone; to bring most counts to a wait within the day
+// after which they are forgotten takes over half a million guesses.
+const unknownNameDigits = 4
+
+// unknownNameCount is the subject under which attempts at an unknown name are counted.
+func unknownNameCount(unknownName string) string {
+	return unknownName[:len(unknownLabel)+unknownNameDigits]
 }

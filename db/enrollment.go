@@ -188,16 +188,17 @@ type hashedCodes struct {
 	slow [twofactor.RecoveryCodes][]byte
 }
 
-// hashCodes computes the slow hashes of a new sheet, before any transaction.
-func (s *Store) hashCodes(ctx context.Context, codes [twofactor.RecoveryCodes]twofactor.RecoveryCode) (*hashedCodes, error) {
+// hashCodes computes the slow hashes of a new sheet, before any transaction. The
+// whole sheet waits once.
+func (s *Store) hashCodes(ctx context.Context, c hash.Caller, codes [twofactor.RecoveryCodes]twofactor.RecoveryCode) (*hashedCodes, error) {
 	h := &hashedCodes{salt: hash.NewSalt()}
+	release, err := s.hashes.Acquire(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	for i, code := range codes {
-		release, err := s.hashes.Acquire(ctx)
-		if err != nil {
-			return nil, err
-		}
 		h.slow[i] = s.hashing.Derive([]byte(code.Symbols()), h.salt)
-		release()
 	}
 	return h, nil
 }
@@ -336,7 +337,7 @@ func (s *Store) ConfirmTwoFactor(ctx context.Context, v Visitor, typed string, c
 	}
 	var hashed *hashedCodes
 	if right {
-		if hashed, err = s.hashCodes(ctx, codes); err != nil {
+		if hashed, err = s.hashCodes(ctx, personCaller(v.Person.ID), codes); err != nil {
 			return twofactor.Enrollment{}, Renewal{}, err
 		}
 	}
@@ -390,7 +391,7 @@ func (s *Store) RegenerateRecoveryCodes(ctx context.Context, v Visitor, c Client
 		return before, Renewal{}, twofactor.ErrNotEnabled
 	}
 	codes, sheet := twofactor.NewRecoveryCodes(), twofactor.NewSheet(before.Sheet.ID, now)
-	hashed, err := s.hashCodes(ctx, codes)
+	hashed, err := s.hashCodes(ctx, personCaller(v.Person.ID), codes)
 	if err != nil {
 		return before, Renewal{}, err
 	}
@@ -468,7 +469,7 @@ func (s *Store) checkPassword(ctx context.Context, v Visitor, password string, c
 		if p, err = t.credentials(`id = ?`, v.Person.ID); err != nil {
 			return err
 		}
-		if a, err = t.passwordAttempt(p.id, c, now); err != nil {
+		if a, err = t.sessionAttempt(v, c, now); err != nil {
 			return err
 		}
 		return t.attempt(a.kind, a.subject, twofactor.PasswordWaits, now)
@@ -476,18 +477,18 @@ func (s *Store) checkPassword(ctx context.Context, v Visitor, password string, c
 	if err != nil {
 		return "", err
 	}
-	right, _, err := s.verifyPassword(ctx, password, p.hash)
+	right, _, err := s.verifyPassword(ctx, a.caller, password, p.hash)
 	if err != nil {
-		return "", s.notLookedAt(ctx, lockPerson(v.Person.ID), a, err)
+		return "", s.refundUnlooked(ctx, lockPerson(v.Person.ID), a, err)
 	}
-	return p.hash, s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {
+	return p.hash, s.write(context.WithoutCancel(ctx), lockPerson(v.Person.ID), func(t *tx) error {
 		if right {
 			return t.clearCount(a.kind, a.subject)
 		}
 		if _, err := t.record(now, activity{event: account.PasswordFailed, failed: true, actor: v.Actor(c), subject: v.Person.ID, method: account.ByPassword}); err != nil {
 			return err
 		}
-		return twofactor.ErrWrongPassword
+		return t.refuse(a, now, twofactor.ErrWrongPassword)
 	})
 }
 

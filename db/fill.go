@@ -29,11 +29,11 @@ func (s *Store) Fill(ctx context.Context, people, rows int, password string, now
 	if err != nil {
 		return nil, err
 	}
-	hash, err := s.hashPassword(ctx, p)
+	hash, err := s.hashPassword(ctx, machineCaller(), p)
 	if err != nil {
 		return nil, err
 	}
-	hashed, err := s.hashCodes(ctx, twofactor.NewRecoveryCodes())
+	hashed, err := s.hashCodes(ctx, machineCaller(), twofactor.NewRecoveryCodes())
 	if err != nil {
 		return nil, err
 	}

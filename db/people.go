@@ -62,7 +62,7 @@ func (s *Store) AddPerson(ctx context.Context, n NewPerson, by Actor, now time.T
 	if err != nil {
 		return 0, err
 	}
-	hash, err := s.hashPassword(ctx, password)
+	hash, err := s.hashPassword(ctx, machineCaller(), password)
 	if err != nil {
 		return 0, err
 	}
@@ -164,7 +164,7 @@ func (s *Store) ChangePassword(ctx context.Context, v Visitor, current, next str
 	if err != nil {
 		return Renewal{}, err
 	}
-	hash, err := s.hashPassword(ctx, password)
+	hash, err := s.hashPassword(ctx, personCaller(v.Person.ID), password)
 	if err != nil {
 		return Renewal{}, err
 	}

@@ -149,6 +149,8 @@ func runEverything(t *testing.T, store *db.Store) {
 
 	// Enrolling: a wrong code, discarded, confirmed, regenerated after the password was given again.
 	v := signIn(t, store, "bob@example.org", now)
+	_, err = store.SignIn(ctx, "nobody@example.org", dbtest.Password, "", db.Client{Address: "192.0.2.9", Session: passage.Session}, now)
+	refused(err)
 	_, err = store.EnableTwoFactor(ctx, v, now)
 	must(err)
 	_, _, err = store.ConfirmTwoFactor(ctx, v, "000000", client, now)

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"gatehouse/account"
@@ -34,7 +35,8 @@ func newToken() string {
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-// newHandle mints a name for a session or challenge that is no secret.
+// newHandle mints what names a session, a challenge or a browser: random, and worth
+// nothing as a cookie.
 func newHandle() string { return newToken()[:16] }
 
 // hashToken gives what is stored of a token. SHA-256 suffices: nobody guesses
@@ -54,6 +56,13 @@ type Client struct {
 
 // browserLimit cuts the User-Agent header short.
 const browserLimit = 200
+
+// cutAgent gives a User-Agent header as it is stored: cut short between two runes, and
+// text that every database takes.
+func cutAgent(header string) string {
+	header = header[:min(len(header), browserLimit)]
+	return strings.ReplaceAll(strings.ToValidUTF8(header, ""), "\x00", "")
+}
 
 // A Workspace is what everybody may know of it.
 type Workspace struct {
@@ -163,6 +172,20 @@ func (s *Store) Touch(ctx context.Context, v Visitor, now time.Time) error {
 			at, at, at, v.session)
 		return err
 	})
+}
+
+// sessionOwner gives whose live session a client has, or 0.
+func (s *Store) sessionOwner(t *tx, c Client, now time.Time) (person int64, err error) {
+	if c.Session == "" {
+		return 0, nil
+	}
+	err = t.row(`SELECT s.person_id FROM session s JOIN person p ON p.id = s.person_id
+		WHERE s.id_hash = ? AND p.active = 1 AND s.seen_at > ? AND s.started_at > ?`,
+		hashToken(c.Session), unix(now.Add(-s.times.SessionIdle)), unix(now.Add(-s.times.SessionMax))).Scan(&person)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	return person, err
 }
 
 // EndSession ends the session itself; its pending enrolment goes with it.
@@ -285,50 +308,55 @@ func (t *tx) begin(person int64, handle string, authenticatedAt, previous time.T
 			return "", err
 		}
 	}
-	if len(c.Browser) > browserLimit {
-		c.Browser = c.Browser[:browserLimit]
-	}
 	if err := t.one(`INSERT INTO session (id_hash, handle, person_id, started_at, authenticated_at, seen_at, previous_sign_in_at, browser, address)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, hashToken(token), handle, person, unix(now), unix(authenticatedAt), unix(now), nullable(previous), c.Browser, c.Address); err != nil {
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		hashToken(token), handle, person, unix(now), unix(authenticatedAt), unix(now), nullable(previous), cutAgent(c.Browser), c.Address); err != nil {
 		return "", fmt.Errorf("beginning a session: %w", err)
 	}
-	_, err = t.exec(`DELETE FROM session WHERE id_hash IN (SELECT id_hash FROM session WHERE person_id = ? ORDER BY started_at DESC, id_hash = ? DESC LIMIT -1 OFFSET ?)`,
-		person, hashToken(token), sessionsPerPerson)
+	_, err = t.exec(`DELETE FROM session WHERE person_id = ? AND id_hash NOT IN (
+			SELECT id_hash FROM session WHERE person_id = ? ORDER BY started_at DESC, id_hash = ? DESC LIMIT ?)`,
+		person, person, hashToken(token), sessionsPerPerson)
 	return token, err
 }
 
-// know makes the browser known to the person, or renews that it is, and gives
-// the token that its cookie carries. A token that was not minted here is not
-// taken over: whoever planted it would be known, too. Wrong codes from any of the
+// rememberBrowser makes the browser known to the person, or renews that it is, and
+// gives the token that its cookie carries. A token is taken over from this very
+// person's row alone: one that was not minted here, or that somebody else on the same
+// computer got, would be known to whoever else has it. Wrong codes from any of the
 // person's browsers are forgotten, since they are in a row no more.
-func (t *tx) know(person int64, c Client, now time.Time) (token string, err error) {
-	token = c.Known
-	ours := false
-	if token != "" {
-		if err := t.row(`SELECT EXISTS (SELECT 1 FROM known_browser WHERE token_hash = ? AND expires_at > ?)`, hashToken(token), unix(now)).Scan(&ours); err != nil {
-			return "", err
-		}
-	}
-	if !ours {
-		token = newToken()
+func (t *tx) rememberBrowser(person int64, c Client, now time.Time) (token string, err error) {
+	known, _, err := t.isKnownBrowser(person, c, now)
+	if err != nil {
+		return "", err
 	}
 	if _, err := t.exec(`UPDATE known_browser SET wrong_codes = 0 WHERE person_id = ? AND wrong_codes > 0`, person); err != nil {
 		return "", err
 	}
-	if _, err := t.exec(`INSERT INTO known_browser (token_hash, person_id, expires_at) VALUES (?, ?, ?)
-		ON CONFLICT (token_hash, person_id) DO UPDATE SET expires_at = excluded.expires_at, wrong_codes = 0`,
-		hashToken(token), person, unix(now.Add(browserKnown))); err != nil {
+	agent := cutAgent(c.Browser)
+	if known {
+		return c.Known, t.one(`UPDATE known_browser SET browser = ?, address = ?, seen_at = ?, expires_at = ? WHERE token_hash = ?`,
+			agent, c.Address, unix(now), unix(now.Add(browserKnown)), hashToken(c.Known))
+	}
+	token = newToken()
+	if err := t.one(`INSERT INTO known_browser (token_hash, handle, person_id, browser, address, made_at, seen_at, expires_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		hashToken(token), newHandle(), person, agent, c.Address, unix(now), unix(now), unix(now.Add(browserKnown))); err != nil {
+		return "", fmt.Errorf("remembering a browser: %w", err)
+	}
+	if _, err := t.exec(`DELETE FROM known_browser WHERE person_id = ? AND expires_at <= ?`, person, unix(now)); err != nil {
 		return "", err
 	}
-	_, err = t.exec(`DELETE FROM known_browser WHERE person_id = ?1 AND (expires_at <= ?2 OR token_hash IN (SELECT token_hash FROM known_browser WHERE person_id = ?1 ORDER BY expires_at DESC, token_hash = ?4 DESC LIMIT -1 OFFSET ?3))`,
-		person, unix(now), browsersPerPerson, hashToken(token))
+	// Among those of one second the new one counts as the newest.
+	_, err = t.exec(`DELETE FROM known_browser WHERE person_id = ? AND token_hash NOT IN (
+			SELECT token_hash FROM known_browser WHERE person_id = ? ORDER BY expires_at DESC, token_hash = ? DESC LIMIT ?)`,
+		person, person, hashToken(token), browsersPerPerson)
 	return token, err
 }
 
-// knows reports whether a browser is known to a person, and the wrong codes
+// isKnownBrowser reports whether a browser is known to a person, and the wrong codes
 // from all that are: each with a count of its own, they would add up to more
 // than the 100 that NIST SP 800-63B-4 section 3.2.2 allows.
-func (t *tx) knows(person int64, c Client, now time.Time) (known bool, wrongCodes int, err error) {
+func (t *tx) isKnownBrowser(person int64, c Client, now time.Time) (known bool, wrongCodes int, err error) {
 	if c.Known == "" {
 		return false, 0, nil
 	}
@@ -354,7 +382,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 			{`DELETE FROM challenge WHERE expires_at <= ?`, at},
 			{`DELETE FROM enrollment WHERE state = 'pending' AND expires_at <= ?`, at},
 			{`DELETE FROM link WHERE expires_at <= ?`, at},
-			{`DELETE FROM attempt WHERE kind IN ('password', 'password-known') AND last_at <= ?`, unix(now.Add(-24 * time.Hour))},
+			{`DELETE FROM attempt WHERE kind IN ('password', 'password-known') AND last_at <= ?1 AND open_at <= ?1`, unix(now.Add(-24 * time.Hour))},
 			{`DELETE FROM address_attempt WHERE at <= ?`, now.Add(-twofactor.AddressForgotten).UnixMilli()},
 		} {
 			if _, err := t.exec(end.query, end.before); err != nil {

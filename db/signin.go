@@ -9,6 +9,7 @@ import (
 
 	"gatehouse/account"
 	"gatehouse/db/engine"
+	"gatehouse/db/hash"
 	"gatehouse/twofactor"
 )
 
@@ -24,50 +25,43 @@ type Passage struct {
 }
 
 // SignIn checks a sign-in name and password. The attempt is counted before the
-// password is looked at. It opens a challenge when the person's factor is
-// Enabled, and a session otherwise. ErrWrongPassword covers every reason why
-// somebody cannot sign in, and takes as long for all of them; Wait says that
-// nothing was looked at.
+// password is looked at, and taken back when it was right. It opens a challenge when
+// the person's factor is Enabled, and a session otherwise. ErrWrongPassword covers
+// every reason why somebody cannot sign in, and takes as long for all of them; Wait
+// says that nothing was looked at.
 func (s *Store) SignIn(ctx context.Context, email, password, next string, c Client, now time.Time) (Passage, error) {
 	email = account.NormalizeEmail(email)
+	lock := lockEmail(email)
 	var p credentials
 	var a passwordAttempt
-	err := s.write(ctx, lockEmail(email), func(t *tx) (err error) {
+	err := s.write(ctx, lock, func(t *tx) (err error) {
 		p, err = t.credentials(`email = ?`, email)
-		if errors.Is(err, ErrNotFound) {
-			a, err = passwordAttempt{countPassword, s.unknownName(email)}, nil
-		} else if err == nil {
-			a, err = t.passwordAttempt(p.id, c, now)
-		}
-		if err != nil {
+		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		return t.attemptPassword(a, c, now)
+		if a, err = s.signInAttempt(t, p.id, email, c, now); err != nil {
+			return err
+		}
+		return t.attemptPassword(a, now)
 	})
 	if err != nil {
 		return Passage{}, err
 	}
-	right, outdated, err := s.verifyPassword(ctx, password, p.hash)
+	right, rehashed, err := s.verifyPassword(ctx, a.caller, password, p.hash)
 	if err != nil {
-		return Passage{}, s.notLookedAt(ctx, lockEmail(email), a, err)
+		return Passage{}, s.refundUnlooked(ctx, lock, a, err)
 	}
 	if !right || !p.active {
-		return Passage{}, s.write(ctx, lockEmail(email), func(t *tx) error {
+		return Passage{}, s.write(context.WithoutCancel(ctx), lock, func(t *tx) error {
 			row := activity{event: account.SignInFailed, failed: true, method: account.ByPassword, subject: p.id, actor: Actor{Address: c.Address}}
 			if p.id == 0 {
-				row.actor.Label = a.subject
+				row.actor.Label = s.unknownName(email)
 			}
 			if _, err := t.record(now, row); err != nil {
 				return err
 			}
-			return twofactor.ErrWrongPassword
+			return t.refuse(a, now, twofactor.ErrWrongPassword)
 		})
-	}
-	renewed := ""
-	if outdated {
-		if renewed, err = s.hashPassword(ctx, account.ExistingPassword(password)); err != nil {
-			return Passage{}, err
-		}
 	}
 	var out Passage
 	err = s.write(ctx, lockPerson(p.id), func(t *tx) error {
@@ -77,25 +71,28 @@ func (s *Store) SignIn(ctx context.Context, email, password, next string, c Clie
 			return err
 		}
 		if again.hash != p.hash || !again.active {
-			return twofactor.ErrWrongPassword // it was changed while it was being checked
+			return t.refuse(a, now, twofactor.ErrWrongPassword) // it was changed while it was being checked
 		}
-		if renewed != "" {
-			if err := t.one(`UPDATE person SET password_hash = ? WHERE id = ?`, renewed, p.id); err != nil {
+		if rehashed != "" {
+			if err := t.one(`UPDATE person SET password_hash = ? WHERE id = ?`, rehashed, p.id); err != nil {
 				return err
 			}
+		}
+		if err := t.refundPassword(a); err != nil {
+			return err
 		}
 		if again.enabled {
-			if err := t.uncount(a.kind, a.subject); err != nil {
-				return err
-			}
 			out.Challenge, err = s.challenge(t, p.id, a.kind == countPasswordKnown, next, now)
 			return err
 		}
 		out.Session, out.Browser, err = t.signIn(again, newHandle(), account.ByPassword, now, c, now)
 		return err
 	})
-	if err != nil {
-		return Passage{}, err // what was not committed opens nothing
+	if IsRefusal(err) {
+		return Passage{}, err
+	}
+	if err != nil { // what was not committed opens nothing
+		return Passage{}, s.refundUnlooked(ctx, lock, a, err)
 	}
 	return out, nil
 }
@@ -133,34 +130,84 @@ func (t *tx) credentials(where string, arg any) (credentials, error) {
 // owner out.
 type passwordAttempt struct {
 	kind, subject string
+	address       string      // of whose network the bucket is charged as well; "" for none
+	caller        hash.Caller // who waits for the slow hash
 }
 
-func (t *tx) passwordAttempt(person int64, c Client, now time.Time) (passwordAttempt, error) {
-	known, _, err := t.knows(person, c, now)
-	if known {
-		return passwordAttempt{countPasswordKnown, id10(person) + " " + fmt.Sprintf("%x", hashToken(c.Known))}, err
+// signInAttempt finds the count of an attempt to sign in as somebody, or as nobody
+// (0). A session that lives makes a known caller of the hash limiter, whoever's it is.
+func (s *Store) signInAttempt(t *tx, person int64, email string, c Client, now time.Time) (passwordAttempt, error) {
+	if known, _, err := t.isKnownBrowser(person, c, now); err != nil || known {
+		return knownBrowserAttempt(person, c), err
 	}
-	return passwordAttempt{countPassword, id10(person)}, err
+	a := passwordAttempt{kind: countPassword, subject: id10(person), address: c.Address}
+	if person == 0 {
+		a.subject = unknownNameCount(s.unknownName(email))
+	}
+	owner, err := s.sessionOwner(t, c, now)
+	if owner != 0 {
+		a.caller = personCaller(owner)
+	}
+	return a, err
+}
+
+// knownBrowserAttempt is the count of a browser that the person knows.
+func knownBrowserAttempt(person int64, c Client) passwordAttempt {
+	return passwordAttempt{
+		kind:    countPasswordKnown,
+		subject: id10(person) + " " + fmt.Sprintf("%x", hashToken(c.Known)),
+		caller:  personCaller(person),
+	}
+}
+
+// sessionAttempt finds the count of an attempt within a session: its own where the
+// browser is not known (forgotten, or its cookie was taken away), so that strangers do
+// not make somebody wait who is signed in.
+func (t *tx) sessionAttempt(v Visitor, c Client, now time.Time) (passwordAttempt, error) {
+	if known, _, err := t.isKnownBrowser(v.Person.ID, c, now); err != nil || known {
+		return knownBrowserAttempt(v.Person.ID, c), err
+	}
+	return passwordAttempt{
+		kind:    countPasswordKnown,
+		subject: id10(v.Person.ID) + " session " + v.Handle,
+		caller:  personCaller(v.Person.ID),
+	}, nil
 }
 
 // attemptPassword counts an attempt before the password is looked at: for the
 // address, unless the browser is known, and for the person.
-func (t *tx) attemptPassword(a passwordAttempt, c Client, now time.Time) error {
-	if a.kind == countPassword {
-		if err := t.attemptFrom(c.Address, now); err != nil {
+func (t *tx) attemptPassword(a passwordAttempt, now time.Time) error {
+	if a.address != "" {
+		if err := t.attemptFrom(a.address, now); err != nil {
 			return err
 		}
 	}
 	return t.attempt(a.kind, a.subject, twofactor.PasswordWaits, now)
 }
 
-// notLookedAt takes back an attempt when too many hashes were being computed to
-// look at it: a flood must not make people wait who have typed nothing wrong.
-func (s *Store) notLookedAt(ctx context.Context, lock engine.Lock, a passwordAttempt, err error) error {
-	if !errors.Is(err, ErrBusy) {
+// refuse records an attempt as wrong and gives the refusal.
+func (t *tx) refuse(a passwordAttempt, at time.Time, refusal twofactor.Refusal) error {
+	if err := t.recordFailure(a.kind, a.subject, at); err != nil {
 		return err
 	}
-	return errors.Join(err, s.write(ctx, lock, func(t *tx) error { return t.uncount(a.kind, a.subject) }))
+	return refusal
+}
+
+// refundPassword takes an attempt back that was right, or was not looked at.
+func (t *tx) refundPassword(a passwordAttempt) error {
+	if a.address != "" {
+		if err := t.refundAddress(a.address); err != nil {
+			return err
+		}
+	}
+	return t.refundAttempt(a.kind, a.subject)
+}
+
+// refundUnlooked takes an attempt back whose answer a fault has kept from its sender:
+// too many hashes were being computed, the client hung up, the disk is full. Nobody
+// waits who has typed nothing wrong.
+func (s *Store) refundUnlooked(ctx context.Context, lock engine.Lock, a passwordAttempt, fault error) error {
+	return errors.Join(fault, s.write(context.WithoutCancel(ctx), lock, func(t *tx) error { return t.refundPassword(a) }))
 }
 
 // challenge opens a challenge, and lets go of the oldest beyond the bound. Those
@@ -173,8 +220,9 @@ func (s *Store) challenge(t *tx, person int64, known bool, next string, now time
 		return "", fmt.Errorf("opening a challenge: %w", err)
 	}
 	// Among those of one second the new one counts as the newest.
-	_, err = t.exec(`DELETE FROM challenge WHERE id_hash IN (SELECT id_hash FROM challenge WHERE person_id = ? AND known = ? ORDER BY made_at DESC, id_hash = ? DESC LIMIT -1 OFFSET ?)`,
-		person, known, hashToken(token), challengesPerPerson)
+	_, err = t.exec(`DELETE FROM challenge WHERE person_id = ? AND known = ? AND id_hash NOT IN (
+			SELECT id_hash FROM challenge WHERE person_id = ? AND known = ? ORDER BY made_at DESC, id_hash = ? DESC LIMIT ?)`,
+		person, known, person, known, hashToken(token), challengesPerPerson)
 	return token, err
 }
 
@@ -182,11 +230,10 @@ func (s *Store) challenge(t *tx, person int64, known bool, next string, now time
 // now on, and there is a session. It takes over the handle of the challenge that led to
 // it, so that a form of the challenge that is sent twice is not taken for somebody else's.
 func (t *tx) signIn(p credentials, handle string, method account.Method, authenticatedAt time.Time, c Client, now time.Time) (session, browser string, err error) {
-	if browser, err = t.know(p.id, c, now); err != nil {
+	if err = t.clearCounts(p.id, method, c, now); err != nil {
 		return "", "", err
 	}
-	if _, err = t.exec(`DELETE FROM attempt WHERE (kind, subject) IN (VALUES ('code', ?1), ('recovery', ?1), ('password', ?1), ('password-known', ?2))`,
-		id10(p.id), id10(p.id)+" "+fmt.Sprintf("%x", hashToken(browser))); err != nil {
+	if browser, err = t.rememberBrowser(p.id, c, now); err != nil {
 		return "", "", err
 	}
 	if session, err = t.begin(p.id, handle, authenticatedAt, p.previous, c, now); err != nil {
@@ -197,6 +244,32 @@ func (t *tx) signIn(p credentials, handle string, method account.Method, authent
 	}
 	_, err = t.record(now, activity{event: account.SignedIn, actor: Actor{ID: p.id, Address: c.Address}, subject: p.id, method: method})
 	return session, browser, err
+}
+
+// clearCounts forgets the wrong answers that a complete sign-in ends. What unknown
+// browsers have answered wrongly stays when the sign-in came from a known one: its
+// owner signs in every day, and guessers would begin anew each time. A recovery code
+// opens the codes again from anywhere.
+func (t *tx) clearCounts(person int64, method account.Method, c Client, now time.Time) error {
+	known, _, err := t.isKnownBrowser(person, c, now)
+	if err != nil {
+		return err
+	}
+	kinds := []passwordAttempt{{kind: countRecovery, subject: id10(person)}}
+	if known {
+		kinds = append(kinds, knownBrowserAttempt(person, c))
+	} else {
+		kinds = append(kinds, passwordAttempt{kind: countPassword, subject: id10(person)})
+	}
+	if !known || method == account.ByRecovery {
+		kinds = append(kinds, passwordAttempt{kind: countCode, subject: id10(person)})
+	}
+	for _, one := range kinds {
+		if err := t.clearCount(one.kind, one.subject); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // A Challenge is somebody who owes the second step.
@@ -296,21 +369,21 @@ func (t *tx) passed(c openChallenge, method account.Method, client Client, now t
 type codeCount struct {
 	browser []byte // nil when it is the person
 	person  int64
-	before  twofactor.Count
+	before  attemptRow
 }
 
 // codeCount finds the count, or refuses with Wait or ErrClosed.
 func (t *tx) codeCount(person int64, c Client, now time.Time) (codeCount, error) {
-	known, wrong, err := t.knows(person, c, now)
+	known, wrong, err := t.isKnownBrowser(person, c, now)
 	if err != nil {
 		return codeCount{}, err
 	}
 	if known && wrong < twofactor.KnownBrowserCodes {
 		return codeCount{browser: hashToken(c.Known), person: person}, nil
 	}
-	before, err := t.count(countCode, id10(person), now)
+	before, err := t.attempts(countCode, id10(person), now)
 	if err == nil {
-		err = twofactor.Ladder(twofactor.CodeWaits).Check(before, now)
+		err = twofactor.Ladder(twofactor.CodeWaits).Check(before.count(), now)
 	}
 	return codeCount{person: person, before: before}, err
 }
@@ -320,7 +393,9 @@ func (t *tx) countCode(c codeCount, now time.Time) error {
 	if c.browser != nil {
 		return t.one(`UPDATE known_browser SET wrong_codes = wrong_codes + 1 WHERE token_hash = ? AND person_id = ?`, c.browser, c.person)
 	}
-	return t.setCount(countCode, id10(c.person), c.before.Another(now))
+	next := c.before
+	next.wrong = next.wrong.Another(now)
+	return t.saveAttempts(countCode, id10(c.person), next)
 }
 
 // VerifyCode passes a challenge with a code from the app. The count, the mark
@@ -373,35 +448,42 @@ func (s *Store) VerifyCode(ctx context.Context, token, typed string, client Clie
 // the wrong codes still allowed.
 func (s *Store) RedeemRecoveryCode(ctx context.Context, token, typed string, client Client, now time.Time) (out Passage, left int, err error) {
 	var salt, sheet []byte
-	var person int64
+	var a passwordAttempt
 	err = s.write(ctx, lockChallenge(token), func(t *tx) error {
 		c, err := t.openChallenge(token, now)
 		if err != nil {
 			return err
 		}
-		person = c.person.id
-		if err := t.attempt(countRecovery, id10(c.person.id), twofactor.CodeWaits, now); err != nil {
-			return err
-		}
+		a = passwordAttempt{kind: countRecovery, subject: id10(c.person.id), caller: personCaller(c.person.id)}
 		err = t.row(`SELECT r.enrollment_id, r.salt FROM recovery_sheet r JOIN enrollment e ON e.id = r.enrollment_id
 			WHERE e.person_id = ? AND e.state = 'enabled'`, c.person.id).Scan(&sheet, &salt)
 		if errors.Is(err, sql.ErrNoRows) {
 			return twofactor.ErrChallengeOver // the factor was reset meanwhile
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return t.attempt(a.kind, a.subject, twofactor.CodeWaits, now)
 	})
 	if err != nil {
 		return out, left, err
 	}
 	code, well := twofactor.NormalizeRecoveryCode(typed)
-	release, err := s.hashes.Acquire(ctx)
+	release, err := s.hashes.Acquire(ctx, a.caller)
 	if err != nil {
-		return out, left, s.notLookedAt(ctx, lockChallenge(token), passwordAttempt{countRecovery, id10(person)}, err)
+		return out, left, s.refundUnlooked(ctx, lockChallenge(token), a, err)
 	}
 	slow := s.hashing.Derive([]byte(code.Symbols()), salt)
 	release()
 	err = s.write(ctx, lockChallenge(token), func(t *tx) error {
 		c, err := t.openChallenge(token, now)
+		if errors.Is(err, twofactor.ErrChallengeOver) {
+			// It ended while the hash was computed: the code was compared with nothing.
+			if err := t.refundAttempt(a.kind, a.subject); err != nil {
+				return err
+			}
+			return twofactor.ErrChallengeOver
+		}
 		if err != nil {
 			return err
 		}
@@ -420,7 +502,7 @@ func (s *Store) RedeemRecoveryCode(ctx context.Context, token, typed string, cli
 			if left, err = t.missed(c, account.ByRecovery, client, now); err != nil {
 				return err
 			}
-			return twofactor.ErrWrongRecovery
+			return t.refuse(a, now, twofactor.ErrWrongRecovery)
 		}
 		if err != nil {
 			return err
@@ -429,8 +511,11 @@ func (s *Store) RedeemRecoveryCode(ctx context.Context, token, typed string, cli
 		out.CodesLeft = record.Sheet.Left()
 		return err
 	})
-	if err != nil {
+	if IsRefusal(err) {
 		return Passage{}, left, err
+	}
+	if err != nil {
+		return Passage{}, left, s.refundUnlooked(ctx, lockChallenge(token), a, err)
 	}
 	return out, left, nil
 }

@@ -27,6 +27,10 @@ var migrations = []string{
 	//
 	// Forms name the session or challenge that they were shown to: its handle becomes
 	// unique, and challenges get one. Those of before the upgrade end.
+	//
+	// Attempts that are being looked at stand apart from wrong ones. A known browser is
+	// one person's: tokens that several people had in common are forgotten. Failed
+	// sign-ins with unknown names are counted by the hour.
 	`CREATE TABLE session_2 AS SELECT * FROM session;
 	DROP TABLE session;
 	` + sessionTable3 + `
@@ -38,7 +42,25 @@ var migrations = []string{
 	DROP TABLE challenge;
 	` + challengeTable3 + `
 	CREATE INDEX challenge_by_person ON challenge (person_id);
-	CREATE INDEX challenge_expiry ON challenge (expires_at);`,
+	CREATE INDEX challenge_expiry ON challenge (expires_at);
+
+	CREATE TEMP TABLE old_attempt AS SELECT kind, subject, n, last_at FROM attempt WHERE subject NOT LIKE 'unknown:%';
+	DROP TABLE attempt;
+	` + attemptTable3 + `
+	CREATE INDEX attempt_age ON attempt (last_at);
+	INSERT INTO attempt (kind, subject, n, last_at, open, open_at) SELECT kind, subject, n, last_at, 0, 0 FROM old_attempt;
+	DROP TABLE old_attempt;
+
+	CREATE TEMP TABLE old_browser AS SELECT token_hash, person_id, wrong_codes, expires_at FROM known_browser
+		WHERE token_hash NOT IN (SELECT token_hash FROM known_browser GROUP BY token_hash HAVING count(*) > 1);
+	DROP TABLE known_browser;
+	` + knownBrowserTable3 + `
+	CREATE INDEX known_browser_by_person ON known_browser (person_id, expires_at);
+	INSERT INTO known_browser (token_hash, handle, person_id, wrong_codes, browser, address, made_at, seen_at, expires_at)
+		SELECT token_hash, lower(hex(randomblob(8))), person_id, wrong_codes, '', '', expires_at - 15552000, expires_at - 15552000, expires_at FROM old_browser;
+	DROP TABLE old_browser;
+
+	` + unknownNameTable3,
 }
 
 // Tables that step 3 makes anew, letter for letter as in schema.sql.
@@ -65,6 +87,33 @@ const (
     made_at     INTEGER NOT NULL, -- also when the password was given
     expires_at  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;`
+
+	attemptTable3 = `CREATE TABLE attempt (
+    kind    TEXT    NOT NULL CHECK (kind IN ('code', 'recovery', 'password', 'password-known')),
+    subject TEXT    NOT NULL, -- a person's id, the beginning of a keyed hash, or id and browser hash or session
+    n       INTEGER NOT NULL, -- wrong answers
+    last_at INTEGER NOT NULL, -- of the last wrong answer
+    open    INTEGER NOT NULL, -- attempts that are being looked at; they count as wrong meanwhile
+    open_at INTEGER NOT NULL, -- of the newest of them
+    PRIMARY KEY (kind, subject)
+) STRICT, WITHOUT ROWID;`
+
+	knownBrowserTable3 = `CREATE TABLE known_browser (
+    token_hash  BLOB    PRIMARY KEY,
+    handle      TEXT    NOT NULL, -- random; names the browser in the list of one's own; worth nothing as a cookie
+    person_id   INTEGER NOT NULL REFERENCES person (id),
+    wrong_codes INTEGER NOT NULL DEFAULT 0, -- in a row, from this browser
+    browser     TEXT    NOT NULL, -- the User-Agent header of the last sign-in, cut short
+    address     TEXT    NOT NULL, -- of the last sign-in
+    made_at     INTEGER NOT NULL, -- when it signed in first
+    seen_at     INTEGER NOT NULL, -- when it signed in last
+    expires_at  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;`
+
+	unknownNameTable3 = `CREATE TABLE unknown_name (
+    hour   INTEGER PRIMARY KEY, -- when it began
+    failed INTEGER NOT NULL
+) STRICT;`
 )
 
 // asideOf names the copy that is made before an upgrade.

@@ -45,10 +45,15 @@ func (s *Store) CheckSetup(ctx context.Context, token string) error {
 
 // SetUp names the workspace, adds its first Super-administrator and signs them
 // in. The link works once: of two posts one gets ErrNotFound. It refuses with
-// FieldErrors of workspace, name, email and password.
+// FieldErrors of workspace, name, email and password. A link that does not exist
+// counts against the client's address, and is refused with ErrNotFound or Wait.
 func (s *Store) SetUp(ctx context.Context, token, workspace string, n NewPerson, c Client, now time.Time) (Passage, error) {
-	if err := s.CheckSetup(ctx, token); err != nil {
-		return Passage{}, err // before the slow hash
+	err := s.CheckSetup(ctx, token) // before the slow hash
+	if errors.Is(err, ErrNotFound) {
+		return Passage{}, s.countUnknownLink(ctx, c, now)
+	}
+	if err != nil {
+		return Passage{}, err
 	}
 	name, nameErr := account.ParseName("workspace", workspace)
 	n.Role = twofactor.SuperAdmin
@@ -56,7 +61,7 @@ func (s *Store) SetUp(ctx context.Context, token, workspace string, n NewPerson,
 	if err := errors.Join(nameErr, err); err != nil {
 		return Passage{}, err
 	}
-	hash, err := s.hashPassword(ctx, password)
+	hash, err := s.hashPassword(ctx, linkCaller(token), password)
 	if err != nil {
 		return Passage{}, err
 	}
