@@ -14,10 +14,11 @@ const (
 	ErrOwnAccount     Refusal = "nobody does this to their own account"
 	ErrInactive       Refusal = "the account is deactivated"
 	ErrLastSuperAdmin Refusal = "the last active Super-administrator stays one"
+	ErrOutdated       Refusal = "somebody else has changed this since the form was shown"
 )
 
 // Refusals lists every refusal, so that a test can ask for the sentence of each.
-var Refusals = []Refusal{ErrOwnRole, ErrOwnAccount, ErrInactive, ErrLastSuperAdmin}
+var Refusals = []Refusal{ErrOwnRole, ErrOwnAccount, ErrInactive, ErrLastSuperAdmin, ErrOutdated}
 
 // MayChange reports whether somebody with one role may change an account with
 // another: admins change members, and only a Super-administrator changes admins.

@@ -395,9 +395,10 @@ func (s *Store) SetPassword(ctx context.Context, person int64, typed string, by 
 
 // ChangePerson changes somebody's name, address and role. It refuses with
 // FieldErrors of name, email and role, and with account.ErrOwnRole, ErrNotAllowed or
-// account.ErrLastSuperAdmin. A new address ends the person's sessions; a new role counts
+// account.ErrLastSuperAdmin, and with account.ErrOutdated when they are not as the form
+// showed them any more. A new address ends the person's sessions; a new role counts
 // from their next request on.
-func (s *Store) ChangePerson(ctx context.Context, person int64, n NewPerson, by Author, now time.Time) error {
+func (s *Store) ChangePerson(ctx context.Context, person int64, seen account.Seen, n NewPerson, by Author, now time.Time) error {
 	name, nameErr := account.ParseName("name", n.Name)
 	email, emailErr := account.ParseEmail(n.Email)
 	var roleErr error
@@ -411,6 +412,9 @@ func (s *Store) ChangePerson(ctx context.Context, person int64, n NewPerson, by 
 		before, err := t.may(by, person)
 		if err != nil {
 			return err
+		}
+		if seen.Outdated(account.PersonVersion(before.Name, before.Email, before.Role)) {
+			return account.ErrOutdated
 		}
 		if n.Role != before.Role {
 			if err := t.changeRole(before, n.Role, by, now); err != nil {

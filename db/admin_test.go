@@ -112,7 +112,7 @@ func edit(change func(*db.NewPerson)) func(*staff, db.Author, string) error {
 		p := s.person(whom)
 		n := db.NewPerson{Name: p.Name, Email: p.Email, Role: p.Role}
 		change(&n)
-		return s.store.ChangePerson(ctx, p.ID, n, by, start)
+		return s.store.ChangePerson(ctx, p.ID, account.Seen{}, n, by, start)
 	}
 }
 
@@ -234,7 +234,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 func isNothing(name string) bool { return name == "an administrator reactivates a member" }
 
 func rename2(s *staff, by db.Author, _ string) error {
-	return s.store.ChangePerson(ctx, 4711, db.NewPerson{Name: "A", Email: "a@example.org", Role: twofactor.Member}, by, start)
+	return s.store.ChangePerson(ctx, 4711, account.Seen{}, db.NewPerson{Name: "A", Email: "a@example.org", Role: twofactor.Member}, by, start)
 }
 
 // TestAnAuthorWhoIsGone cannot finish what was begun.

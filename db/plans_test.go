@@ -145,7 +145,7 @@ func runEverything(t *testing.T, store *db.Store) {
 	by := visitor(t, store, passage.Session, now).Author(client)
 	bob := dbtest.Add(t, store, "bob@example.org", twofactor.Member)
 	dbtest.Add(t, store, "eve@example.org", twofactor.Member)
-	must(store.RenameWorkspace(ctx, "Harbour", by, now))
+	must(store.RenameWorkspace(ctx, account.Seen{}, "Harbour", by, now))
 
 	// Enrolling: a wrong code, discarded, confirmed, regenerated after the password was given again.
 	v := signIn(t, store, "bob@example.org", now)
@@ -270,7 +270,11 @@ func runEverything(t *testing.T, store *db.Store) {
 	must(err)
 	_, err = store.NewLink(ctx, invited, by, now)
 	must(err)
-	must(store.ChangePerson(ctx, invited, db.NewPerson{Name: "Cyd", Email: "cyd@example.org", Role: twofactor.SuperAdmin}, by, now))
+	must(store.ChangePerson(ctx, invited, account.Seen{}, db.NewPerson{Name: "Cyd", Email: "cyd@example.org", Role: twofactor.SuperAdmin}, by, now))
+	_, err = store.PersonChanges(ctx, invited, start)
+	must(err)
+	_, err = store.WorkspaceChanges(ctx, account.PolicyChanged, start)
+	must(err)
 	must(store.SetRole(ctx, invited, twofactor.Member, machine, now))
 	must(store.Unlock(ctx, invited, by, now))
 	must(store.EndSessionsOf(ctx, invited, by, now))

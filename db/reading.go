@@ -53,6 +53,23 @@ func (s *Store) OwnActivity(ctx context.Context, v Visitor, limit int) ([]Row, e
 	return scanRows(s.rows(ctx, `SELECT `+rowColumns+` WHERE a.subject_id = ? ORDER BY a.at DESC, a.id DESC LIMIT ?`, v.Person.ID, limit))
 }
 
+// changesTold is how many changes somebody with an outdated form hears of.
+const changesTold = 3
+
+// WorkspaceChanges lists what was done of one kind since an instant, the newest first.
+func (s *Store) WorkspaceChanges(ctx context.Context, event account.Event, since time.Time) ([]Row, error) {
+	return scanRows(s.rows(ctx, `SELECT `+rowColumns+` WHERE a.event = ? AND a.at >= ?
+		ORDER BY a.at DESC, a.id DESC LIMIT ?`, string(event), unix(since), changesTold))
+}
+
+// PersonChanges lists what was done to somebody's name, address and role since an
+// instant, the newest first.
+func (s *Store) PersonChanges(ctx context.Context, person int64, since time.Time) ([]Row, error) {
+	return scanRows(s.rows(ctx, `SELECT `+rowColumns+` WHERE a.subject_id = ? AND a.at >= ? AND a.event IN (?, ?, ?)
+		ORDER BY a.at DESC, a.id DESC LIMIT ?`,
+		person, unix(since), string(account.PersonChanged), string(account.RoleChanged), string(account.LinkUsed), changesTold))
+}
+
 // Happening is what happened to an account, how often, and when last. A sign-in that
 // is among them was one with a recovery code.
 type Happening struct {

@@ -63,10 +63,10 @@ func TestBackup(t *testing.T) {
 				case <-stop:
 					return
 				default:
-					if err := store.RenameWorkspace(ctx, "Acme", db.Machine("root").Author(), start); err != nil {
+					if err := store.RenameWorkspace(ctx, account.Seen{}, "Acme", db.Machine("root").Author(), start); err != nil {
 						t.Error(err)
 					}
-					if err := store.RenameWorkspace(ctx, "Emca", db.Machine("root").Author(), start); err != nil {
+					if err := store.RenameWorkspace(ctx, account.Seen{}, "Emca", db.Machine("root").Author(), start); err != nil {
 						t.Error(err)
 					}
 				}

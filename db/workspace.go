@@ -91,12 +91,25 @@ func (s *Store) SetUp(ctx context.Context, token, workspace string, n NewPerson,
 	return out, err
 }
 
-// SetPolicy turns the two levers. On the machine it is break-glass and leaves a
-// notice.
+// SetPolicy turns the two levers, whatever they were. On the machine it is break-glass
+// and leaves a notice.
 func (s *Store) SetPolicy(ctx context.Context, p twofactor.Policy, by Author, now time.Time) error {
+	return s.ChangePolicy(ctx, account.Seen{}, p, by, now)
+}
+
+// ChangePolicy turns the two levers as a form shows them. It refuses with
+// account.ErrOutdated when they are not as the form showed them any more.
+func (s *Store) ChangePolicy(ctx context.Context, seen account.Seen, p twofactor.Policy, by Author, now time.Time) error {
 	return s.write(ctx, lockWorkspace(by.ID), func(t *tx) error {
 		if _, err := t.authority(by); err != nil {
 			return err
+		}
+		var before twofactor.Policy
+		if err := t.row(`SELECT require_everyone, require_admins FROM workspace`).Scan(&before.Everyone, &before.Admins); err != nil {
+			return fmt.Errorf("reading the policy: %w", err)
+		}
+		if seen.Outdated(account.PolicyVersion(before)) {
+			return account.ErrOutdated
 		}
 		n, err := t.exec(`UPDATE workspace SET require_everyone = ?, require_admins = ? WHERE id = 1 AND (require_everyone <> ? OR require_admins <> ?)`,
 			p.Everyone, p.Admins, p.Everyone, p.Admins)
@@ -110,8 +123,9 @@ func (s *Store) SetPolicy(ctx context.Context, p twofactor.Policy, by Author, no
 	})
 }
 
-// RenameWorkspace changes the workspace's name, or refuses with a FieldError.
-func (s *Store) RenameWorkspace(ctx context.Context, typed string, by Author, now time.Time) error {
+// RenameWorkspace changes the workspace's name. It refuses with a FieldError, and with
+// account.ErrOutdated when the name is not the one that the form showed any more.
+func (s *Store) RenameWorkspace(ctx context.Context, seen account.Seen, typed string, by Author, now time.Time) error {
 	name, err := account.ParseName("workspace", typed)
 	if err != nil {
 		return err
@@ -119,6 +133,13 @@ func (s *Store) RenameWorkspace(ctx context.Context, typed string, by Author, no
 	return s.renaming(ctx, func(t *tx) error {
 		if _, err := t.authority(by); err != nil {
 			return err
+		}
+		var before string
+		if err := t.row(`SELECT name FROM workspace`).Scan(&before); err != nil {
+			return fmt.Errorf("reading the workspace's name: %w", err)
+		}
+		if seen.Outdated(account.WorkspaceVersion(before)) {
+			return account.ErrOutdated
 		}
 		n, err := t.exec(`UPDATE workspace SET name = ? WHERE id = 1 AND name <> ?`, name, name)
 		if err != nil || n == 0 {

@@ -249,11 +249,11 @@ func TestTheNameFollowsItsChange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := store.RenameWorkspace(ctx, "Harbour", v.Author(db.Client{}), start); err != nil {
+	if err := store.RenameWorkspace(ctx, account.Seen{}, "Harbour", v.Author(db.Client{}), start); err != nil {
 		t.Fatal(err)
 	}
 	is("Harbour")
-	if err := store.RenameWorkspace(ctx, "", v.Author(db.Client{}), start); !db.IsRefusal(err) {
+	if err := store.RenameWorkspace(ctx, account.Seen{}, "", v.Author(db.Client{}), start); !db.IsRefusal(err) {
 		t.Error(err)
 	}
 	is("Harbour")

@@ -255,14 +255,16 @@ func TestHalfAForm(t *testing.T) {
 	s := newSite(t)
 	s.add("root@example.org", twofactor.SuperAdmin)
 	b, _, _ := s.enrolled("root@example.org")
-	b.post("/admin/settings/security", "require_everyone", "on", "require_admins", "on").is(200)
+	b.save("/admin/settings/security", "require_everyone", "on", "require_admins", "on").is(200)
+	seen := b.get("/admin/settings/security").seen()
+	whole := url.Values{"as": {b.get("/my").as()}, "require_everyone": {"on"}}.Encode() + "&seen=" + seen
 	on := twofactor.Policy{Everyone: true, Admins: true}
 	for name, r := range map[string]*http.Request{
-		"a connection that broke": httptest.NewRequest("POST", "/admin/settings/security", &slowBody{text: strings.NewReader("require_admins=on"), end: io.ErrUnexpectedEOF}),
-		"broken escapes":          httptest.NewRequest("POST", "/admin/settings/security", strings.NewReader("require_everyone=on&x=%zz")),
+		"a connection that broke": httptest.NewRequest("POST", "/admin/settings/security", &slowBody{text: strings.NewReader(whole), end: io.ErrUnexpectedEOF}),
+		"broken escapes":          httptest.NewRequest("POST", "/admin/settings/security", strings.NewReader(whole+"&x=%zz")),
 		"a JSON text":             httptest.NewRequest("POST", "/admin/settings/security", strings.NewReader(`{"require_everyone":true}`)),
-		"no type":                 httptest.NewRequest("POST", "/admin/settings/security", strings.NewReader("require_everyone=on&require_admins=on")),
-		"half a multipart form":   httptest.NewRequest("POST", "/admin/settings/security", strings.NewReader("--b\r\nContent-Disposition: form-data; name=\"require_everyone\"\r\n\r\non")),
+		"no type":                 httptest.NewRequest("POST", "/admin/settings/security", strings.NewReader(whole)),
+		"half a multipart form":   httptest.NewRequest("POST", "/admin/settings/security", strings.NewReader("--b\r\nContent-Disposition: form-data; name=\"seen\"\r\n\r\n"+seen)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			r.Header.Set("Content-Type", map[string]string{"a JSON text": "application/json", "half a multipart form": "multipart/form-data; boundary=b"}[name])
@@ -277,8 +279,21 @@ func TestHalfAForm(t *testing.T) {
 			}
 		})
 	}
+	for n := range whole {
+		r := httptest.NewRequest("POST", "/admin/settings/security", strings.NewReader(whole[:n]))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if a := b.send(r); a.status != 422 && a.status != 409 {
+			t.Errorf("%q: status %d", whole[:n], a.status)
+		}
+	}
+	b.send(httptest.NewRequest("POST", "/admin/settings/security", nil)).is(422, "The form did not arrive whole.", `name="require_everyone"`)
+	b.post("/admin/settings/security", "seen", seen, "seen", seen).is(422)
+	if w, err := s.store.Workspace(ctx); err != nil || w.Policy != on {
+		t.Fatalf("the policy is %+v, %v", w.Policy, err)
+	}
 	t.Run("a whole multipart form counts", func(t *testing.T) {
-		r := httptest.NewRequest("POST", "/admin/settings/security", strings.NewReader("--b\r\nContent-Disposition: form-data; name=\"require_everyone\"\r\n\r\non\r\n--b--\r\n"))
+		r := httptest.NewRequest("POST", "/admin/settings/security", strings.NewReader("--b\r\nContent-Disposition: form-data; name=\"require_everyone\"\r\n\r\non\r\n"+
+			"--b\r\nContent-Disposition: form-data; name=\"seen\"\r\n\r\n"+seen+"\r\n--b--\r\n"))
 		r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
 		b.send(r).is(200)
 		if w, err := s.store.Workspace(ctx); err != nil || w.Policy != (twofactor.Policy{Everyone: true}) {

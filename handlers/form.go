@@ -5,6 +5,10 @@ import (
 	"io"
 	"mime"
 	"net/http"
+
+	"gatehouse/account"
+	"gatehouse/db"
+	"gatehouse/views"
 )
 
 // readForm reads the form that was posted, once for each request, before anything is
@@ -38,6 +42,38 @@ func parseForm(r *http.Request) error {
 		return r.ParseForm()
 	}
 	return errBadForm
+}
+
+// seen reads from the form what it showed. It gives errBadForm for a field that is not
+// whole, and the zero Seen for a form without it.
+func (v *visit) seen() (account.Seen, error) {
+	given := v.r.PostForm["seen"]
+	if len(given) == 0 {
+		return account.Seen{}, nil
+	}
+	seen, ok := account.ParseSeen(given[0])
+	if !ok || len(given) > 1 {
+		return account.Seen{}, errBadForm
+	}
+	return seen, nil
+}
+
+// shows is what a form carries whose fields stand so now.
+func (v *visit) shows(version account.Version) string {
+	return account.Seen{Version: version, At: v.now}.String()
+}
+
+// changesOf gives the store's rows as an outdated form tells of them.
+func changesOf(rows []db.Row) []views.Change {
+	var out []views.Change
+	for _, row := range rows {
+		out = append(out, views.Change{
+			At:   row.At,
+			By:   row.Actor,
+			Text: views.EventText(row.Event, row.OK, row.Method, row.Detail),
+		})
+	}
+	return out
 }
 
 // emptyBody takes a body without a type for a form without fields if it is empty: nobody

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -135,6 +136,9 @@ func (s *Server) showPersonCards(v *visit, status int, card views.PersonDetail) 
 	if card.Edit == (views.Edit{}) {
 		card.Edit = views.Edit{Name: views.Field{Value: p.Name}, Email: views.Field{Value: p.Email}, Role: views.Field{Value: string(p.Role)}}
 	}
+	if card.Edit.Seen == "" {
+		card.Edit.Seen = v.shows(account.PersonVersion(p.Name, p.Email, p.Role))
+	}
 	f, err := s.frame(v)
 	if err != nil {
 		return err
@@ -152,12 +156,20 @@ func (s *Server) editPerson(v *visit) error {
 	if err != nil {
 		return err
 	}
+	seen, err := v.seen()
+	if err != nil {
+		return err
+	}
 	n := db.NewPerson{Name: v.r.PostFormValue("name"), Email: v.r.PostFormValue("email"), Role: twofactor.Role(v.r.PostFormValue("role"))}
-	err = s.store.ChangePerson(v.ctx(), id, n, v.who.Author(v.client), v.now)
+	err = s.store.ChangePerson(v.ctx(), id, seen, n, v.who.Author(v.client), v.now)
+	if errors.Is(err, account.ErrOutdated) {
+		return s.showPersonOutdated(v, id, seen)
+	}
 	problems, refused := fieldProblems(err)
 	alert := views.PersonRefused(err)
 	if refused || !alert.None() {
 		card := views.PersonDetail{Edit: views.Edit{Name: problems.field("name", n.Name), Email: problems.field("email", n.Email), Role: problems.field("role", string(n.Role))}}
+		card.Edit.Seen = v.r.PostFormValue("seen")
 		card.Alert = alert
 		return s.showPersonCards(v, http.StatusUnprocessableEntity, card)
 	}
@@ -170,6 +182,17 @@ func (s *Server) editPerson(v *visit) error {
 		}
 	}
 	return s.changed(v, "edit")
+}
+
+// showPersonOutdated shows somebody as they are now to an admin whose form showed them
+// otherwise, and tells who has changed them meanwhile.
+func (s *Server) showPersonOutdated(v *visit, id int64, seen account.Seen) error {
+	changes, err := s.store.PersonChanges(v.ctx(), id, seen.At)
+	if err != nil {
+		return err
+	}
+	card := views.PersonDetail{Alert: views.Outdated(changesOf(changes))}
+	return s.showPersonCards(v, http.StatusUnprocessableEntity, card)
 }
 
 // changed shows somebody after a change. Without htmx the browser is sent on to

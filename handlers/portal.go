@@ -107,6 +107,9 @@ func (s *Server) endSessions(v *visit) error {
 		}
 		return s.goTo(v, "/my/profile?done=sessions")
 	}
+	if handle == "" {
+		return errBadForm // nobody said which
+	}
 	err := s.store.EndOwnSession(v.ctx(), v.who, handle, v.client, v.now)
 	if err != nil && !errors.Is(err, db.ErrNotFound) { // one that has ended meanwhile is what was asked for
 		return err

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 
@@ -31,10 +32,11 @@ func (s *Server) notices(v *visit) ([]views.Notice, error) {
 
 // showSecurity shows the two levers.
 func (s *Server) showSecurity(v *visit) error {
-	return s.showSecurityCard(v, views.Security{Policy: v.who.Workspace.Policy})
+	return s.showSecurityCard(v, http.StatusOK, views.Security{Policy: v.who.Workspace.Policy})
 }
 
-func (s *Server) showSecurityCard(v *visit, card views.Security) error {
+func (s *Server) showSecurityCard(v *visit, status int, card views.Security) error {
+	card.Seen = v.shows(account.PolicyVersion(card.Policy))
 	for lever, into := range map[twofactor.Policy]*views.Stopped{{Everyone: true}: &card.Everyone, {Admins: true}: &card.Admins} {
 		stopped, err := s.store.WouldStop(v.ctx(), v.who, lever)
 		if err != nil {
@@ -50,7 +52,7 @@ func (s *Server) showSecurityCard(v *visit, card views.Security) error {
 	if err != nil {
 		return err
 	}
-	return s.show(v, http.StatusOK, views.SecurityCard(card), views.SecurityPage(f, card))
+	return s.show(v, status, views.SecurityCard(card), views.SecurityPage(f, card))
 }
 
 func stoppedOf(s db.Stopped) views.Stopped {
@@ -105,12 +107,39 @@ func (s *Server) dismissNotice(v *visit) error {
 
 // setPolicy turns the levers; it counts from everybody's next request on.
 func (s *Server) setPolicy(v *visit) error {
+	seen, err := v.seen()
+	if err != nil {
+		return err
+	}
+	if seen == (account.Seen{}) {
+		// Without it nobody can tell an unticked checkbox from one that was lost on the way.
+		card := views.Security{Policy: v.who.Workspace.Policy, Alert: views.FormIncomplete()}
+		return s.showSecurityCard(v, http.StatusUnprocessableEntity, card)
+	}
 	policy := twofactor.Policy{Everyone: v.r.PostFormValue("require_everyone") != "", Admins: v.r.PostFormValue("require_admins") != ""}
-	if err := s.store.SetPolicy(v.ctx(), policy, v.who.Author(v.client), v.now); err != nil {
+	err = s.store.ChangePolicy(v.ctx(), seen, policy, v.who.Author(v.client), v.now)
+	if errors.Is(err, account.ErrOutdated) {
+		return s.showSecurityOutdated(v, seen)
+	}
+	if err != nil {
 		return err
 	}
 	v.who.Workspace.Policy = policy
-	return s.showSecurityCard(v, views.Security{Policy: policy, Success: views.PolicySaved(policy)})
+	return s.showSecurityCard(v, http.StatusOK, views.Security{Policy: policy, Success: views.PolicySaved(policy)})
+}
+
+// showSecurityOutdated shows the levers as they are now to somebody whose form showed
+// something else, and tells who has turned them meanwhile.
+func (s *Server) showSecurityOutdated(v *visit, seen account.Seen) error {
+	changes, err := s.store.WorkspaceChanges(v.ctx(), account.PolicyChanged, seen.At)
+	if err != nil {
+		return err
+	}
+	if v.who.Workspace, err = s.store.Workspace(v.ctx()); err != nil {
+		return err
+	}
+	card := views.Security{Policy: v.who.Workspace.Policy, Alert: views.Outdated(changesOf(changes))}
+	return s.showSecurityCard(v, http.StatusUnprocessableEntity, card)
 }
 
 // showGeneral shows the workspace's name.
@@ -119,6 +148,9 @@ func (s *Server) showGeneral(v *visit) error {
 }
 
 func (s *Server) showGeneralCard(v *visit, status int, card views.General) error {
+	if card.Seen == "" {
+		card.Seen = v.shows(account.WorkspaceVersion(v.who.Workspace.Name))
+	}
 	f, err := s.frame(v)
 	if err != nil {
 		return err
@@ -132,10 +164,17 @@ func (s *Server) showGeneralCard(v *visit, status int, card views.General) error
 
 // renameWorkspace changes the workspace's name.
 func (s *Server) renameWorkspace(v *visit) error {
+	seen, err := v.seen()
+	if err != nil {
+		return err
+	}
 	typed := v.r.PostFormValue("workspace")
-	err := s.store.RenameWorkspace(v.ctx(), typed, v.who.Author(v.client), v.now)
+	err = s.store.RenameWorkspace(v.ctx(), seen, typed, v.who.Author(v.client), v.now)
 	if problems, ok := fieldProblems(err); ok {
-		return s.showGeneralCard(v, http.StatusUnprocessableEntity, views.General{Workspace: problems.field("workspace", typed)})
+		return s.showGeneralCard(v, http.StatusUnprocessableEntity, views.General{Workspace: problems.field("workspace", typed), Seen: v.r.PostFormValue("seen")})
+	}
+	if errors.Is(err, account.ErrOutdated) {
+		return s.showGeneralOutdated(v, seen)
 	}
 	if err != nil {
 		return err
@@ -144,4 +183,18 @@ func (s *Server) renameWorkspace(v *visit) error {
 		return err
 	}
 	return s.showGeneralCard(v, http.StatusOK, views.General{Workspace: views.Field{Value: v.who.Workspace.Name}, Success: views.WorkspaceRenamed()})
+}
+
+// showGeneralOutdated shows the name as it is now to somebody whose form showed another,
+// and tells who has changed it meanwhile.
+func (s *Server) showGeneralOutdated(v *visit, seen account.Seen) error {
+	changes, err := s.store.WorkspaceChanges(v.ctx(), account.WorkspaceRenamed, seen.At)
+	if err != nil {
+		return err
+	}
+	if v.who.Workspace, err = s.store.Workspace(v.ctx()); err != nil {
+		return err
+	}
+	card := views.General{Workspace: views.Field{Value: v.who.Workspace.Name}, Alert: views.Outdated(changesOf(changes))}
+	return s.showGeneralCard(v, http.StatusUnprocessableEntity, card)
 }

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"gatehouse/db/dbtest"
 	"gatehouse/handlers"
@@ -12,8 +13,9 @@ import (
 )
 
 var (
-	postForm = regexp.MustCompile(`(?s)<form[^>]*method="post"[^>]*>.*?</form>`)
-	asField  = regexp.MustCompile(`<input type="hidden" name="as" value="([^"]+)"`)
+	postForm  = regexp.MustCompile(`(?s)<form[^>]*method="post"[^>]*>.*?</form>`)
+	asField   = regexp.MustCompile(`<input type="hidden" name="as" value="([^"]+)"`)
+	seenField = regexp.MustCompile(`<input type="hidden" name="seen" value="([^"]+)"[^>]*></form>`) // the last field
 )
 
 // as reads off a page for which session or challenge its forms were shown, the same one
@@ -34,11 +36,24 @@ func (a answer) as() string {
 	return handle
 }
 
-// signInAlso signs somebody in with a browser that another person uses.
-func (b *browser) signInAlso(email string) *browser {
+// seen reads off a page what its form shows.
+func (a answer) seen() string {
+	a.t.Helper()
+	m := seenField.FindStringSubmatch(a.body)
+	if m == nil {
+		a.t.Fatalf("no form that says what it shows in:\n%s", a.body)
+	}
+	return m[1]
+}
+
+// save opens a page and sends its form with these fields.
+func (b *browser) save(page string, fields ...string) answer {
 	b.site.t.Helper()
-	b.post("/signin", "email", email, "password", dbtest.Password).to("/my")
-	return b
+	htmx := b.htmx
+	b.htmx = false
+	seen := b.get(page).is(200).seen()
+	b.htmx = htmx
+	return b.post(page, append(fields, "seen", seen)...)
 }
 
 func TestEveryFormNamesItsSession(t *testing.T) {
@@ -195,4 +210,106 @@ func TestProblemsKeepTheSidebar(t *testing.T) {
 		t.Fatal(err)
 	}
 	ada.get("/my").is(503).lacks("Sign out")
+}
+
+// TestTwoAdminsWithOneForm lets two admins open one form and send it one after the other:
+// the second hears what the first has done, and changes nothing until they send again.
+func TestTwoAdminsWithOneForm(t *testing.T) {
+	type form struct {
+		page, action  string
+		first, second []string
+		told          string // of the first one's change
+		now           string // on the second one's page
+		done          string
+	}
+	forms := map[string]form{
+		"the policy": {
+			page:   "/admin/settings/security",
+			first:  []string{"require_everyone", "yes"},
+			second: []string{"require_admins", "yes"},
+			told:   "Policy changed (everyone on, admins off).",
+			now:    `id="require_everyone" name="require_everyone" value="yes" checked`,
+			done:   "The policy is saved.",
+		},
+		"the workspace's name": {
+			page:   "/admin/settings/general",
+			first:  []string{"workspace", "Harbour"},
+			second: []string{"workspace", "Quay"},
+			told:   "Workspace renamed (Harbour).",
+			now:    `name="workspace" type="text" value="Harbour"`,
+			done:   "The name is saved.",
+		},
+		"a person's role": {
+			page:   "/admin/people/3",
+			action: "/edit",
+			first:  []string{"name", "Mia", "email", "mia@example.org", "role", "administrator"},
+			second: []string{"name", "Mia Two", "email", "mia@example.org", "role", "member"},
+			told:   "Role changed",
+			now:    `value="administrator" selected`,
+			done:   "The changes are saved.",
+		},
+		"a person's address": {
+			page:   "/admin/people/3",
+			action: "/edit",
+			first:  []string{"name", "Mia", "email", "new@example.org", "role", "member"},
+			second: []string{"name", "Mia", "email", "mia@example.org", "role", "administrator"},
+			told:   "Account changed (e-mail address).",
+			now:    `value="new@example.org"`,
+			done:   "The changes are saved.",
+		},
+	}
+	for name, f := range forms {
+		t.Run(name, func(t *testing.T) {
+			both(t, func(t *testing.T, htmx bool) {
+				s := newSite(t)
+				s.add("ada@example.org", twofactor.SuperAdmin)
+				s.add("emil@example.org", twofactor.SuperAdmin)
+				s.add("mia@example.org", twofactor.Member)
+				ada, _, _ := s.enrolled("ada@example.org")
+				emil, _, _ := s.enrolled("emil@example.org")
+				shown := ada.get(f.page).is(200).seen()
+				s.pass(time.Minute)
+				if a := emil.saveAt(f.page, f.action, f.first); a.status != 200 && a.status != 303 {
+					t.Fatalf("the first one's form: status %d", a.status)
+				}
+				state := emil.get(f.page).is(200, f.now).seen()
+				ada.htmx = htmx
+				a := ada.post(f.page+f.action, append(f.second, "seen", shown)...).is(422, "This has changed since you opened the page.",
+					"Person of emil@example.org, 17 Mar 2030", f.told, "Nothing of yours was saved.", f.now)
+				if whole := strings.Contains(a.body, "<html"); whole == htmx {
+					t.Errorf("a whole page: %v", whole)
+				}
+				if after := emil.get(f.page).seen(); after[strings.Index(after, "."):] != state[strings.Index(state, "."):] {
+					t.Error("an outdated form has changed something")
+				}
+				ada.act(f.page+f.action, append(f.second, "seen", a.seen())...).is(200, f.done)
+			})
+		})
+	}
+}
+
+// saveAt is save for a form that is sent to an action of the page.
+func (b *browser) saveAt(page, action string, fields []string) answer {
+	return b.post(page+action, append(fields, "seen", b.get(page).seen())...)
+}
+
+func TestFormsWithoutWhatTheyShowed(t *testing.T) {
+	s := newSite(t)
+	s.add("ada@example.org", twofactor.SuperAdmin)
+	s.add("mia@example.org", twofactor.Member)
+	ada := s.signedIn("ada@example.org")
+	ada.post("/admin/settings/general", "workspace", "Harbour").is(200, "The name is saved.") // a script's
+	ada.act("/admin/people/2/edit", "name", "Mia", "email", "mia@example.org", "role", "member").is(200, "The changes are saved.")
+	for _, seen := range []string{"", "x", "1.", ".x", "12345.abc", ada.get("/admin/settings/general").seen() + "x"} {
+		ada.post("/admin/settings/general", "workspace", "Quay", "seen", seen).is(422, "The form did not arrive whole")
+		ada.post("/admin/people/2/edit", "name", "Mia Two", "email", "mia@example.org", "role", "member", "seen", seen).is(422, "The form did not arrive whole")
+		ada.post("/admin/settings/security", "require_everyone", "on", "seen", seen).is(422, "The form did not arrive whole")
+	}
+	typed := ada.saveAt("/admin/people/2", "/edit", []string{"name", "", "email", "two@example.org", "role", "member"}).is(422, "Enter a name.", `value="two@example.org"`)
+	if err := s.store.SetActive(ctx, 2, false, machine.Author(), s.now); err != nil {
+		t.Fatal(err)
+	}
+	ada.act("/admin/people/2/edit", "name", "Two", "email", "two@example.org", "role", "member", "seen", typed.seen()).is(200, "The changes are saved.")
+	ada.post("/my/profile/sessions/end").is(422)
+	ada.get("/my").is(200, "Harbour")
 }

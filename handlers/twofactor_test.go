@@ -347,13 +347,13 @@ func TestPolicy(t *testing.T) {
 	}
 	const required = "Two-factor authentication is required by your organisation. Set it up to continue."
 
-	boss.post("/admin/settings/security", "require_admins", "on").is(200)
+	boss.save("/admin/settings/security", "require_admins", "on").is(200)
 	people[twofactor.Member].get("/my").is(200).lacks(required)
 	for _, role := range []twofactor.Role{twofactor.Administrator, twofactor.ITAdministrator} {
 		people[role].get("/my/profile").to("/my/profile/two-factor?next=%2Fmy%2Fprofile")
 		people[role].get("/my/profile/two-factor").is(200, required)
 	}
-	boss.post("/admin/settings/security", "require_everyone", "on").is(200)
+	boss.save("/admin/settings/security", "require_everyone", "on").is(200)
 	b := people[twofactor.Member]
 	b.get("/my").to("/my/profile/two-factor")
 	b.htmx = true

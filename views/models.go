@@ -164,6 +164,7 @@ type TwoFactor struct {
 
 // Security is the card of /admin/settings/security.
 type Security struct {
+	Seen    string           // what the form carries of what it shows
 	Policy  twofactor.Policy // as stored, or as just sent
 	Success Message
 	Alert   Message
@@ -189,7 +190,9 @@ type StoppedPerson struct {
 // General is the card of /admin/settings/general.
 type General struct {
 	Workspace Field
+	Seen      string // what the form carries of what it shows
 	Success   Message
+	Alert     Message
 }
 
 // Problem is a whole page that tells what went wrong and what to do next.

@@ -80,6 +80,7 @@ type PersonDetail struct {
 // Edit is the form with a person's name, address and role, as typed.
 type Edit struct {
 	Name, Email, Role Field
+	Seen              string // what the form carries of what it shows
 }
 
 // NotEnrolled is the page /admin/settings/not-enrolled.
@@ -175,6 +176,8 @@ func PersonRefused(err error) Message {
 		return Message{Text: "This is the last active Super-administrator.", Advice: "Make somebody else a Super-administrator first."}
 	case errors.Is(err, account.ErrInactive):
 		return Message{Text: "This account is deactivated.", Advice: "Reactivate it first; then make the link."}
+	case errors.Is(err, account.ErrOutdated):
+		return Outdated(nil)
 	case errors.Is(err, twofactor.ErrNotEnabled):
 		return Message{Text: "Two-factor is not configured for this account.", Advice: "There is nothing to reset."}
 	}

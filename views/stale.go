@@ -1,6 +1,10 @@
 package views
 
-import "net/http"
+import (
+	"net/http"
+	"strings"
+	"time"
+)
 
 // OtherSession is the answer to a form of a page that was shown to another session than
 // the browser's: nobody acts as somebody else by an old tab.
@@ -23,5 +27,31 @@ func OtherChallenge(email string) Problem {
 		Text:    "You are signing in as " + email + " now. Nothing was changed. This page is from an earlier sign-in.",
 		Action:  "Continue as " + email,
 		Address: "/signin/two-factor",
+	}
+}
+
+// FormIncomplete is the refusal of a form in which an absent field means "off", when it
+// does not say what it showed: part of it may have been lost on the way.
+func FormIncomplete() Message {
+	return Message{Text: "The form did not arrive whole.", Advice: "Nothing was changed. Check what the page shows now and send it again."}
+}
+
+// A Change is what somebody did while another person's form was open.
+type Change struct {
+	At   time.Time
+	By   string // a name, or an actor on the machine
+	Text string
+}
+
+// Outdated is the refusal of a form that showed something else than what is so now. The
+// changes are the newest first; none are known of a change that left no activity.
+func Outdated(changes []Change) Message {
+	var told strings.Builder
+	for _, one := range changes {
+		told.WriteString(who(one.By) + ", " + dateTime(one.At) + ": " + one.Text + ". ")
+	}
+	return Message{
+		Text:   "This has changed since you opened the page.",
+		Advice: told.String() + "Nothing of yours was saved. Check what the page shows now and send it again.",
 	}
 }
