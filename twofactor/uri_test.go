@@ -2,6 +2,7 @@ package twofactor_test
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -28,9 +29,38 @@ func TestKeyURI(t *testing.T) {
 		{"no name leaves the account alone", "", "a@b", "", "a@b"},
 		{"a name of colons is no name", " ::\xff ", "a@b", "", "a@b"},
 		{"no account", "Acme", "", "Acme", ""},
+		{"a long name", strings.Repeat("Long ", 20) + "Ltd", "ada@acme.example", strings.Repeat("Long ", 20) + "Ltd", "ada@acme.example"},
+		{"a name of a hundred letters of another script", strings.Repeat("株式会社", 25), "taro@acme.example", strings.Repeat("株式会社", 25), "taro@acme.example"},
+		{"letters of several signs", strings.Repeat("한국", 30), strings.Repeat("é", 60) + "@b", strings.Repeat("한국", 30), strings.Repeat("é", 60) + "@b"},
+		{"families", strings.Repeat("👩‍👩‍👧", 30), "a@b", strings.Repeat("👩‍👩‍👧", 30), "a@b"},
+		{"a long address alone", "Acme", strings.Repeat("a", 240) + "@acme.example", "Acme", strings.Repeat("a", 240) + "@acme.example"},
+		{"an endless mark", "A" + strings.Repeat("\u0301", 300), "a@b", "A" + strings.Repeat("\u0301", 300), "a@b"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			checkKeyURI(t, twofactor.KeyURI(c.issuer, c.account, secret), secret, c.wantIssuer, c.wantAccount)
+		})
+	}
+}
+
+// What people and their apps see of a long name: one name, whole where it fits.
+func TestKeyURIOfALongName(t *testing.T) {
+	for _, c := range []struct{ name, issuer, account, wantIssuer, wantLabel string }{
+		{"a name that fits once", "合同会社みなと工房", "mia@example.org", "合同会社みなと工房", "mia@example.org"},
+		{"a name that does not fit", strings.Repeat("株式会社", 25), "taro@acme.example", strings.Repeat("株式会社", 6) + "株…", "taro@acme.example"},
+		{"an address that does not fit", "Acme", strings.Repeat("a", 240) + "@acme.example", "Acme", strings.Repeat("a", 240)[:149] + "…"},
+		{"neither fits", strings.Repeat("株式会社", 25), strings.Repeat("a", 240) + "@acme.example", strings.Repeat("株式会社", 4) + "…", strings.Repeat("a", 91) + "…"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			u, err := url.Parse(twofactor.KeyURI(c.issuer, c.account, secretOf(t, []byte(rfcKey))))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := u.Query().Get("issuer"); got != c.wantIssuer {
+				t.Errorf("the issuer is %q, want %q", got, c.wantIssuer)
+			}
+			if u.Path != "/"+c.wantLabel {
+				t.Errorf("the label is %q, want %q", u.Path, c.wantLabel)
+			}
 		})
 	}
 }
@@ -59,29 +89,69 @@ func checkKeyURI(t *testing.T, uri string, secret twofactor.Secret, issuer, acco
 	if u.Scheme != "otpauth" || u.Host != "totp" || u.User != nil || u.Fragment != "" || u.Opaque != "" {
 		t.Errorf("%s is not an otpauth address", uri)
 	}
-	label := account
-	if issuer != "" {
-		label = issuer + ":" + account
-	}
-	if u.Path != "/"+label {
-		t.Errorf("the label is %q, want %q", u.Path, "/"+label)
-	}
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
 		t.Fatalf("%s: %v", uri, err)
 	}
-	want := map[string]string{"secret": secret.Base32()}
-	if issuer != "" {
-		want["issuer"] = issuer
+	if len(query["secret"]) != 1 || query.Get("secret") != secret.Base32() {
+		t.Errorf("the secret is %q", query["secret"])
 	}
-	for key, value := range want {
-		if len(query[key]) != 1 || query.Get(key) != value {
-			t.Errorf("%s is %q, want %q once", key, query[key], value)
+	names := 0
+	if issuer != "" {
+		names = 1
+	}
+	if len(query["issuer"]) != names || len(query) != 1+names || !shows(query.Get("issuer"), issuer) {
+		t.Errorf("the parameters are %v; the issuer is %q", query, issuer)
+	}
+	label := strings.TrimPrefix(u.Path, "/")
+	if named := encodedLength(issuer); issuer != "" && 64+2*named+encodedLength(account) <= twofactor.KeyURIShort {
+		account = issuer + ":" + account
+	}
+	if !shows(label, account) {
+		t.Errorf("the label is %q, want %q", label, account)
+	}
+	if len(uri) > twofactor.KeyURIMax {
+		t.Errorf("%d bytes: %s", len(uri), uri)
+	}
+}
+
+// encodedLength is how many bytes a text takes in an address.
+func encodedLength(text string) int {
+	n := 0
+	for _, c := range []byte(text) {
+		if n++; !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~", rune(c)) {
+			n += 2
 		}
 	}
-	if len(query) != len(want) {
-		t.Errorf("the parameters are %v", query)
+	return n
+}
+
+// shows reports whether an app shows the whole text, or its beginning and an ellipsis, cut between letters.
+func shows(shown, text string) bool {
+	if shown == text {
+		return true
 	}
+	begin, cut := strings.CutSuffix(shown, "…")
+	rest, ok := strings.CutPrefix(text, begin)
+	between := letterBegins(begin, strings.TrimLeft(rest, " ")) || !slices.ContainsFunc(indexes(begin)[1:], func(at int) bool {
+		return letterBegins(begin[:at], begin[at:])
+	})
+	return cut && ok && len(begin) > 8 && utf8.ValidString(begin) && between
+}
+
+// letterBegins reports whether a letter of its own begins with the second text.
+func letterBegins(before, text string) bool {
+	next, _ := utf8.DecodeRuneInString(text)
+	return !unicode.Is(unicode.M, next) && next != '\u200d' && !strings.HasSuffix(before, "\u200d")
+}
+
+// indexes is where the signs of a text begin.
+func indexes(text string) []int {
+	var at []int
+	for i := range text {
+		at = append(at, i)
+	}
+	return at
 }
 
 func FuzzKeyURI(f *testing.F) {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/a-h/templ"
 	"github.com/yeqown/go-qrcode/v2"
+
+	"gatehouse/twofactor"
 )
 
 // A QR is an otpauth address as an SVG image, and the address itself for the
@@ -22,12 +24,16 @@ func (QR) String() string { return "[redacted]" }
 // Format says "[redacted]" for every verb.
 func (QR) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[redacted]") }
 
-// NewQR draws the address in bytes at error correction level M. It fails when
-// the address is longer than a QR code can hold.
+// NewQR draws the address in bytes: at error correction level M, and a long one at
+// level L, whose modules are fewer and larger. On a screen nothing tears or stains
+// a code; what a camera misses is modules that are too fine. It fails when the
+// address is longer than a QR code can hold.
 func NewQR(uri string) (QR, error) {
-	code, err := qrcode.NewWith(uri,
-		qrcode.WithErrorCorrectionLevel(qrcode.ErrorCorrectionMedium),
-		qrcode.WithEncodingMode(qrcode.EncModeByte))
+	level := qrcode.ErrorCorrectionMedium
+	if len(uri) > twofactor.KeyURIShort {
+		level = qrcode.ErrorCorrectionLow
+	}
+	code, err := qrcode.NewWith(uri, qrcode.WithErrorCorrectionLevel(level), qrcode.WithEncodingMode(qrcode.EncModeByte))
 	if err != nil {
 		return QR{}, fmt.Errorf("making the QR code: %w", err)
 	}
@@ -45,6 +51,12 @@ func (q QR) link() templ.SafeURL { return templ.SafeURL(q.uri) }
 // qrLabel says what the image is, and never what it holds.
 const qrLabel = "QR code that adds this account to an authenticator app"
 
+// Sizes in CSS pixels. A module has a whole number of them, so that all are alike.
+const (
+	leastModule = 4
+	widest      = 286 // what a screen of 320 pixels has between a card's edges
+)
+
 // quietZone is the width of the light edge that readers need, in modules
 // (ISO/IEC 18004).
 const quietZone = 4
@@ -58,8 +70,9 @@ type svgWriter struct {
 // Write draws the matrix.
 func (w *svgWriter) Write(m qrcode.Matrix) error {
 	rows := m.Bitmap()
-	side := strconv.Itoa(len(rows) + 2*quietZone)
-	w.text = append(w.text, `<svg class="qr" viewBox="0 0 `+side+` `+side+`" role="img" aria-label="`+qrLabel+
+	modules := len(rows) + 2*quietZone
+	side, width := strconv.Itoa(modules), strconv.Itoa(modules*max(leastModule, widest/modules))
+	w.text = append(w.text, `<svg class="qr" width="`+width+`" height="`+width+`" viewBox="0 0 `+side+` `+side+`" role="img" aria-label="`+qrLabel+
 		`" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h`+side+`v`+side+`H0z"/><path stroke="#000" d="`...)
 	for y, row := range rows {
 		pen := -1 // where the run before ended; -1 at the start of a row
