@@ -255,9 +255,10 @@ func (s *Store) NewLink(ctx context.Context, person int64, by Author, now time.T
 
 // A Link is a one-time link as its page shows it.
 type Link struct {
-	Kind  string // invitation or password
-	Name  string
-	Email string
+	Kind   string // invitation or password
+	Person int64  // whose it is
+	Name   string
+	Email  string
 }
 
 const linkQuery = `SELECT l.kind, l.person_id, p.name, p.email FROM link l JOIN person p ON p.id = l.person_id AND p.active = 1
@@ -283,14 +284,14 @@ func (s *Store) countUnknownLink(ctx context.Context, c Client, now time.Time) e
 }
 
 func scanLink(r row) (l Link, person int64, err error) {
-	err = r.Scan(&l.Kind, &person, &l.Name, &l.Email)
+	err = r.Scan(&l.Kind, &l.Person, &l.Name, &l.Email)
 	if errors.Is(err, sql.ErrNoRows) {
 		return l, 0, ErrNotFound
 	}
 	if err != nil {
 		return l, 0, fmt.Errorf("reading a link: %w", err)
 	}
-	return l, person, nil
+	return l, l.Person, nil
 }
 
 // TakeUpLink sets the password that somebody chose through their link, and for

@@ -395,7 +395,7 @@ func TestCookiesOfOneKindOpenNothingElse(t *testing.T) {
 	}
 	b := s.browser()
 	b.cookies["gatehouse-challenge"] = signedIn.cookies["gatehouse"]
-	b.get("/signin/two-factor").to("/signin?ended=challenge")
+	b.get("/signin/two-factor").to("/signin")
 }
 
 // TestSignInEndsTheSessionBefore signs in over a session: the old id is worth
@@ -475,7 +475,7 @@ func TestNoSecretIsWritten(t *testing.T) {
 		secrets[fmt.Sprintf("recovery code %d without its hyphen", i)] = []byte(strings.ReplaceAll(code, "-", ""))
 	}
 	cookies(b)
-	note(b.post("/my/profile/password", "current_password", dbtest.Password, "new_password", "violet copper lantern")).to("/my/profile?done=password")
+	note(b.post("/my/profile/password", "current_password", dbtest.Password, "new_password", "violet copper lantern")).to("/my/profile")
 	cookies(b)
 	note(s.browser().post("/signin", "email", "ada@example.org", "password", "entirely wrong horse")).is(422)
 	note(s.browser().post("/signin", "email", "hunter2hunter2hunter2", "password", "x")).is(422)
@@ -488,7 +488,7 @@ func TestNoSecretIsWritten(t *testing.T) {
 	note(c.get("/my/profile")).is(200)
 	note(c.post("/my/profile/two-factor/disable", "password", "violet copper lantern")).is(200)
 	cookies(c)
-	note(c.post("/signout")).to("/signin?ended=signout")
+	note(c.post("/signout")).to("/signin")
 
 	written := map[string]string{"the log": s.log.String(), "an address": strings.Join(addresses, "\n")}
 	page, err := s.store.Activity(ctx, db.Filter{})

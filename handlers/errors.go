@@ -60,7 +60,7 @@ func (s *Server) fail(v *visit, err error) {
 		_ = s.goTo(v, withNext("/signin", wanted(v.r)))
 		return
 	case errors.Is(err, twofactor.ErrChallengeOver):
-		_ = s.goTo(v, "/signin?ended=challenge")
+		s.challengeOver(v)
 		return
 	case errors.Is(err, errStopped):
 		_ = s.goTo(v, withNext("/my/profile/two-factor", wanted(v.r)))
@@ -89,6 +89,18 @@ func (s *Server) fail(v *visit, err error) {
 		problem = views.Unavailable(requestID(v.ctx()))
 	}
 	s.showProblem(v, problem)
+}
+
+// challengeOver leads back to the sign-in, and says why to a browser that had a challenge.
+// Somebody who is signed in meanwhile goes on to the portal from there.
+func (s *Server) challengeOver(v *visit) {
+	if v.token == "" || v.signedIn() {
+		_ = s.goTo(v, "/signin")
+		return
+	}
+	if err := s.goToSignIn(v, "challenge"); err != nil {
+		s.log.Error("cannot leave a message", "request", requestID(v.ctx()), "error", err)
+	}
 }
 
 // problemFrame is what surrounds a problem: the portal for somebody who is signed in, as

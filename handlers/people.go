@@ -111,7 +111,7 @@ func (s *Server) oneTimeLink(v *visit, token, kind, name string) views.OneTimeLi
 
 // showPerson shows one person's page.
 func (s *Server) showPerson(v *visit) error {
-	return s.showPersonCards(v, http.StatusOK, views.PersonDetail{Success: views.PersonDone(v.r.FormValue("done"))})
+	return s.showPersonCards(v, http.StatusOK, views.PersonDetail{})
 }
 
 // showPersonCards shows the person that the address is about, as they are now.
@@ -201,7 +201,7 @@ func (s *Server) changed(v *visit, verb string) error {
 	if v.htmx() {
 		return s.showPersonCards(v, http.StatusOK, views.PersonDetail{Success: views.PersonDone(verb)})
 	}
-	return s.goTo(v, "/admin/people/"+v.r.PathValue("id")+"?"+url.Values{"done": {verb}}.Encode())
+	return s.goToWith(v, "/admin/people/"+v.r.PathValue("id"), pageMessage{word: verb})
 }
 
 // change runs one change to the person that the address is about and shows

@@ -42,7 +42,7 @@ func (s *Server) showHelp(v *visit) error {
 
 // showProfile shows My profile.
 func (s *Server) showProfile(v *visit) error {
-	return s.showProfileCards(v, http.StatusOK, views.Profile{Success: views.ProfileSuccess(v.r.FormValue("done"))})
+	return s.showProfileCards(v, http.StatusOK, views.Profile{})
 }
 
 func (s *Server) showProfileCards(v *visit, status int, card views.Profile) error {
@@ -95,7 +95,7 @@ func (s *Server) changePassword(v *visit) error {
 	if err := s.cookies.set(v, sessionCookie, renewal.Session); err != nil {
 		return err
 	}
-	return s.goTo(v, "/my/profile?done=password")
+	return s.goToWith(v, "/my/profile", pageMessage{word: "password"})
 }
 
 // endSessions ends one of the own sessions, or all others.
@@ -105,7 +105,7 @@ func (s *Server) endSessions(v *visit) error {
 		if err := s.store.EndOtherSessions(v.ctx(), v.who, v.client, v.now); err != nil {
 			return err
 		}
-		return s.goTo(v, "/my/profile?done=sessions")
+		return s.goToWith(v, "/my/profile", pageMessage{word: "sessions"})
 	}
 	if handle == "" {
 		return errBadForm // nobody said which
@@ -118,9 +118,9 @@ func (s *Server) endSessions(v *visit) error {
 		if err := s.cookies.set(v, sessionCookie, ""); err != nil {
 			return err
 		}
-		return s.goTo(v, "/signin?ended=signout")
+		return s.goToSignIn(v, "signed-out")
 	}
-	return s.goTo(v, "/my/profile?done=session")
+	return s.goToWith(v, "/my/profile", pageMessage{word: "session"})
 }
 
 // showTwoFactor shows the management screen.

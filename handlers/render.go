@@ -99,10 +99,13 @@ func (s *Server) frame(v *visit) (views.Frame, error) {
 		f.Workspace, err = s.store.WorkspaceName(v.ctx())
 		return f, err
 	}
+	var err error
+	if f.Message, err = s.messageFor(v); err != nil {
+		return f, err
+	}
 	f.Workspace = v.who.Workspace.Name
 	f.Visitor = views.Visitor{Name: v.who.Person.Name, Email: v.who.Person.Email, Role: v.who.Person.Role, Stopped: v.who.Stopped}
 	if v.who.Person.Role.Admin() {
-		var err error
 		if f.Notices, err = s.notices(v); err != nil {
 			return f, err
 		}

@@ -18,6 +18,7 @@ const (
 	sessionCookie   = "gatehouse"
 	challengeCookie = "gatehouse-challenge"
 	browserCookie   = "gatehouse-browser"
+	messageCookie   = "gatehouse-message"
 )
 
 // browserCookieAge is how long a browser stays known, in seconds: 180 days.

@@ -25,7 +25,14 @@ func (s *Server) showSignIn(v *visit) error {
 		}
 		return s.goTo(v, next)
 	}
-	return s.showSignInCard(v, http.StatusOK, views.SignIn{Next: next, Notice: views.SignInNotice(v.r.FormValue("ended"), next != "")})
+	notice, err := s.messageFor(v)
+	if err != nil {
+		return err
+	}
+	if notice.None() && next != "" {
+		notice = views.SignInToContinue()
+	}
+	return s.showSignInCard(v, http.StatusOK, views.SignIn{Next: next, Notice: notice})
 }
 
 func (s *Server) showSignInCard(v *visit, status int, card views.SignIn) error {
@@ -173,5 +180,5 @@ func (s *Server) signOut(v *visit) error {
 	if err := s.cookies.set(v, sessionCookie, ""); err != nil {
 		return err
 	}
-	return s.goTo(v, "/signin?ended=signout")
+	return s.goToSignIn(v, "signed-out")
 }

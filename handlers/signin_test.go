@@ -53,7 +53,7 @@ func TestSignIn(t *testing.T) {
 		b.post("/signin", "email", "ada@example.org", "password", dbtest.Password, "next", "/my/profile").to("/my/profile")
 		b.htmx = false
 		b.get("/signin").to("/my")
-		b.post("/signout").to("/signin?ended=signout")
+		b.post("/signout").to("/signin")
 		b.get("/my").to("/signin")
 	})
 }
@@ -99,7 +99,7 @@ func TestSessionsEnd(t *testing.T) {
 		a := one.get("/my/profile").is(200, "Firefox on Linux", "192.0.2.7")
 		_, after, _ := strings.Cut(a.body, `name="session" value="`)
 		handle, _, _ := strings.Cut(after, `"`)
-		one.post("/my/profile/sessions/end", "session", handle).to("/my/profile?done=session")
+		one.post("/my/profile/sessions/end", "session", handle).to("/my/profile")
 		ended := 0
 		for _, b := range []*browser{two, three} {
 			if b.get("/my").status == http.StatusSeeOther {
@@ -109,7 +109,7 @@ func TestSessionsEnd(t *testing.T) {
 		if ended != 1 {
 			t.Errorf("%d of two others ended, want one", ended)
 		}
-		one.post("/my/profile/sessions/end", "others", "all").to("/my/profile?done=sessions")
+		one.post("/my/profile/sessions/end", "others", "all").to("/my/profile")
 		one.get("/my").is(200)
 		two.get("/my").to("/signin")
 		three.get("/my").to("/signin")
@@ -134,9 +134,9 @@ func TestChangePassword(t *testing.T) {
 		b.post("/my/profile/password", "current_password", "wrong", "new_password", "a quite different one").is(422, "Password did not match.")
 		b.post("/my/profile/password", "current_password", dbtest.Password, "new_password", "short").is(422, "at least 8 characters")
 		other.get("/my").is(200)
-		b.post("/my/profile/password", "current_password", dbtest.Password, "new_password", "a quite different one").to("/my/profile?done=password")
+		b.post("/my/profile/password", "current_password", dbtest.Password, "new_password", "a quite different one").to("/my/profile")
 		b.htmx = false
-		b.get("/my/profile?done=password").is(200, "Your password is changed.")
+		b.get("/my/profile").is(200, "Your password is changed.")
 		other.get("/my").to("/signin")
 		s.browser().post("/signin", "email", "ada@example.org", "password", dbtest.Password).is(422)
 		s.browser().post("/signin", "email", "ada@example.org", "password", "a quite different one").to("/my")

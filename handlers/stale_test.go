@@ -173,7 +173,7 @@ func TestAStaleChallengeActsOnNobodyElse(t *testing.T) {
 		t.Errorf("the session has the handle %q, its challenge had %q", got, emil)
 	}
 	b.post("/signin/two-factor", "as", dora, "code", s.code(secret)).is(409, "You are signed in as Person of emil@example.org now. Nothing was changed.", "Sign out")
-	b.post("/signin/two-factor", "as", emil, "code", s.code(emils)).to("/signin?ended=challenge") // the same form, sent twice
+	b.post("/signin/two-factor", "as", emil, "code", s.code(emils)).to("/signin") // the same form, sent twice
 	b.get("/my").is(200, "Person of emil@example.org")
 	s.challenged("dora@example.org").post("/signin/two-factor", "code", s.code(secret)).to("/my") // neither counted nor used up
 }

@@ -96,7 +96,7 @@ func TestPendingIsDiscarded(t *testing.T) {
 	})
 	t.Run("by signing out", func(t *testing.T) {
 		b, secret := begin()
-		b.post("/signout").to("/signin?ended=signout")
+		b.post("/signout").to("/signin")
 		b.post("/signin", "email", "ada@example.org", "password", dbtest.Password).to("/my")
 		gone(t, b, secret)
 	})
@@ -275,7 +275,7 @@ func TestChallenge(t *testing.T) {
 		b.htmx = htmx
 		b.post("/signin/two-factor/recovery", "recovery_code", codes[3]).is(422, "That code did not match")
 		b.post("/signin/two-factor/cancel").to("/signin")
-		b.post("/signin/two-factor", "code", s.code(secret)).to("/signin?ended=challenge")
+		b.post("/signin/two-factor", "code", s.code(secret)).to("/signin")
 	})
 }
 
@@ -365,5 +365,5 @@ func TestPolicy(t *testing.T) {
 	b.get("/my").is(200)
 	b.post("/my/profile/two-factor/disable", "password", dbtest.Password).is(200, "Not configured", required)
 	b.get("/my").to("/my/profile/two-factor")
-	b.post("/signout").to("/signin?ended=signout")
+	b.post("/signout").to("/signin")
 }

@@ -38,7 +38,13 @@ func (s *Server) takeUpLink(v *visit) error {
 	if err != nil {
 		return s.linkRefused(v, err)
 	}
-	return s.goTo(v, "/signin?ended=link")
+	if err := s.visitor(v); err != nil {
+		return err
+	}
+	if v.signedIn() { // as somebody else: the person's own sessions have ended
+		return s.goToWith(v, "/my", pageMessage{word: "link-of", person: link.Person})
+	}
+	return s.goToSignIn(v, "link")
 }
 
 // linkRefused answers for a link that does not work, and for an address from

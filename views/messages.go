@@ -111,35 +111,6 @@ func WorkspaceRenamed() Message {
 	return Message{Text: "The name is saved.", Advice: "Authenticator apps that were set up before keep showing the old name."}
 }
 
-// ProfileSuccess words what was done to the own account, by the word in the
-// address that the page was reached by; any other word says nothing.
-func ProfileSuccess(done string) Message {
-	switch done {
-	case "password":
-		return Message{Text: "Your password is changed.", Advice: "All your other sessions have ended."}
-	case "session":
-		return Message{Text: "The session has ended."}
-	case "sessions":
-		return Message{Text: "All your other sessions have ended."}
-	}
-	return Message{}
-}
-
-// SignInNotice words why somebody meets the sign-in, by the word in the address.
-func SignInNotice(ended string, hasNext bool) Message {
-	switch {
-	case ended == "signout":
-		return Message{Text: "You are signed out."}
-	case ended == "link":
-		return Message{Text: "Your password is set.", Advice: "Sign in with it now."}
-	case ended == "challenge":
-		return Message{Text: "Please sign in again.", Advice: "The time to enter a code was over, or the sign-in was started anew elsewhere."}
-	case hasNext:
-		return Message{Text: "Please sign in to continue."}
-	}
-	return Message{}
-}
-
 // HomeAdvice is what My portal urges people to do about their second step.
 func HomeAdvice(e twofactor.Enrollment) Message {
 	left := e.Sheet.Left()

@@ -13,6 +13,7 @@ type Frame struct {
 	Visitor   Visitor // zero when nobody is signed in
 	Path      string  // the address whose entry in the sidebar is the current one
 	Now       time.Time
+	Message   Message  // of what was done on the page before, above this one
 	Notices   []Notice // for admins, above the page: insecure http, break-glass
 }
 
@@ -114,7 +115,6 @@ type Profile struct {
 	Email             string    // whose password it is, for password managers; may be empty
 	CurrentPassword   Field     // Values are always ""
 	NewPassword       Field
-	Success           Message // of the password form or the sessions form
 	Alert             Message
 
 	Sessions []Session

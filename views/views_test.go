@@ -120,7 +120,7 @@ func states(t *testing.T) map[string]templ.Component {
 			with(notConfigured(), func(x *TwoFactor) { x.Required = true })),
 
 		"signin":             SignInPage(frame(Visitor{}, "/signin"), SignIn{Next: "/my/profile"}),
-		"signin-notice":      SignInCard(SignIn{Notice: SignInNotice("signout", false)}),
+		"signin-notice":      SignInCard(SignIn{Notice: PageMessage("signed-out", "", "")}),
 		"signin-refused":     SignInCard(SignIn{Email: "ada@example.org", Alert: SignInRefused(twofactor.ErrWrongPassword, now)}),
 		"signin-wait":        SignInCard(SignIn{Email: "ada@example.org", Alert: wait, Wait: 30 * time.Second}),
 		"challenge":          ChallengePage(frame(Visitor{}, "/signin/two-factor"), Challenge{Email: "ada@example.org", Sheet: sheet}),
@@ -134,7 +134,7 @@ func states(t *testing.T) map[string]templ.Component {
 		"home-meanwhile": HomeCards(Home{State: twofactor.Enabled, Since: madeA, Advice: HomeAdvice(enabled().Enrollment),
 			Meanwhile: []Dated{Happened("authn_login_fail", 2, now, ""), Happened("authn_factor_reset", 1, now, "Grace Hopper")}}),
 		"profile":        ProfilePage(frame(admin, "/my/profile"), profile),
-		"profile-empty":  ProfileCards(Profile{Success: ProfileSuccess("password")}),
+		"profile-empty":  ProfileCards(Profile{}),
 		"profile-wrong":  ProfileCards(Profile{CurrentPassword: Field{Error: FieldProblem(account.FieldError{Field: "current_password", Reason: account.Wrong})}}),
 		"security":       SecurityPage(frame(admin, "/admin/settings/security"), Security{Policy: twofactor.Policy{Admins: true}, Everyone: Stopped{Count: 7, First: []StoppedPerson{{Name: "Ada"}, {Name: "Alan", NeverSignedIn: true}}, You: true}, NoCodes: true}),
 		"security-saved": SecurityCard(Security{Policy: twofactor.Policy{Everyone: true}, Success: PolicySaved(twofactor.Policy{Everyone: true})}),
