@@ -40,20 +40,22 @@ type Process struct {
 	Files  Files
 }
 
-// commands is the command line, as kong reads it.
+// commands is the command line, as kong reads it. An example is shown by --help.
 type commands struct {
 	Data    string `help:"Directory of the workspace's data, ./data unless named." default:"./data" env:"GATEHOUSE_DATA" placeholder:"DIR"`
 	KeyFile string `help:"The key file, when it is not gatehouse.key in the data directory." env:"GATEHOUSE_KEY_FILE" placeholder:"FILE"`
 
-	Serve     serveCommand     `cmd:"" default:"withargs" help:"Serve the workspace (the default)."`
-	User      userCommands     `cmd:"" help:"Add people, list them, change their roles."`
-	TwoFactor twoFactorCommand `cmd:"" name:"two-factor" help:"Look after people's second step."`
-	Policy    policyCommands   `cmd:"" help:"Show or set who must use two-factor."`
-	Backup    backupCommand    `cmd:"" help:"Copy the database to a file, while the server runs or not."`
-	Restore   restoreCommand   `cmd:"" help:"Put a backup in the database's place, while no server runs."`
-	Check     checkCommand     `cmd:"" help:"Check the database and open every sealed secret."`
-	Key       keyCommands      `cmd:"" help:"Look after the key."`
-	Version   versionCommand   `cmd:"" help:"Print the version."`
+	Serve      serveCommand      `cmd:"" default:"withargs" help:"Serve the workspace (the default)." example:"gatehouse serve --data /var/lib/gatehouse --base-url https://portal.example.org"`
+	User       userCommands      `cmd:"" help:"Add people, list them, change their roles."`
+	TwoFactor  twoFactorCommand  `cmd:"" name:"two-factor" help:"Look after people's second step."`
+	Policy     policyCommands    `cmd:"" help:"Show or set who must use two-factor."`
+	Backup     backupCommand     `cmd:"" help:"Copy the database to a file, while the server runs or not." example:"gatehouse backup /backup/gatehouse-today.db --data /var/lib/gatehouse"`
+	Restore    restoreCommand    `cmd:"" help:"Put a backup in the database's place, while no server runs." example:"gatehouse restore /backup/gatehouse-today.db --data /var/lib/gatehouse"`
+	Check      checkCommand      `cmd:"" help:"Check the database and open every sealed secret."`
+	Key        keyCommands       `cmd:"" help:"Look after the key."`
+	Completion completionCommand `cmd:"" help:"Print what a shell reads to complete commands." example:"gatehouse completion bash > /etc/bash_completion.d/gatehouse"`
+	Man        manCommand        `cmd:"" help:"Print the manual page." example:"gatehouse man > /usr/local/share/man/man1/gatehouse.1"`
+	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
 
 // session is what every command gets.
@@ -65,17 +67,23 @@ type session struct {
 }
 
 // Run runs one command and gives its exit code.
-func Run(ctx context.Context, p Process) int {
+func Run(ctx context.Context, p Process) (code int) {
+	defer func() {
+		switch fault := recover().(type) {
+		case nil:
+		case exit:
+			code = int(fault)
+		default:
+			panic(fault)
+		}
+	}()
 	var all commands
-	named, err := parse(&all, p)
+	line, err := parse(&all, p)
 	if err != nil {
 		fmt.Fprintf(p.Stderr, "gatehouse: %s; see gatehouse --help\n", err)
 		return wrongUsage
 	}
-	if named == nil { // help was asked for
-		return done
-	}
-	err = named.Run(&session{Process: p, ctx: ctx, all: &all, now: time.Now})
+	err = line.Run(&session{Process: p, ctx: ctx, all: &all, now: time.Now})
 	var usage usageError
 	switch {
 	case err == nil:

@@ -1,76 +1,88 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
-	"slices"
+	"reflect"
 	"strings"
 
 	"github.com/alecthomas/kong"
+	kongcompletion "github.com/jotaen/kong-completion"
 )
 
-// A command is what a command line runs.
-type command interface{ Run(s *session) error }
+// An exit is what ends the program early, with its code: help was printed, or the
+// shell asked for completions.
+type exit int
 
-// parse reads a command line into all and gives the command that it names, or nil
-// when it asked for help, which is printed. It does kong's steps itself: kong's
-// Parse and Run look methods up by name, for which the linker keeps every exported
-// method, 1.4 MB.
-func parse(all *commands, p Process) (command, error) {
-	parser, err := kong.New(all, kong.Name("gatehouse"),
+// newParser reads the commands' tags. A shell that asks for completions is answered
+// here, and nothing else happens then.
+func newParser(all *commands, p Process) (*kong.Kong, error) {
+	parser, err := kong.New(all,
+		kong.Name("gatehouse"),
 		kong.Description("The front door of a small workspace: passwords, a second step, recovery codes."),
-		kong.Writers(p.Stdout, p.Stderr), kong.Vars{"acme_directory": letsEncrypt}, kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+		kong.Writers(p.Stdout, p.Stderr),
+		kong.Exit(func(code int) { panic(exit(code)) }),
+		kong.Vars{"acme_directory": letsEncrypt},
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Resolvers(environment{}),
+	)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("reading the commands: %w", err)
 	}
-	line, err := kong.Trace(parser, p.Args)
-	if err != nil {
-		return nil, err
-	}
-	if line.Error != nil {
-		return nil, line.Error
-	}
-	if slices.ContainsFunc(line.Path, func(at *kong.Path) bool { return at.Flag == parser.Model.HelpFlag }) {
-		return nil, line.PrintUsage(false)
-	}
-	environment := takeEnvironment(line.Flags())
-	if err := line.Reset(); err != nil { // the defaults
-		return nil, err
-	}
-	for _, given := range environment {
-		if err := given.apply(); err != nil {
-			return nil, err
-		}
-	}
-	if _, err := line.Apply(); err != nil {
-		return nil, err
-	}
-	named := line.Selected()
-	if err := complete(named, line.Flags()); err != nil {
-		return nil, err
-	}
-	return named.Target.Addr().Interface().(command), nil
-}
-
-// A givenVariable is a flag's value from the environment.
-type givenVariable struct {
-	flag        *kong.Flag
-	name, value string
-}
-
-// takeEnvironment reads the variables of flags in kong's place, which takes a
-// variable that is set to nothing for a value.
-func takeEnvironment(flags []*kong.Flag) (given []givenVariable) {
-	for _, flag := range flags {
-		for _, name := range flag.Tag.Envs {
-			if value := unquoted(os.Getenv(name)); value != "" {
-				given = append(given, givenVariable{flag: flag, name: name, value: value})
-				break
+	err = kong.Visit(parser.Model, func(node kong.Visitable, next kong.Next) error {
+		switch node := node.(type) {
+		case *kong.Flag:
+			node.Tag.Envs = nil // kong would take a variable that is set to nothing for a value
+		case *kong.Node:
+			if example := node.Tag.Get("example"); example != "" {
+				node.Detail = "Example:\n\n    " + example
 			}
 		}
-		flag.Tag.Envs = nil
+		return next(nil)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the commands: %w", err)
 	}
-	return given
+	kongcompletion.Register(parser)
+	return parser, nil
+}
+
+// parse reads a command line into all.
+func parse(all *commands, p Process) (*kong.Context, error) {
+	parser, err := newParser(all, p)
+	if err != nil {
+		return nil, err
+	}
+	return parser.Parse(p.Args)
+}
+
+// environment gives the flags' values from the environment in kong's place: a
+// variable that is set to nothing is not set, as compose files and unit files mean
+// it, and one that is wrong is named.
+type environment struct{}
+
+// Validate has nothing to object.
+func (environment) Validate(*kong.Application) error { return nil }
+
+// Resolve gives a flag's value, or nil for none.
+func (environment) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	for _, name := range flag.Envs {
+		value := unquoted(os.Getenv(name))
+		if value == "" {
+			continue
+		}
+		trial := reflect.New(flag.Target.Type()).Elem()
+		scan := kong.ScanFromTokens(kong.Token{Type: kong.FlagValueToken, Value: value})
+		if err := flag.Parse(scan, trial); err != nil {
+			if inner := errors.Unwrap(err); inner != nil {
+				err = inner // kong names the flag once more
+			}
+			return nil, fmt.Errorf("%w (from %s in the environment)", err, name)
+		}
+		return value, nil
+	}
+	return nil, nil
 }
 
 // unquoted takes away blanks, and the quotes that some tools hand on from a file
@@ -84,40 +96,4 @@ func unquoted(value string) string {
 		}
 	}
 	return value
-}
-
-// apply sets the flag, and names the variable when it cannot.
-func (g givenVariable) apply() error {
-	scan := kong.ScanFromTokens(kong.Token{Type: kong.FlagValueToken, Value: g.value})
-	if err := g.flag.Parse(scan, g.flag.Target); err != nil {
-		return fmt.Errorf("%w (from %s in the environment)", err, g.name)
-	}
-	return nil
-}
-
-// complete refuses a command line that lacks a command, an argument or a flag, or
-// has a value that is not among those allowed.
-func complete(named *kong.Node, flags []*kong.Flag) error {
-	if len(named.Children) > 0 {
-		var names []string
-		for _, child := range named.Children {
-			names = append(names, child.Name)
-		}
-		return fmt.Errorf("expected one of %s", strings.Join(names, ", "))
-	}
-	values := slices.Clone(named.Positional)
-	for _, flag := range flags {
-		values = append(values, flag.Value)
-	}
-	for _, v := range values {
-		switch {
-		case v.Required && !v.Set && v.Flag == nil:
-			return fmt.Errorf("expected %s", v.Summary())
-		case v.Required && !v.Set:
-			return fmt.Errorf("missing flags: %s", v.Summary())
-		case v.Set && v.Enum != "" && !slices.Contains(v.EnumSlice(), v.Target.String()):
-			return fmt.Errorf("%s must be one of %s but got %q", v.ShortSummary(), strings.Trim(v.Enum, ","), v.Target)
-		}
-	}
-	return nil
 }

@@ -3,9 +3,12 @@ package cli
 import (
 	"bytes"
 	"fmt"
+	"os/exec"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/alecthomas/kong"
 )
@@ -19,19 +22,23 @@ func TestParse(t *testing.T) {
 		"--data x user set-role a member": "*cli.userSetRole",
 		"policy set --everyone on":        "*cli.policySet",
 		"version":                         "*cli.versionCommand",
-		"user":                            "expected one of add, list",
+		"user":                            `expected one of "add", "list"`,
 		"user add a@b":                    "missing flags: --name=NAME",
-		"user add":                        "expected <email>",
-		"user add a@b --name A --role x":  "--role must be one of member,",
-		"user set-role a@b x":             "<role> must be one of member,",
-		"policy set --admins x":           "--admins must be one of on,off",
-		"backup":                          "expected <file>",
+		"user add --name A":               `expected "<email>"`,
+		"user add a@b --name A --role x":  `--role must be one of "member",`,
+		"user set-role a@b x":             `<role> must be one of "member",`,
+		"policy set --admins x":           `--admins must be one of "","on","off"`,
+		"backup":                          `expected "<file>"`,
 		"backup a b":                      "unexpected argument b",
 		"usr":                             "unexpected argument usr",
 		"--foo":                           "unknown flag --foo",
 		"--session-idle x":                "--session-idle: expected duration",
 	} {
-		got, err := parse(new(commands), Process{Args: strings.Fields(line)})
+		var got any
+		parsed, err := parse(new(commands), Process{Args: strings.Fields(line)})
+		if err == nil {
+			got = parsed.Selected().Target.Addr().Interface()
+		}
 		if said := fmt.Sprintf("%T %v", got, err); !strings.Contains(said, want) || (err == nil) != strings.HasPrefix(want, "*") {
 			t.Errorf("gatehouse %s: got %s; want %s", line, said, want)
 		}
@@ -112,24 +119,150 @@ func TestAQuotedVariable(t *testing.T) {
 	}
 }
 
+// ask runs a command line that looks at no workspace.
+func ask(t *testing.T, args ...string) (code int, out, errors string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code = Run(t.Context(), Process{Args: args, Stdout: &stdout, Stderr: &stderr})
+	return code, stdout.String(), stderr.String()
+}
+
 func TestHelp(t *testing.T) {
-	var said bytes.Buffer
-	if got, err := parse(new(commands), Process{Args: []string{"user", "add", "--help"}, Stdout: &said}); got != nil || err != nil {
-		t.Errorf("got %v, %v", got, err)
+	code, out, errors := ask(t, "user", "add", "--help")
+	if code != done || errors != "" {
+		t.Errorf("got %d, %s", code, errors)
 	}
-	if !strings.HasPrefix(said.String(), "Usage: gatehouse user add --name=NAME <email>") {
-		t.Errorf("got %s", said.String())
+	for _, want := range []string{"Usage: gatehouse user add --name=NAME <email>", "Example:\n\n    gatehouse user add ada@example.org"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing in\n%s", want, out)
+		}
 	}
 }
 
-func TestEveryCommandRuns(t *testing.T) {
-	parser, err := kong.New(new(commands), kong.Vars{"acme_directory": letsEncrypt})
+// leaves gives every command that runs.
+func leaves(t *testing.T) []*kong.Node {
+	t.Helper()
+	parser, err := newParser(new(commands), Process{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, leaf := range parser.Model.Leaves(false) {
-		if _, runs := leaf.Target.Addr().Interface().(command); !runs {
+	return parser.Model.Leaves(false)
+}
+
+func TestEveryCommandRuns(t *testing.T) {
+	for _, leaf := range leaves(t) {
+		if !leaf.Target.Addr().MethodByName("Run").IsValid() {
 			t.Errorf("gatehouse %s has no Run", leaf.Path())
+		}
+	}
+}
+
+// TestExamplesAreMeant parses the example of each command, and demands that it is of
+// that command.
+func TestExamplesAreMeant(t *testing.T) {
+	examples := 0
+	for _, leaf := range leaves(t) {
+		example := leaf.Tag.Get("example")
+		if example == "" {
+			continue
+		}
+		examples++
+		line, _, _ := strings.Cut(strings.ReplaceAll(example, "'Ada Lovelace'", "Ada"), " > ")
+		line, _, _ = strings.Cut(line, " < ")
+		parsed, err := parse(new(commands), Process{Args: strings.Fields(line)[1:]})
+		if err != nil {
+			t.Errorf("%s: %v", example, err)
+		} else if got := parsed.Selected().FullPath(); got != leaf.FullPath() {
+			t.Errorf("%s is an example of %s", example, got)
+		}
+	}
+	if examples < 5 {
+		t.Errorf("only %d examples", examples)
+	}
+}
+
+func TestCompletion(t *testing.T) {
+	for shell, want := range map[string]string{
+		"bash": "complete -o default -o bashdefault -C ",
+		"zsh":  "bashcompinit",
+		"fish": "complete -f -c gatehouse",
+	} {
+		code, out, errors := ask(t, "completion", shell)
+		if code != done || errors != "" || !strings.Contains(out, want) {
+			t.Errorf("%s: got %d, %s%s", shell, code, out, errors)
+		}
+	}
+	if code, _, errors := ask(t, "completion", "csh"); code != wrongUsage || !strings.Contains(errors, `"bash","zsh","fish"`) {
+		t.Errorf("got %d, %s", code, errors)
+	}
+}
+
+// TestCompleting asks as a shell does: with the line in the environment.
+func TestCompleting(t *testing.T) {
+	for typed, want := range map[string]string{
+		"gatehouse po":                     "policy",
+		"gatehouse user set-":              "set-password set-role",
+		"gatehouse user set-role a@b adm":  "administrator",
+		"gatehouse two-factor ":            "reset status",
+		"gatehouse user add a@b --role it": "it-administrator",
+		"gatehouse serve --session":        "--session-idle --session-max",
+	} {
+		t.Setenv("COMP_LINE", typed)
+		code, out, errors := ask(t)
+		words := strings.Fields(out)
+		slices.Sort(words)
+		if got := strings.Join(slices.Compact(words), " "); code != done || errors != "" || got != want {
+			t.Errorf("%s: got %d, %q %s; want %q", typed, code, got, errors, want)
+		}
+	}
+}
+
+// TestManual demands every command, flag and variable of the manual page, and that
+// nothing in the sentences is a request to the formatter.
+func TestManual(t *testing.T) {
+	code, out, errors := ask(t, "man")
+	if code != done || errors != "" {
+		t.Fatalf("got %d, %s", code, errors)
+	}
+	for _, leaf := range leaves(t) {
+		if want := ".SS " + quoted("gatehouse "+summary(leaf)); !strings.Contains(out, want) {
+			t.Errorf("%s is missing", want)
+		}
+		for _, flag := range leaf.Flags {
+			for _, want := range append([]string{flag.String()}, flag.Envs...) {
+				if !strings.Contains(out, escaped(want)) {
+					t.Errorf("%s of %s is missing", want, leaf.FullPath())
+				}
+			}
+		}
+	}
+	for line := range strings.Lines(out) {
+		macro, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if strings.HasPrefix(line, "'") || strings.HasPrefix(line, ".") && !slices.Contains([]string{".TH", ".SH", ".SS", ".TP", ".B", ".I", ".PP", ".EX", ".EE"}, macro) {
+			t.Errorf("the formatter would obey %s", line)
+		}
+		if strings.ContainsFunc(line, func(r rune) bool { return r > unicode.MaxASCII }) {
+			t.Errorf("man cannot read %s", line)
+		}
+	}
+	if groff, err := exec.LookPath("groff"); err == nil {
+		check := exec.Command(groff, "-man", "-ww", "-z")
+		check.Stdin = strings.NewReader(out)
+		if said, err := check.CombinedOutput(); err != nil || len(said) > 0 {
+			t.Errorf("groff: %v %s", err, said)
+		}
+	}
+}
+
+func TestEscaped(t *testing.T) {
+	for text, want := range map[string]string{
+		".so /etc/passwd": `\&.so /etc/passwd`,
+		"'tis":            `\&'tis`,
+		`a\b`:             `a\eb`,
+		"--tls-…":         `\-\-tls\-\[u2026]`,
+	} {
+		if got := escaped(text); got != want {
+			t.Errorf("%s: got %s; want %s", text, got, want)
 		}
 	}
 }

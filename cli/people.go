@@ -12,11 +12,11 @@ import (
 )
 
 type userCommands struct {
-	Add     userAdd     `cmd:"" help:"Add a person; the password comes from the terminal or standard input."`
+	Add     userAdd     `cmd:"" help:"Add a person; the password comes from the terminal or standard input." example:"gatehouse user add ada@example.org --name 'Ada Lovelace' --role administrator"`
 	List    userList    `cmd:"" help:"List everybody."`
-	SetRole userSetRole `cmd:"" name:"set-role" help:"Give somebody a role."`
+	SetRole userSetRole `cmd:"" name:"set-role" help:"Give somebody a role." example:"gatehouse user set-role ada@example.org it-administrator"`
 
-	SetPassword userSetPassword `cmd:"" name:"set-password" help:"Set somebody's password, from the terminal or standard input."`
+	SetPassword userSetPassword `cmd:"" name:"set-password" help:"Set somebody's password, from the terminal or standard input." example:"gatehouse user set-password ada@example.org < password.txt"`
 	Deactivate  userDeactivate  `cmd:"" help:"End somebody's access."`
 	Reactivate  userReactivate  `cmd:"" help:"Give somebody access again."`
 	Unlock      userUnlock      `cmd:"" help:"Forget somebody's wrong answers, so that they need not wait."`
@@ -99,7 +99,7 @@ func (c *userSetRole) Run(s *session) error {
 
 type twoFactorCommand struct {
 	Status twoFactorStatus `cmd:"" help:"Show who is enrolled, since when, and how many codes they have left."`
-	Reset  twoFactorReset  `cmd:"" help:"Take somebody's second step away, for a lost phone without recovery codes."`
+	Reset  twoFactorReset  `cmd:"" help:"Take somebody's second step away, for a lost phone without recovery codes." example:"gatehouse two-factor reset ada@example.org"`
 }
 
 type twoFactorReset struct {
@@ -115,7 +115,7 @@ func (c *twoFactorReset) Run(s *session) error {
 
 type policyCommands struct {
 	Show policyShow `cmd:"" help:"Show the two levers."`
-	Set  policySet  `cmd:"" help:"Turn the levers: the way back in when the policy locks everybody out."`
+	Set  policySet  `cmd:"" help:"Turn the levers: the way back in when the policy locks everybody out." example:"gatehouse policy set --everyone off --admins on"`
 }
 
 type policyShow struct {
