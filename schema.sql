@@ -20,18 +20,20 @@ CREATE TABLE workspace (
     made_at          INTEGER NOT NULL
 ) STRICT;
 
--- People are deactivated, never deleted: the activity refers to them.
+-- Whoever is removed stays as an empty, hidden row: the activity refers to it.
 CREATE TABLE person (
     id                  INTEGER PRIMARY KEY,
-    email               TEXT    NOT NULL UNIQUE, -- the sign-in name, trimmed and in lower case
-    name                TEXT    NOT NULL,
+    email               TEXT    NOT NULL UNIQUE, -- the sign-in name, trimmed and in lower case; "removed:7" once the person is removed
+    name                TEXT    NOT NULL, -- '' once the person is removed
     role                TEXT    NOT NULL CHECK (role IN ('member', 'administrator', 'it-administrator', 'super-administrator')),
     active              INTEGER NOT NULL DEFAULT 1 CHECK (active IN (0, 1)),
     password_hash       TEXT    NOT NULL DEFAULT '', -- argon2id as a PHC string; '' until an invitation is taken up
     password_changed_at INTEGER,
     made_at             INTEGER NOT NULL,
     last_sign_in_at     INTEGER,
-    enrolled            INTEGER NOT NULL DEFAULT 0 CHECK (enrolled IN (0, 1)) -- has an enabled enrolment; the triggers on enrollment keep it, so that who has not enrolled is found without a walk
+    enrolled            INTEGER NOT NULL DEFAULT 0 CHECK (enrolled IN (0, 1)), -- has an enabled enrolment; the triggers on enrollment keep it, so that who has not enrolled is found without a walk
+    removed_at          INTEGER, -- NULL while the account is there; no page and no sign-in finds a removed one
+    CHECK (removed_at IS NULL OR active = 0)
 ) STRICT;
 CREATE INDEX person_by_name ON person (name, id);
 CREATE INDEX person_not_enrolled ON person (name, id) WHERE active = 1 AND enrolled = 0;
@@ -186,12 +188,15 @@ CREATE TABLE activity (
     at         INTEGER NOT NULL,
     event      TEXT    NOT NULL, -- OWASP's logging vocabulary: authn_login_success, …
     ok         INTEGER NOT NULL CHECK (ok IN (0, 1)),
-    actor_id   INTEGER REFERENCES person (id), -- who did it; NULL for strangers and for the command line
+    actor_kind TEXT    NOT NULL CHECK (actor_kind IN ('person', 'machine', 'stranger')), -- who did it: somebody with an account, a command on the machine, or whoever was not signed in
+    actor_id   INTEGER REFERENCES person (id), -- which person
     actor      TEXT    NOT NULL DEFAULT '',    -- who, where it is no person: "os:root", or the keyed hash of an unknown name
     subject_id INTEGER REFERENCES person (id), -- about whom, if anybody
     method     TEXT    NOT NULL DEFAULT '',    -- password, totp, recovery, link, …
     detail     TEXT    NOT NULL DEFAULT '',    -- what exactly, in a word: a role, a lever
-    address    TEXT    NOT NULL DEFAULT ''
+    address    TEXT    NOT NULL DEFAULT '',
+    CHECK ((actor_kind = 'person') = (actor_id IS NOT NULL)),
+    CHECK (actor_kind <> 'machine' OR actor <> '')
 ) STRICT;
 CREATE INDEX activity_by_at ON activity (at, id);
 CREATE INDEX activity_by_subject ON activity (subject_id, at, id);
@@ -207,4 +212,5 @@ CREATE TABLE notice (
     dismissed_at INTEGER,
     dismissed_by INTEGER REFERENCES person (id)
 ) STRICT;
+CREATE INDEX notice_by_activity ON notice (activity_id); -- pruning looks here
 CREATE INDEX notice_open ON notice (id) WHERE dismissed_at IS NULL;

@@ -1,6 +1,10 @@
 package account
 
-import "slices"
+import (
+	"slices"
+
+	"gatehouse/twofactor"
+)
 
 // An Event names what happened in the activity, in OWASP's logging vocabulary where
 // that has a word for it.
@@ -25,6 +29,7 @@ const (
 	PersonDeactivated Event = "user_deactivated"
 	PersonReactivated Event = "user_reactivated"
 	PersonUnlocked    Event = "authn_login_unlock"
+	PersonRemoved     Event = "user_deleted"
 	RoleChanged       Event = "privilege_permissions_changed"
 	LinkMade          Event = "authn_token_created"
 	LinkUsed          Event = "authn_token_used"
@@ -32,56 +37,91 @@ const (
 	WorkspaceSetUp    Event = "sys_workspace_created"
 	WorkspaceRenamed  Event = "sys_workspace_renamed"
 	WorkspaceRestored Event = "sys_workspace_restored"
+	ActivityPruned    Event = "sys_activity_pruned"
 	NoticeDismissed   Event = "sys_notice_dismissed"
 	KeyRotated        Event = "crypt_key_rotated"
 )
 
 // eventTable has every event, in the order in which a filter offers them. What the
-// store asks for by event, and what views words, comes from here.
+// store asks for by event, what becomes a notice, and what views words comes from here.
 var eventTable = []struct {
 	Event
-	told bool // to the person whom it is about, at their next sign-in
+	told   bool       // to the person whom it is about, at their next sign-in
+	notice noticeRule // of the machine's acts
 }{
-	{SignedIn, false},
-	{SignInFailed, false},
-	{SignInFailedMax, false},
-	{SignedOut, false},
-	{SessionsEnded, false},
-	{PasswordChanged, true},
-	{PasswordFailed, false},
-	{FactorEnabled, true},
-	{FactorDisabled, true},
-	{FactorReset, true},
-	{FactorFailed, false},
-	{CodesRegenerated, true},
-	{PersonAdded, false},
-	{PersonChanged, false},
-	{PersonDeactivated, false},
-	{PersonReactivated, false},
-	{PersonUnlocked, false},
-	{RoleChanged, true},
-	{LinkMade, false},
-	{LinkUsed, false},
-	{PolicyChanged, false},
-	{WorkspaceSetUp, false},
-	{WorkspaceRenamed, false},
-	{WorkspaceRestored, false},
-	{NoticeDismissed, false},
-	{KeyRotated, false},
+	{Event: SignedIn},
+	{Event: SignInFailed},
+	{Event: SignInFailedMax},
+	{Event: SignedOut},
+	{Event: SessionsEnded},
+	{Event: PasswordChanged, told: true, notice: always},
+	{Event: PasswordFailed},
+	{Event: FactorEnabled, told: true},
+	{Event: FactorDisabled, told: true},
+	{Event: FactorReset, told: true, notice: always},
+	{Event: FactorFailed},
+	{Event: CodesRegenerated, told: true},
+	{Event: PersonAdded, notice: forAdmins},
+	{Event: PersonChanged},
+	{Event: PersonDeactivated, notice: always},
+	{Event: PersonReactivated, notice: always},
+	{Event: PersonUnlocked, notice: always},
+	{Event: PersonRemoved, notice: always},
+	{Event: RoleChanged, told: true, notice: always},
+	{Event: LinkMade},
+	{Event: LinkUsed},
+	{Event: PolicyChanged, notice: always},
+	{Event: WorkspaceSetUp},
+	{Event: WorkspaceRenamed},
+	{Event: WorkspaceRestored, notice: always},
+	{Event: ActivityPruned, notice: always},
+	{Event: NoticeDismissed},
+	{Event: KeyRotated, notice: always},
+}
+
+// A noticeRule says which acts of the machine are break-glass, of which every admin is
+// told: those that make or change an admin, let somebody in past what keeps them out,
+// or take away what others rely on.
+type noticeRule int
+
+const (
+	never     noticeRule = iota
+	forAdmins            // when it is about an admin: adding members is everyday work
+	always
+)
+
+// NeedsNotice reports whether an act of the machine is told to every admin. The role
+// is that which the act gives, if it gives one.
+func (e Event) NeedsNotice(role twofactor.Role) bool {
+	for _, row := range eventTable {
+		if row.Event == e {
+			return row.notice == always || row.notice == forAdmins && role.Admin()
+		}
+	}
+	return true // an event without a row is told rather than kept quiet
+}
+
+// NoticeEvents gives the events of which acts of the machine are told to every admin.
+func NoticeEvents() []Event {
+	return eventsWhere(func(_ bool, rule noticeRule) bool { return rule != never })
 }
 
 // Events gives every event, in the order in which a filter offers them.
-func Events() []Event { return eventsWhere(func(bool) bool { return true }) }
+func Events() []Event {
+	return eventsWhere(func(bool, noticeRule) bool { return true })
+}
 
 // EventsToldAtSignIn gives the events that a person hears of at the next sign-in
 // whoever caused them. Wrong codes and recovery codes that were used are told too,
 // which are sign-ins by their methods.
-func EventsToldAtSignIn() []Event { return eventsWhere(func(told bool) bool { return told }) }
+func EventsToldAtSignIn() []Event {
+	return eventsWhere(func(told bool, _ noticeRule) bool { return told })
+}
 
-func eventsWhere(wanted func(told bool) bool) []Event {
+func eventsWhere(wanted func(told bool, notice noticeRule) bool) []Event {
 	var out []Event
 	for _, row := range eventTable {
-		if wanted(row.told) {
+		if wanted(row.told, row.notice) {
 			out = append(out, row.Event)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"gatehouse/account"
+	"gatehouse/twofactor"
 )
 
 // constants gives the values of the constants of a type in event.go.
@@ -72,5 +73,26 @@ func TestEveryMethodIsListed(t *testing.T) {
 	}
 	if len(declared) != len(account.Methods) {
 		t.Errorf("%d constants, %d listed", len(declared), len(account.Methods))
+	}
+}
+
+// TestNoticesOfTheMachine has the acts that every admin is told of.
+func TestNoticesOfTheMachine(t *testing.T) {
+	for _, one := range []account.Event{account.PasswordChanged, account.FactorReset, account.PersonDeactivated, account.PersonReactivated, account.PersonUnlocked,
+		account.PersonRemoved, account.RoleChanged, account.PolicyChanged, account.WorkspaceRestored, account.ActivityPruned, account.KeyRotated} {
+		if !one.NeedsNotice("") || !slices.Contains(account.NoticeEvents(), one) {
+			t.Errorf("nobody is told of %s", one)
+		}
+	}
+	for role, want := range map[twofactor.Role]bool{twofactor.Member: false, twofactor.Administrator: true, twofactor.ITAdministrator: true, twofactor.SuperAdmin: true} {
+		if got := account.PersonAdded.NeedsNotice(role); got != want {
+			t.Errorf("adding a %s is told: %v, want %v", role, got, want)
+		}
+	}
+	if account.SignedIn.NeedsNotice("") {
+		t.Error("a sign-in is told to every admin")
+	}
+	if !account.Event("sys_nothing").NeedsNotice("") {
+		t.Error("an act that is none is kept quiet")
 	}
 }

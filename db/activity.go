@@ -3,6 +3,7 @@ package db
 import (
 	"database/sql"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,19 +12,27 @@ import (
 	"gatehouse/twofactor"
 )
 
-// An Actor is who makes a change: a person over the web, or somebody with a
-// shell on the machine.
+// An Actor is who does what the activity tells. Only the functions below make one: the
+// zero Actor is nobody, and no row is written in its name.
 type Actor struct {
-	ID      int64  // the person, or 0
-	Label   string // who, where it is no person: "os:root"
-	Address string
+	ID      int64 // the person, or 0
+	kind    account.ActorKind
+	label   string // who, where it is no person: "os:root", or the keyed hash of an unknown name
+	address string
 }
 
 // Machine is the actor of the command line: the operating system's user.
-func Machine(user string) Actor { return Actor{Label: machineLabel + user} }
+func Machine(user string) Actor { return Actor{kind: account.ActorMachine, label: "os:" + user} }
 
-// machineLabel begins the label of an actor on the machine.
-const machineLabel = "os:"
+// personAt is a person who acts from an address.
+func personAt(id int64, address string) Actor {
+	return Actor{kind: account.ActorPerson, ID: id, address: address}
+}
+
+// strangerAt is whoever acts from an address without being signed in.
+func strangerAt(address string) Actor {
+	return Actor{kind: account.ActorStranger, address: address}
+}
 
 // activity is one row as it is written.
 type activity struct {
@@ -33,32 +42,34 @@ type activity struct {
 	subject int64
 	method  account.Method
 	detail  string
+	role    twofactor.Role // that the act gives, if it gives one
+	quiet   bool           // there is nobody yet who could read a notice
 }
 
-// record writes an activity row in the transaction of what it tells, and gives
-// its number.
+// record writes an activity row in the transaction of what it tells, and gives its
+// number. An act of the machine that is break-glass leaves a notice, too, which every
+// admin sees until one of them dismisses it.
 func (t *tx) record(now time.Time, a activity) (int64, error) {
-	var id int64
-	if a.method == "" && strings.HasPrefix(a.actor.Label, machineLabel) {
+	if !slices.Contains(account.ActorKinds, a.actor.kind) || (a.actor.kind == account.ActorPerson) != (a.actor.ID != 0) {
+		return 0, fmt.Errorf("activity %s without an actor", a.event)
+	}
+	machine := a.actor.kind == account.ActorMachine
+	if machine && a.method == "" {
 		a.method = account.ByCommand
 	}
-	err := t.row(`INSERT INTO activity (at, event, ok, actor_id, actor, subject_id, method, detail, address) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
-		unix(now), string(a.event), !a.failed, idOrNull(a.actor.ID), a.actor.Label, idOrNull(a.subject), string(a.method), a.detail, a.actor.Address).Scan(&id)
+	var id int64
+	err := t.row(`INSERT INTO activity (at, event, ok, actor_kind, actor_id, actor, subject_id, method, detail, address)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+		unix(now), string(a.event), !a.failed,
+		string(a.actor.kind), idOrNull(a.actor.ID), a.actor.label, idOrNull(a.subject),
+		string(a.method), a.detail, a.actor.address).Scan(&id)
 	if err != nil {
 		return 0, fmt.Errorf("writing activity %s: %w", a.event, err)
 	}
-	return id, nil
-}
-
-// recordBreakGlass writes an activity row and the notice that every admin sees
-// until one of them dismisses it.
-func (t *tx) recordBreakGlass(now time.Time, a activity) error {
-	a.method = account.ByCommand
-	id, err := t.record(now, a)
-	if err != nil {
-		return err
+	if machine && !a.quiet && a.event.NeedsNotice(a.role) {
+		err = t.one(`INSERT INTO notice (activity_id) VALUES (?)`, id)
 	}
-	return t.one(`INSERT INTO notice (activity_id) VALUES (?)`, id)
+	return id, err
 }
 
 func idOrNull(id int64) sql.NullInt64 { return sql.NullInt64{Int64: id, Valid: id != 0} }

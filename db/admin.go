@@ -124,10 +124,11 @@ func (s *Store) Facts(ctx context.Context, person int64, now time.Time) (Facts, 
 	return f, nil
 }
 
-// An Author makes a change to somebody else: an admin, or the machine.
+// An Author makes a change to somebody else: an admin, or the machine. The zero Author
+// is nobody, and may nothing.
 type Author struct {
 	Actor
-	visitor Visitor // of the web; zero on the machine
+	visitor Visitor // zero on the machine
 }
 
 // Author is the visitor as the author of changes to others.
@@ -136,60 +137,68 @@ func (v Visitor) Author(c Client) Author { return Author{v.Actor(c), v} }
 // Author is the machine as the author of changes to people.
 func (a Actor) Author() Author { return Author{Actor: a} }
 
-// may reads the subject of a change and checks, in the transaction that makes
-// it, that the author may make it: the session still stands, the author is
-// still an admin, and only a Super-administrator touches admins.
-func (t *tx) may(by Author, person int64) (Person, error) {
+// mayEdit reads the subject of a change to name or address and checks, in the
+// transaction that makes it, that the author may make it: the session still stands, and
+// account.MayEdit allows it to the role that the author has now.
+func (t *tx) mayEdit(by Author, person int64) (Person, error) {
+	return t.may(by, person, account.MayEdit)
+}
+
+// mayManage is mayEdit, for what an admin does to other people only (account.MayManage).
+func (t *tx) mayManage(by Author, person int64) (Person, error) {
+	return t.may(by, person, account.MayManage)
+}
+
+func (t *tx) may(by Author, person int64, rule func(account.Author, account.Subject) error) (Person, error) {
 	p := Person{ID: person}
-	err := t.row(`SELECT email, name, role, active, password_hash = '' FROM person WHERE id = ?`, person).Scan(&p.Email, &p.Name, &p.Role, &p.Active, &p.Invited)
+	err := t.row(`SELECT email, name, role, active, password_hash = '' FROM person WHERE id = ? AND removed_at IS NULL`, person).
+		Scan(&p.Email, &p.Name, &p.Role, &p.Active, &p.Invited)
 	if errors.Is(err, sql.ErrNoRows) {
 		return p, ErrNotFound
 	}
 	if err != nil {
 		return p, fmt.Errorf("reading a person: %w", err)
 	}
-	role, err := t.authority(by)
+	author, err := t.author(by)
 	if err != nil {
 		return p, err
 	}
-	if !account.MayChange(role, p.Role) {
-		return p, ErrNotAllowed
-	}
-	return p, nil
+	return p, rule(author, account.Subject{ID: p.ID, Role: p.Role})
 }
 
-// mayOther is may, for what an admin does to other people only: an unattended
-// browser of theirs must not be the way around the password that My profile
-// asks for. It gives account.ErrOwnAccount.
-func (t *tx) mayOther(by Author, person int64) (Person, error) {
-	if by.ID == person {
-		return Person{}, account.ErrOwnAccount
+// mayAdminister checks in the same way that the author may change what is about no
+// account.
+func (t *tx) mayAdminister(by Author) error {
+	author, err := t.author(by)
+	if err != nil {
+		return err
 	}
-	return t.may(by, person)
+	return account.MayAdminister(author)
 }
 
-// authority gives the author's role as it is now. The machine has the highest:
-// whoever has the file has everything.
-func (t *tx) authority(by Author) (twofactor.Role, error) {
-	if by.ID == 0 {
-		return twofactor.SuperAdmin, nil
+// author gives the author with the role of now. It refuses with ErrSignedOut, and
+// nobody with account.ErrNotAllowed.
+func (t *tx) author(by Author) (account.Author, error) {
+	author := account.Author{Kind: by.kind, ID: by.ID}
+	switch by.kind {
+	case account.ActorMachine:
+		return author, nil
+	case account.ActorPerson:
+	default:
+		return author, account.ErrNotAllowed
 	}
 	if err := t.stillSignedIn(by.visitor); err != nil {
-		return "", err
+		return author, err
 	}
-	var role twofactor.Role
-	if err := t.row(`SELECT role FROM person WHERE id = ?`, by.ID).Scan(&role); err != nil {
-		return "", fmt.Errorf("reading an author: %w", err)
+	if err := t.row(`SELECT role FROM person WHERE id = ?`, by.ID).Scan(&author.Role); err != nil {
+		return author, fmt.Errorf("reading an author: %w", err)
 	}
-	if !role.Admin() {
-		return "", ErrNotAllowed
-	}
-	return role, nil
+	return author, nil
 }
 
 // Invite adds a person without a password and makes the link with which they
 // choose one. It refuses with FieldErrors; only a Super-administrator invites
-// admins: ErrNotAllowed.
+// admins: account.ErrNotAllowed.
 func (s *Store) Invite(ctx context.Context, n NewPerson, by Author, now time.Time) (id int64, token string, err error) {
 	name, nameErr := account.ParseName("name", n.Name)
 	email, emailErr := account.ParseEmail(n.Email)
@@ -201,12 +210,12 @@ func (s *Store) Invite(ctx context.Context, n NewPerson, by Author, now time.Tim
 		return 0, "", err
 	}
 	err = s.write(ctx, lockWorkspace(by.ID), func(t *tx) error {
-		role, err := t.authority(by)
+		author, err := t.author(by)
 		if err != nil {
 			return err
 		}
-		if !account.MayGive(role, n.Role) {
-			return ErrNotAllowed
+		if err := account.MayGive(author, account.Subject{}, n.Role); err != nil {
+			return err
 		}
 		if id, err = t.addPerson(NewPerson{Name: name, Email: email, Role: n.Role}, "", by.Actor, now); err != nil {
 			return err
@@ -236,7 +245,7 @@ func (t *tx) newLink(person int64, kind string, by Actor, now time.Time) (token 
 // with account.ErrOwnAccount and account.ErrInactive.
 func (s *Store) NewLink(ctx context.Context, person int64, by Author, now time.Time) (token string, err error) {
 	err = s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
-		p, err := t.mayOther(by, person)
+		p, err := t.mayManage(by, person)
 		if err != nil {
 			return err
 		}
@@ -340,10 +349,10 @@ func (s *Store) TakeUpLink(ctx context.Context, token, name, password string, c 
 		if err := t.setPassword(person, hash, now); err != nil {
 			return err
 		}
-		if _, err := t.record(now, activity{event: account.LinkUsed, actor: Actor{ID: person, Address: c.Address}, subject: person, method: account.ByLink, detail: l.Kind}); err != nil {
+		if _, err := t.record(now, activity{event: account.LinkUsed, actor: personAt(person, c.Address), subject: person, method: account.ByLink, detail: l.Kind}); err != nil {
 			return err
 		}
-		_, err = t.record(now, activity{event: account.PasswordChanged, actor: Actor{ID: person, Address: c.Address}, subject: person, method: account.ByLink})
+		_, err = t.record(now, activity{event: account.PasswordChanged, actor: personAt(person, c.Address), subject: person, method: account.ByLink})
 		return err
 	})
 }
@@ -380,7 +389,7 @@ func (s *Store) SetPassword(ctx context.Context, person int64, typed string, by 
 		return err
 	}
 	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
-		if _, err := t.may(by, person); err != nil {
+		if _, err := t.mayManage(by, person); err != nil {
 			return err
 		}
 		if err := t.setPassword(person, hash, now); err != nil {
@@ -410,7 +419,7 @@ func (s *Store) ChangePerson(ctx context.Context, person int64, seen account.See
 		return err
 	}
 	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
-		before, err := t.may(by, person)
+		before, err := t.mayEdit(by, person)
 		if err != nil {
 			return err
 		}
@@ -451,15 +460,12 @@ func (s *Store) ChangePerson(ctx context.Context, person int64, seen account.See
 // Whoever becomes an admin loses an open link: it may be in the hands of
 // somebody who is not allowed to sign in as one.
 func (t *tx) changeRole(p Person, role twofactor.Role, by Author, now time.Time) error {
-	if by.ID == p.ID {
-		return account.ErrOwnRole
-	}
-	own, err := t.authority(by)
+	author, err := t.author(by)
 	if err != nil {
 		return err
 	}
-	if !account.MayGive(own, role) {
-		return ErrNotAllowed
+	if err := account.MayGive(author, account.Subject{ID: p.ID, Role: p.Role}, role); err != nil {
+		return err
 	}
 	if err := t.one(`UPDATE person SET role = ? WHERE id = ?`, string(role), p.ID); err != nil {
 		return err
@@ -482,7 +488,7 @@ func (s *Store) SetRole(ctx context.Context, person int64, role twofactor.Role, 
 		return account.FieldError{Field: "role", Reason: account.Unknown}
 	}
 	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
-		p, err := t.may(by, person)
+		p, err := t.mayEdit(by, person)
 		if err != nil || p.Role == role {
 			return err
 		}
@@ -495,7 +501,7 @@ func (s *Store) SetRole(ctx context.Context, person int64, role twofactor.Role, 
 // active Super-administrator stays (account.ErrLastSuperAdmin).
 func (s *Store) SetActive(ctx context.Context, person int64, active bool, by Author, now time.Time) error {
 	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
-		p, err := t.mayOther(by, person)
+		p, err := t.mayManage(by, person)
 		if err != nil || p.Active == active {
 			return err
 		}
@@ -530,7 +536,7 @@ func (t *tx) shutOut(p Person) error {
 // are ended on My profile (account.ErrOwnAccount).
 func (s *Store) EndSessionsOf(ctx context.Context, person int64, by Author, now time.Time) error {
 	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
-		if _, err := t.mayOther(by, person); err != nil {
+		if _, err := t.mayManage(by, person); err != nil {
 			return err
 		}
 		if err := t.endOthers(person, nil); err != nil {
@@ -546,30 +552,22 @@ func (s *Store) EndSessionsOf(ctx context.Context, person int64, by Author, now 
 // themselves: account.ErrOwnAccount.
 func (s *Store) Unlock(ctx context.Context, person int64, by Author, now time.Time) error {
 	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
-		if _, err := t.mayOther(by, person); err != nil {
+		if _, err := t.mayManage(by, person); err != nil {
 			return err
 		}
 		if err := t.forgetAttempts(person); err != nil {
 			return err
 		}
-		return t.recordBy(by.Actor, now, activity{event: account.PersonUnlocked, actor: by.Actor, subject: person})
+		_, err := t.record(now, activity{event: account.PersonUnlocked, actor: by.Actor, subject: person})
+		return err
 	})
-}
-
-// recordBy writes an activity row and, when the machine was its author, a notice.
-func (t *tx) recordBy(by Actor, now time.Time, row activity) error {
-	if by.ID == 0 {
-		return t.recordBreakGlass(now, row)
-	}
-	_, err := t.record(now, row)
-	return err
 }
 
 // DismissNotice takes a notice away for all admins. One that is gone already is
 // no error.
 func (s *Store) DismissNotice(ctx context.Context, id int64, by Author, now time.Time) error {
 	return s.write(ctx, lockWorkspace(by.ID), func(t *tx) error {
-		if _, err := t.authority(by); err != nil {
+		if err := t.mayAdminister(by); err != nil {
 			return err
 		}
 		n, err := t.exec(`UPDATE notice SET dismissed_at = ?, dismissed_by = ? WHERE id = ? AND dismissed_at IS NULL`, unix(now), by.ID, id)

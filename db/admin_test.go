@@ -157,45 +157,45 @@ func TestWhoMayDoWhat(t *testing.T) {
 		{"a Super-administrator makes an admin", "super", "member", role(twofactor.Administrator), nil},
 		{"a Super-administrator makes a Super-administrator", "super", "admin", role(twofactor.SuperAdmin), nil},
 		{"a Super-administrator demotes another", "super", "super2", role(twofactor.Member), nil},
-		{"an administrator makes no admin", "admin", "member", role(twofactor.Administrator), db.ErrNotAllowed},
-		{"an IT administrator makes no admin", "it", "member", role(twofactor.ITAdministrator), db.ErrNotAllowed},
-		{"an administrator demotes no admin", "admin", "it", role(twofactor.Member), db.ErrNotAllowed},
-		{"a member changes nobody's role", "member", "member2", role(twofactor.Member), db.ErrNotAllowed},
-		{"nobody raises their own role", "admin", "admin", role(twofactor.SuperAdmin), db.ErrNotAllowed},
+		{"an administrator makes no admin", "admin", "member", role(twofactor.Administrator), account.ErrNotAllowed},
+		{"an IT administrator makes no admin", "it", "member", role(twofactor.ITAdministrator), account.ErrNotAllowed},
+		{"an administrator demotes no admin", "admin", "it", role(twofactor.Member), account.ErrNotAllowed},
+		{"a member changes nobody's role", "member", "member2", role(twofactor.Member), account.ErrNotAllowed},
+		{"nobody raises their own role", "admin", "admin", role(twofactor.SuperAdmin), account.ErrNotAllowed},
 		{"nobody changes their own role", "super", "super", role(twofactor.Member), account.ErrOwnRole},
 		{"nobody changes their own role in the form", "super", "super", edit(func(n *db.NewPerson) { n.Role = twofactor.Member }), account.ErrOwnRole},
 		{"the machine makes an admin", "machine", "member", role(twofactor.SuperAdmin), nil},
 		{"a role that there is not is refused", "super", "member", role("owner"), account.FieldError{Field: "role", Reason: account.Unknown}},
 
 		{"an administrator changes a member's name", "admin", "member", rename, nil},
-		{"an administrator changes no admin's name", "admin", "it", rename, db.ErrNotAllowed},
-		{"an administrator changes no other administrator's name", "admin", "admin2", rename, db.ErrNotAllowed},
+		{"an administrator changes no admin's name", "admin", "it", rename, account.ErrNotAllowed},
+		{"an administrator changes no other administrator's name", "admin", "admin2", rename, account.ErrNotAllowed},
 		{"a Super-administrator changes an admin's name", "super", "admin", rename, nil},
-		{"a member changes nobody's name", "member", "member2", rename, db.ErrNotAllowed},
+		{"a member changes nobody's name", "member", "member2", rename, account.ErrNotAllowed},
 		{"an address that somebody has is refused", "admin", "member", edit(func(n *db.NewPerson) { n.Email = "IT@example.org " }), account.FieldError{Field: "email", Reason: account.Taken}},
 		{"an empty name is refused", "admin", "member", edit(func(n *db.NewPerson) { n.Name = " \t" }), account.FieldError{Field: "name", Reason: account.Missing}},
 
 		{"an administrator invites a member", "admin", "", invite(twofactor.Member), nil},
-		{"an administrator invites no admin", "admin", "", invite(twofactor.ITAdministrator), db.ErrNotAllowed},
+		{"an administrator invites no admin", "admin", "", invite(twofactor.ITAdministrator), account.ErrNotAllowed},
 		{"a Super-administrator invites an admin", "super", "", invite(twofactor.SuperAdmin), nil},
-		{"a member invites nobody", "member", "", invite(twofactor.Member), db.ErrNotAllowed},
+		{"a member invites nobody", "member", "", invite(twofactor.Member), account.ErrNotAllowed},
 
 		{"an administrator deactivates a member", "it", "member", deactivate, nil},
-		{"an administrator deactivates no admin", "admin", "it", deactivate, db.ErrNotAllowed},
+		{"an administrator deactivates no admin", "admin", "it", deactivate, account.ErrNotAllowed},
 		{"a Super-administrator deactivates an admin", "super", "admin", deactivate, nil},
 		{"nobody deactivates themselves", "super", "super", deactivate, account.ErrOwnAccount},
 		{"an administrator reactivates a member", "admin", "member", reactivate, nil},
 
 		{"an administrator ends a member's sessions", "admin", "member", endSessions, nil},
-		{"an administrator ends no admin's sessions", "admin", "super", endSessions, db.ErrNotAllowed},
+		{"an administrator ends no admin's sessions", "admin", "super", endSessions, account.ErrNotAllowed},
 		{"one's own sessions are ended on My profile", "super", "super", endSessions, account.ErrOwnAccount},
 
 		{"an administrator makes a link for a member", "admin", "member", link, nil},
-		{"an administrator makes no link for an admin", "admin", "super", link, db.ErrNotAllowed},
+		{"an administrator makes no link for an admin", "admin", "super", link, account.ErrNotAllowed},
 		{"nobody makes a link for themselves", "super", "super", link, account.ErrOwnAccount},
 
 		{"an administrator resets a member's factor", "admin", "member", resetFactor, nil},
-		{"an administrator resets no admin's factor", "admin", "it", resetFactor, db.ErrNotAllowed},
+		{"an administrator resets no admin's factor", "admin", "it", resetFactor, account.ErrNotAllowed},
 		{"a Super-administrator resets an admin's factor", "super", "it", resetFactor, nil},
 		{"nobody resets their own factor without the password", "machine", "super", func(s *staff, _ db.Author, whom string) error {
 			e := enrol(s.t, s.store, whom+"@example.org", start)
@@ -206,10 +206,10 @@ func TestWhoMayDoWhat(t *testing.T) {
 		}, twofactor.ErrNotEnabled},
 
 		{"an administrator unlocks a member", "admin", "member", unlock, nil},
-		{"an administrator unlocks no admin", "admin", "it", unlock, db.ErrNotAllowed},
+		{"an administrator unlocks no admin", "admin", "it", unlock, account.ErrNotAllowed},
 		{"nobody unlocks themselves", "super", "super", unlock, account.ErrOwnAccount},
 
-		{"a member dismisses no notice", "member", "", func(s *staff, by db.Author, _ string) error { return s.store.DismissNotice(ctx, 1, by, start) }, db.ErrNotAllowed},
+		{"a member dismisses no notice", "member", "", func(s *staff, by db.Author, _ string) error { return s.store.DismissNotice(ctx, 1, by, start) }, account.ErrNotAllowed},
 		{"nobody is found under a wrong number", "super", "nobody", rename2, db.ErrNotFound},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -262,7 +262,7 @@ func TestAnAuthorWhoIsGone(t *testing.T) {
 		if err := role(twofactor.Member)(s, s.author("super"), "admin"); err != nil {
 			t.Fatal(err)
 		}
-		if err := rename(s, by, "member"); !errors.Is(err, db.ErrNotAllowed) {
+		if err := rename(s, by, "member"); !errors.Is(err, account.ErrNotAllowed) {
 			t.Errorf("got %v, want ErrNotAllowed", err)
 		}
 	})
@@ -461,31 +461,78 @@ func TestSetupLinkEnds(t *testing.T) {
 	}
 }
 
+// An act is something that is done on the machine, or over the web, and what the
+// activity says of it.
+type act struct {
+	do    func(*staff, db.Author) error
+	event account.Event
+}
+
+// acts are those of the machine of which every admin is told.
+var acts = map[string]act{
+	"policy set": {func(s *staff, by db.Author) error {
+		return s.store.SetPolicy(ctx, twofactor.Policy{Admins: true}, by, start)
+	}, account.PolicyChanged},
+	"two-factor reset":              {func(s *staff, by db.Author) error { return resetFactor(s, by, "member") }, account.FactorReset},
+	"user unlock":                   {func(s *staff, by db.Author) error { return unlock(s, by, "member") }, account.PersonUnlocked},
+	"user set-role, to an admin":    {func(s *staff, by db.Author) error { return role(twofactor.Administrator)(s, by, "member") }, account.RoleChanged},
+	"user set-role, from an admin":  {func(s *staff, by db.Author) error { return role(twofactor.Member)(s, by, "it") }, account.RoleChanged},
+	"user deactivate, an admin":     {func(s *staff, by db.Author) error { return deactivate(s, by, "it") }, account.PersonDeactivated},
+	"user deactivate, a member":     {func(s *staff, by db.Author) error { return deactivate(s, by, "member") }, account.PersonDeactivated},
+	"user reactivate":               {reactivated, account.PersonReactivated},
+	"user set-password, a member":   {setPassword("member"), account.PasswordChanged},
+	"user set-password, a super":    {setPassword("super2"), account.PasswordChanged},
+	"user invite, an administrator": {func(s *staff, by db.Author) error { return invite(twofactor.Administrator)(s, by, "") }, account.PersonAdded},
+	"user invite, a super":          {func(s *staff, by db.Author) error { return invite(twofactor.SuperAdmin)(s, by, "") }, account.PersonAdded},
+}
+
+func setPassword(whom string) func(*staff, db.Author) error {
+	return func(s *staff, by db.Author) error {
+		return s.store.SetPassword(ctx, s.id[whom], "another violet kettle", by, start)
+	}
+}
+
+// reactivated reactivates somebody whom an admin has deactivated.
+func reactivated(s *staff, by db.Author) error {
+	s.must(deactivate(s, s.author("super"), "member"))
+	return s.store.SetActive(ctx, s.id["member"], true, by, start)
+}
+
+// notices gives the open notices; those that were there before do not count.
+func (s *staff) notices(before int) []db.OpenNotice {
+	s.t.Helper()
+	open, err := s.store.Notices(ctx)
+	if err != nil || len(open) < before {
+		s.t.Fatalf("notices: %+v, %v", open, err)
+	}
+	return open[:len(open)-before]
+}
+
 // TestBreakGlass leaves a row with the operating system's user, and a notice
 // until an admin dismisses it; the same change over the web leaves a row alone.
 func TestBreakGlass(t *testing.T) {
-	for name, do := range map[string]func(*staff, db.Author) error{
-		"policy set": func(s *staff, by db.Author) error {
-			return s.store.SetPolicy(ctx, twofactor.Policy{Admins: true}, by, start)
-		},
-		"two-factor reset": func(s *staff, by db.Author) error { return resetFactor(s, by, "member") },
-		"user unlock":      func(s *staff, by db.Author) error { return unlock(s, by, "member") },
-	} {
+	for name, act := range acts {
 		t.Run(name, func(t *testing.T) {
 			s := newStaff(t)
-			s.must(do(s, db.Machine("root").Author()))
-			open, err := s.store.Notices(ctx)
-			if err != nil || len(open) != 1 || open[0].Actor != "os:root" {
-				t.Fatalf("notices: %+v, %v", open, err)
+			before := len(s.notices(0))
+			s.must(act.do(s, db.Machine("root").Author()))
+			open := s.notices(before)
+			root := account.Party{Kind: account.ActorMachine, Name: "os:root"}
+			if len(open) != 1 || open[0].Actor != root || open[0].Event != act.event {
+				t.Fatalf("notices: %+v", open)
 			}
-			if newest := s.rows()[0]; newest.Actor != "os:root" || newest.Method != account.ByCommand {
-				t.Errorf("the row is %+v", newest)
+			told := false
+			for _, r := range s.rows() {
+				told = told || r.Event == act.event && r.Actor == root && r.Method == account.ByCommand && r.Subject == open[0].Subject
+			}
+			if !told {
+				t.Error("there is no row")
 			}
 			admin := s.author("admin")
 			s.must(s.store.DismissNotice(ctx, open[0].ID, admin, start))
 			s.must(s.store.DismissNotice(ctx, open[0].ID, admin, start))
-			if open, err := s.store.Notices(ctx); err != nil || len(open) != 0 {
-				t.Errorf("after dismissing: %+v, %v", open, err)
+			if open := s.notices(before); len(open) != 0 {
+				t.Errorf("after dismissing: %+v", open)
 			}
 			dismissed := 0
 			for _, r := range s.rows() {
@@ -499,11 +546,80 @@ func TestBreakGlass(t *testing.T) {
 		})
 		t.Run(name+" over the web", func(t *testing.T) {
 			s := newStaff(t)
-			s.must(do(s, s.author("super")))
-			if open, err := s.store.Notices(ctx); err != nil || len(open) != 0 {
-				t.Errorf("notices: %+v, %v", open, err)
+			before := len(s.notices(0))
+			s.must(act.do(s, s.author("super")))
+			if open := s.notices(before); len(open) != 0 {
+				t.Errorf("notices: %+v", open)
 			}
 		})
+	}
+}
+
+// count gives how many rows of an event there are.
+func (s *staff) count(event account.Event) (n int) {
+	s.t.Helper()
+	for _, r := range s.rows() {
+		if r.Event == event {
+			n++
+		}
+	}
+	return n
+}
+
+// TestWhomTheMachineAdds tells of admins that are added on the machine, but not of the
+// first person, when there is nobody to tell, nor of members.
+func TestWhomTheMachineAdds(t *testing.T) {
+	store := dbtest.Open(t)
+	s := &staff{t: t, store: store}
+	dbtest.Add(t, store, "ada@example.org", twofactor.SuperAdmin)
+	if open := s.notices(0); len(open) != 0 {
+		t.Errorf("of the first person: %+v", open)
+	}
+	dbtest.Add(t, store, "ben@example.org", twofactor.Member)
+	if open := s.notices(0); len(open) != 0 {
+		t.Errorf("of a member: %+v", open)
+	}
+	for i, role := range []twofactor.Role{twofactor.Administrator, twofactor.ITAdministrator, twofactor.SuperAdmin} {
+		id := dbtest.Add(t, store, string(role)+"@example.org", role)
+		if open := s.notices(0); len(open) != i+1 || open[0].Subject.ID != id || open[0].Event != account.PersonAdded || open[0].Detail != string(role) {
+			t.Errorf("of a %s: %+v", role, open)
+		}
+	}
+}
+
+// TestNobodyIsNotTheMachine gives every change an author and an actor that nobody has
+// made: the zero value must not pass for the machine, which may everything.
+func TestNobodyIsNotTheMachine(t *testing.T) {
+	for name, by := range map[string]db.Author{
+		"the zero author":             {},
+		"the author of a zero actor":  db.Actor{}.Author(),
+		"the author of a bare number": db.Actor{ID: 1}.Author(),
+		"a visitor who is nobody":     db.Visitor{}.Author(db.Client{}),
+	} {
+		for what, act := range acts {
+			s := newStaff(t)
+			before := s.count(act.event)
+			if err := act.do(s, by); err == nil {
+				t.Errorf("%s: %s is done", what, name)
+			}
+			if after := s.count(act.event); after != before {
+				t.Errorf("%s: %s leaves %d rows", what, name, after-before)
+			}
+		}
+	}
+	s := newStaff(t)
+	for name, by := range map[string]db.Actor{"the zero actor": {}, "a bare number": {ID: s.id["super"]}} {
+		before := len(s.rows())
+		n := db.NewPerson{Name: "Eve", Email: "eve@example.org", Password: dbtest.Password, Role: twofactor.SuperAdmin}
+		if _, err := s.store.AddPerson(ctx, n, by, start); err == nil {
+			t.Errorf("%s adds a person", name)
+		}
+		if _, err := s.store.RotateKey(ctx, by, start); err == nil {
+			t.Errorf("%s rotates the key", name)
+		}
+		if after := len(s.rows()); after != before {
+			t.Errorf("%s leaves %d rows", name, after-before)
+		}
 	}
 }
 
@@ -707,7 +823,7 @@ func TestMeanwhile(t *testing.T) {
 	s.must(err)
 	got := map[account.Event]string{}
 	for _, one := range told {
-		got[one.Event] = fmt.Sprint(one.Count, one.By)
+		got[one.Event] = fmt.Sprint(one.Count, one.By.Name)
 	}
 	for event, want := range map[account.Event]string{account.SignedIn: "1", account.FactorReset: "1Person of admin@example.org"} {
 		if got[event] != want {

@@ -507,7 +507,7 @@ func (t *tx) samePassword(person int64, hash string) error {
 // turning off one's own takes the password.
 func (s *Store) ResetTwoFactor(ctx context.Context, person int64, by Author, now time.Time) error {
 	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
-		if _, err := t.mayOther(by, person); err != nil {
+		if _, err := t.mayManage(by, person); err != nil {
 			return err
 		}
 		n, err := t.exec(`DELETE FROM enrollment WHERE person_id = ? AND state = 'enabled'`, person)
@@ -523,6 +523,7 @@ func (s *Store) ResetTwoFactor(ctx context.Context, person int64, by Author, now
 		if _, err := t.exec(`DELETE FROM attempt WHERE kind IN ('code', 'recovery') AND subject = ?`, id10(person)); err != nil {
 			return err
 		}
-		return t.recordBy(by.Actor, now, activity{event: account.FactorReset, actor: by.Actor, subject: person})
+		_, err = t.record(now, activity{event: account.FactorReset, actor: by.Actor, subject: person})
+		return err
 	})
 }

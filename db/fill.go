@@ -63,7 +63,7 @@ func (s *Store) Fill(ctx context.Context, people, rows int, password string, now
 		err := s.write(ctx, lockNothing(), func(t *tx) error {
 			for i := range min(fillBatch, rows-done) {
 				id := ids[(done+i)*7919%len(ids)]
-				if _, err := t.record(now, activity{event: account.SignedIn, actor: Actor{ID: id, Address: "192.0.2.1"}, subject: id, method: account.ByCode}); err != nil {
+				if _, err := t.record(now, activity{event: account.SignedIn, actor: personAt(id, "192.0.2.1"), subject: id, method: account.ByCode}); err != nil {
 					return err
 				}
 			}

@@ -6,7 +6,7 @@ import "gatehouse/db/engine"
 // decide against it name as well; SQLite, with its one writer, does not look at it.
 //
 // Most lock a person, found in the way that the write knows them by. What decides
-// about other people, their roles, the policy or the key (whatever asks authority)
+// about other people, their roles, the policy or the key (whatever asks author)
 // locks the workspace. Addresses, and the counts of names that nobody has, are locked
 // by the statements that count them.
 

@@ -147,7 +147,8 @@ func (s *Store) RotateKey(ctx context.Context, by Actor, now time.Time) (secrets
 		if err := t.one(`UPDATE workspace SET key_id = ?, lookup_key = ? WHERE id = 1`, next.ID(), lookup); err != nil {
 			return err
 		}
-		return t.recordBreakGlass(now, activity{event: account.KeyRotated, actor: by})
+		_, err = t.record(now, activity{event: account.KeyRotated, actor: by})
+		return err
 	})
 	if err != nil {
 		return 0, err

@@ -75,6 +75,10 @@ func (s *Store) AddPerson(ctx context.Context, n NewPerson, by Actor, now time.T
 }
 
 func (t *tx) addPerson(n NewPerson, hash string, by Actor, now time.Time) (id int64, err error) {
+	var others bool
+	if err := t.row(`SELECT EXISTS (SELECT 1 FROM person)`).Scan(&others); err != nil {
+		return 0, fmt.Errorf("looking for people: %w", err)
+	}
 	err = t.row(`INSERT INTO person (email, name, role, password_hash, made_at) VALUES (?, ?, ?, ?, ?) RETURNING id`, n.Email, n.Name, string(n.Role), hash, unix(now)).Scan(&id)
 	if isUnique(err) {
 		return 0, account.FieldError{Field: "email", Reason: account.Taken}
@@ -85,7 +89,14 @@ func (t *tx) addPerson(n NewPerson, hash string, by Actor, now time.Time) (id in
 	if _, err := t.exec(`DELETE FROM link WHERE kind = 'setup'`); err != nil { // it makes the first person and no other
 		return 0, err
 	}
-	_, err = t.record(now, activity{event: account.PersonAdded, actor: by, subject: id, detail: string(n.Role)})
+	_, err = t.record(now, activity{
+		event:   account.PersonAdded,
+		actor:   by,
+		subject: id,
+		detail:  string(n.Role),
+		role:    n.Role,
+		quiet:   !others, // whoever adds the first person sets the workspace up
+	})
 	return id, err
 }
 

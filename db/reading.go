@@ -16,19 +16,47 @@ type Row struct {
 	At      time.Time
 	Event   account.Event
 	OK      bool
-	Actor   string // a name, "os:root", or the keyed hash of an unknown name
-	By      string // the actor where it is not the subject; ""
-	Subject string
+	Actor   account.Party
+	Subject account.Party // about whom; nobody for what is about the workspace
 	Method  account.Method
-
-	ActorEmail, SubjectEmail string // of people; ""
-	Detail                   string
-	Address                  string
+	Detail  string
+	Address string
 }
 
-const rowColumns = `a.id, a.at, a.event, a.ok, coalesce(actor.name, a.actor), CASE WHEN a.actor_id = a.subject_id THEN '' ELSE coalesce(actor.name, a.actor) END,
-	coalesce(subject.name, ''), coalesce(actor.email, ''), coalesce(subject.email, ''), a.method, a.detail, a.address
-	FROM activity a LEFT JOIN person actor ON actor.id = a.actor_id LEFT JOIN person subject ON subject.id = a.subject_id`
+// By is who did it where that is not the one whom it is about, nor a stranger.
+func (r Row) By() account.Party {
+	if r.Actor.Kind == account.ActorStranger || r.Actor.Kind == account.ActorPerson && r.Actor.ID == r.Subject.ID {
+		return account.Party{}
+	}
+	return r.Actor
+}
+
+// Who did it and about whom it is, as scanParties reads them. Somebody who was removed
+// has no address any more.
+const (
+	actorColumns   = `a.actor_kind, a.actor_id, coalesce(actor.name, a.actor), CASE WHEN actor.removed_at IS NULL THEN actor.email END`
+	subjectColumns = `a.subject_id, subject.name, CASE WHEN subject.removed_at IS NULL THEN subject.email END`
+	actorJoin      = ` LEFT JOIN person actor ON actor.id = a.actor_id`
+	subjectJoin    = ` LEFT JOIN person subject ON subject.id = a.subject_id`
+)
+
+// A scannedParty is a party as its columns come: NULL where there is no person.
+type scannedParty struct {
+	kind        account.ActorKind
+	id          sql.NullInt64
+	name, email sql.NullString
+}
+
+// party gives the party; a subject's columns have no kind, since it is a person.
+func (p scannedParty) party() account.Party {
+	if p.kind == "" && p.id.Valid {
+		p.kind = account.ActorPerson
+	}
+	return account.Party{Kind: p.kind, ID: p.id.Int64, Name: p.name.String, Email: p.email.String}
+}
+
+const rowColumns = `a.id, a.at, a.event, a.ok, ` + actorColumns + `, ` + subjectColumns + `, a.method, a.detail, a.address
+	FROM activity a` + actorJoin + subjectJoin
 
 func scanRows(rows *sql.Rows, err error) ([]Row, error) {
 	if err != nil {
@@ -39,10 +67,15 @@ func scanRows(rows *sql.Rows, err error) ([]Row, error) {
 	for rows.Next() {
 		var r Row
 		var at int64
-		if err := rows.Scan(&r.ID, &at, &r.Event, &r.OK, &r.Actor, &r.By, &r.Subject, &r.ActorEmail, &r.SubjectEmail, &r.Method, &r.Detail, &r.Address); err != nil {
+		var actor, subject scannedParty
+		err := rows.Scan(&r.ID, &at, &r.Event, &r.OK,
+			&actor.kind, &actor.id, &actor.name, &actor.email,
+			&subject.id, &subject.name, &subject.email,
+			&r.Method, &r.Detail, &r.Address)
+		if err != nil {
 			return nil, fmt.Errorf("reading an activity row: %w", err)
 		}
-		r.At = time.Unix(at, 0).UTC()
+		r.At, r.Actor, r.Subject = time.Unix(at, 0).UTC(), actor.party(), subject.party()
 		out = append(out, r)
 	}
 	return out, rows.Err()
@@ -76,22 +109,22 @@ type Happening struct {
 	Event  account.Event
 	Count  int
 	LastAt time.Time
-	By     string // somebody else who did it
+	By     account.Party // somebody else who did it
 }
 
 // meanwhileQuery asks for what a person hears of, counted by event and author: wrong
 // codes after a right password, recovery codes that were used, and what the table of
 // events says is told. Too many wrong codes count as wrong codes.
 var meanwhileQuery = `SELECT CASE WHEN a.event = ` + sqlList(account.SignInFailedMax) + ` THEN ` + sqlList(account.SignInFailed) + ` ELSE a.event END AS what,
-		count(*), max(a.at), CASE WHEN a.actor_id = a.subject_id THEN '' ELSE coalesce(p.name, a.actor) END AS who
-	FROM activity a LEFT JOIN person p ON p.id = a.actor_id
+		count(*), max(a.at), ` + actorColumns + `
+	FROM activity a` + actorJoin + `
 	WHERE a.subject_id = ? AND a.at >= ? AND a.at <= ?
 		AND (a.event IN (` + sqlList(account.SignInFailed, account.SignInFailedMax) + `) AND a.method IN (` + sqlList(account.ByCode, account.ByRecovery) + `)
 			OR a.event = ` + sqlList(account.SignedIn) + ` AND a.method = ` + sqlList(account.ByRecovery) + `
 				AND a.id <> coalesce((SELECT max(id) FROM activity
 					WHERE subject_id = a.subject_id AND event = ` + sqlList(account.SignedIn) + ` AND at = ?), 0)
 			OR a.event IN (` + sqlList(account.EventsToldAtSignIn()...) + `))
-	GROUP BY what, who ORDER BY max(a.at) DESC`
+	GROUP BY what, a.actor_kind, a.actor_id, a.actor, actor.id ORDER BY max(a.at) DESC`
 
 // Meanwhile lists what the visitor should hear of that happened between the
 // sign-in before and this one: wrong codes after a right password, a used
@@ -110,16 +143,22 @@ func (s *Store) Meanwhile(ctx context.Context, v Visitor) ([]Happening, error) {
 	for rows.Next() {
 		var h Happening
 		var at int64
-		if err := rows.Scan(&h.Event, &h.Count, &at, &h.By); err != nil {
+		var actor scannedParty
+		if err := rows.Scan(&h.Event, &h.Count, &at, &actor.kind, &actor.id, &actor.name, &actor.email); err != nil {
 			return nil, fmt.Errorf("reading what happened meanwhile: %w", err)
 		}
 		h.LastAt = time.Unix(at, 0).UTC()
+		h.By = Row{Actor: actor.party(), Subject: account.Party{Kind: account.ActorPerson, ID: v.Person.ID}}.By()
 		out = append(out, h)
 	}
 	return out, rows.Err()
 }
 
-// An OpenNotice is a notice that no admin has dismissed yet.
+// noticesShown is how many notices a page shows at most.
+const noticesShown = 20
+
+// An OpenNotice is a notice that no admin has dismissed yet, with the row that it
+// tells of.
 type OpenNotice struct {
 	ID int64
 	Row
@@ -127,9 +166,9 @@ type OpenNotice struct {
 
 // Notices lists the open notices, the newest first.
 func (s *Store) Notices(ctx context.Context) ([]OpenNotice, error) {
-	rows, err := s.rows(ctx, `SELECT n.id, a.at, a.event, a.actor, coalesce(p.name, ''), a.detail
-		FROM notice n JOIN activity a ON a.id = n.activity_id LEFT JOIN person p ON p.id = a.subject_id
-		WHERE n.dismissed_at IS NULL ORDER BY n.id DESC LIMIT 20`)
+	rows, err := s.rows(ctx, `SELECT n.id, a.at, a.event, `+actorColumns+`, `+subjectColumns+`, a.detail
+		FROM notice n JOIN activity a ON a.id = n.activity_id`+actorJoin+subjectJoin+`
+		WHERE n.dismissed_at IS NULL ORDER BY n.id DESC LIMIT ?`, noticesShown)
 	if err != nil {
 		return nil, fmt.Errorf("reading notices: %w", err)
 	}
@@ -138,10 +177,15 @@ func (s *Store) Notices(ctx context.Context) ([]OpenNotice, error) {
 	for rows.Next() {
 		var n OpenNotice
 		var at int64
-		if err := rows.Scan(&n.ID, &at, &n.Event, &n.Actor, &n.Subject, &n.Detail); err != nil {
+		var actor, subject scannedParty
+		err := rows.Scan(&n.ID, &at, &n.Event,
+			&actor.kind, &actor.id, &actor.name, &actor.email,
+			&subject.id, &subject.name, &subject.email,
+			&n.Detail)
+		if err != nil {
 			return nil, fmt.Errorf("reading a notice: %w", err)
 		}
-		n.At = time.Unix(at, 0).UTC()
+		n.At, n.Actor, n.Subject = time.Unix(at, 0).UTC(), actor.party(), subject.party()
 		out = append(out, n)
 	}
 	return out, rows.Err()

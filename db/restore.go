@@ -100,6 +100,7 @@ func (s *Store) endAll(ctx context.Context, by Actor, now time.Time, done *Resto
 		if _, err := t.exec(`UPDATE enrollment SET last_step = ? WHERE last_step < ?`, newest, newest); err != nil {
 			return err
 		}
-		return t.recordBreakGlass(now, activity{event: account.WorkspaceRestored, actor: by})
+		_, err = t.record(now, activity{event: account.WorkspaceRestored, actor: by})
+		return err
 	})
 }

@@ -89,7 +89,7 @@ type Visitor struct {
 }
 
 // Actor is the visitor as the author of a change.
-func (v Visitor) Actor(c Client) Actor { return Actor{ID: v.Person.ID, Address: c.Address} }
+func (v Visitor) Actor(c Client) Actor { return personAt(v.Person.ID, c.Address) }
 
 // Workspace reads the workspace's name and policy.
 func (s *Store) Workspace(ctx context.Context) (Workspace, error) {

@@ -53,9 +53,9 @@ func (s *Store) SignIn(ctx context.Context, email, password, next string, c Clie
 	}
 	if !right || !p.active {
 		return Passage{}, s.write(context.WithoutCancel(ctx), lock, func(t *tx) error {
-			row := activity{event: account.SignInFailed, failed: true, method: account.ByPassword, subject: p.id, actor: Actor{Address: c.Address}}
+			row := activity{event: account.SignInFailed, failed: true, method: account.ByPassword, subject: p.id, actor: strangerAt(c.Address)}
 			if p.id == 0 {
-				row.actor.Label = s.unknownName(email)
+				row.actor.label = s.unknownName(email)
 			}
 			if _, err := t.record(now, row); err != nil {
 				return err
@@ -242,7 +242,7 @@ func (t *tx) signIn(p credentials, handle string, method account.Method, authent
 	if err = t.one(`UPDATE person SET last_sign_in_at = ? WHERE id = ?`, unix(now), p.id); err != nil {
 		return "", "", err
 	}
-	_, err = t.record(now, activity{event: account.SignedIn, actor: Actor{ID: p.id, Address: c.Address}, subject: p.id, method: method})
+	_, err = t.record(now, activity{event: account.SignedIn, actor: personAt(p.id, c.Address), subject: p.id, method: method})
 	return session, browser, err
 }
 
@@ -351,7 +351,7 @@ func (t *tx) missed(c openChallenge, method account.Method, client Client, now t
 	if err != nil {
 		return left, err
 	}
-	_, err = t.record(now, activity{event: event, failed: true, method: method, subject: c.person.id, actor: Actor{Address: client.Address}})
+	_, err = t.record(now, activity{event: event, failed: true, method: method, subject: c.person.id, actor: strangerAt(client.Address)})
 	return left, err
 }
 

@@ -32,10 +32,9 @@ const SQLiteVersion = engine.SQLiteVersion
 // The errors that callers tell apart. Refusals (twofactor.Refusal, WrongCode
 // and Wait) are not among them: those are answers.
 var (
-	ErrNotFound   = errors.New("not found")
-	ErrNotAllowed = errors.New("not allowed")
-	ErrSignedOut  = errors.New("the session has ended")
-	ErrBusy       = hash.ErrBusy
+	ErrNotFound  = errors.New("not found")
+	ErrSignedOut = errors.New("the session has ended")
+	ErrBusy      = hash.ErrBusy
 )
 
 // Times are how long things last.

@@ -31,6 +31,9 @@ var migrations = []string{
 	// Attempts that are being looked at stand apart from wrong ones. A known browser is
 	// one person's: tokens that several people had in common are forgotten. Failed
 	// sign-ins with unknown names are counted by the hour.
+	//
+	// The activity says of each row what kind of actor it has; a person can be removed;
+	// a notice is found by its row of activity.
 	`CREATE TABLE session_2 AS SELECT * FROM session;
 	DROP TABLE session;
 	` + sessionTable3 + `
@@ -60,7 +63,40 @@ var migrations = []string{
 		SELECT token_hash, lower(hex(randomblob(8))), person_id, wrong_codes, '', '', expires_at - 15552000, expires_at - 15552000, expires_at FROM old_browser;
 	DROP TABLE old_browser;
 
-	` + unknownNameTable3,
+	` + unknownNameTable3 + `
+
+	CREATE TABLE activity_2 AS SELECT * FROM activity;
+	DROP TABLE activity;
+	` + activityTable3 + `
+	INSERT INTO activity (id, at, event, ok, actor_kind, actor_id, actor, subject_id, method, detail, address)
+		SELECT id, at, event, ok,
+			CASE WHEN actor_id IS NOT NULL THEN 'person' WHEN substr(actor, 1, 3) = 'os:' THEN 'machine' ELSE 'stranger' END,
+			actor_id, CASE WHEN actor_id IS NULL THEN actor ELSE '' END, subject_id, method, detail, address
+		FROM activity_2 ORDER BY id;
+	DROP TABLE activity_2;
+	CREATE INDEX activity_by_at ON activity (at, id);
+	CREATE INDEX activity_by_subject ON activity (subject_id, at, id);
+	CREATE INDEX activity_by_actor ON activity (actor_id, at, id) WHERE actor_id IS DISTINCT FROM subject_id;
+	CREATE INDEX activity_by_event ON activity (event, at, id);
+	CREATE TRIGGER activity_keeps BEFORE UPDATE ON activity BEGIN SELECT RAISE(ABORT, 'activity is append only'); END;
+	CREATE TRIGGER activity_stays BEFORE DELETE ON activity BEGIN SELECT RAISE(ABORT, 'activity is append only'); END;
+	CREATE INDEX notice_by_activity ON notice (activity_id);
+	CREATE TABLE person_2 AS SELECT * FROM person;
+	DROP TABLE person;
+	` + personTable3 + `
+	INSERT INTO person (id, email, name, role, active, password_hash, password_changed_at, made_at, last_sign_in_at, enrolled)
+		SELECT id, email, name, role, active, password_hash, password_changed_at, made_at, last_sign_in_at, enrolled FROM person_2;
+	DROP TABLE person_2;
+	CREATE INDEX person_by_name ON person (name, id);
+	CREATE INDEX person_not_enrolled ON person (name, id) WHERE active = 1 AND enrolled = 0;
+	CREATE INDEX person_admins ON person (role, active) WHERE role <> 'member';
+	CREATE TRIGGER person_search_add AFTER INSERT ON person BEGIN
+    INSERT INTO person_search (rowid, name, email) VALUES (new.id, new.name, new.email);
+END;
+	CREATE TRIGGER person_search_change AFTER UPDATE OF name, email ON person BEGIN
+    INSERT INTO person_search (person_search, rowid, name, email) VALUES ('delete', old.id, old.name, old.email);
+    INSERT INTO person_search (rowid, name, email) VALUES (new.id, new.name, new.email);
+END;`,
 }
 
 // Tables that step 3 makes anew, letter for letter as in schema.sql.
@@ -113,6 +149,36 @@ const (
 	unknownNameTable3 = `CREATE TABLE unknown_name (
     hour   INTEGER PRIMARY KEY, -- when it began
     failed INTEGER NOT NULL
+) STRICT;`
+
+	activityTable3 = `CREATE TABLE activity (
+    id         INTEGER PRIMARY KEY,
+    at         INTEGER NOT NULL,
+    event      TEXT    NOT NULL, -- OWASP's logging vocabulary: authn_login_success, …
+    ok         INTEGER NOT NULL CHECK (ok IN (0, 1)),
+    actor_kind TEXT    NOT NULL CHECK (actor_kind IN ('person', 'machine', 'stranger')), -- who did it: somebody with an account, a command on the machine, or whoever was not signed in
+    actor_id   INTEGER REFERENCES person (id), -- which person
+    actor      TEXT    NOT NULL DEFAULT '',    -- who, where it is no person: "os:root", or the keyed hash of an unknown name
+    subject_id INTEGER REFERENCES person (id), -- about whom, if anybody
+    method     TEXT    NOT NULL DEFAULT '',    -- password, totp, recovery, link, …
+    detail     TEXT    NOT NULL DEFAULT '',    -- what exactly, in a word: a role, a lever
+    address    TEXT    NOT NULL DEFAULT '',
+    CHECK ((actor_kind = 'person') = (actor_id IS NOT NULL)),
+    CHECK (actor_kind <> 'machine' OR actor <> '')
+) STRICT;`
+	personTable3 = `CREATE TABLE person (
+    id                  INTEGER PRIMARY KEY,
+    email               TEXT    NOT NULL UNIQUE, -- the sign-in name, trimmed and in lower case; "removed:7" once the person is removed
+    name                TEXT    NOT NULL, -- '' once the person is removed
+    role                TEXT    NOT NULL CHECK (role IN ('member', 'administrator', 'it-administrator', 'super-administrator')),
+    active              INTEGER NOT NULL DEFAULT 1 CHECK (active IN (0, 1)),
+    password_hash       TEXT    NOT NULL DEFAULT '', -- argon2id as a PHC string; '' until an invitation is taken up
+    password_changed_at INTEGER,
+    made_at             INTEGER NOT NULL,
+    last_sign_in_at     INTEGER,
+    enrolled            INTEGER NOT NULL DEFAULT 0 CHECK (enrolled IN (0, 1)), -- has an enabled enrolment; the triggers on enrollment keep it, so that who has not enrolled is found without a walk
+    removed_at          INTEGER, -- NULL while the account is there; no page and no sign-in finds a removed one
+    CHECK (removed_at IS NULL OR active = 0)
 ) STRICT;`
 )
 

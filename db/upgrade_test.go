@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/account"
 	"gatehouse/db"
 	"gatehouse/db/dbtest"
 	"gatehouse/twofactor"
@@ -167,6 +168,39 @@ func TestFixtures(t *testing.T) {
 				t.Errorf("the recovery code: %+v, %v", p, err)
 			}
 		})
+	}
+}
+
+// TestUpgradeTellsActorsApart has rows of every kind of actor from before the kind was
+// a column of its own.
+func TestUpgradeTellsActorsApart(t *testing.T) {
+	dir, _ := unpack(t, 2)
+	path := filepath.Join(dir, db.FileName)
+	raw(t, path, `INSERT INTO activity (id, at, event, ok, actor_id, actor) VALUES
+		(9001, 1900000000, 'user_updated', 1, 1, ''),
+		(9002, 1900000001, 'sys_policy_changed', 1, NULL, 'os:root'),
+		(9003, 1900000002, 'authn_login_fail', 0, NULL, 'unknown:0123456789abcdef'),
+		(9004, 1900000003, 'authn_login_fail', 0, NULL, '')`)
+	raw(t, path, `INSERT INTO notice (activity_id) VALUES (9002)`)
+	store, err := db.Open(ctx, options(t, dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	got := text(t, path, `SELECT group_concat(actor_kind || ' ' || coalesce(actor_id, '') || ' ' || actor, ',')
+		FROM (SELECT * FROM activity WHERE id > 9000 ORDER BY id)`)
+	if want := "person 1 ,machine  os:root,stranger  unknown:0123456789abcdef,stranger  "; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	open, err := store.Notices(ctx)
+	if err != nil || len(open) == 0 || open[0].Actor != (account.Party{Kind: account.ActorMachine, Name: "os:root"}) {
+		t.Errorf("notices: %+v, %v", open, err)
+	}
+	for _, statement := range []string{`UPDATE activity SET ok = 0`, `DELETE FROM activity`} {
+		file := openFile(t, path)
+		if _, err := file.ExecContext(ctx, statement); err == nil || !strings.Contains(err.Error(), "append only") {
+			t.Errorf("%s: %v", statement, err)
+		}
 	}
 }
 

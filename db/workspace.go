@@ -77,11 +77,11 @@ func (s *Store) SetUp(ctx context.Context, token, workspace string, n NewPerson,
 		if err := t.one(`UPDATE workspace SET name = ? WHERE id = 1`, name); err != nil {
 			return err
 		}
-		id, err := t.addPerson(clean, hash, Actor{Address: c.Address}, now)
+		id, err := t.addPerson(clean, hash, strangerAt(c.Address), now)
 		if err != nil {
 			return err
 		}
-		if _, err := t.record(now, activity{event: account.WorkspaceSetUp, actor: Actor{ID: id, Address: c.Address}, subject: id, method: account.ByLink}); err != nil {
+		if _, err := t.record(now, activity{event: account.WorkspaceSetUp, actor: personAt(id, c.Address), subject: id, method: account.ByLink}); err != nil {
 			return err
 		}
 		out.CodesLeft = -1
@@ -101,7 +101,7 @@ func (s *Store) SetPolicy(ctx context.Context, p twofactor.Policy, by Author, no
 // account.ErrOutdated when they are not as the form showed them any more.
 func (s *Store) ChangePolicy(ctx context.Context, seen account.Seen, p twofactor.Policy, by Author, now time.Time) error {
 	return s.write(ctx, lockWorkspace(by.ID), func(t *tx) error {
-		if _, err := t.authority(by); err != nil {
+		if err := t.mayAdminister(by); err != nil {
 			return err
 		}
 		var before twofactor.Policy
@@ -119,7 +119,8 @@ func (s *Store) ChangePolicy(ctx context.Context, seen account.Seen, p twofactor
 		if n == 0 {
 			return nil // as it was
 		}
-		return t.recordBy(by.Actor, now, activity{event: account.PolicyChanged, actor: by.Actor, detail: policyDetail(p)})
+		_, err = t.record(now, activity{event: account.PolicyChanged, actor: by.Actor, detail: policyDetail(p)})
+		return err
 	})
 }
 
@@ -131,7 +132,7 @@ func (s *Store) RenameWorkspace(ctx context.Context, seen account.Seen, typed st
 		return err
 	}
 	return s.renaming(ctx, func(t *tx) error {
-		if _, err := t.authority(by); err != nil {
+		if err := t.mayAdminister(by); err != nil {
 			return err
 		}
 		var before string

@@ -93,7 +93,7 @@ func (s *Server) exportActivity(v *visit) error {
 		return s.goTo(v, addressOf("/admin/activity", v.r.URL.Query(), ""))
 	}
 	filter.After = ""
-	t, err := s.newTable(v, "activity", "time", "event", "result", "who", "who_email", "about", "about_email", "method", "detail", "address")
+	t, err := s.newTable(v, "activity", "time", "event", "result", "who", "who_email", "about", "about_email", "method", "detail", "address", "who_kind")
 	if err != nil {
 		return t.end(err)
 	}
@@ -102,6 +102,6 @@ func (s *Server) exportActivity(v *visit) error {
 		if !r.OK {
 			result = "failure"
 		}
-		return t.row(stamp(r.At), string(r.Event), result, r.Actor, r.ActorEmail, r.Subject, r.SubjectEmail, string(r.Method), r.Detail, r.Address)
+		return t.row(stamp(r.At), string(r.Event), result, r.Actor.Name, r.Actor.Email, r.Subject.Name, r.Subject.Email, string(r.Method), r.Detail, r.Address, string(r.Actor.Kind))
 	}))
 }

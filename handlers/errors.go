@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"gatehouse/account"
 	"gatehouse/db"
 	"gatehouse/twofactor"
 	"gatehouse/views"
@@ -67,7 +68,7 @@ func (s *Server) fail(v *visit, err error) {
 		return
 	case errors.Is(err, errNoPage), errors.Is(err, db.ErrNotFound):
 		problem = views.NotFound()
-	case errors.Is(err, db.ErrNotAllowed):
+	case errors.Is(err, account.ErrNotAllowed):
 		problem = views.NotAllowed()
 	case errors.Is(err, errOtherSite):
 		problem = views.OtherSite()

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"gatehouse/account"
 	"gatehouse/db"
 	"gatehouse/twofactor"
 )
@@ -104,8 +105,8 @@ func (s *Server) admit(v *visit, needed access) error {
 	if v.who.Stopped && needed > enrolling {
 		return errStopped
 	}
-	if needed == admin && !v.who.Person.Role.Admin() {
-		return db.ErrNotAllowed
+	if needed == admin {
+		return account.MayAdminister(v.author())
 	}
 	return nil
 }

@@ -21,6 +21,12 @@ func (v *visit) id() (int64, error) {
 	return id, nil
 }
 
+// author is the visitor as the rules look at them, for what a page offers. Whether a
+// change is allowed is decided in its transaction.
+func (v *visit) author() account.Author {
+	return account.Author{Kind: account.ActorPerson, ID: v.who.Person.ID, Role: v.who.Person.Role}
+}
+
 // showPeople shows the list of people.
 func (s *Server) showPeople(v *visit) error {
 	return s.showPeopleCards(v, http.StatusOK, views.People{Invite: views.Invite{Role: views.Field{Value: string(twofactor.Member)}}})
@@ -32,7 +38,7 @@ func (s *Server) showPeopleCards(v *visit, status int, card views.People) error 
 	if err != nil {
 		return err
 	}
-	card.Search, card.Invite.Roles = query.Get("q"), account.RolesToGive(v.who.Person.Role)
+	card.Search, card.Invite.Roles = query.Get("q"), account.RolesToGive(v.author())
 	card.Rows, card.List = peopleOf(page.People), listOf("/admin/people", query, page.Next)
 	f, err := s.frame(v)
 	if err != nil {
@@ -131,8 +137,7 @@ func (s *Server) showPersonCards(v *visit, status int, card views.PersonDetail) 
 	}
 	card.Person = personOf(p)
 	card.AddedAt, card.LinkKind, card.LinkUntil, card.Sessions = facts.AddedAt, facts.LinkKind, facts.LinkUntil, facts.Sessions
-	card.Own, card.Roles = id == v.who.Person.ID, account.RolesToGive(v.who.Person.Role)
-	card.May = account.MayChange(v.who.Person.Role, p.Role)
+	card.Rights = account.RightsOver(v.author(), account.Subject{ID: p.ID, Role: p.Role})
 	if card.Edit == (views.Edit{}) {
 		card.Edit = views.Edit{Name: views.Field{Value: p.Name}, Email: views.Field{Value: p.Email}, Role: views.Field{Value: string(p.Role)}}
 	}
@@ -144,7 +149,7 @@ func (s *Server) showPersonCards(v *visit, status int, card views.PersonDetail) 
 		return err
 	}
 	fragment := views.PersonCards(card)
-	if card.Own && !card.Success.None() {
+	if card.Rights.Own && !card.Success.None() {
 		fragment = views.PersonCardsWithSidebar(f, card)
 	}
 	return s.show(v, status, fragment, views.PersonPage(f, card))

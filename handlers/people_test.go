@@ -196,8 +196,8 @@ func TestLostPhone(t *testing.T) {
 	mia.get("/my").to("/signin")
 	s.pass(time.Minute)
 	mia = s.signedIn("mia@example.org")
-	mia.get("/my").is(200, "Since your last sign-in", "Your two-factor authentication was reset by Person of ada@example.org")
-	mia.get("/my/profile").is(200, "Two-factor reset", "by Person of ada@example.org")
+	mia.get("/my").is(200, "Since your last sign-in", "Your two-factor authentication was reset by", "Person of ada@example.org (ada@example.org)")
+	mia.get("/my/profile").is(200, "Two-factor reset", "Person of ada@example.org (ada@example.org)")
 	s.enrolled("mia@example.org")
 }
 
@@ -228,10 +228,10 @@ func TestNotices(t *testing.T) {
 	}
 	ada, bob, mia := s.signedIn("ada@example.org"), s.signedIn("bob@example.org"), s.signedIn("mia@example.org")
 	mia.get("/my").is(200).lacks("on the machine")
-	bob.get("/my").is(200, "on the machine by root", "everyone on")
-	page := ada.get("/admin/people").is(200, "on the machine by root", "everyone off")
+	bob.get("/my").is(200, "on the machine by", ">root<", "everyone on")
+	page := ada.get("/admin/people").is(200, "on the machine by", "everyone off", "was added as Administrator")
 	forms := regexp.MustCompile(`action="(/admin/notices/\d+/dismiss)"`).FindAllStringSubmatch(page.body, -1)
-	if len(forms) != 2 {
+	if len(forms) != 3 {
 		t.Fatalf("%d notices", len(forms))
 	}
 	mia.post(forms[0][1]).is(403)

@@ -62,7 +62,7 @@ func (s *Server) showProfileCards(v *visit, status int, card views.Profile) erro
 		return err
 	}
 	for _, one := range events {
-		card.Events = append(card.Events, views.Event{At: one.At, Text: views.EventText(one.Event, one.OK, one.Method, one.Detail), Address: one.Address, By: one.By})
+		card.Events = append(card.Events, views.Event{At: one.At, Text: views.EventText(one.Event, one.OK, one.Method, one.Detail), Address: one.Address, By: one.By()})
 	}
 	f, err := s.frame(v)
 	if err != nil {

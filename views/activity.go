@@ -1,6 +1,7 @@
 package views
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"time"
@@ -25,8 +26,8 @@ type ActivityRow struct {
 	Event   account.Event // OWASP's name
 	Text    string
 	OK      bool
-	Actor   string // who; "" for a stranger
-	Subject string // about whom; ""
+	Actor   account.Party
+	Subject account.Party // about whom; nobody for what is about the workspace
 	Address string
 }
 
@@ -44,18 +45,35 @@ func eventOptions(offered []account.Event) [][2]string {
 	return out
 }
 
-// who words an actor: a name, the machine's user, or a stranger.
-func who(actor string) string {
-	if user, machine := strings.CutPrefix(actor, "os:"); machine {
-		return user + " on the machine"
-	}
-	if hash, unknown := strings.CutPrefix(actor, "unknown:"); unknown {
+// partyName names somebody in a list, where an address stands beside the name.
+func partyName(p account.Party) string {
+	switch {
+	case p.Kind == account.ActorMachine:
+		return machineUser(p) + " on the machine"
+	case p.Removed():
+		return fmt.Sprintf("Removed account %d", p.ID)
+	case p.Kind == account.ActorStranger && p.Name != "":
+		hash := strings.TrimPrefix(p.Name, "unknown:")
 		return "Unknown name " + hash[:min(8, len(hash))]
-	}
-	if actor == "" {
+	case p.Name == "":
 		return "—"
 	}
-	return actor
+	return p.Name
+}
+
+// machineUser is who ran a command on the machine.
+func machineUser(p account.Party) string { return strings.TrimPrefix(p.Name, "os:") }
+
+// partyText names somebody in a sentence. The address tells two people of one name
+// apart.
+func partyText(p account.Party) string {
+	switch {
+	case p.Removed():
+		return fmt.Sprintf("removed account %d", p.ID)
+	case p.Kind == account.ActorPerson:
+		return p.Name + " (" + p.Email + ")"
+	}
+	return partyName(p)
 }
 
 func orDash(text string) string {

@@ -136,7 +136,7 @@ func counted(n int, what string) string {
 }
 
 // Happened words what happened to an account since the sign-in before.
-func Happened(event account.Event, count int, at time.Time, by string) Dated {
+func Happened(event account.Event, count int, at time.Time, by account.Party) Dated {
 	text := happenings[event]
 	if text == "" {
 		return Dated{}
@@ -147,13 +147,14 @@ func Happened(event account.Event, count int, at time.Time, by string) Dated {
 			text = fmt.Sprintf("%d wrong codes were entered after your password", count)
 		}
 	}
-	if by != "" && event != account.SignInFailed {
-		text += " by " + by
+	on := " on"
+	if count > 1 {
+		on = ", last on"
 	}
-	if count == 1 {
-		return Dated{Before: text + " on", At: at, After: "."}
+	if by.None() || event == account.SignInFailed {
+		return Dated{Before: text + on, At: at, After: "."}
 	}
-	return Dated{Before: text + ", last on", At: at, After: "."}
+	return Dated{Before: text + " by", By: partyText(by), Then: on, At: at, After: "."}
 }
 
 var happenings = map[account.Event]string{
@@ -179,6 +180,10 @@ func EventText(event account.Event, ok bool, method account.Method, detail strin
 		text = "Wrong password at sign-in"
 	case event == account.SignInFailed:
 		text = "Wrong " + methods[method] + " at sign-in"
+	case event == account.RoleChanged && strings.Contains(detail, " to "):
+		text += " (" + rolesChanged(detail) + ")"
+	case event == account.NoticeDismissed && account.Event(detail).Known():
+		text += " (" + events[account.Event(detail)] + ")"
 	case detail != "":
 		text += " (" + roleName(twofactor.Role(detail)) + ")"
 	}
@@ -198,6 +203,7 @@ var events = map[account.Event]string{
 	account.SignInFailed:      "Sign-in failed",
 	account.SignInFailedMax:   "Too many wrong codes",
 	account.PersonUnlocked:    "Unlocked",
+	account.PersonRemoved:     "Account removed",
 	account.SignedOut:         "Signed out",
 	account.SessionsEnded:     "Sessions ended",
 	account.PasswordChanged:   "Password changed",
@@ -217,18 +223,60 @@ var events = map[account.Event]string{
 	account.PolicyChanged:     "Policy changed",
 	account.WorkspaceSetUp:    "Workspace set up",
 	account.WorkspaceRenamed:  "Workspace renamed",
+	account.ActivityPruned:    "Activity deleted",
 	account.NoticeDismissed:   "Notice dismissed",
 	account.KeyRotated:        "Key rotated",
 	account.WorkspaceRestored: "Workspace restored from a backup",
 }
 
-// BreakGlass words a change that was made on the machine.
-func BreakGlass(event account.Event, actor, subject, detail string, at time.Time) Dated {
-	text := EventText(event, true, "", detail)
-	if subject != "" {
-		text += " for " + subject
+// BreakGlass words what was done on the machine, for the notice that every admin sees.
+func BreakGlass(event account.Event, actor, subject account.Party, detail string, at time.Time) Dated {
+	d := Dated{Before: EventText(event, true, "", detail) + onTheMachine, By: machineUser(actor), Then: ",", At: at, After: "."}
+	if act, ok := workspaceActs[event]; ok {
+		d.Before = act(subject, detail) + onTheMachine
 	}
-	return Dated{Before: text + " on the machine by " + strings.TrimPrefix(actor, "os:") + ",", At: at, After: "."}
+	if act, ok := personActs[event]; ok {
+		d.Who = partyText(subject)
+		d.Before, d.Middle = act(detail)
+		d.Middle += onTheMachine
+	}
+	return d
+}
+
+// onTheMachine goes before the name of whoever ran the command.
+const onTheMachine = " on the machine by"
+
+// workspaceActs are the sentences of notices in which no name stands.
+var workspaceActs = map[account.Event]func(about account.Party, detail string) string{
+	account.PolicyChanged:     func(_ account.Party, policy string) string { return "The two-factor policy was set to " + policy },
+	account.WorkspaceRestored: func(account.Party, string) string { return "The workspace was restored from a backup" },
+	account.ActivityPruned:    func(_ account.Party, what string) string { return "Activity was deleted (" + what + ")" },
+	account.KeyRotated:        func(account.Party, string) string { return "The encryption key was replaced" },
+	account.PersonRemoved: func(about account.Party, role string) string {
+		return fmt.Sprintf("Account %d (%s) was removed", about.ID, roleName(twofactor.Role(role)))
+	},
+}
+
+// personActs are the sentences of notices, before and after the name that they are
+// about.
+var personActs = map[account.Event]func(detail string) (before, after string){
+	account.PasswordChanged:   func(string) (before, after string) { return "The password of ", " was set" },
+	account.FactorReset:       func(string) (before, after string) { return "Two-factor authentication of ", " was reset" },
+	account.PersonDeactivated: func(string) (before, after string) { return "The account of ", " was deactivated" },
+	account.PersonReactivated: func(string) (before, after string) { return "The account of ", " was reactivated" },
+	account.PersonUnlocked:    func(string) (before, after string) { return "Failed attempts of ", " were cleared" },
+	account.PersonAdded: func(role string) (before, after string) {
+		return "", " was added as " + roleName(twofactor.Role(role))
+	},
+	account.RoleChanged: func(roles string) (before, after string) {
+		return "The role of ", " was changed from " + rolesChanged(roles)
+	},
+}
+
+// rolesChanged words "member to administrator" with the roles' names.
+func rolesChanged(roles string) string {
+	before, after, _ := strings.Cut(roles, " to ")
+	return roleName(twofactor.Role(before)) + " to " + roleName(twofactor.Role(after))
 }
 
 // InsecureHTTP tells admins that passwords travel in the clear.

@@ -3,6 +3,7 @@ package views
 import (
 	"time"
 
+	"gatehouse/account"
 	"gatehouse/twofactor"
 )
 
@@ -33,9 +34,15 @@ type Visitor struct {
 // SignedIn reports whether there is anybody.
 func (v Visitor) SignedIn() bool { return v.Email != "" }
 
-// A Dated is a sentence with an instant in it. Without one it is Before alone.
+// A Dated is a sentence with an instant in it. Without one it is Before alone. The
+// names in it stand apart, since no translator may touch them; the words around them
+// bring their spaces along, but for those before By and before the instant.
 type Dated struct {
 	Before string
+	Who    string // about whom it is, or ""
+	Middle string
+	By     string // who did it, or ""
+	Then   string
 	At     time.Time
 	After  string
 }
@@ -136,7 +143,7 @@ type Event struct {
 	At      time.Time
 	Text    string
 	Address string
-	By      string // somebody else who did it, or ""
+	By      account.Party // somebody else who did it, or nobody
 }
 
 // TwoFactor is the screen /my/profile/two-factor: the messages, the panel of

@@ -67,9 +67,7 @@ type PersonDetail struct {
 	LinkUntil time.Time
 	Sessions  int
 
-	Own   bool             // it is the visitor's own account
-	May   bool             // the visitor's role may change it
-	Roles []twofactor.Role // that the visitor may give
+	Rights account.Rights // of the visitor over this account
 
 	Edit    Edit
 	Link    OneTimeLink

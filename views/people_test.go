@@ -10,6 +10,14 @@ import (
 	"github.com/a-h/templ"
 )
 
+// Who did what in the pages that are shown.
+var (
+	root  = account.Party{Kind: account.ActorMachine, Name: "os:root"}
+	ada   = account.Party{Kind: account.ActorPerson, ID: 1, Name: "Ada Lovelace", Email: "ada@example.org"}
+	alan  = account.Party{Kind: account.ActorPerson, ID: 2, Name: "Alan Turing", Email: "alan@example.org"}
+	grace = account.Party{Kind: account.ActorPerson, ID: 3, Name: "Grace Hopper", Email: "grace@example.org"}
+)
+
 func people() []Person {
 	return []Person{
 		{ID: 1, Name: "Ada Lovelace", Email: "ada@example.org", Role: twofactor.SuperAdmin, Active: true, LastSignInAt: now, ConfirmedAt: madeA, CodesLeft: 5},
@@ -26,16 +34,16 @@ func peoplePage() templ.Component {
 func personDetail() PersonDetail {
 	p := people()[0]
 	p.ID, p.Name = 2, "Alan Turing"
-	return PersonDetail{Person: p, AddedAt: madeA, LinkKind: "password", LinkUntil: now, Sessions: 2, May: true, Roles: twofactor.Roles,
+	return PersonDetail{Person: p, AddedAt: madeA, LinkKind: "password", LinkUntil: now, Sessions: 2, Rights: account.Rights{Edit: true, Manage: true, Roles: twofactor.Roles},
 		Edit: Edit{Name: Field{Value: p.Name}, Email: Field{Value: "alan", Error: FieldProblem(account.FieldError{Field: "email", Reason: account.NotEmail})}, Role: Field{Value: "member"}}, Success: PersonDone("unlock")}
 }
 
 func activityPage() templ.Component {
 	return ActivityPage(frame(admin, "/admin/activity"), Activity{Events: []account.Event{account.SignInFailed}, Export: "/admin/activity.csv", List: List{Next: "/admin/activity?after=1"},
 		Rows: []ActivityRow{
-			{At: now, Event: "authn_login_fail", Text: EventText("authn_login_fail", false, "password", ""), Actor: "unknown:0123456789abcdef", Address: "192.0.2.4"},
-			{At: now, Event: "sys_policy_changed", Text: EventText("sys_policy_changed", true, "", "everyone off, admins on"), OK: true, Actor: "os:root"},
-			{At: madeA, Event: "authn_factor_reset", Text: EventText("authn_factor_reset", true, "", ""), OK: true, Actor: "Ada", Subject: "Alan"},
+			{At: now, Event: "authn_login_fail", Text: EventText("authn_login_fail", false, "password", ""), Actor: account.Party{Kind: account.ActorStranger, Name: "unknown:0123456789abcdef"}, Address: "192.0.2.4"},
+			{At: now, Event: "sys_policy_changed", Text: EventText("sys_policy_changed", true, "", "everyone off, admins on"), OK: true, Actor: root},
+			{At: madeA, Event: "authn_factor_reset", Text: EventText("authn_factor_reset", true, "", ""), OK: true, Actor: ada, Subject: alan},
 		}})
 }
 

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"gatehouse/account"
 )
 
 // OtherSession is the answer to a form of a page that was shown to another session than
@@ -39,7 +41,7 @@ func FormIncomplete() Message {
 // A Change is what somebody did while another person's form was open.
 type Change struct {
 	At   time.Time
-	By   string // a name, or an actor on the machine
+	By   account.Party
 	Text string
 }
 
@@ -48,7 +50,7 @@ type Change struct {
 func Outdated(changes []Change) Message {
 	var told strings.Builder
 	for _, one := range changes {
-		told.WriteString(who(one.By) + ", " + dateTime(one.At) + ": " + one.Text + ". ")
+		told.WriteString(partyText(one.By) + ", " + dateTime(one.At) + ": " + one.Text + ". ")
 	}
 	return Message{
 		Text:   "This has changed since you opened the page.",

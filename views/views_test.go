@@ -89,7 +89,7 @@ func states(t *testing.T) map[string]templ.Component {
 		},
 		Events: []Event{
 			{At: now, Text: EventText("authn_login_success", true, "totp", ""), Address: "192.0.2.4"},
-			{At: madeA, Text: EventText("authn_factor_reset", true, "", ""), By: "Grace Hopper"},
+			{At: madeA, Text: EventText("authn_factor_reset", true, "", ""), By: grace},
 		}}
 	screen := func(x TwoFactor) templ.Component { return TwoFactorScreen(x) }
 	return map[string]templ.Component{
@@ -132,7 +132,7 @@ func states(t *testing.T) map[string]templ.Component {
 
 		"home": HomePage(frame(member, "/my"), Home{Advice: HomeAdvice(twofactor.Enrollment{})}),
 		"home-meanwhile": HomeCards(Home{State: twofactor.Enabled, Since: madeA, Advice: HomeAdvice(enabled().Enrollment),
-			Meanwhile: []Dated{Happened("authn_login_fail", 2, now, ""), Happened("authn_factor_reset", 1, now, "Grace Hopper")}}),
+			Meanwhile: []Dated{Happened("authn_login_fail", 2, now, account.Party{}), Happened("authn_factor_reset", 1, now, grace)}}),
 		"profile":        ProfilePage(frame(admin, "/my/profile"), profile),
 		"profile-empty":  ProfileCards(Profile{}),
 		"profile-wrong":  ProfileCards(Profile{CurrentPassword: Field{Error: FieldProblem(account.FieldError{Field: "current_password", Reason: account.Wrong})}}),
@@ -144,13 +144,13 @@ func states(t *testing.T) map[string]templ.Component {
 		"problem-inside": ProblemPage(frame(member, "/x"), Unavailable("5f2c9a")),
 		"help":           HelpPage(frame(member, "/help/two-factor")),
 		"notices": portalWith(Frame{Workspace: "Acme", Visitor: admin, Path: "/my", Notices: []Notice{
-			InsecureHTTP(), {Text: BreakGlass("authn_factor_reset", "os:root", "Alan Turing", "", now), DismissID: 3}}}),
+			InsecureHTTP(), {Text: BreakGlass("authn_factor_reset", root, alan, "", now), DismissID: 3}}}),
 		"list": list(),
 
 		"people":         peoplePage(),
 		"people-empty":   PeopleCards(People{Search: "zz", Invite: Invite{Open: true, Name: Field{Error: FieldProblem(account.FieldError{Field: "name", Reason: account.Missing})}, Roles: []twofactor.Role{twofactor.Member}}}),
 		"person":         PersonPage(frame(admin, "/admin/people/2"), personDetail()),
-		"person-own":     PersonCards(PersonDetail{Person: people()[0], AddedAt: madeA, Own: true, May: true}),
+		"person-own":     PersonCards(PersonDetail{Person: people()[0], AddedAt: madeA, Rights: account.Rights{Own: true, Edit: true}}),
 		"person-admin":   PersonCards(PersonDetail{Person: people()[0], AddedAt: madeA, Alert: PersonRefused(account.ErrLastSuperAdmin)}),
 		"not-enrolled":   NotEnrolledPage(frame(admin, "/admin/settings/not-enrolled"), NotEnrolled{Rows: people()[1:], List: List{Next: "/admin/settings/not-enrolled?after=2"}}),
 		"welcome":        WelcomePage(frame(Visitor{}, "/welcome/x"), Welcome{Token: "x", Kind: "invitation", Email: "alan@example.org", Name: Field{Value: "Alan"}}),
