@@ -310,10 +310,17 @@ func scanLink(r row) (l Link, person int64, err error) {
 // exist counts against the client's address and is refused with ErrNotFound or Wait.
 // One that exists costs nothing: many people of one office have an address in common.
 func (s *Store) TakeUpLink(ctx context.Context, token, name, password string, c Client, now time.Time) (Link, error) {
-	l, err := s.Link(ctx, token, now) // before the slow hash
-	if errors.Is(err, ErrNotFound) {
-		return l, s.countUnknownLink(ctx, c, now)
+	if _, err := s.Link(ctx, token, now); errors.Is(err, ErrNotFound) {
+		return Link{}, s.countUnknownLink(ctx, c, now)
+	} else if err != nil {
+		return Link{}, err
 	}
+	end, err := s.turns.take(ctx, "link "+token, 1)
+	if err != nil {
+		return Link{}, err
+	}
+	defer end()
+	l, err := s.Link(ctx, token, now) // of many at once one computes a slow hash
 	if err != nil {
 		return l, err
 	}
@@ -357,7 +364,7 @@ func (s *Store) TakeUpLink(ctx context.Context, token, name, password string, c 
 	})
 }
 
-// setPassword stores a password, ends the person's sessions and challenges, and
+// setPassword stores a password, ends the person's sessions, challenges and links, and
 // forgets the wrong passwords before it.
 func (t *tx) setPassword(person int64, hash string, now time.Time) error {
 	if err := t.one(`UPDATE person SET password_hash = ?, password_changed_at = ? WHERE id = ?`, hash, unix(now), person); err != nil {
@@ -366,7 +373,28 @@ func (t *tx) setPassword(person int64, hash string, now time.Time) error {
 	if err := t.endOthers(person, nil); err != nil {
 		return err
 	}
+	if err := t.endLinks(person); err != nil {
+		return err
+	}
 	return t.clearCount(countPassword, id10(person))
+}
+
+// endLinks ends the one-time links of somebody who proves that they do not need one,
+// or whose account a link was not made for any more: a password that was changed or
+// given, an address, a role, a deactivation.
+func (t *tx) endLinks(person int64) error {
+	_, err := t.exec(`DELETE FROM link WHERE person_id = ?`, person)
+	return err
+}
+
+// endAccess ends everything through which somebody is in or comes in more easily:
+// sessions, challenges and known browsers.
+func (t *tx) endAccess(person int64) error {
+	if err := t.endOthers(person, nil); err != nil {
+		return err
+	}
+	_, err := t.exec(`DELETE FROM known_browser WHERE person_id = ?`, person)
+	return err
 }
 
 // SetPassword sets somebody's password on the machine. It refuses with a
@@ -395,9 +423,6 @@ func (s *Store) SetPassword(ctx context.Context, person int64, typed string, by 
 		if err := t.setPassword(person, hash, now); err != nil {
 			return err
 		}
-		if _, err := t.exec(`DELETE FROM link WHERE person_id = ?`, person); err != nil {
-			return err
-		}
 		_, err := t.record(now, activity{event: account.PasswordChanged, actor: by.Actor, subject: person, method: account.ByCommand})
 		return err
 	})
@@ -406,8 +431,8 @@ func (s *Store) SetPassword(ctx context.Context, person int64, typed string, by 
 // ChangePerson changes somebody's name, address and role. It refuses with
 // FieldErrors of name, email and role, and with account.ErrOwnRole, ErrNotAllowed or
 // account.ErrLastSuperAdmin, and with account.ErrOutdated when they are not as the form
-// showed them any more. A new address ends the person's sessions; a new role counts
-// from their next request on.
+// showed them any more. A new address ends the person's sessions and links; a
+// new role counts from their next request on.
 func (s *Store) ChangePerson(ctx context.Context, person int64, seen account.Seen, n NewPerson, by Author, now time.Time) error {
 	name, nameErr := account.ParseName("name", n.Name)
 	email, emailErr := account.ParseEmail(n.Email)
@@ -444,6 +469,9 @@ func (s *Store) ChangePerson(ctx context.Context, person int64, seen account.See
 		detail := "name"
 		if email != before.Email {
 			detail = "e-mail address"
+			if err := t.endLinks(person); err != nil { // the old address may have got it
+				return err
+			}
 			if by.ID != person {
 				if err := t.endOthers(person, nil); err != nil {
 					return err
@@ -457,8 +485,10 @@ func (s *Store) ChangePerson(ctx context.Context, person int64, seen account.See
 
 // changeRole gives a role, within the rules: only a Super-administrator makes
 // admins, nobody changes their own, and the last Super-administrator stays.
-// Whoever becomes an admin loses an open link: it may be in the hands of
-// somebody who is not allowed to sign in as one.
+// It ends open links: they may be in the hands of somebody who is not allowed to sign
+// in with the new role. Whoever is given an admin's role signs in anew, so that nobody
+// who had got hold of a session, a challenge or a known browser becomes an admin with
+// them (ASVS 7.2.4).
 func (t *tx) changeRole(p Person, role twofactor.Role, by Author, now time.Time) error {
 	author, err := t.author(by)
 	if err != nil {
@@ -473,8 +503,11 @@ func (t *tx) changeRole(p Person, role twofactor.Role, by Author, now time.Time)
 	if err := t.keepSuperAdmin(p); err != nil {
 		return err
 	}
-	if role.Admin() && !p.Role.Admin() {
-		if _, err := t.exec(`DELETE FROM link WHERE person_id = ?`, p.ID); err != nil {
+	if err := t.endLinks(p.ID); err != nil {
+		return err
+	}
+	if role.Admin() {
+		if err := t.endAccess(p.ID); err != nil {
 			return err
 		}
 	}
@@ -511,7 +544,13 @@ func (s *Store) SetActive(ctx context.Context, person int64, active bool, by Aut
 		event := account.PersonReactivated
 		if !active {
 			event = account.PersonDeactivated
-			if err := t.shutOut(p); err != nil {
+			if err := t.keepSuperAdmin(p); err != nil {
+				return err
+			}
+			if err := t.endLinks(person); err != nil {
+				return err
+			}
+			if err := t.endAccess(person); err != nil {
 				return err
 			}
 		}
@@ -520,26 +559,15 @@ func (s *Store) SetActive(ctx context.Context, person int64, active bool, by Aut
 	})
 }
 
-// shutOut ends everything through which somebody deactivated could act.
-func (t *tx) shutOut(p Person) error {
-	if err := t.keepSuperAdmin(p); err != nil {
-		return err
-	}
-	if err := t.endOthers(p.ID, nil); err != nil {
-		return err
-	}
-	_, err := t.exec(`DELETE FROM link WHERE person_id = ?`, p.ID)
-	return err
-}
-
-// EndSessionsOf ends all of somebody else's sessions and challenges; one's own
-// are ended on My profile (account.ErrOwnAccount).
+// EndSessionsOf ends all of somebody else's sessions and challenges, and forgets the
+// browsers that they are known by; one's own are ended on My profile
+// (account.ErrOwnAccount).
 func (s *Store) EndSessionsOf(ctx context.Context, person int64, by Author, now time.Time) error {
 	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
 		if _, err := t.mayManage(by, person); err != nil {
 			return err
 		}
-		if err := t.endOthers(person, nil); err != nil {
+		if err := t.endAccess(person); err != nil {
 			return err
 		}
 		_, err := t.record(now, activity{event: account.SessionsEnded, actor: by.Actor, subject: person})

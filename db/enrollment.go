@@ -331,6 +331,11 @@ type Renewal struct {
 // for a code that is right, and before the transaction that decides.
 func (s *Store) ConfirmTwoFactor(ctx context.Context, v Visitor, typed string, c Client, now time.Time) (twofactor.Enrollment, Renewal, error) {
 	codes, sheet := twofactor.NewRecoveryCodes(), twofactor.NewSheet("", now)
+	end, err := s.turns.take(ctx, "sheet of "+id10(v.Person.ID), 1) // of many at once one computes a sheet
+	if err != nil {
+		return twofactor.Enrollment{}, Renewal{}, err
+	}
+	defer end()
 	right, err := s.confirms(ctx, v, typed, sheet, now)
 	if err != nil {
 		return twofactor.Enrollment{}, Renewal{}, err
@@ -389,6 +394,14 @@ func (s *Store) RegenerateRecoveryCodes(ctx context.Context, v Visitor, c Client
 	}
 	if before.State != twofactor.Enabled {
 		return before, Renewal{}, twofactor.ErrNotEnabled
+	}
+	end, err := s.turns.take(ctx, "sheet of "+id10(v.Person.ID), 1) // of many at once one computes a sheet
+	if err != nil {
+		return before, Renewal{}, err
+	}
+	defer end()
+	if err := s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error { return t.stillSignedIn(v) }); err != nil {
+		return before, Renewal{}, err
 	}
 	codes, sheet := twofactor.NewRecoveryCodes(), twofactor.NewSheet(before.Sheet.ID, now)
 	hashed, err := s.hashCodes(ctx, personCaller(v.Person.ID), codes)
@@ -460,6 +473,11 @@ func (s *Store) Reauthenticate(ctx context.Context, v Visitor, password string, 
 // checkPassword verifies a signed-in person's password, counted like at the
 // sign-in, and gives the stored hash that it matched.
 func (s *Store) checkPassword(ctx context.Context, v Visitor, password string, c Client, now time.Time) (hash string, err error) {
+	end, err := s.turns.take(ctx, "password of session "+v.Handle, 1)
+	if err != nil {
+		return "", err
+	}
+	defer end()
 	var p credentials
 	var a passwordAttempt
 	err = s.write(ctx, lockPerson(v.Person.ID), func(t *tx) (err error) {
@@ -483,6 +501,9 @@ func (s *Store) checkPassword(ctx context.Context, v Visitor, password string, c
 	}
 	return p.hash, s.write(context.WithoutCancel(ctx), lockPerson(v.Person.ID), func(t *tx) error {
 		if right {
+			if err := t.endLinks(v.Person.ID); err != nil { // who knows the password needs none
+				return err
+			}
 			return t.clearCount(a.kind, a.subject)
 		}
 		if _, err := t.record(now, activity{event: account.PasswordFailed, failed: true, actor: v.Actor(c), subject: v.Person.ID, method: account.ByPassword}); err != nil {

@@ -193,6 +193,9 @@ func (s *Store) ChangePassword(ctx context.Context, v Visitor, current, next str
 		if _, err := t.exec(`UPDATE session SET authenticated_at = ? WHERE id_hash = ?`, unix(now), v.session); err != nil {
 			return err
 		}
+		if err := t.endLinks(v.Person.ID); err != nil {
+			return err
+		}
 		if out.Session, err = t.renew(v); err != nil {
 			return err
 		}

@@ -32,9 +32,14 @@ type Passage struct {
 func (s *Store) SignIn(ctx context.Context, email, password, next string, c Client, now time.Time) (Passage, error) {
 	email = account.NormalizeEmail(email)
 	lock := lockEmail(email)
+	end, err := s.turns.takeSignIn(ctx, email, c)
+	if err != nil {
+		return Passage{}, err
+	}
+	defer end()
 	var p credentials
 	var a passwordAttempt
-	err := s.write(ctx, lock, func(t *tx) (err error) {
+	err = s.write(ctx, lock, func(t *tx) (err error) {
 		p, err = t.credentials(`email = ?`, email)
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
@@ -227,10 +232,13 @@ func (s *Store) challenge(t *tx, person int64, known bool, next string, now time
 }
 
 // signIn completes a sign-in: the counts are cleared, the browser is known from
-// now on, and there is a session. It takes over the handle of the challenge that led to
+// now on, one-time links have ended, and there is a session. It takes over the handle of the challenge that led to
 // it, so that a form of the challenge that is sent twice is not taken for somebody else's.
 func (t *tx) signIn(p credentials, handle string, method account.Method, authenticatedAt time.Time, c Client, now time.Time) (session, browser string, err error) {
 	if err = t.clearCounts(p.id, method, c, now); err != nil {
+		return "", "", err
+	}
+	if err = t.endLinks(p.id); err != nil {
 		return "", "", err
 	}
 	if browser, err = t.rememberBrowser(p.id, c, now); err != nil {
@@ -447,6 +455,11 @@ func (s *Store) VerifyCode(ctx context.Context, token, typed string, client Clie
 // of VerifyCode, with ErrWrongRecovery in place of WrongCode and left telling
 // the wrong codes still allowed.
 func (s *Store) RedeemRecoveryCode(ctx context.Context, token, typed string, client Client, now time.Time) (out Passage, left int, err error) {
+	end, err := s.turns.take(ctx, "challenge "+token, 1)
+	if err != nil {
+		return out, left, err
+	}
+	defer end()
 	var salt, sheet []byte
 	var a passwordAttempt
 	err = s.write(ctx, lockChallenge(token), func(t *tx) error {

@@ -73,6 +73,7 @@ type Store struct {
 	keys    atomic.Pointer[seal.Keyring]
 	hashing hash.Parameters // of new passwords and recovery codes
 	hashes  *hash.Limiter
+	turns   turns
 	lookup  []byte // keys the hashes of recovery codes and unknown names
 	writer  *engine.Writer
 	reader  *engine.Reader

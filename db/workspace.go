@@ -55,6 +55,14 @@ func (s *Store) SetUp(ctx context.Context, token, workspace string, n NewPerson,
 	if err != nil {
 		return Passage{}, err
 	}
+	end, err := s.turns.take(ctx, "link "+token, 1)
+	if err != nil {
+		return Passage{}, err
+	}
+	defer end()
+	if err := s.CheckSetup(ctx, token); err != nil { // of many at once one computes a slow hash
+		return Passage{}, err
+	}
 	name, nameErr := account.ParseName("workspace", workspace)
 	n.Role = twofactor.SuperAdmin
 	clean, password, err := n.parse(workspace)

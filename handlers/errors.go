@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"gatehouse/account"
@@ -84,7 +85,7 @@ func (s *Server) fail(v *visit, err error) {
 		problem = views.BadForm()
 	case errors.Is(err, db.ErrBusy):
 		v.w.Header().Set("Retry-After", strconv.Itoa(busyWait))
-		problem = views.Busy()
+		problem = views.Busy(tryAgainAt(v.r))
 	default:
 		s.log.Error("fault", "request", requestID(v.ctx()), "route", v.r.Pattern, "error", err)
 		problem = views.Unavailable(requestID(v.ctx()))
@@ -122,6 +123,17 @@ func (s *Server) problemFrame(v *visit, status int) views.Frame {
 		return little
 	}
 	return f
+}
+
+// tryAgainAt is the page from which a request that was not looked at can be sent again.
+func tryAgainAt(r *http.Request) string {
+	if strings.HasPrefix(r.URL.Path, "/signin/two-factor") {
+		return "/signin/two-factor"
+	}
+	if page := wanted(r); page != "" {
+		return page
+	}
+	return "/signin"
 }
 
 // busyWait is after how many seconds it is worth trying again when too many

@@ -1,10 +1,12 @@
 package handlers
 
 import (
+	"errors"
 	"net/http"
 
 	"gatehouse/account"
 	"gatehouse/db"
+	"gatehouse/twofactor"
 	"gatehouse/views"
 )
 
@@ -42,6 +44,9 @@ func (s *Server) setUp(v *visit) error {
 			Password:  problems.field("password", ""),
 		}
 		return s.showSetupCard(v, http.StatusUnprocessableEntity, card)
+	}
+	if errors.As(err, new(twofactor.Wait)) {
+		return s.linkRefused(v, err)
 	}
 	if err != nil {
 		return err

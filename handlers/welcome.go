@@ -48,16 +48,14 @@ func (s *Server) takeUpLink(v *visit) error {
 }
 
 // linkRefused answers for a link that does not work, and for an address from
-// which too many were tried.
+// which too many were tried: that page leads back to the link, which may be right.
 func (s *Server) linkRefused(v *visit, err error) error {
 	switch {
 	case errors.Is(err, db.ErrNotFound):
 		s.showProblem(v, views.LinkOver())
 		return nil
 	case db.IsRefusal(err):
-		status := s.statusOf(v, err)
-		m := views.Refused(err, v.now)
-		s.showProblem(v, views.Problem{Status: status, Title: m.Text, Text: m.Advice, Action: "Go to the sign-in", Address: "/signin"})
+		s.showProblem(v, views.LinkRefused(s.statusOf(v, err), err, v.r.URL.Path, v.now))
 		return nil
 	}
 	return err

@@ -376,9 +376,16 @@ func BadForm() Problem {
 	return Problem{Status: http.StatusUnprocessableEntity, Title: "The form did not arrive whole", Text: "Nothing was changed. Go back and send it again.", Action: "Go to My portal", Address: "/my"}
 }
 
-// Busy is the page of a moment in which too many people sign in at once.
-func Busy() Problem {
-	return Problem{Status: http.StatusServiceUnavailable, Title: "Many people are signing in", Text: "Nothing is lost. Wait a few seconds and try again.", Action: "Go to the sign-in", Address: "/signin"}
+// Busy is the page of a moment in which too many people sign in at once. It leads back
+// to the page that was sent.
+func Busy(address string) Problem {
+	return Problem{
+		Status:  http.StatusServiceUnavailable,
+		Title:   "Many people are signing in",
+		Text:    "Nothing was changed. Wait a few seconds and try again.",
+		Action:  "Try again",
+		Address: address,
+	}
 }
 
 // Unavailable is the page of a fault: nothing was changed, and nobody let in.

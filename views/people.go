@@ -191,3 +191,10 @@ func NoCodesLeft() Message {
 func LinkOver() Problem {
 	return Problem{Status: 404, Title: "This link does not work", Text: "One-time links work once, for a day, until a newer one is made. If you have used it already, sign in. Otherwise ask an administrator for a new link.", Action: "Go to the sign-in", Address: "/signin"}
 }
+
+// LinkRefused is the page of a one-time link that was not looked at, because too many
+// were tried from one address. It leads back to the link.
+func LinkRefused(status int, err error, address string, now time.Time) Problem {
+	m := Refused(err, now)
+	return Problem{Status: status, Title: m.Text, Text: m.Advice, Action: "Back to the link", Address: address}
+}
