@@ -74,7 +74,9 @@ CREATE TABLE session (
     started_at          INTEGER NOT NULL,
     authenticated_at    INTEGER NOT NULL, -- when the password was last given
     seen_at             INTEGER NOT NULL, -- written at most once a minute
-    previous_sign_in_at INTEGER,          -- for "what happened meanwhile"
+    previous_sign_in_at INTEGER,
+    events_from         INTEGER NOT NULL, -- activity.id of the sign-in before: what happened since then is told in this session
+    events_until        INTEGER NOT NULL, -- activity.id of this session's own sign-in: what happens from then on is told in the next
     browser             TEXT    NOT NULL, -- the User-Agent header, cut short
     address             TEXT    NOT NULL
 ) STRICT, WITHOUT ROWID;

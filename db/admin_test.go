@@ -835,3 +835,56 @@ func TestMeanwhile(t *testing.T) {
 		t.Errorf("the sign-in after is told %+v, %v", told, err)
 	}
 }
+
+// TestMeanwhileWithinASecond lets everything fall into one second, and a clock be set back:
+// each thing that happened is told at the sign-in after it, and at no other.
+func TestMeanwhileWithinASecond(t *testing.T) {
+	for name, step := range map[string]time.Duration{
+		"all in one second":    0,
+		"a second apart":       time.Second,
+		"a clock that is slow": -time.Minute,
+		"a clock set far back": -100 * 24 * time.Hour,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStaff(t)
+			at := start
+			next := func() time.Time { at = at.Add(step); return at }
+			told := func(v db.Visitor) map[account.Event]int {
+				t.Helper()
+				list, err := s.store.Meanwhile(ctx, v)
+				s.must(err)
+				got := map[account.Event]int{}
+				for _, one := range list {
+					got[one.Event] += one.Count
+				}
+				return got
+			}
+			roles := []twofactor.Role{twofactor.Administrator, twofactor.Member}
+			change := func() {
+				t.Helper()
+				s.must(s.store.SetRole(ctx, s.id["member"], roles[0], db.Machine("root").Author(), next()))
+				roles[0], roles[1] = roles[1], roles[0]
+			}
+			change()
+			if got := told(signIn(t, s.store, "member@example.org", next())); len(got) != 0 {
+				t.Errorf("the first sign-in is told %v", got)
+			}
+			change()
+			change()
+			one := signIn(t, s.store, "member@example.org", next())
+			change()
+			two := signIn(t, s.store, "member@example.org", next())
+			three := signIn(t, s.store, "member@example.org", next())
+			change()
+			for session, want := range map[int]int{0: 2, 1: 1, 2: 0} {
+				v := []db.Visitor{one, two, three}[session]
+				if got := told(v)[account.RoleChanged]; got != want {
+					t.Errorf("sign-in %d is told of %d changes, want %d", session+2, got, want)
+				}
+			}
+			if got := told(signIn(t, s.store, "member@example.org", next()))[account.RoleChanged]; got != 1 {
+				t.Errorf("the last sign-in is told of %d changes, want 1", got)
+			}
+		})
+	}
+}

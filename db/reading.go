@@ -118,23 +118,30 @@ type Happening struct {
 var meanwhileQuery = `SELECT CASE WHEN a.event = ` + sqlList(account.SignInFailedMax) + ` THEN ` + sqlList(account.SignInFailed) + ` ELSE a.event END AS what,
 		count(*), max(a.at), ` + actorColumns + `
 	FROM activity a` + actorJoin + `
-	WHERE a.subject_id = ? AND a.at >= ? AND a.at <= ?
+	WHERE a.subject_id = ? AND a.at >= ? AND a.id >= ? AND a.id < ?
 		AND (a.event IN (` + sqlList(account.SignInFailed, account.SignInFailedMax) + `) AND a.method IN (` + sqlList(account.ByCode, account.ByRecovery) + `)
 			OR a.event = ` + sqlList(account.SignedIn) + ` AND a.method = ` + sqlList(account.ByRecovery) + `
-				AND a.id <> coalesce((SELECT max(id) FROM activity
-					WHERE subject_id = a.subject_id AND event = ` + sqlList(account.SignedIn) + ` AND at = ?), 0)
 			OR a.event IN (` + sqlList(account.EventsToldAtSignIn()...) + `))
 	GROUP BY what, a.actor_kind, a.actor_id, a.actor, actor.id ORDER BY max(a.at) DESC`
+
+// clocksDiffer is how much earlier than the sign-in before it something may seem to have
+// happened after it. It only shortens the walk through the activity.
+const clocksDiffer = 24 * time.Hour
 
 // Meanwhile lists what the visitor should hear of that happened between the
 // sign-in before and this one: wrong codes after a right password, a used
 // recovery code, a factor that was changed, and by whom. The code that this very
-// sign-in took is no news to them.
+// sign-in took is no news to them, and is told at the next.
+//
+// The ids of the two sign-ins bound it, so that everything is told at exactly one
+// sign-in, whatever falls into one second and whichever way a clock was set. Rows about
+// one person are written under that person's lock, so that their ids rise.
 func (s *Store) Meanwhile(ctx context.Context, v Visitor) ([]Happening, error) {
-	if v.PreviousSignInAt.IsZero() {
-		return nil, nil
+	since := v.PreviousSignInAt.Add(-clocksDiffer)
+	if v.StartedAt.Before(v.PreviousSignInAt) {
+		since = time.Unix(0, 0) // a clock was set back: nobody knows how far
 	}
-	rows, err := s.rows(ctx, meanwhileQuery, v.Person.ID, unix(v.PreviousSignInAt), unix(v.StartedAt), unix(v.StartedAt))
+	rows, err := s.rows(ctx, meanwhileQuery, v.Person.ID, unix(since), v.eventsFrom, v.eventsUntil)
 	if err != nil {
 		return nil, fmt.Errorf("reading what happened meanwhile: %w", err)
 	}

@@ -83,6 +83,8 @@ type Visitor struct {
 	SeenAt           time.Time
 	PreviousSignInAt time.Time // zero when this is the first sign-in
 
+	eventsFrom, eventsUntil int64 // between which rows of activity lies what the session tells
+
 	State       twofactor.State // Pending: this session has minted a secret
 	Stopped     bool            // the policy lets them do nothing but enrol
 	OpenNotices bool            // there is a notice that admins have not dismissed
@@ -131,7 +133,7 @@ func (s *Store) renaming(ctx context.Context, do func(*tx) error) error {
 func (s *Store) Visitor(ctx context.Context, token string, now time.Time) (Visitor, error) {
 	v := Visitor{session: hashToken(token)}
 	var started, authenticated, seen, previous, confirmed, pendingUntil sql.NullInt64
-	err := s.row(ctx, `SELECT s.handle, s.started_at, s.authenticated_at, s.seen_at, s.previous_sign_in_at,
+	err := s.row(ctx, `SELECT s.handle, s.started_at, s.authenticated_at, s.seen_at, s.previous_sign_in_at, s.events_from, s.events_until,
 			p.id, p.email, p.name, p.role, w.name, w.require_everyone, w.require_admins, e.confirmed_at, q.expires_at,
 			p.role <> 'member' AND EXISTS (SELECT 1 FROM notice WHERE dismissed_at IS NULL)
 		FROM session s JOIN person p ON p.id = s.person_id JOIN workspace w ON w.id = 1
@@ -139,7 +141,7 @@ func (s *Store) Visitor(ctx context.Context, token string, now time.Time) (Visit
 		LEFT JOIN enrollment q ON q.session_hash = s.id_hash AND q.state = 'pending'
 		WHERE s.id_hash = ? AND p.active = 1 AND s.seen_at > ? AND s.started_at > ?`,
 		v.session, unix(now.Add(-s.times.SessionIdle)), unix(now.Add(-s.times.SessionMax))).
-		Scan(&v.Handle, &started, &authenticated, &seen, &previous, &v.Person.ID, &v.Person.Email, &v.Person.Name, &v.Person.Role,
+		Scan(&v.Handle, &started, &authenticated, &seen, &previous, &v.eventsFrom, &v.eventsUntil, &v.Person.ID, &v.Person.Email, &v.Person.Name, &v.Person.Role,
 			&v.Workspace.Name, &v.Workspace.Policy.Everyone, &v.Workspace.Policy.Admins, &confirmed, &pendingUntil, &v.OpenNotices)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Visitor{}, ErrSignedOut
@@ -299,23 +301,35 @@ func (t *tx) renew(v Visitor) (token string, err error) {
 	return token, t.endOthers(v.Person.ID, hashToken(token))
 }
 
-// begin makes a session in place of the one that the browser had, and lets go of
+// A newSession is what a sign-in knows of the session that it starts.
+type newSession struct {
+	handle          string
+	person          int64
+	authenticatedAt time.Time
+	previous        time.Time // the sign-in before; zero when this is the first
+	eventsFrom      int64     // the activity row of the sign-in before
+	eventsUntil     int64     // that of this one
+}
+
+// startSession makes a session in place of the one that the browser had, and lets go of
 // the oldest beyond the bound.
-func (t *tx) begin(person int64, handle string, authenticatedAt, previous time.Time, c Client, now time.Time) (token string, err error) {
+func (t *tx) startSession(n newSession, c Client, now time.Time) (token string, err error) {
 	token = newToken()
 	if c.Session != "" {
 		if _, err := t.exec(`DELETE FROM session WHERE id_hash = ?`, hashToken(c.Session)); err != nil {
 			return "", err
 		}
 	}
-	if err := t.one(`INSERT INTO session (id_hash, handle, person_id, started_at, authenticated_at, seen_at, previous_sign_in_at, browser, address)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		hashToken(token), handle, person, unix(now), unix(authenticatedAt), unix(now), nullable(previous), cutAgent(c.Browser), c.Address); err != nil {
-		return "", fmt.Errorf("beginning a session: %w", err)
+	if err := t.one(`INSERT INTO session (id_hash, handle, person_id, started_at, authenticated_at, seen_at,
+			previous_sign_in_at, events_from, events_until, browser, address)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		hashToken(token), n.handle, n.person, unix(now), unix(n.authenticatedAt), unix(now),
+		nullable(n.previous), n.eventsFrom, n.eventsUntil, cutAgent(c.Browser), c.Address); err != nil {
+		return "", fmt.Errorf("starting a session: %w", err)
 	}
 	_, err = t.exec(`DELETE FROM session WHERE person_id = ? AND id_hash NOT IN (
 			SELECT id_hash FROM session WHERE person_id = ? ORDER BY started_at DESC, id_hash = ? DESC LIMIT ?)`,
-		person, person, hashToken(token), sessionsPerPerson)
+		n.person, n.person, hashToken(token), sessionsPerPerson)
 	return token, err
 }
 

@@ -244,14 +244,32 @@ func (t *tx) signIn(p credentials, handle string, method account.Method, authent
 	if browser, err = t.rememberBrowser(p.id, c, now); err != nil {
 		return "", "", err
 	}
-	if session, err = t.begin(p.id, handle, authenticatedAt, p.previous, c, now); err != nil {
+	n := newSession{handle: handle, person: p.id, authenticatedAt: authenticatedAt, previous: p.previous}
+	if n.eventsFrom, err = t.signInRow(p); err != nil {
 		return "", "", err
 	}
-	if err = t.one(`UPDATE person SET last_sign_in_at = ? WHERE id = ?`, unix(now), p.id); err != nil {
+	row := activity{event: account.SignedIn, actor: personAt(p.id, c.Address), subject: p.id, method: method}
+	if n.eventsUntil, err = t.record(now, row); err != nil {
 		return "", "", err
 	}
-	_, err = t.record(now, activity{event: account.SignedIn, actor: personAt(p.id, c.Address), subject: p.id, method: method})
-	return session, browser, err
+	if p.previous.IsZero() {
+		n.eventsFrom = n.eventsUntil // nothing is news at the first sign-in
+	}
+	if session, err = t.startSession(n, c, now); err != nil {
+		return "", "", err
+	}
+	return session, browser, t.one(`UPDATE person SET last_sign_in_at = ? WHERE id = ?`, unix(now), p.id)
+}
+
+// signInRow gives the activity row of the person's last sign-in so far. It is 0 when there
+// is none any more: then every row that is left came after it.
+func (t *tx) signInRow(p credentials) (id int64, err error) {
+	err = t.row(`SELECT coalesce(max(id), 0) FROM activity WHERE subject_id = ? AND at = ? AND event = ?`,
+		p.id, unix(p.previous), string(account.SignedIn)).Scan(&id)
+	if err != nil {
+		return 0, fmt.Errorf("looking for the last sign-in: %w", err)
+	}
+	return id, nil
 }
 
 // clearCounts forgets the wrong answers that a complete sign-in ends. What unknown

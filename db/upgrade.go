@@ -26,7 +26,8 @@ var migrations = []string{
 	// To 3.
 	//
 	// Forms name the session or challenge that they were shown to: its handle becomes
-	// unique, and challenges get one. Those of before the upgrade end.
+	// unique, and challenges get one. Those of before the upgrade end. A session knows
+	// between which rows of activity lies what it tells.
 	//
 	// Attempts that are being looked at stand apart from wrong ones. A known browser is
 	// one person's: tokens that several people had in common are forgotten. Failed
@@ -37,8 +38,13 @@ var migrations = []string{
 	`CREATE TABLE session_2 AS SELECT * FROM session;
 	DROP TABLE session;
 	` + sessionTable3 + `
-	INSERT INTO session (id_hash, handle, person_id, started_at, authenticated_at, seen_at, previous_sign_in_at, browser, address)
-		SELECT id_hash, handle, person_id, started_at, authenticated_at, seen_at, previous_sign_in_at, browser, address FROM session_2;
+	INSERT INTO session (id_hash, handle, person_id, started_at, authenticated_at, seen_at, previous_sign_in_at, events_from, events_until, browser, address)
+		SELECT id_hash, handle, person_id, started_at, authenticated_at, seen_at, previous_sign_in_at,
+			coalesce((SELECT max(id) FROM activity WHERE subject_id = person_id AND at = previous_sign_in_at AND event = 'authn_login_success'), 0),
+			CASE WHEN previous_sign_in_at IS NULL THEN 0
+				ELSE coalesce((SELECT max(id) FROM activity WHERE subject_id = person_id AND at = started_at AND event = 'authn_login_success'), 0) END,
+			browser, address
+		FROM session_2;
 	DROP TABLE session_2;
 	CREATE INDEX session_by_person ON session (person_id, started_at);
 	CREATE INDEX session_by_seen ON session (seen_at);
@@ -108,7 +114,9 @@ const (
     started_at          INTEGER NOT NULL,
     authenticated_at    INTEGER NOT NULL, -- when the password was last given
     seen_at             INTEGER NOT NULL, -- written at most once a minute
-    previous_sign_in_at INTEGER,          -- for "what happened meanwhile"
+    previous_sign_in_at INTEGER,
+    events_from         INTEGER NOT NULL, -- activity.id of the sign-in before: what happened since then is told in this session
+    events_until        INTEGER NOT NULL, -- activity.id of this session's own sign-in: what happens from then on is told in the next
     browser             TEXT    NOT NULL, -- the User-Agent header, cut short
     address             TEXT    NOT NULL
 ) STRICT, WITHOUT ROWID;`
