@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -103,5 +104,37 @@ func TestArrows(t *testing.T) {
 				t.Errorf("the rules import %s", path)
 			}
 		}
+	}
+}
+
+// TestArrowsAreDrawn compares the arrows with the drawing in docs/architecture.md.
+func TestArrowsAreDrawn(t *testing.T) {
+	text, err := os.ReadFile("docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	drawn := map[string][]string{}
+	for line := range strings.Lines(string(text)) {
+		from, to, found := strings.Cut(line, "→")
+		if room := strings.TrimSpace(from); found && !strings.ContainsAny(room, " |") {
+			drawn[room] = strings.Split(strings.TrimSpace(to), ", ")
+		}
+	}
+	for path, allowed := range arrows {
+		room := strings.TrimPrefix(path, "gatehouse/")
+		switch room {
+		case "gatehouse":
+			room = "main"
+		case "db/dbtest":
+			continue // of the tests
+		}
+		want, got := slices.Sorted(slices.Values(allowed.rooms)), slices.Sorted(slices.Values(drawn[room]))
+		if !slices.Equal(got, want) {
+			t.Errorf("docs/architecture.md draws %s → %s; want %s", room, strings.Join(got, ", "), strings.Join(want, ", "))
+		}
+		delete(drawn, room)
+	}
+	for room := range drawn {
+		t.Errorf("docs/architecture.md draws %s, which is no room", room)
 	}
 }
