@@ -93,6 +93,21 @@ func (s *Server) admit(v *visit, needed access) error {
 	if err := v.shownTo(who.Handle, errOtherSession); err != nil {
 		return err
 	}
+	if err := s.attend(v); err != nil {
+		return err
+	}
+	if v.who.Stopped && needed > enrolling {
+		return errStopped
+	}
+	if needed == admin {
+		return account.MayAdminister(v.author())
+	}
+	return nil
+}
+
+// attend notes that somebody signed in was here, and discards the secret that is pending
+// when they open a page.
+func (s *Server) attend(v *visit) error {
 	if err := s.store.Touch(v.ctx(), v.who, v.now); err != nil {
 		return err
 	}
@@ -101,12 +116,6 @@ func (s *Server) admit(v *visit, needed access) error {
 			return err
 		}
 		v.who.State = twofactor.NotConfigured
-	}
-	if v.who.Stopped && needed > enrolling {
-		return errStopped
-	}
-	if needed == admin {
-		return account.MayAdminister(v.author())
 	}
 	return nil
 }

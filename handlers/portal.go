@@ -31,13 +31,35 @@ func (s *Server) showHome(v *visit) error {
 	return s.show(v, http.StatusOK, views.HomeCards(card), views.HomePage(f, card))
 }
 
-// showHelp shows our own guide to two-factor authentication.
+// showHelp shows our own guide to two-factor authentication, to everybody: those who
+// cannot sign in need it most.
 func (s *Server) showHelp(v *visit) error {
+	help, err := s.helpFor(v)
+	if err != nil {
+		return err
+	}
 	f, err := s.frame(v)
 	if err != nil {
 		return err
 	}
-	return s.show(v, http.StatusOK, views.HelpCards(), views.HelpPage(f))
+	return s.show(v, http.StatusOK, views.HelpCards(help), views.HelpPage(f, help))
+}
+
+// helpFor finds where the reader goes on from the guide. For somebody signed in it is a
+// page like any other.
+func (s *Server) helpFor(v *visit) (views.Help, error) {
+	err := s.visitor(v)
+	if err != nil {
+		return views.Help{}, err
+	}
+	if v.signedIn() {
+		return views.HelpFromPortal(), s.attend(v)
+	}
+	err = s.findChallenge(v)
+	if errors.Is(err, twofactor.ErrChallengeOver) {
+		return views.HelpFromSignIn(), nil
+	}
+	return views.HelpFromChallenge(), err
 }
 
 // showProfile shows My profile.

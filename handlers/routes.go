@@ -49,7 +49,7 @@ var routes = []route{
 	{"POST", "/signin/two-factor/cancel", challenge, "/signin/two-factor", (*Server).cancelChallenge},
 	{"POST", "/signout", enrolling, "/my", (*Server).signOut},
 
-	{"GET", "/help/two-factor", member, "", (*Server).showHelp},
+	{"GET", "/help/two-factor", public, "", (*Server).showHelp},
 
 	{"GET", "/my", member, "", (*Server).showHome},
 	{"GET", "/my/profile", member, "", (*Server).showProfile},

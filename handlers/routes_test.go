@@ -32,7 +32,7 @@ var reach = map[string]string{
 	"POST /signin/two-factor/recovery": "c",
 	"POST /signin/two-factor/cancel":   "c",
 	"POST /signout":                    "omA",
-	"GET /help/two-factor":             "mA",
+	"GET /help/two-factor":             "acomA",
 
 	"GET /my":                       "mA",
 	"GET /my/profile":               "mA",

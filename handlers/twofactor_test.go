@@ -367,3 +367,33 @@ func TestPolicy(t *testing.T) {
 	b.get("/my").to("/my/profile/two-factor")
 	b.post("/signout").to("/signin")
 }
+
+// TestHelpIsOpenToEverybody reads the guide before the sign-in, in the middle of it, while
+// the policy stops somebody, and as a member: it leads on to where they were.
+func TestHelpIsOpenToEverybody(t *testing.T) {
+	const help, title, link = "/help/two-factor", "How two-factor works", `href="/help/two-factor"`
+	s := newSite(t)
+	s.add("ada@example.org", twofactor.Member)
+	s.add("mia@example.org", twofactor.Member)
+	s.enrolled("ada@example.org")
+
+	stranger := s.browser()
+	stranger.get("/signin").is(200, link)
+	stranger.get(help).is(200, title, `href="/signin"`).lacks("Sign out")
+	challenged := s.challenged("ada@example.org")
+	challenged.get("/signin/two-factor").is(200, link)
+	challenged.get(help).is(200, title, `href="/signin/two-factor"`).lacks("Sign out", "ada@example.org")
+	challenged.post("/signin/two-factor/cancel").to("/signin")
+	challenged.get(help).is(200, `href="/signin"`)
+
+	mia := s.signedIn("mia@example.org")
+	if err := s.store.SetPolicy(ctx, twofactor.Policy{Everyone: true}, machine.Author(), s.now); err != nil {
+		t.Fatal(err)
+	}
+	mia.get("/my/profile/two-factor").is(200, "required by your organisation", link)
+	mia.get(help).is(200, title, `href="/my/profile/two-factor"`, "Sign out").lacks(`href="/my/profile"`)
+	secret := mia.post("/my/profile/two-factor/enable").is(200).secret()
+	mia.get(help).is(200)
+	mia.post("/my/profile/two-factor/confirm", "code", s.code(secret)).is(422, "No pending enrollment.") // it is a page like any other
+	mia.get("/my").to("/my/profile/two-factor")
+}

@@ -142,7 +142,7 @@ func states(t *testing.T) map[string]templ.Component {
 		"general-empty":  GeneralCard(General{Workspace: Field{Error: FieldProblem(account.FieldError{Field: "workspace", Reason: account.Missing})}}),
 		"problem":        ProblemPage(frame(Visitor{}, "/x"), NotFound()),
 		"problem-inside": ProblemPage(frame(member, "/x"), Unavailable("5f2c9a")),
-		"help":           HelpPage(frame(member, "/help/two-factor")),
+		"help":           HelpPage(frame(member, "/help/two-factor"), HelpFromPortal()),
 		"notices": portalWith(Frame{Workspace: "Acme", Visitor: admin, Path: "/my", Notices: []Notice{
 			InsecureHTTP(), {Text: BreakGlass("authn_factor_reset", root, alan, "", now), DismissID: 3}}}),
 		"list": list(),
