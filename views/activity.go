@@ -20,6 +20,19 @@ type Activity struct {
 	Export              string // the address of the same rows as CSV
 }
 
+// wrong names the first field of the filter that cannot be read, or "".
+func (a Activity) wrong() string {
+	switch {
+	case a.Person.Error != "":
+		return "person"
+	case a.From.Error != "":
+		return "from"
+	case a.Until.Error != "":
+		return "until"
+	}
+	return ""
+}
+
 // An ActivityRow is one row of it.
 type ActivityRow struct {
 	At      time.Time

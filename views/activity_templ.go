@@ -92,7 +92,7 @@ func ActivityCards(a Activity) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = field(entry{Name: "person", Label: "Person (e-mail)", Value: a.Person.Value, Error: a.Person.Error, Auto: "off", Optional: true}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = field(entry{Name: "person", Label: "Person (e-mail)", Value: a.Person.Value, Error: a.Person.Error, Auto: "off", Optional: true, Focus: a.wrong() == "person"}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -100,11 +100,11 @@ func ActivityCards(a Activity) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = field(entry{Name: "from", Label: "From", Type: dayType(a.From), Value: a.From.Value, Error: a.From.Error, Auto: "off", Optional: true}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = field(entry{Name: "from", Label: "From", Type: dayType(a.From), Value: a.From.Value, Error: a.From.Error, Auto: "off", Optional: true, Focus: a.wrong() == "from"}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = field(entry{Name: "until", Label: "Until", Type: dayType(a.Until), Value: a.Until.Value, Error: a.Until.Error, Auto: "off", Optional: true}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = field(entry{Name: "until", Label: "Until", Type: dayType(a.Until), Value: a.Until.Value, Error: a.Until.Error, Auto: "off", Optional: true, Focus: a.wrong() == "until"}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -81,6 +81,19 @@ type Edit struct {
 	Seen              string // what the form carries of what it shows
 }
 
+// wrong names the first field that is refused, or "".
+func (e Edit) wrong() string {
+	switch {
+	case e.Name.Error != "":
+		return "name"
+	case e.Email.Error != "":
+		return "email"
+	case e.Role.Error != "":
+		return "role"
+	}
+	return ""
+}
+
 // NotEnrolled is the page /admin/settings/not-enrolled.
 type NotEnrolled struct {
 	Rows []Person

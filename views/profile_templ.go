@@ -293,7 +293,7 @@ func passwordCard(p Profile) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = refused("password-error", p.Alert).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = refused("password-error", p.Alert, false).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -44,11 +44,20 @@ const (
 		`local();addEventListener('htmx:after:swap',local)})()`
 
 	// cardScript goes with htmx: it marks the form that is busy, and tells when
-	// the server is gone or has failed.
-	cardScript script = `(()=>{let a=addEventListener,s=k=>{let e=document.getElementById('fault');e.textContent=k?e.dataset[k]:''},` +
-		`b=(e,f)=>e.detail.ctx.sourceElement[f]('aria-busy',true);` +
-		`a('htmx:before:request',e=>{s();b(e,'setAttribute')});` +
-		`a('htmx:finally:request',e=>b(e,'removeAttribute'));` +
+	// the server is gone or has failed. What the answer tells is put into a live region
+	// that was on the page before, since screen readers pass over one that comes with its
+	// words in it. Where the answer asks for no focus and has taken away what had it, its
+	// message takes it; where nothing was swapped, the button that was pressed.
+	cardScript script = `(()=>{let d=document,a=addEventListener,from,card,say=t=>d.getElementById('announcer').textContent=t,` +
+		`s=k=>{let e=d.getElementById('fault');e.textContent=k?e.dataset[k]:''},` +
+		`b=(e,f)=>e.detail.ctx.sourceElement[f]('aria-busy',true),` +
+		`told=()=>card?[...d.getElementById(card).querySelectorAll('[role=alert],[role=status]')]:[],` +
+		`aim=()=>setTimeout(()=>{if(d.activeElement!=d.body)return;let e=from!=d.body&&from.isConnected?from:told()[0];` +
+		`if(e){if(e!=from)e.tabIndex=-1;e.focus()}});` +
+		`a('htmx:before:request',e=>{s();say('');card='';from=d.activeElement;b(e,'setAttribute')});` +
+		`a('htmx:after:swap',e=>{let i=e.detail.ctx.target.id;if(i=='fault')return;card=i;aim();setTimeout(()=>` +
+		`say(told().map(e=>(e.querySelector('h2')||e).textContent).join(' ').replace(/\s+/g,' ').trim()))});` +
+		`a('htmx:finally:request',e=>{b(e,'removeAttribute');aim()});` +
 		`a('htmx:response:error',e=>{if(e.detail.ctx.response.status>499)s('failed')});` +
 		`a('htmx:error',()=>s('gone'))})()`
 

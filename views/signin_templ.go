@@ -112,7 +112,7 @@ func SignInCard(s SignIn) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = refused("signin-error", s.Alert).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = refused("signin-error", s.Alert, false).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -289,7 +289,7 @@ func ChallengeCard(c Challenge) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = refused("code-error", c.CodeAlert).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = refused("code-error", c.CodeAlert, false).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -355,7 +355,7 @@ func ChallengeCard(c Challenge) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = refused("recovery-error", c.RecoveryAlert).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = refused("recovery-error", c.RecoveryAlert, false).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -525,7 +525,7 @@ func SetupCard(s Setup) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = refused("setup-error", s.Alert).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = refused("setup-error", s.Alert, false).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

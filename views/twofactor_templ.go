@@ -139,7 +139,7 @@ func TwoFactorScreen(t TwoFactor) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = success(t.Success).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = success(t.Success, false).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -310,7 +310,7 @@ func notConfiguredCard(t TwoFactor) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = refused("enable-error", t.Alert).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = refused("enable-error", t.Alert, false).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -480,7 +480,7 @@ func pendingCard(t TwoFactor) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = refused("code-error", t.Alert).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = refused("code-error", t.Alert, false).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -637,7 +637,7 @@ func enabledCard(t TwoFactor) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if !t.Disable && !t.Reauth {
-			templ_7745c5c3_Err = refused("card-error", t.Alert).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = refused("card-error", t.Alert, true).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -718,7 +718,7 @@ func enabledCard(t TwoFactor) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = refused("disable-error", disableAlert(t)).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = refused("disable-error", disableAlert(t), false).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -809,7 +809,7 @@ func reauthForm(t TwoFactor) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = refused("reauth-error", t.Alert).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = refused("reauth-error", t.Alert, false).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
