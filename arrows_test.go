@@ -42,7 +42,7 @@ var arrows = map[string]struct{ rooms, guests []string }{
 		},
 	},
 	"gatehouse/db": {
-		rooms:  []string{"db/engine", "db/files", "db/hash", "db/seal", "twofactor", "account"},
+		rooms:  []string{"db/engine", "db/files", "db/hash", "db/seal", "twofactor", "account", "typed"},
 		guests: []string{"golang.org/x/crypto"},
 	},
 	"gatehouse/db/hash": {
@@ -61,7 +61,7 @@ var arrows = map[string]struct{ rooms, guests []string }{
 	},
 	"gatehouse/account": {
 		rooms:  []string{"twofactor", "typed"},
-		guests: []string{"golang.org/x/text"},
+		guests: []string{"golang.org/x/net/idna", "golang.org/x/text"},
 	},
 	"gatehouse/db/engine": {
 		rooms:  []string{"db/engine/commit"},

@@ -8,12 +8,12 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// The length of a password after normalising (NIST SP 800-63B-4 section
+// The length of a password in characters, after normalising (NIST SP 800-63B-4 section
 // 3.1.1.2: at least eight characters, each code point one, and no rules of
 // composition).
 const (
-	PasswordMin = 8    // in characters
-	PasswordMax = 1024 // in bytes
+	PasswordMin = 8
+	PasswordMax = 1024
 )
 
 // A Password is a new password that has passed the rules. It prints as nothing.
@@ -32,20 +32,20 @@ func (Password) GoString() string { return "[redacted]" }
 // It refuses with a FieldError of the field named.
 func NewPassword(field, typed string, context ...string) (Password, error) {
 	if len(typed) > 4*PasswordMax {
-		return Password{}, FieldError{field, TooLong}
+		return Password{}, FieldError{Field: field, Reason: TooLong, Limit: PasswordMax}
 	}
 	normal := NormalizePassword(typed)
 	switch {
 	case len(normal) == 0:
-		return Password{}, FieldError{field, Missing}
+		return Password{}, FieldError{Field: field, Reason: Missing}
 	case utf8.RuneCount(normal) < PasswordMin:
-		return Password{}, FieldError{field, TooShort}
-	case len(normal) > PasswordMax:
-		return Password{}, FieldError{field, TooLong}
+		return Password{}, FieldError{Field: field, Reason: TooShort, Limit: PasswordMin}
+	case utf8.RuneCount(normal) > PasswordMax:
+		return Password{}, FieldError{Field: field, Reason: TooLong, Limit: PasswordMax}
 	case isCommon(string(normal)):
-		return Password{}, FieldError{field, Common}
+		return Password{}, FieldError{Field: field, Reason: Common}
 	case isContext(string(normal), context):
-		return Password{}, FieldError{field, Context}
+		return Password{}, FieldError{Field: field, Reason: Context}
 	}
 	return Password{normal: normal}, nil
 }

@@ -120,17 +120,23 @@ func fieldSentence(e account.FieldError) string {
 	case account.Missing:
 		return "the " + e.Field + " is missing"
 	case account.TooShort:
-		return "the password is too short; use at least 8 characters"
+		return fmt.Sprintf("the %s is too short; use at least %d characters", e.Field, e.Limit)
 	case account.TooLong:
-		return "the " + e.Field + " is too long"
+		return fmt.Sprintf("the %s is too long; use at most %d characters", e.Field, e.Limit)
 	case account.Common:
 		return "this password is among the first that anybody would guess; choose another"
 	case account.Context:
 		return "the password must not be made of the person's or the workspace's name; choose another"
 	case account.NotEmail:
 		return "this is no e-mail address; write it like name@example.org"
+	case account.NoBrowser:
+		return "browsers cannot send this e-mail address (before the @ only a to z, digits and signs such as . _ + -); use another one"
 	case account.Taken:
 		return "somebody has this e-mail address already; see gatehouse user list"
+	case account.Unknown:
+		return "this " + e.Field + " does not exist; see gatehouse --help"
+	case account.Wrong:
+		return "the password did not match; try again"
 	}
 	return "the " + e.Field + " is not right: " + string(e.Reason)
 }

@@ -308,18 +308,17 @@ func FieldProblem(e account.FieldError) string {
 	case account.Missing:
 		return missing[e.Field]
 	case account.TooShort:
-		return "Use at least 8 characters. A few words in a row are easy to remember and hard to guess."
+		return fmt.Sprintf("Use at least %d characters. A few words in a row are easy to remember and hard to guess.", e.Limit)
 	case account.TooLong:
-		if strings.Contains(e.Field, "password") {
-			return "This is too long; use at most 1024 characters."
-		}
-		return "This is too long; please shorten it."
+		return fmt.Sprintf("Use at most %d characters.", e.Limit)
 	case account.Common:
 		return "This password is among the first that anybody would guess. Choose another, for example a few unrelated words."
 	case account.Context:
 		return "This password is made of your name, your address or the workspace's name. Choose another."
 	case account.NotEmail:
 		return "Enter an e-mail address, like name@example.org."
+	case account.NoBrowser:
+		return "Browsers cannot send this address. Before the @ they take only letters from a to z, digits and signs such as . _ + -, and after it the name of a domain. Use another address."
 	case account.Taken:
 		return "Somebody has this e-mail address already."
 	case account.Wrong:

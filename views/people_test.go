@@ -48,6 +48,16 @@ func activityPage() templ.Component {
 }
 
 func TestEveryRefusalAndDeedHasWords(t *testing.T) {
+	other := FieldProblem(account.FieldError{Field: "role", Reason: account.Unknown})
+	for _, reason := range account.Reasons {
+		text := FieldProblem(account.FieldError{Field: "email", Reason: reason, Limit: 254})
+		if text == "" || text == other && reason != account.Unknown {
+			t.Errorf("%s has no sentence", reason)
+		}
+		if reason == account.TooLong && text != "Use at most 254 characters." {
+			t.Errorf("a long address is refused with %q", text)
+		}
+	}
 	rules := []error{twofactor.ErrNotEnabled}
 	for _, refusal := range account.Refusals {
 		rules = append(rules, refusal)

@@ -154,7 +154,7 @@ func states(t *testing.T) map[string]templ.Component {
 		"person-admin":   PersonCards(PersonDetail{Person: people()[0], AddedAt: madeA, Alert: PersonRefused(account.ErrLastSuperAdmin)}),
 		"not-enrolled":   NotEnrolledPage(frame(admin, "/admin/settings/not-enrolled"), NotEnrolled{Rows: people()[1:], List: List{Next: "/admin/settings/not-enrolled?after=2"}}),
 		"welcome":        WelcomePage(frame(Visitor{}, "/welcome/x"), Welcome{Token: "x", Kind: "invitation", Email: "alan@example.org", Name: Field{Value: "Alan"}}),
-		"welcome-again":  WelcomeCard(Welcome{Token: "x", Kind: "password", Email: "alan@example.org", Password: Field{Error: FieldProblem(account.FieldError{Field: "password", Reason: account.TooShort})}}),
+		"welcome-again":  WelcomeCard(Welcome{Token: "x", Kind: "password", Email: "alan@example.org", Password: Field{Error: FieldProblem(account.FieldError{Field: "password", Reason: account.TooShort, Limit: account.PasswordMin})}}),
 		"activity":       activityPage(),
 		"activity-empty": ActivityCards(Activity{Person: Field{Value: "x", Error: FilterProblem("person")}, Filtered: true, Export: "/admin/activity.csv"}),
 	}

@@ -1,0 +1,17 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+
+	"gatehouse/account"
+)
+
+func TestEveryReasonHasASentence(t *testing.T) {
+	for _, reason := range account.Reasons {
+		text := fieldSentence(account.FieldError{Field: "name", Reason: reason, Limit: 100})
+		if text == "" || strings.HasSuffix(text, ": "+string(reason)) {
+			t.Errorf("%s reads %q", reason, text)
+		}
+	}
+}
