@@ -3,7 +3,7 @@
 -- Instants are unix seconds in UTC. Identifiers that a browser holds are stored
 -- as their SHA-256 only, so that a stolen database signs nobody in. What is
 -- called sealed is encrypted with XChaCha20-Poly1305 under the key file.
--- STRICT, the PRAGMAs, the partial indexes, FTS5 and the triggers are SQLite's own;
+-- STRICT, the PRAGMAs, the partial indexes and the triggers are SQLite's own;
 -- the rest is plain SQL.
 
 PRAGMA application_id = 1197569128; -- "Gath"
@@ -23,34 +23,32 @@ CREATE TABLE workspace (
 -- Whoever is removed stays as an empty, hidden row: the activity refers to it.
 CREATE TABLE person (
     id                  INTEGER PRIMARY KEY,
-    email               TEXT    NOT NULL UNIQUE, -- the sign-in name, trimmed and in lower case; "removed:7" once the person is removed
+    email               TEXT    NOT NULL UNIQUE, -- the sign-in name, in lower case, its domain in punycode (account.NormalizeEmail); "removed:7" once the person is removed
     name                TEXT    NOT NULL, -- '' once the person is removed
+    sort_key            TEXT    NOT NULL, -- what lists are ordered by: the name's words as they are searched for (account.SortKey)
     role                TEXT    NOT NULL CHECK (role IN ('member', 'administrator', 'it-administrator', 'super-administrator')),
     active              INTEGER NOT NULL DEFAULT 1 CHECK (active IN (0, 1)),
     password_hash       TEXT    NOT NULL DEFAULT '', -- argon2id as a PHC string; '' until an invitation is taken up
     password_changed_at INTEGER,
     made_at             INTEGER NOT NULL,
     last_sign_in_at     INTEGER,
-    enrolled            INTEGER NOT NULL DEFAULT 0 CHECK (enrolled IN (0, 1)), -- has an enabled enrolment; the triggers on enrollment keep it, so that who has not enrolled is found without a walk
+    enrolled            INTEGER NOT NULL DEFAULT 0 CHECK (enrolled IN (0, 1)), -- has an enabled enrolment; kept by the code that writes enrolments, so that who has not enrolled is found without a walk
     removed_at          INTEGER, -- NULL while the account is there; no page and no sign-in finds a removed one
     CHECK (removed_at IS NULL OR active = 0)
 ) STRICT;
-CREATE INDEX person_by_name ON person (name, id);
-CREATE INDEX person_not_enrolled ON person (name, id) WHERE active = 1 AND enrolled = 0;
+CREATE INDEX person_by_sort_key ON person (sort_key, id);
+CREATE INDEX person_not_enrolled ON person (sort_key, id) WHERE active = 1 AND enrolled = 0;
 CREATE INDEX person_admins ON person (role, active) WHERE role <> 'member';
 
--- Words of names and addresses, for the search on People. FTS5 is SQLite's own. The
--- beginnings of words have indexes for one to eight letters, so that one which
--- everybody shares, like that of the domain, is found without reading everybody's
--- entries. A longer one reads the entries of all who share it.
-CREATE VIRTUAL TABLE person_search USING fts5 (name, email, content = 'person', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2', prefix = '1 2 3 4 5 6 7 8');
-CREATE TRIGGER person_search_add AFTER INSERT ON person BEGIN
-    INSERT INTO person_search (rowid, name, email) VALUES (new.id, new.name, new.email);
-END;
-CREATE TRIGGER person_search_change AFTER UPDATE OF name, email ON person BEGIN
-    INSERT INTO person_search (person_search, rowid, name, email) VALUES ('delete', old.id, old.name, old.email);
-    INSERT INTO person_search (rowid, name, email) VALUES (new.id, new.name, new.email);
-END;
+-- What people are found by: every ending of every word of their name and address, as
+-- account.Endings gives them. The words of a search are looked for as beginnings of
+-- these, which finds any part of a word.
+CREATE TABLE person_word (
+    word      TEXT    NOT NULL,
+    sort_key  TEXT    NOT NULL, -- the person's, so that those who share a word come in the order of lists
+    person_id INTEGER NOT NULL REFERENCES person (id),
+    PRIMARY KEY (word, sort_key, person_id)
+) STRICT, WITHOUT ROWID;
 
 -- Links that work once: the first set-up, invitations and password links.
 CREATE TABLE link (
@@ -130,15 +128,6 @@ CREATE TABLE enrollment (
 CREATE UNIQUE INDEX enrollment_enabled ON enrollment (person_id) WHERE state = 'enabled';
 CREATE UNIQUE INDEX enrollment_pending ON enrollment (session_hash); -- not partial: ending a session looks here
 CREATE INDEX enrollment_expiry ON enrollment (expires_at) WHERE state = 'pending';
-CREATE TRIGGER enrollment_begins AFTER INSERT ON enrollment WHEN new.state = 'enabled' BEGIN
-    UPDATE person SET enrolled = 1 WHERE id = new.person_id;
-END;
-CREATE TRIGGER enrollment_confirmed AFTER UPDATE OF state ON enrollment WHEN new.state = 'enabled' BEGIN
-    UPDATE person SET enrolled = 1 WHERE id = new.person_id;
-END;
-CREATE TRIGGER enrollment_ends AFTER DELETE ON enrollment WHEN old.state = 'enabled' BEGIN
-    UPDATE person SET enrolled = 0 WHERE id = old.person_id;
-END;
 
 -- The one sheet of recovery codes of an enabled enrolment.
 CREATE TABLE recovery_sheet (

@@ -5,12 +5,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"gatehouse/account"
 	"gatehouse/twofactor"
+	"gatehouse/typed"
 )
 
 // LinkTTL is how long an invitation or a password link works.
@@ -25,20 +26,17 @@ type PeoplePage struct {
 	Next   string // where the next page begins; "" when this is the last
 }
 
-// People lists a page of people: in the order of their names, or those whose
-// name or address has words that begin like the search's, in the order in which
-// they were added. It begins after the key that the page before gave; a key
-// that is none begins at the start.
+// People lists a page of people in the order of their names: all, or those who have
+// every word of the search as a part of a word of their name or address. It begins
+// after the key that the page before gave; a key that is none begins at the start.
 func (s *Store) People(ctx context.Context, search, after string) (PeoplePage, error) {
-	query, args := `SELECT `+personColumns+` WHERE (p.name, p.id) > (?, ?) ORDER BY p.name, p.id LIMIT ?`, []any{}
-	id, name := splitKey(after)
-	if match := matchWords(search); match != "" {
-		query = `SELECT ` + personColumns + ` JOIN person_search f ON f.rowid = p.id WHERE person_search MATCH ? AND f.rowid > ? ORDER BY f.rowid LIMIT ?`
-		args = append(args, match, id)
-	} else {
-		args = append(args, name, id)
+	if words := account.SearchWords(search); len(words) > 0 {
+		return s.search(ctx, words, after)
 	}
-	return s.peoplePage(ctx, PageSize, query, args...)
+	id, sortKey := splitKey(after)
+	return s.peoplePage(ctx, PageSize, everybody,
+		`SELECT `+personColumns+` WHERE (p.sort_key, p.id) > (?, ?) ORDER BY p.sort_key, p.id LIMIT ?`,
+		sortKey, id, PageSize+1)
 }
 
 // NotEnrolled lists a page of the active people whose factor is not Enabled, in
@@ -48,49 +46,41 @@ func (s *Store) NotEnrolled(ctx context.Context, after string) (PeoplePage, erro
 }
 
 func (s *Store) notEnrolled(ctx context.Context, after string, size int) (PeoplePage, error) {
-	id, name := splitKey(after)
-	return s.peoplePage(ctx, size, `SELECT `+personColumns+` WHERE p.active = 1 AND p.enrolled = 0 AND (p.name, p.id) > (?, ?) ORDER BY p.name, p.id LIMIT ?`, name, id)
+	id, sortKey := splitKey(after)
+	return s.peoplePage(ctx, size, everybody,
+		`SELECT `+personColumns+` WHERE p.active = 1 AND p.enrolled = 0 AND (p.sort_key, p.id) > (?, ?)
+			ORDER BY p.sort_key, p.id LIMIT ?`,
+		sortKey, id, size+1)
 }
 
-// peoplePage reads a page and one more, which tells whether another follows.
-func (s *Store) peoplePage(ctx context.Context, size int, query string, args ...any) (PeoplePage, error) {
+func everybody(Person) bool { return true }
+
+// peoplePage reads a page of those who belong to it, in the order of their names, and
+// looks whether one more follows.
+func (s *Store) peoplePage(ctx context.Context, size int, belongs func(Person) bool, query string, args ...any) (PeoplePage, error) {
 	var page PeoplePage
 	err := s.eachPerson(ctx, func(p Person) error {
-		page.People = append(page.People, p)
+		if belongs(p) {
+			page.People = append(page.People, p)
+		}
 		return nil
-	}, query, append(args, size+1)...)
+	}, query, args...)
 	if len(page.People) > size {
 		page.People = page.People[:size]
 		last := page.People[size-1]
-		page.Next = id10(last.ID) + " " + last.Name
+		page.Next = id10(last.ID) + " " + account.SortKey(last.Name)
 	}
 	return page, err
 }
 
-// splitKey reads "id name".
-func splitKey(key string) (id int64, name string) {
-	number, name, _ := strings.Cut(key, " ")
-	if _, err := fmt.Sscan(number, &id); err != nil {
+// splitKey reads "id key".
+func splitKey(text string) (id int64, key string) {
+	number, key, _ := strings.Cut(typed.Line(text), " ")
+	id, err := strconv.ParseInt(number, 10, 64)
+	if err != nil {
 		return 0, ""
 	}
-	return id, name
-}
-
-// maxSearch is how much of what was typed is searched for, in bytes.
-const maxSearch = 400
-
-// matchWords turns what was typed into an FTS5 query: every word is the
-// beginning of a word. Its syntax is not for people, so only letters and
-// digits are let through, each word in quotes.
-func matchWords(typed string) string {
-	if len(typed) > maxSearch {
-		typed = typed[:maxSearch]
-	}
-	words := strings.FieldsFunc(typed, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
-	for i, w := range words {
-		words[i] = `"` + w + `"*`
-	}
-	return strings.Join(words, " ")
+	return id, key
 }
 
 // Person finds somebody by id, or gives ErrNotFound.
@@ -343,14 +333,14 @@ func (s *Store) TakeUpLink(ctx context.Context, token, name, password string, c 
 		return l, err
 	}
 	return l, s.write(ctx, lockLink(token), func(t *tx) error {
-		_, person, err := scanLink(t.row(linkQuery, hashToken(token), unix(now)))
+		before, person, err := scanLink(t.row(linkQuery, hashToken(token), unix(now)))
 		if err != nil {
 			return err
 		}
 		if err := t.one(`DELETE FROM link WHERE token_hash = ?`, hashToken(token)); err != nil {
 			return err
 		}
-		if err := t.one(`UPDATE person SET name = ? WHERE id = ?`, name, person); err != nil {
+		if err := t.rename(Person{ID: person, Name: before.Name, Email: before.Email}, name, before.Email); err != nil {
 			return err
 		}
 		if err := t.setPassword(person, hash, now); err != nil {
@@ -434,8 +424,15 @@ func (s *Store) SetPassword(ctx context.Context, person int64, typed string, by 
 // showed them any more. A new address ends the person's sessions and links; a
 // new role counts from their next request on.
 func (s *Store) ChangePerson(ctx context.Context, person int64, seen account.Seen, n NewPerson, by Author, now time.Time) error {
+	current, err := s.Person(ctx, person)
+	if err != nil {
+		return err
+	}
 	name, nameErr := account.ParseName("name", n.Name)
 	email, emailErr := account.ParseEmail(n.Email)
+	if account.OldNormalizeEmail(n.Email) == current.Email {
+		email, emailErr = current.Email, nil // one of an older version may stay as it is
+	}
 	var roleErr error
 	if !n.Role.Known() {
 		roleErr = account.FieldError{Field: "role", Reason: account.Unknown}
@@ -459,11 +456,7 @@ func (s *Store) ChangePerson(ctx context.Context, person int64, seen account.See
 		if name == before.Name && email == before.Email {
 			return nil
 		}
-		_, err = t.exec(`UPDATE person SET name = ?, email = ? WHERE id = ?`, name, email, person)
-		if isUnique(err) {
-			return account.FieldError{Field: "email", Reason: account.Taken}
-		}
-		if err != nil {
+		if err := t.rename(before, name, email); err != nil {
 			return err
 		}
 		detail := "name"

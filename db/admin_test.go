@@ -418,7 +418,7 @@ func TestLinks(t *testing.T) {
 		s := newStaff(t)
 		token, err := s.store.NewLink(ctx, s.id["member"], s.author("admin"), start)
 		s.must(err)
-		if _, err := s.store.TakeUpLink(ctx, token, "", "short", client, start); !errors.Is(err, account.FieldError{Field: "password", Reason: account.TooShort}) {
+		if _, err := s.store.TakeUpLink(ctx, token, "", "short", client, start); !errors.Is(err, account.FieldError{Field: "password", Reason: account.TooShort, Limit: account.PasswordMin}) {
 			t.Errorf("got %v", err)
 		}
 		if _, err := s.store.Link(ctx, token, start); err != nil {
@@ -652,7 +652,7 @@ func TestPeopleInPages(t *testing.T) {
 					if seen[p.Email] {
 						t.Errorf("%s twice", p.Email)
 					}
-					if name != "a search" && p.Name < last {
+					if p.Name < last {
 						t.Errorf("%s after %s", p.Name, last)
 					}
 					seen[p.Email], last = true, p.Name
@@ -664,7 +664,7 @@ func TestPeopleInPages(t *testing.T) {
 			}
 		})
 	}
-	for search, n := range map[string]int{"p007": 1, "P007@EXAMPLE": 1, "same 2": 34, "nobody": 0, `"'*()^ p008`: 1, `" NEAR x --`: 0, "': ": db.PageSize} {
+	for search, n := range map[string]int{"p007": 1, "P007@EXAMPLE": 1, "same 2": 46 /* 34 names, and 12 other addresses with a 2 */, "nobody": 0, `"'*()^ p008`: 1, `" NEAR x --`: 0, "': ": db.PageSize} {
 		page, err := store.People(ctx, search, "")
 		if err != nil || (n < db.PageSize) != (len(page.People) < db.PageSize) || n < db.PageSize && len(page.People) != n {
 			t.Errorf("searching %q found %d, %v; want %d", search, len(page.People), err, n)
@@ -694,7 +694,7 @@ func TestNotEnrolled(t *testing.T) {
 		}
 		return strings.Join(emails, " ")
 	}
-	const all = "admin2 admin it member2 member super2 super"
+	const all = "admin admin2 it member member2 super super2"
 	if got := listed(); got != all {
 		t.Errorf("got %s", got)
 	}

@@ -131,7 +131,10 @@ func (s *Store) save(t *tx, before record, after *record, now time.Time) error {
 			return nil
 		}
 		after.id = nil
-		return t.one(`DELETE FROM enrollment WHERE id = ?`, before.id)
+		if err := t.one(`DELETE FROM enrollment WHERE id = ?`, before.id); err != nil {
+			return err
+		}
+		return t.noteEnrolled(before.person)
 
 	case after.State == twofactor.Pending && before.Secret.Base32() != after.Secret.Base32():
 		if _, err := t.exec(`DELETE FROM enrollment WHERE session_hash = ?`, after.session); err != nil {
@@ -158,6 +161,9 @@ func (s *Store) save(t *tx, before record, after *record, now time.Time) error {
 			WHERE id = ? AND state = 'pending'`, sealed, unix(after.ConfirmedAt), after.LastStep, after.id); err != nil {
 			return err
 		}
+		if err := t.noteEnrolled(after.person); err != nil {
+			return err
+		}
 		return s.saveSheet(t, after)
 	}
 	if after.LastStep != before.LastStep {
@@ -180,6 +186,13 @@ func (s *Store) save(t *tx, before record, after *record, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// noteEnrolled keeps the column of person that says who has an enabled enrolment.
+// Whatever enables one or takes one away calls it: TestEnrolledIsKept.
+func (t *tx) noteEnrolled(person int64) error {
+	return t.one(`UPDATE person SET enrolled = (SELECT count(*) FROM enrollment WHERE person_id = ? AND state = 'enabled') WHERE id = ?`,
+		person, person)
 }
 
 // hashedCodes are a sheet's codes after the slow hash.
@@ -537,6 +550,9 @@ func (s *Store) ResetTwoFactor(ctx context.Context, person int64, by Author, now
 		}
 		if n == 0 {
 			return twofactor.ErrNotEnabled
+		}
+		if err := t.noteEnrolled(person); err != nil {
+			return err
 		}
 		if err := t.endOthers(person, nil); err != nil {
 			return err

@@ -7,7 +7,11 @@ import (
 
 // OpenSteps opens a workspace as a program does that has these migrations.
 func OpenSteps(ctx context.Context, o Options, steps []string) (*Store, error) {
-	return open(ctx, o, steps)
+	made := make([]migration, 0, len(steps))
+	for _, sql := range steps {
+		made = append(made, migration{sql: sql})
+	}
+	return open(ctx, o, made)
 }
 
 // Newest is the schema that this program writes.

@@ -79,12 +79,17 @@ func (t *tx) addPerson(n NewPerson, hash string, by Actor, now time.Time) (id in
 	if err := t.row(`SELECT EXISTS (SELECT 1 FROM person)`).Scan(&others); err != nil {
 		return 0, fmt.Errorf("looking for people: %w", err)
 	}
-	err = t.row(`INSERT INTO person (email, name, role, password_hash, made_at) VALUES (?, ?, ?, ?, ?) RETURNING id`, n.Email, n.Name, string(n.Role), hash, unix(now)).Scan(&id)
-	if isUnique(err) {
+	err = t.row(`INSERT INTO person (email, name, sort_key, role, password_hash, made_at) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (email) DO NOTHING RETURNING id`,
+		n.Email, n.Name, account.SortKey(n.Name), string(n.Role), hash, unix(now)).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
 		return 0, account.FieldError{Field: "email", Reason: account.Taken}
 	}
 	if err != nil {
 		return 0, fmt.Errorf("adding a person: %w", err)
+	}
+	if err := t.addWords(id, n.Name, n.Email); err != nil {
+		return 0, err
 	}
 	if _, err := t.exec(`DELETE FROM link WHERE kind = 'setup'`); err != nil { // it makes the first person and no other
 		return 0, err
@@ -118,14 +123,23 @@ func scanPerson(scan func(...any) error) (Person, error) {
 	return p, nil
 }
 
-// PersonByEmail finds somebody by sign-in name, or gives ErrNotFound.
-func (s *Store) PersonByEmail(ctx context.Context, email string) (Person, error) {
-	return scanPerson(s.row(ctx, `SELECT `+personColumns+` WHERE p.email = ?`, account.NormalizeEmail(email)).Scan)
+// PersonByEmail finds somebody by sign-in name, or gives ErrNotFound. Somebody whose
+// address could not be brought to today's form in an upgrade is found by the form of
+// before.
+func (s *Store) PersonByEmail(ctx context.Context, given string) (Person, error) {
+	const query = `SELECT ` + personColumns + ` WHERE p.email = ?`
+	email, old := account.NormalizeEmail(given), account.OldNormalizeEmail(given)
+	if old != email {
+		if p, err := scanPerson(s.row(ctx, query, old).Scan); !errors.Is(err, ErrNotFound) {
+			return p, err
+		}
+	}
+	return scanPerson(s.row(ctx, query, email).Scan)
 }
 
 // EachPerson calls do for everybody, in the order of their names.
 func (s *Store) EachPerson(ctx context.Context, do func(Person) error) error {
-	return s.eachPerson(ctx, do, `SELECT `+personColumns+` ORDER BY p.name, p.id`)
+	return s.eachPerson(ctx, do, `SELECT `+personColumns+` ORDER BY p.sort_key, p.id`)
 }
 
 func (s *Store) eachPerson(ctx context.Context, do func(Person) error, query string, args ...any) error {

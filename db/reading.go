@@ -236,7 +236,7 @@ func (s *Store) WouldStop(ctx context.Context, v Visitor, p twofactor.Policy) (S
 	if out.Count > stoppedCounted {
 		out.Count, out.More = stoppedCounted, true
 	}
-	rows, err := s.rows(ctx, `SELECT p.name, p.last_sign_in_at IS NULL`+from+` ORDER BY p.name, p.id LIMIT ?`, stoppedNamed)
+	rows, err := s.rows(ctx, `SELECT p.name, p.last_sign_in_at IS NULL`+from+` ORDER BY p.sort_key, p.id LIMIT ?`, stoppedNamed)
 	if err != nil {
 		return out, fmt.Errorf("reading whom a policy stops: %w", err)
 	}

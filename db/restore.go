@@ -34,7 +34,7 @@ func Restore(ctx context.Context, o Options, backup string, by Actor) (Restored,
 	return restore(ctx, o, backup, by, migrations)
 }
 
-func restore(ctx context.Context, o Options, backup string, by Actor, steps []string) (done Restored, err error) {
+func restore(ctx context.Context, o Options, backup string, by Actor, steps []migration) (done Restored, err error) {
 	o.KeyFile, o.Upgrade = o.keyFile(), true
 	path := filepath.Join(o.Dir, FileName)
 	if _, err := os.Stat(backup); err != nil {
@@ -69,7 +69,7 @@ func restore(ctx context.Context, o Options, backup string, by Actor, steps []st
 
 // prepareRestored upgrades the copy, proves the key and every seal, and ends
 // what must not come back.
-func prepareRestored(ctx context.Context, path string, o Options, steps []string, by Actor, done *Restored) error {
+func prepareRestored(ctx context.Context, path string, o Options, steps []migration, by Actor, done *Restored) error {
 	s, err := openFile(ctx, path, o, steps, nil)
 	if err != nil {
 		return err

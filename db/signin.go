@@ -30,7 +30,8 @@ type Passage struct {
 // every reason why somebody cannot sign in, and takes as long for all of them; Wait
 // says that nothing was looked at.
 func (s *Store) SignIn(ctx context.Context, email, password, next string, c Client, now time.Time) (Passage, error) {
-	email = account.NormalizeEmail(email)
+	given := email
+	email = account.NormalizeEmail(given)
 	lock := lockEmail(email)
 	end, err := s.turns.takeSignIn(ctx, email, c)
 	if err != nil {
@@ -40,7 +41,7 @@ func (s *Store) SignIn(ctx context.Context, email, password, next string, c Clie
 	var p credentials
 	var a passwordAttempt
 	err = s.write(ctx, lock, func(t *tx) (err error) {
-		p, err = t.credentials(`email = ?`, email)
+		p, err = t.credentialsByEmail(given)
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
@@ -128,6 +129,19 @@ func (t *tx) credentials(where string, arg any) (credentials, error) {
 	}
 	p.previous = instant(previous)
 	return p, nil
+}
+
+// credentialsByEmail finds somebody by an address as typed, or gives ErrNotFound.
+// Somebody whose address could not be brought to today's form in an upgrade is found
+// by the form of before.
+func (t *tx) credentialsByEmail(given string) (credentials, error) {
+	email, old := account.NormalizeEmail(given), account.OldNormalizeEmail(given)
+	if old != email {
+		if p, err := t.credentials(`email = ?`, old); !errors.Is(err, ErrNotFound) {
+			return p, err
+		}
+	}
+	return t.credentials(`email = ?`, email)
 }
 
 // A passwordAttempt is the count that an attempt at a password goes to: the

@@ -89,7 +89,7 @@ type Store struct {
 // otherwise.
 func Open(ctx context.Context, o Options) (*Store, error) { return open(ctx, o, migrations) }
 
-func open(ctx context.Context, o Options, steps []string) (*Store, error) {
+func open(ctx context.Context, o Options, steps []migration) (*Store, error) {
 	o.KeyFile = o.keyFile()
 	path := filepath.Join(o.Dir, FileName)
 	if err := files.MakeDir(o.Dir); err != nil {
@@ -126,7 +126,7 @@ func (o Options) keyFile() string {
 // openFile opens a file that exists. Its key is proved before anything is
 // written, so that the wrong key changes nothing. Before an upgrade the file is
 // copied to what aside names, or not at all where aside is nil.
-func openFile(ctx context.Context, path string, o Options, steps []string, aside func(path string, version int) string) (*Store, error) {
+func openFile(ctx context.Context, path string, o Options, steps []migration, aside func(path string, version int) string) (*Store, error) {
 	version, err := files.CheckDatabase(ctx, path, len(steps)+1)
 	if err != nil {
 		return nil, err

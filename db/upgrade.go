@@ -11,18 +11,25 @@ import (
 	"gatehouse/db/files"
 )
 
-// migrations lead from schema 1 to that of schema.sql, a step each. A step is
-// SQL without BEGIN, COMMIT and PRAGMA, and is never changed once it was released.
-// The columns key_id and lookup_key of workspace stay as they are for ever: the
-// key is proved before the first step.
-var migrations = []string{
+// A migration is one step of an upgrade: SQL without BEGIN, COMMIT and PRAGMA, and
+// then what SQL cannot say, in the same transaction. It is never changed once it was
+// released, but for rules that it asks: those give what the program of today stores.
+type migration struct {
+	sql  string
+	inGo func(ctx context.Context, c *sql.Conn) error // nil where SQL says it all
+}
+
+// migrations lead from schema 1 to that of schema.sql, a step each. The columns
+// key_id and lookup_key of workspace stay as they are for ever: the key is proved
+// before the first step.
+var migrations = []migration{
 	// To 2: a sign-in is written to one index of activity less, and a search for a
 	// beginning that all share stops at a full page.
-	`DROP INDEX activity_by_actor;
+	{sql: `DROP INDEX activity_by_actor;
 	CREATE INDEX activity_by_actor ON activity (actor_id, at, id) WHERE actor_id IS DISTINCT FROM subject_id;
 	DROP TABLE person_search;
 	CREATE VIRTUAL TABLE person_search USING fts5 (name, email, content = 'person', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2', prefix = '1 2 3 4 5 6 7 8');
-	INSERT INTO person_search (person_search) VALUES ('rebuild');`,
+	INSERT INTO person_search (person_search) VALUES ('rebuild');`},
 	// To 3.
 	//
 	// Forms name the session or challenge that they were shown to: its handle becomes
@@ -35,7 +42,10 @@ var migrations = []string{
 	//
 	// The activity says of each row what kind of actor it has; a person can be removed;
 	// a notice is found by its row of activity.
-	`CREATE TABLE session_2 AS SELECT * FROM session;
+	//
+	// People are ordered and found by what Go makes of their names and addresses, and
+	// the store's code keeps who has enrolled.
+	{inGo: fillWords, sql: `CREATE TABLE session_2 AS SELECT * FROM session;
 	DROP TABLE session;
 	` + sessionTable3 + `
 	INSERT INTO session (id_hash, handle, person_id, started_at, authenticated_at, seen_at, previous_sign_in_at, events_from, events_until, browser, address)
@@ -87,22 +97,21 @@ var migrations = []string{
 	CREATE TRIGGER activity_keeps BEFORE UPDATE ON activity BEGIN SELECT RAISE(ABORT, 'activity is append only'); END;
 	CREATE TRIGGER activity_stays BEFORE DELETE ON activity BEGIN SELECT RAISE(ABORT, 'activity is append only'); END;
 	CREATE INDEX notice_by_activity ON notice (activity_id);
+
+	DROP TRIGGER enrollment_begins;
+	DROP TRIGGER enrollment_confirmed;
+	DROP TRIGGER enrollment_ends;
+	DROP TABLE person_search;
 	CREATE TABLE person_2 AS SELECT * FROM person;
 	DROP TABLE person;
 	` + personTable3 + `
-	INSERT INTO person (id, email, name, role, active, password_hash, password_changed_at, made_at, last_sign_in_at, enrolled)
-		SELECT id, email, name, role, active, password_hash, password_changed_at, made_at, last_sign_in_at, enrolled FROM person_2;
+	INSERT INTO person (id, email, name, sort_key, role, active, password_hash, password_changed_at, made_at, last_sign_in_at, enrolled)
+		SELECT id, email, name, '', role, active, password_hash, password_changed_at, made_at, last_sign_in_at, enrolled FROM person_2;
 	DROP TABLE person_2;
-	CREATE INDEX person_by_name ON person (name, id);
-	CREATE INDEX person_not_enrolled ON person (name, id) WHERE active = 1 AND enrolled = 0;
+	CREATE INDEX person_by_sort_key ON person (sort_key, id);
+	CREATE INDEX person_not_enrolled ON person (sort_key, id) WHERE active = 1 AND enrolled = 0;
 	CREATE INDEX person_admins ON person (role, active) WHERE role <> 'member';
-	CREATE TRIGGER person_search_add AFTER INSERT ON person BEGIN
-    INSERT INTO person_search (rowid, name, email) VALUES (new.id, new.name, new.email);
-END;
-	CREATE TRIGGER person_search_change AFTER UPDATE OF name, email ON person BEGIN
-    INSERT INTO person_search (person_search, rowid, name, email) VALUES ('delete', old.id, old.name, old.email);
-    INSERT INTO person_search (rowid, name, email) VALUES (new.id, new.name, new.email);
-END;`,
+	` + personWordTable3},
 }
 
 // Tables that step 3 makes anew, letter for letter as in schema.sql.
@@ -174,20 +183,29 @@ const (
     CHECK ((actor_kind = 'person') = (actor_id IS NOT NULL)),
     CHECK (actor_kind <> 'machine' OR actor <> '')
 ) STRICT;`
+
 	personTable3 = `CREATE TABLE person (
     id                  INTEGER PRIMARY KEY,
-    email               TEXT    NOT NULL UNIQUE, -- the sign-in name, trimmed and in lower case; "removed:7" once the person is removed
+    email               TEXT    NOT NULL UNIQUE, -- the sign-in name, in lower case, its domain in punycode (account.NormalizeEmail); "removed:7" once the person is removed
     name                TEXT    NOT NULL, -- '' once the person is removed
+    sort_key            TEXT    NOT NULL, -- what lists are ordered by: the name's words as they are searched for (account.SortKey)
     role                TEXT    NOT NULL CHECK (role IN ('member', 'administrator', 'it-administrator', 'super-administrator')),
     active              INTEGER NOT NULL DEFAULT 1 CHECK (active IN (0, 1)),
     password_hash       TEXT    NOT NULL DEFAULT '', -- argon2id as a PHC string; '' until an invitation is taken up
     password_changed_at INTEGER,
     made_at             INTEGER NOT NULL,
     last_sign_in_at     INTEGER,
-    enrolled            INTEGER NOT NULL DEFAULT 0 CHECK (enrolled IN (0, 1)), -- has an enabled enrolment; the triggers on enrollment keep it, so that who has not enrolled is found without a walk
+    enrolled            INTEGER NOT NULL DEFAULT 0 CHECK (enrolled IN (0, 1)), -- has an enabled enrolment; kept by the code that writes enrolments, so that who has not enrolled is found without a walk
     removed_at          INTEGER, -- NULL while the account is there; no page and no sign-in finds a removed one
     CHECK (removed_at IS NULL OR active = 0)
 ) STRICT;`
+
+	personWordTable3 = `CREATE TABLE person_word (
+    word      TEXT    NOT NULL,
+    sort_key  TEXT    NOT NULL, -- the person's, so that those who share a word come in the order of lists
+    person_id INTEGER NOT NULL REFERENCES person (id),
+    PRIMARY KEY (word, sort_key, person_id)
+) STRICT, WITHOUT ROWID;`
 )
 
 // asideOf names the copy that is made before an upgrade.
@@ -196,7 +214,7 @@ func asideOf(path string, version int) string { return fmt.Sprintf("%s.schema-%d
 // upgrade brings an older file up to date: a copy aside where one is wanted,
 // then every step in one transaction. Cut off anywhere, it leaves the file as it
 // was, and the next start begins again.
-func upgrade(ctx context.Context, path string, version int, allowed bool, steps []string, aside func(path string, version int) string) (err error) {
+func upgrade(ctx context.Context, path string, version int, allowed bool, steps []migration, aside func(path string, version int) string) (err error) {
 	if !allowed {
 		return fmt.Errorf("%s was written by an older Gatehouse (schema %d, this one uses %d); start the server with this version first, which copies the file aside and upgrades it", path, version, len(steps)+1)
 	}
@@ -235,7 +253,7 @@ func copyAside(ctx context.Context, path, aside string) (string, error) {
 }
 
 // migrate runs the steps that a file lacks, in one transaction.
-func migrate(ctx context.Context, file *sql.DB, steps []string) (err error) {
+func migrate(ctx context.Context, file *sql.DB, steps []migration) (err error) {
 	conn, err := file.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("opening the database for its upgrade: %w", err)
@@ -254,7 +272,7 @@ func migrate(ctx context.Context, file *sql.DB, steps []string) (err error) {
 		return fmt.Errorf("reading the schema's version: %w", err)
 	}
 	for ; version <= len(steps); version++ {
-		if _, err := conn.ExecContext(ctx, steps[version-1]); err != nil {
+		if err := steps[version-1].run(ctx, conn); err != nil {
 			return fmt.Errorf("upgrading from schema %d: %w; the database is as it was", version, err)
 		}
 	}
@@ -268,4 +286,15 @@ func migrate(ctx context.Context, file *sql.DB, steps []string) (err error) {
 		return fmt.Errorf("committing the upgrade: %w", err)
 	}
 	return nil
+}
+
+// run takes one step.
+func (m migration) run(ctx context.Context, c *sql.Conn) error {
+	if _, err := c.ExecContext(ctx, m.sql); err != nil {
+		return err
+	}
+	if m.inGo == nil {
+		return nil
+	}
+	return m.inGo(ctx, c)
 }

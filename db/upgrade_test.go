@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -201,6 +202,68 @@ func TestUpgradeTellsActorsApart(t *testing.T) {
 		if _, err := file.ExecContext(ctx, statement); err == nil || !strings.Contains(err.Error(), "append only") {
 			t.Errorf("%s: %v", statement, err)
 		}
+	}
+}
+
+// TestUpgradeOfNames brings a workspace of schema 2 up to date in which people have
+// accents, domains beside ASCII and names beside Latin: all are found and ordered, sign
+// in with what a browser sends, and none is lost where two addresses become one.
+func TestUpgradeOfNames(t *testing.T) {
+	dir, _ := unpack(t, 2)
+	path := filepath.Join(dir, db.FileName)
+	for _, p := range [][2]string{
+		{"Zoë Strauß", "zoe@bücher.example"}, {"山田太郎", "taro@例え.テスト"}, {"O'Connor", "oc@example.org"},
+		{"Ünal (old)", "uenal@straße.example"}, {"Ünal (new)", "uenal@xn--strae-oqa.example"}, {"Jürgen", "jürgen@example.org"}, {"émile", "emile@foo_bar.example"},
+	} {
+		raw(t, path, fmt.Sprintf(`INSERT INTO person (name, email, role, password_hash, made_at)
+			SELECT %s, '%s', 'member', password_hash, made_at FROM person WHERE email = 'ben@example.org'`, "'"+strings.ReplaceAll(p[0], "'", "''")+"'", p[1]))
+	}
+	o := options(t, dir)
+	store, err := db.Open(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	for given, want := range map[string]string{
+		"zoe@xn--bcher-kva.example":   "Zoë Strauß",
+		"Zoe@BÜCHER.example":          "Zoë Strauß",
+		"taro@xn--r8jz45g.xn--zckzah": "山田太郎",
+		"taro@例え.テスト":                 "山田太郎",
+		"uenal@straße.example":        "Ünal (old)",
+		"uenal@xn--strae-oqa.example": "Ünal (new)",
+		"jürgen@example.org":          "Jürgen",
+		"emile@foo_bar.example":       "émile",
+	} {
+		if p, err := store.PersonByEmail(ctx, given); err != nil || p.Name != want {
+			t.Errorf("%s finds %q, %v; want %s", given, p.Name, err, want)
+		}
+		if p, err := store.SignIn(ctx, given, dbtest.Password, "", db.Client{}, start); err != nil || p.Session == "" {
+			t.Errorf("%s does not sign in: %v", given, err)
+		}
+	}
+	var names []string
+	if err := store.EachPerson(ctx, func(p db.Person) error { names = append(names, p.Name); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	want := "émile, Jürgen, O'Connor, Person of ada@example.org, Person of ben@example.org, Ünal (new), Ünal (old), Zoë Strauß, 山田太郎"
+	if got := strings.Join(names, ", "); got != want {
+		t.Errorf("the order is %s; want %s", got, want)
+	}
+	for search, want := range map[string]string{"太郎": "山田太郎", "oconnor": "O'Connor", "strauss": "Zoë Strauß", "unal": "Ünal (new), Ünal (old)", "ben": "Person of ben@example.org"} {
+		wanted(t, store, search, want)
+	}
+
+	// Whoever kept an address of before keeps it through other changes.
+	jurgen, err := store.PersonByEmail(ctx, "jürgen@example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := db.Machine("root").Author()
+	if err := store.ChangePerson(ctx, jurgen.ID, account.Seen{}, db.NewPerson{Name: "Jürgen K.", Email: jurgen.Email, Role: twofactor.Member}, by, start); err != nil {
+		t.Errorf("another name: %v", err)
+	}
+	if err := store.ChangePerson(ctx, jurgen.ID, account.Seen{}, db.NewPerson{Name: "Jürgen K.", Email: "jörgen@example.org", Role: twofactor.Member}, by, start); !errors.Is(err, account.FieldError{Field: "email", Reason: account.NoBrowser}) {
+		t.Errorf("another address that no browser sends: %v", err)
 	}
 }
 

@@ -1,0 +1,205 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"gatehouse/account"
+)
+
+// addWords stores what somebody is found by.
+func (t *tx) addWords(person int64, name, email string) error {
+	sortKey := account.SortKey(name)
+	for _, word := range account.Endings(name, email) {
+		if err := t.one(`INSERT INTO person_word (word, sort_key, person_id) VALUES (?, ?, ?)`, word, sortKey, person); err != nil {
+			return fmt.Errorf("writing the words of a person: %w", err)
+		}
+	}
+	return nil
+}
+
+// removeWords takes away what somebody with this name and address was found by.
+func (t *tx) removeWords(person int64, name, email string) error {
+	sortKey := account.SortKey(name)
+	for _, word := range account.Endings(name, email) {
+		if _, err := t.exec(`DELETE FROM person_word WHERE word = ? AND sort_key = ? AND person_id = ?`, word, sortKey, person); err != nil {
+			return fmt.Errorf("removing the words of a person: %w", err)
+		}
+	}
+	return nil
+}
+
+// rename gives somebody a name and an address, and with them what they are ordered
+// and found by. It refuses an address that somebody else has with a FieldError.
+func (t *tx) rename(before Person, name, email string) error {
+	if name == before.Name && email == before.Email {
+		return nil
+	}
+	var taken bool
+	if err := t.row(`SELECT EXISTS (SELECT 1 FROM person WHERE email = ? AND id <> ?)`, email, before.ID).Scan(&taken); err != nil {
+		return fmt.Errorf("looking for an address: %w", err)
+	}
+	if taken {
+		return account.FieldError{Field: "email", Reason: account.Taken}
+	}
+	if err := t.removeWords(before.ID, before.Name, before.Email); err != nil {
+		return err
+	}
+	err := t.one(`UPDATE person SET name = ?, email = ?, sort_key = ? WHERE id = ?`,
+		name, email, account.SortKey(name), before.ID)
+	if err != nil {
+		return fmt.Errorf("renaming a person: %w", err)
+	}
+	return t.addWords(before.ID, name, email)
+}
+
+// sortedMatches is up to how many entries of the words are read and put in the order
+// of names. When a search matches more, people come by the word that matches, and
+// by their names where it is the same one.
+const sortedMatches = 200
+
+// walkedMatches is how many entries a page of a search by several words looks through
+// at most: two words that many have, and nobody both, would otherwise read all.
+const walkedMatches = 5000
+
+// search lists a page of the people who have every word of a search, as a part of a
+// word of theirs. It begins after the key that the page before gave.
+func (s *Store) search(ctx context.Context, words []string, after string) (PeoplePage, error) {
+	rarest, entries, err := s.rarest(ctx, words)
+	if err != nil {
+		return PeoplePage{}, err
+	}
+	if entries <= sortedMatches {
+		return s.searchSorted(ctx, words, rarest, after)
+	}
+	return s.searchWalked(ctx, words, rarest, after)
+}
+
+// rarest gives the word that the fewest entries begin with, and how many those are,
+// counted up to one more than are sorted.
+func (s *Store) rarest(ctx context.Context, words []string) (word string, entries int, err error) {
+	for i, w := range words {
+		var n int
+		err := s.row(ctx, `SELECT count(*) FROM (SELECT 1 FROM person_word WHERE word >= ? AND word < ? LIMIT ?) AS found`,
+			w, account.AfterAll(w), sortedMatches+1).Scan(&n)
+		if err != nil {
+			return "", 0, fmt.Errorf("counting who matches: %w", err)
+		}
+		if i == 0 || n < entries {
+			word, entries = w, n
+		}
+	}
+	return word, entries, nil
+}
+
+// searchSorted reads all who match and gives a page in the order of their names.
+func (s *Store) searchSorted(ctx context.Context, words []string, rarest, after string) (PeoplePage, error) {
+	id, sortKey := splitKey(after)
+	return s.peoplePage(ctx, PageSize, func(p Person) bool { return hasWords(p, words) },
+		`SELECT `+personColumns+` WHERE p.id IN (SELECT person_id FROM person_word WHERE word >= ? AND word < ?)
+			AND (p.sort_key, p.id) > (?, ?) ORDER BY p.sort_key, p.id`,
+		rarest, account.AfterAll(rarest), sortKey, id)
+}
+
+// searchWalked gives a page in the order of the entries that match.
+func (s *Store) searchWalked(ctx context.Context, words []string, rarest, after string) (PeoplePage, error) {
+	var page PeoplePage
+	at := splitEntryKey(after)
+	if at.word < rarest {
+		at = entryKey{word: rarest}
+	}
+	for walked := 0; ; {
+		entries, err := s.entriesAfter(ctx, at, account.AfterAll(rarest), PageSize+1)
+		if err != nil {
+			return PeoplePage{}, err
+		}
+		for _, e := range entries {
+			if len(page.People) == PageSize {
+				page.Next = at.String()
+				return page, nil
+			}
+			at = e.entryKey
+			walked++
+			if isFirstMatch(e, rarest) && hasWords(e.Person, words) {
+				page.People = append(page.People, e.Person)
+			}
+		}
+		if len(entries) <= PageSize {
+			return page, nil
+		}
+		if walked >= walkedMatches {
+			page.Next = at.String()
+			return page, nil
+		}
+	}
+}
+
+// An entryKey is the key of an entry of person_word.
+type entryKey struct {
+	word    string
+	sortKey string
+	person  int64
+}
+
+// String gives the key as pages pass it on. Neither part holds a slash.
+func (k entryKey) String() string { return id10(k.person) + " " + k.word + "/" + k.sortKey }
+
+// splitEntryKey reads it; a key that is none gives the zero key.
+func splitEntryKey(key string) entryKey {
+	id, rest := splitKey(key)
+	word, sortKey, ok := strings.Cut(rest, "/")
+	if !ok {
+		return entryKey{}
+	}
+	return entryKey{word: word, sortKey: sortKey, person: id}
+}
+
+// An entry is an entry of person_word with the person whom it finds.
+type entry struct {
+	entryKey
+	Person
+}
+
+// entriesAfter reads entries after a key and before a word.
+func (s *Store) entriesAfter(ctx context.Context, at entryKey, before string, limit int) ([]entry, error) {
+	rows, err := s.rows(ctx, `SELECT w.word, w.sort_key, `+personColumns+` JOIN person_word w ON w.person_id = p.id
+		WHERE (w.word, w.sort_key, w.person_id) > (?, ?, ?) AND w.word < ?
+		ORDER BY w.word, w.sort_key, w.person_id LIMIT ?`,
+		at.word, at.sortKey, at.person, before, limit)
+	if err != nil {
+		return nil, fmt.Errorf("searching people: %w", err)
+	}
+	defer rows.Close()
+	var out []entry
+	for rows.Next() {
+		var e entry
+		e.Person, err = scanPerson(func(dest ...any) error { return rows.Scan(append([]any{&e.word, &e.sortKey}, dest...)...) })
+		if err != nil {
+			return nil, err
+		}
+		e.person = e.Person.ID
+		out = append(out, e)
+	}
+	return out, rows.Err()
+}
+
+// isFirstMatch reports whether an entry is the first of its person's that begin with
+// a word: each is listed once.
+func isFirstMatch(e entry, word string) bool {
+	return account.FirstEnding(account.PersonWords(e.Name, e.Email), word) == e.word
+}
+
+// hasWords reports whether somebody has every word as a part of a word of theirs.
+func hasWords(p Person, words []string) bool {
+	if len(words) == 1 {
+		return true // they were found by it
+	}
+	own := account.PersonWords(p.Name, p.Email)
+	for _, word := range words {
+		if account.FirstEnding(own, word) == "" {
+			return false
+		}
+	}
+	return true
+}
