@@ -15,6 +15,7 @@ import (
 
 	"gatehouse/account"
 	"gatehouse/db"
+	"gatehouse/db/files"
 	"gatehouse/twofactor"
 )
 
@@ -83,7 +84,8 @@ func Run(ctx context.Context, p Process) (code int) {
 		fmt.Fprintf(p.Stderr, "gatehouse: %s; see gatehouse --help\n", err)
 		return wrongUsage
 	}
-	err = line.Run(&session{Process: p, ctx: ctx, all: &all, now: time.Now})
+	s := &session{Process: p, ctx: ctx, all: &all, now: time.Now}
+	err = line.Run(s)
 	var usage usageError
 	switch {
 	case err == nil:
@@ -92,7 +94,7 @@ func Run(ctx context.Context, p Process) (code int) {
 		fmt.Fprintln(p.Stderr, "gatehouse:", err)
 		return wrongUsage
 	}
-	fmt.Fprintln(p.Stderr, "gatehouse:", sentence(err))
+	fmt.Fprintln(p.Stderr, "gatehouse:", s.withAdvice(err))
 	return failed
 }
 
@@ -141,18 +143,52 @@ func fieldSentence(e account.FieldError) string {
 	return "the " + e.Field + " is not right: " + string(e.Reason)
 }
 
-// open opens the existing workspace for a command beside a server that may be
-// running. Only serve and user add make a new one.
-func (s *session) open(mayMake bool) (*db.Store, error) {
-	if _, err := os.Stat(filepath.Join(s.all.Data, db.FileName)); errors.Is(err, fs.ErrNotExist) && !mayMake {
-		return nil, fmt.Errorf("there is no workspace in %s; name its directory with --data", s.all.Data)
+// defaultWorkspace is the name that a workspace gets when none is given.
+const defaultWorkspace = "Workspace"
+
+// hasWorkspace reports whether the data directory holds a workspace.
+func (s *session) hasWorkspace() (bool, error) {
+	_, err := os.Stat(filepath.Join(s.all.Data, db.FileName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
 	}
-	return db.Open(s.ctx, db.Options{Dir: s.all.Data, KeyFile: s.all.KeyFile, Schema: s.Files.Schema, Workspace: "Workspace", Times: db.DefaultTimes, Now: s.now()})
+	if err != nil {
+		return false, fmt.Errorf("cannot look into the data directory: %w", err)
+	}
+	return true, nil
+}
+
+// requireWorkspace refuses a data directory that holds no workspace: it may be
+// mistyped, or its disk not mounted.
+func (s *session) requireWorkspace(orElse string) error {
+	has, err := s.hasWorkspace()
+	if err == nil && !has {
+		err = fmt.Errorf("there is no workspace in %s; name its directory with --data, %s", s.all.Data, orElse)
+	}
+	return err
+}
+
+// open opens the workspace for a command beside a server that may be running.
+func (s *session) open() (*db.Store, error) {
+	if err := files.PrepareDataDir(s.all.Data); err != nil {
+		return nil, err
+	}
+	return db.Open(s.ctx, db.Options{
+		Dir:       s.all.Data,
+		KeyFile:   s.all.KeyFile,
+		Schema:    s.Files.Schema,
+		Workspace: defaultWorkspace,
+		Times:     db.DefaultTimes,
+		Now:       s.now(),
+	})
 }
 
 // with opens the workspace, runs do, and closes it again.
 func (s *session) with(do func(*db.Store) error) error {
-	store, err := s.open(false)
+	if err := s.requireWorkspace("or start the server there to make one"); err != nil {
+		return err
+	}
+	store, err := s.open()
 	if err != nil {
 		return err
 	}

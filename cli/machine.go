@@ -133,7 +133,11 @@ func (c *checkCommand) Run(s *session) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(s.Stdout, "The database is whole, and every sealed secret opens (%d).\n", n)
+		newest, err := store.NewestActivity(s.ctx)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(s.Stdout, "The database is whole, and every sealed secret opens (%d). Its newest activity: %s.\n", n, date(newest))
 		return nil
 	})
 }

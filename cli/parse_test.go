@@ -53,7 +53,7 @@ func TestParseReadsTheEnvironment(t *testing.T) {
 	if _, err := parse(&all, Process{Args: []string{"--log-format", "json"}}); err != nil {
 		t.Fatal(err)
 	}
-	if all.Data != "there" || len(all.Serve.TrustedProxy) != 2 || all.Serve.LogFormat != "json" || all.Serve.Workspace != "Workspace" {
+	if all.Data != "there" || len(all.Serve.TrustedProxy) != 2 || all.Serve.LogFormat != "json" || all.Serve.Workspace != "" {
 		t.Errorf("got %+v", all)
 	}
 	t.Setenv("GATEHOUSE_LOG_FORMAT", "x")

@@ -26,19 +26,32 @@ type userAdd struct {
 	Email string `arg:"" help:"The sign-in name."`
 	Name  string `help:"The display name." required:"" placeholder:"NAME"`
 	Role  string `help:"member, administrator, it-administrator or super-administrator." enum:"member,administrator,it-administrator,super-administrator" default:"member" placeholder:"ROLE"`
+
+	NewWorkspace bool `name:"new-workspace" help:"Make the workspace first when the data directory holds none."`
 }
 
-// Run adds a person; in an empty data directory it makes the workspace first.
+// Run adds a person. With --new-workspace it prepares a workspace before the
+// server's first start.
 func (c *userAdd) Run(s *session) error {
+	has, err := s.hasWorkspace()
+	if err == nil && !c.NewWorkspace {
+		err = s.requireWorkspace("or make one there with --new-workspace")
+	}
+	if err != nil {
+		return err
+	}
 	password, err := s.readPassword()
 	if err != nil {
 		return err
 	}
-	store, err := s.open(true)
+	store, err := s.open()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = store.Close() }()
+	if !has {
+		fmt.Fprintf(s.Stdout, "Made a new workspace in %s.\n", s.all.Data)
+	}
 	n := db.NewPerson{Name: c.Name, Email: c.Email, Password: password, Role: twofactor.Role(c.Role)}
 	if _, err := store.AddPerson(s.ctx, n, s.machine(), s.now()); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -28,7 +29,7 @@ import (
 type serveCommand struct {
 	Listen       string   `help:"Address to listen on: 127.0.0.1:8080 unless named, :443 with a --tls-… flag." env:"GATEHOUSE_LISTEN" placeholder:"HOST:PORT"`
 	BaseURL      string   `name:"base-url" help:"How browsers reach the workspace, e.g. https://portal.example.org." env:"GATEHOUSE_BASE_URL" placeholder:"URL"`
-	Workspace    string   `help:"Name of a new workspace." default:"Workspace" env:"GATEHOUSE_WORKSPACE" placeholder:"NAME"`
+	Workspace    string   `help:"Name of a new workspace, Workspace unless named." env:"GATEHOUSE_WORKSPACE" placeholder:"NAME"`
 	TrustedProxy []string `help:"Addresses or networks of proxies whose X-Forwarded-For counts, e.g. 10.0.0.1,192.168.0.0/16." env:"GATEHOUSE_TRUSTED_PROXY" placeholder:"CIDR"`
 	InsecureHTTP bool     `name:"insecure-http" help:"Serve plain http beyond this machine." env:"GATEHOUSE_INSECURE_HTTP"`
 	Metrics      string   `name:"metrics-listen" help:"Address for GET /metrics, in Prometheus' format; keep it from strangers." env:"GATEHOUSE_METRICS_LISTEN" placeholder:"HOST:PORT"`
@@ -85,7 +86,7 @@ func (c *serveCommand) Run(s *session) error {
 	}
 	defer func() { _ = lock.Unlock() }()
 
-	store, err := db.Open(ctx, db.Options{Dir: s.all.Data, KeyFile: s.all.KeyFile, Schema: s.Files.Schema, Workspace: c.Workspace, Now: s.now(), Upgrade: true,
+	store, err := db.Open(ctx, db.Options{Dir: s.all.Data, KeyFile: s.all.KeyFile, Schema: s.Files.Schema, Workspace: cmp.Or(c.Workspace, defaultWorkspace), Now: s.now(), Upgrade: true,
 		Times: db.Times{SessionIdle: c.SessionIdle, SessionMax: c.SessionMax, ChallengeTTL: c.ChallengeTTL, PendingTTL: c.PendingTTL}})
 	if err != nil {
 		return err
@@ -106,6 +107,9 @@ func boundMemory() {
 // serve answers requests until the context ends.
 func (c *serveCommand) serve(ctx context.Context, s *session, store *db.Store, base *url.URL, proxies []netip.Prefix) error {
 	log := slog.New(c.logHandler(s))
+	if err := c.tellIgnored(ctx, store, log); err != nil {
+		return err
+	}
 	watch, err := newMonitor(ctx, store, log)
 	if err != nil {
 		return err
@@ -187,6 +191,16 @@ func (c *serveCommand) open(ctx context.Context, s *session, server http.Handler
 		go func() { told("certificate at hand")(certs.prepare()) }()
 	}
 	return all, nil
+}
+
+// tellIgnored says that --workspace changes no name that the workspace has.
+func (c *serveCommand) tellIgnored(ctx context.Context, store *db.Store, log *slog.Logger) error {
+	w, err := store.Workspace(ctx)
+	if err == nil && c.Workspace != "" && c.Workspace != w.Name {
+		log.Warn("--workspace is ignored: it names a new workspace, and this one has a name", "ignored", c.Workspace, "name", w.Name,
+			"what_to_do", "change the name under Settings, General")
+	}
+	return err
 }
 
 // announce says where the workspace is and, while it has no people, how to
@@ -285,14 +299,6 @@ func proxyNetworks(texts []string) ([]netip.Prefix, error) {
 func loopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && ip.IsLoopback()
-}
-
-// listenError says what to do when the address cannot be had.
-func listenError(address string, err error) error {
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("the address %s is taken by another program; choose another with --listen", address)
-	}
-	return fmt.Errorf("cannot listen on %s: %w; choose another address with --listen", address, err)
 }
 
 // logHandler writes text to a terminal and JSON to anything else.

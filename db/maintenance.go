@@ -2,6 +2,8 @@ package db
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -47,6 +49,17 @@ func (s *Store) Check(ctx context.Context) (secrets int, err error) {
 		err = s.doNotOpen(ctx, closed)
 	}
 	return secrets, err
+}
+
+// NewestActivity is when the newest row of activity was written: how old the
+// database's content is. It is zero for a workspace in which nothing has happened.
+func (s *Store) NewestActivity(ctx context.Context) (time.Time, error) {
+	var at sql.NullInt64
+	err := s.row(ctx, `SELECT max(at) FROM activity WHERE at > 0`).Scan(&at)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, fmt.Errorf("reading the newest activity: %w", err)
+	}
+	return instant(at), nil
 }
 
 // closedNamed is how many of those whose secrets do not open are named.

@@ -298,6 +298,8 @@ func runEverything(t *testing.T, store *db.Store) {
 	enrol(t, store, "bob@example.org", now)
 	_, err = store.RotateKey(ctx, machine.Actor, now)
 	must(err)
+	_, err = store.NewestActivity(ctx)
+	must(err)
 	_, err = store.Check(ctx)
 	must(err)
 	must(store.Sweep(ctx, now))

@@ -17,6 +17,8 @@ import (
 type Restored struct {
 	Sessions, Challenges, Links int64
 	Aside                       string // the database from before; "" when there was none
+
+	NewestActivity time.Time // of the backup: what happened later is not in it
 }
 
 // Restore puts a backup in the place of the workspace's database. Whoever calls
@@ -75,6 +77,9 @@ func prepareRestored(ctx context.Context, path string, o Options, steps []migrat
 		return err
 	}
 	_, err = s.Check(ctx)
+	if err == nil {
+		done.NewestActivity, err = s.NewestActivity(ctx)
+	}
 	if err == nil {
 		err = s.endAll(ctx, by, o.Now, done)
 	}

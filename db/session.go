@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gatehouse/account"
+	"gatehouse/db/files"
 	"gatehouse/twofactor"
 )
 
@@ -161,17 +162,23 @@ func (s *Store) Visitor(ctx context.Context, token string, now time.Time) (Visit
 	return v, nil
 }
 
-// Touch notes that a session was used, at most once a minute. A session that
+// Touch notes that a session was used, at most once a minute and ten times while
+// it may idle. A session that
 // began in the future, before a clock was set back, begins now: it would outlast
 // its bound otherwise.
 func (s *Store) Touch(ctx context.Context, v Visitor, now time.Time) error {
-	if passed := now.Sub(v.SeenAt); passed >= 0 && passed < seenEvery {
+	every := min(seenEvery, s.times.SessionIdle/10) // a session that is used lasts
+	if passed := now.Sub(v.SeenAt); passed >= 0 && passed < every {
 		return nil
 	}
 	return s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {
 		at := unix(now)
-		_, err := t.exec(`UPDATE session SET seen_at = ?, started_at = min(started_at, ?), authenticated_at = min(authenticated_at, ?) WHERE id_hash = ?`,
-			at, at, at, v.session)
+		_, err := t.exec(`UPDATE session
+			SET seen_at = ?,
+				started_at = CASE WHEN started_at > ? THEN ? ELSE started_at END,
+				authenticated_at = CASE WHEN authenticated_at > ? THEN ? ELSE authenticated_at END
+			WHERE id_hash = ?`,
+			at, at, at, at, at, v.session)
 		return err
 	})
 }
@@ -384,8 +391,17 @@ func (t *tx) isKnownBrowser(person int64, c Client, now time.Time) (known bool, 
 
 // Sweep deletes what time has ended. Nothing depends on it: every reading
 // compares instants itself. It only keeps the file small. A person's expired
-// browsers go when they sign in next.
+// browsers go when they sign in next. Then the journal is written back, so that
+// it stays small, and so that a copy of the one file alone lacks no more than what
+// came after the last sweep.
 func (s *Store) Sweep(ctx context.Context, now time.Time) error {
+	if err := s.deleteExpired(ctx, now); err != nil {
+		return err
+	}
+	return files.WriteBack(ctx, s.path)
+}
+
+func (s *Store) deleteExpired(ctx context.Context, now time.Time) error {
 	at := unix(now)
 	return s.write(ctx, lockNothing(), func(t *tx) error {
 		for _, end := range []struct {

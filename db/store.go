@@ -115,6 +115,9 @@ func open(ctx context.Context, o Options, steps []migration) (*Store, error) {
 	return openFile(ctx, path, o, steps, asideOf)
 }
 
+// IsFull reports whether the disk has no room for what was to be written.
+func IsFull(err error) bool { return engine.IsFull(err) }
+
 // keyFile is where the key is.
 func (o Options) keyFile() string {
 	if o.KeyFile == "" {
@@ -146,7 +149,7 @@ func openFile(ctx context.Context, path string, o Options, steps []migration, as
 		s.writer, err = engine.OpenWriter(ctx, path, counts)
 	}
 	if err != nil {
-		return nil, errors.Join(err, s.reader.Close())
+		return nil, errors.Join(files.WhyNot(path, err), s.reader.Close())
 	}
 	return s, nil
 }

@@ -84,13 +84,32 @@ func IsUnique(err error) bool {
 	return errors.As(err, &fault) && fault.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE
 }
 
+// IsUnusable reports whether the system did not let a database be opened, read or
+// written.
+func IsUnusable(err error) bool {
+	switch primaryCode(err) {
+	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_AUTH:
+		return true
+	}
+	return false
+}
+
+// IsFull reports whether there is no room for what was to be written.
+func IsFull(err error) bool { return primaryCode(err) == sqlite3.SQLITE_FULL }
+
+// primaryCode is SQLite's result code without its details, or 0 for an error that
+// is not SQLite's: https://sqlite.org/rescode.html
+func primaryCode(err error) int {
+	var fault *sqlite.Error
+	if !errors.As(err, &fault) {
+		return sqlite3.SQLITE_OK
+	}
+	return fault.Code() & 0xff
+}
+
 // IsDamaged reports whether a file is no database, or one whose pages do not fit
 // together.
 func IsDamaged(err error) bool {
-	var fault *sqlite.Error
-	if !errors.As(err, &fault) {
-		return false
-	}
-	primary := fault.Code() & 0xff // https://sqlite.org/rescode.html#primary_result_codes_versus_extended_result_codes
-	return primary == sqlite3.SQLITE_NOTADB || primary == sqlite3.SQLITE_CORRUPT
+	code := primaryCode(err)
+	return code == sqlite3.SQLITE_NOTADB || code == sqlite3.SQLITE_CORRUPT
 }

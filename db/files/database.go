@@ -76,7 +76,29 @@ func damaged(path string, err error) error {
 	if engine.IsDamaged(err) {
 		return fmt.Errorf("%s is damaged or is no database; restore a sound backup", path)
 	}
-	return fmt.Errorf("reading %s: %w", path, err)
+	return fmt.Errorf("reading %s: %w", path, WhyNot(path, err))
+}
+
+// WhyNot gives what the system says about a database that SQLite could not open
+// or write, or SQLite's own error when the system has nothing against it.
+func WhyNot(path string, err error) error {
+	if !engine.IsUnusable(err) {
+		return err
+	}
+	for _, name := range []string{path, path + "-wal", path + "-shm"} {
+		f, openErr := os.OpenFile(name, os.O_RDWR, 0)
+		if openErr != nil && !errors.Is(openErr, fs.ErrNotExist) {
+			return openErr
+		}
+		if openErr == nil {
+			_ = f.Close()
+		}
+	}
+	f, createErr := CreateBeside(path)
+	if createErr != nil {
+		return createErr
+	}
+	return errors.Join(err, f.Close(), os.Remove(f.Name()))
 }
 
 // Integrity runs SQLite's own checks.
@@ -219,6 +241,25 @@ func checkpoint(ctx context.Context, path string) error {
 	}
 	_, err = file.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
 	return errors.Join(err, file.Close())
+}
+
+// WriteBack writes the journal of a database that is in use back into its file,
+// as far as nobody reads what was before, and then empties the journal unless
+// somebody reads it.
+func WriteBack(ctx context.Context, path string) error {
+	file, err := engine.OpenFile(path, "rw", "busy_timeout(250)") // whoever writes meanwhile waits
+	if err != nil {
+		return err
+	}
+	file.SetMaxOpenConns(1)
+	for _, mode := range []string{"PASSIVE", "TRUNCATE"} { // the second waits for readers, and is quick after the first
+		var busy, pages, written int
+		err := file.QueryRowContext(ctx, `PRAGMA wal_checkpoint(`+mode+`)`).Scan(&busy, &pages, &written)
+		if err != nil {
+			return errors.Join(fmt.Errorf("writing the journal back: %w", err), file.Close())
+		}
+	}
+	return file.Close()
 }
 
 // FreeName gives a name that no file has: the name itself, or with a number.

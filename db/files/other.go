@@ -21,3 +21,6 @@ func isOurs(fs.FileInfo) bool { return true }
 func ownNew(*os.File, fs.FileInfo) error { return nil }
 
 func isRoots(fs.FileInfo) bool { return false }
+
+// Owner is not known where users have no numbers.
+func Owner(string) (uid int, ok bool) { return 0, false }

@@ -40,6 +40,10 @@ func runAll(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil { // another user runs the program, too
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	program = filepath.Join(dir, "gatehouse")
 	cmd := exec.Command("go", "build", "-o", program, ".")
 	cmd.Dir, cmd.Env = "../..", append(os.Environ(), "CGO_ENABLED=0")
@@ -89,8 +93,14 @@ type process struct {
 
 func start(t testing.TB, env []string, path string, args ...string) *process {
 	t.Helper()
+	return startAs(t, nil, env, path, args...)
+}
+
+// startAs starts a command as another user, or as this one when as is nil.
+func startAs(t testing.TB, as *syscall.SysProcAttr, env []string, path string, args ...string) *process {
+	t.Helper()
 	p := &process{t: t, cmd: exec.Command(path, args...), output: &output{}, ended: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), env...)
+	p.cmd.Env, p.cmd.SysProcAttr = append(os.Environ(), env...), as
 	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -170,7 +180,7 @@ const (
 func dataWithAda(t testing.TB) string {
 	t.Helper()
 	data := filepath.Join(t.TempDir(), "data")
-	must(t, password+"\n", "user", "add", ada, "--name", "Ada", "--role", "super-administrator", "--data", data)
+	must(t, password+"\n", "user", "add", ada, "--name", "Ada", "--role", "super-administrator", "--new-workspace", "--data", data)
 	return data
 }
 

@@ -1,0 +1,66 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"strconv"
+	"syscall"
+
+	"gatehouse/db"
+	"gatehouse/db/files"
+)
+
+// withAdvice words a fault, and for one of the machine's files or ports also as
+// whom the program runs and what to do.
+func (s *session) withAdvice(err error) string {
+	said := sentence(err)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Sprintf("%s; gatehouse runs as %s%s", said, currentUser(), s.ownersAdvice())
+	case errors.Is(err, syscall.EROFS):
+		return fmt.Sprintf("%s; gatehouse runs as %s and cannot write there: mount the file system for writing, "+
+			"or name another directory with --data", said, currentUser())
+	case errors.Is(err, syscall.ENOSPC), db.IsFull(err):
+		return said + "; the disk, or what " + currentUser() + " may use of it, is full: make room and try again"
+	case errors.Is(err, syscall.ENOTDIR):
+		return said + "; a file stands where a directory should be: name the directory with --data"
+	}
+	return said
+}
+
+// ownersAdvice says whose the data directory is, when it is somebody else's.
+func (s *session) ownersAdvice() string {
+	owner, ok := files.Owner(s.all.Data)
+	if !ok || owner == os.Geteuid() {
+		return ": look at the owner and the permissions of that path"
+	}
+	name := userName(owner)
+	return fmt.Sprintf(", but %s belongs to %s: run it as that user, or as root", s.all.Data, name)
+}
+
+// currentUser names whom the program runs as.
+func currentUser() string { return userName(os.Geteuid()) }
+
+// userName names a user for people; a container may know none by name.
+func userName(id int) string {
+	if u, err := user.LookupId(strconv.Itoa(id)); err == nil {
+		return fmt.Sprintf("%s (uid %d)", u.Username, id)
+	}
+	return fmt.Sprintf("uid %d", id)
+}
+
+// listenError says what to do when the address cannot be had.
+func listenError(address string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("the address %s is taken by another program; choose another with --listen", address)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("cannot listen on %s: gatehouse runs as %s, which may not use this port; "+
+			"choose one of 1024 or above with --listen, or allow it "+
+			"(under systemd with AmbientCapabilities=CAP_NET_BIND_SERVICE, as gatehouse-tls.conf does)", address, currentUser())
+	}
+	return fmt.Errorf("cannot listen on %s: %w; choose another address with --listen", address, err)
+}
