@@ -62,7 +62,7 @@ func behind(t *testing.T, dir, statement string, args ...any) {
 // TestHeaders looks at one answer of every kind.
 func TestHeaders(t *testing.T) {
 	base, _ := url.Parse("https://portal.example.org")
-	s := newSite(t, func(c *handlers.Config) { c.BaseURL = base })
+	s := newSite(t, func(c *handlers.Config) { c.BaseURL, c.TrustedProxies = base, proxies })
 	s.add("ada@example.org", twofactor.Member)
 	browse := func() *browser {
 		b := s.browser()

@@ -12,14 +12,17 @@ import (
 	"gatehouse/twofactor"
 )
 
-// at is a site with a base URL.
+// proxies are where the tests' requests come from.
+var proxies = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+
+// at is a site with a base URL, behind a proxy.
 func at(t *testing.T, base string) *site {
 	t.Helper()
 	u, err := url.Parse(base)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newSite(t, func(c *handlers.Config) { c.BaseURL = u })
+	return newSite(t, func(c *handlers.Config) { c.BaseURL, c.TrustedProxies = u, proxies })
 }
 
 func TestHostsThatAreTheWorkspace(t *testing.T) {

@@ -36,7 +36,7 @@ func (s *Server) middleware(next http.Handler) http.Handler {
 		}
 	}
 	guard.SetDenyHandler(s.gate(route{access: public, handler: func(*Server, *visit) error { return errOtherSite }}))
-	handler := s.host(limitBody(guard.Handler(next)))
+	handler := s.host(s.onlyHTTPS(limitBody(guard.Handler(next))))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := s.now()
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, rand.Text()[:12]))

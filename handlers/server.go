@@ -44,6 +44,7 @@ type Server struct {
 	hosts     *hostRule
 	stopping  atomic.Bool
 	untrusted sync.Once // the warning about X-Forwarded-For
+	plain     sync.Once // the warning about requests over http
 	handler   http.Handler
 }
 

@@ -1,13 +1,14 @@
 package handlers
 
 import (
+	"errors"
 	"net/http"
+	"net/url"
+	"strings"
 
 	"gatehouse/db"
 	"gatehouse/twofactor"
 	"gatehouse/views"
-
-	"errors"
 )
 
 // showStart leads to the portal, which leads to the sign-in.
@@ -32,7 +33,26 @@ func (s *Server) showSignIn(v *visit) error {
 	if notice.None() && next != "" {
 		notice = views.SignInToContinue()
 	}
+	if s.cookieLost(v) {
+		notice = views.CookieLost()
+	}
 	return s.showSignInCard(v, http.StatusOK, views.SignIn{Next: next, Notice: notice})
+}
+
+// cookieLost reports whether the browser comes from the form of the sign-in or of the
+// set-up, which lead on only whom they have let in, and yet sends none of our cookies: it
+// does not keep them. A redirect keeps the Referer of the form (Fetch, section 4.4).
+func (s *Server) cookieLost(v *visit) bool {
+	for _, cookie := range []string{sessionCookie, challengeCookie, browserCookie, messageCookie} {
+		if s.cookies.token(v.r, cookie) != "" {
+			return false
+		}
+	}
+	from, err := url.Parse(v.r.Referer())
+	if err != nil || from.Host != v.r.Host {
+		return false
+	}
+	return from.Path == "/signin" || strings.HasPrefix(from.Path, "/setup/")
 }
 
 func (s *Server) showSignInCard(v *visit, status int, card views.SignIn) error {

@@ -205,7 +205,7 @@ func TestCookies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t, func(c *handlers.Config) {
 				if https {
-					c.BaseURL = base
+					c.BaseURL, c.TrustedProxies = base, proxies
 				}
 			})
 			s.add("ada@example.org", twofactor.Member)

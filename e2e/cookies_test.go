@@ -1,0 +1,48 @@
+package e2e
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"testing"
+)
+
+// TestABrowserThatKeepsNoCookies signs in where no cookie arrives: the sign-in says so, with and without a
+// second step.
+func TestABrowserThatKeepsNoCookies(t *testing.T) {
+	s := startSite(t)
+	s.addPerson(mia, "member")
+	upstream, err := url.Parse(s.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httptest.NewServer(&httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(upstream); r.Out.Host = r.In.Host },
+		ModifyResponse: func(answer *http.Response) error {
+			answer.Header.Del("Set-Cookie")
+			return nil
+		},
+	})
+	t.Cleanup(proxy.Close)
+	lossy := &site{t: t, url: proxy.URL}
+
+	w := &walk{t: t, site: s, script: true, ledger: newLedger()}
+	b := openBrowser(t, lossy)
+	signIn := func() {
+		b.Visit("/my/profile")
+		b.Sees("Please sign in to continue.")
+		w.signIn(b, mia)
+		b.Sees("Your browser did not keep the cookie that signs you in.", "Allow cookies for this site")
+		b.SeesNot("expired")
+	}
+	signIn()
+
+	honest := w.open()
+	w.signIn(honest, mia)
+	honest.Visit(twoFactorPath)
+	w.enrol(honest)
+	signIn()
+	b.Visit("/signin")
+	b.SeesNot("cookie")
+}

@@ -1,0 +1,81 @@
+package handlers
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"gatehouse/views"
+)
+
+// onlyHTTPS leads people who come over http to a workspace whose base URL is https there,
+// before they type a password: it would travel in the clear, and the browser would not
+// keep the Secure cookie that it is exchanged for. Machines ask /healthz either way, and
+// the page that says so needs the static files.
+func (s *Server) onlyHTTPS(next http.Handler) http.Handler {
+	if !s.https() {
+		return next
+	}
+	explain := s.gate(route{access: public, handler: (*Server).showPlainHTTP})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		open := r.URL.Path == "/healthz" || strings.HasPrefix(r.URL.Path, "/static/") || r.URL.Path == "/favicon.ico"
+		asks := r.Method == http.MethodGet || r.Method == http.MethodHead
+		came := s.cameOver(r)
+		switch {
+		case open || came == overHTTPS:
+			next.ServeHTTP(w, r)
+		case asks && came == overHTTP:
+			http.Redirect(w, r, s.base.String()+r.URL.RequestURI(), http.StatusSeeOther)
+		default:
+			explain(w, r)
+		}
+	})
+}
+
+// A way is how a request has come, as far as can be known.
+type way int
+
+const (
+	overHTTPS way = iota
+	overHTTP
+	overProxy // one that is not trusted: whoever were led to https through it would be led there for ever
+)
+
+// cameOver tells how a request has come. A trusted proxy serves https unless it says
+// otherwise. One that another proxy has asked in the clear says "http" of a browser on
+// https: it is told by its Fetch Metadata, which browsers send over https alone (and to
+// their own machine).
+func (s *Server) cameOver(r *http.Request) way {
+	if r.TLS != nil {
+		return overHTTPS
+	}
+	h := r.Header
+	if peer, err := peerAddress(r); err == nil && !s.trusts(peer) {
+		for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Proto", "Forwarded", "Via", "Sec-Fetch-Site"} {
+			if h.Get(name) != "" {
+				return overProxy
+			}
+		}
+		return overHTTP
+	}
+	said := strings.Split(strings.Join(h.Values("X-Forwarded-Proto"), ","), ",")
+	if strings.EqualFold(strings.TrimSpace(said[len(said)-1]), "http") && h.Get("Sec-Fetch-Site") == "" {
+		return overHTTP
+	}
+	return overHTTPS
+}
+
+// showPlainHTTP tells that nothing is taken over http, and an operator what to set.
+func (s *Server) showPlainHTTP(v *visit) error {
+	peer, err := peerAddress(v.r)
+	if err != nil {
+		peer = netip.Addr{}
+	}
+	s.plain.Do(func() {
+		s.log.WarnContext(v.ctx(), "refused a request over http to a workspace whose base URL is https",
+			"peer", peer.String(),
+			"what_to_do", "if this is your proxy, set --trusted-proxy (GATEHOUSE_TRUSTED_PROXY) to its address; otherwise ignore this")
+	})
+	s.showProblem(v, views.PlainHTTP(s.base.String()))
+	return nil
+}
