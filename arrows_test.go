@@ -18,7 +18,6 @@ var arrows = map[string]struct{ rooms, guests []string }{
 		rooms: []string{"handlers", "db", "db/files", "twofactor", "account", "typed"},
 		guests: []string{
 			"github.com/alecthomas/kong",
-			"github.com/jotaen/kong-completion",
 			"github.com/gofrs/flock",
 			"golang.org/x/term",
 			"golang.org/x/crypto/acme",

@@ -55,6 +55,7 @@ type commands struct {
 	Check      checkCommand      `cmd:"" help:"Check the database and open every sealed secret."`
 	Key        keyCommands       `cmd:"" help:"Look after the key."`
 	Completion completionCommand `cmd:"" help:"Print what a shell reads to complete commands." example:"gatehouse completion bash > /etc/bash_completion.d/gatehouse"`
+	Complete   completeCommand   `cmd:"" hidden:""`
 	Man        manCommand        `cmd:"" help:"Print the manual page." example:"gatehouse man > /usr/local/share/man/man1/gatehouse.1"`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }

@@ -8,15 +8,12 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
-	kongcompletion "github.com/jotaen/kong-completion"
 )
 
-// An exit is what ends the program early, with its code: help was printed, or the
-// shell asked for completions.
+// An exit is what ends the program early, with its code: help was printed.
 type exit int
 
-// newParser reads the commands' tags. A shell that asks for completions is answered
-// here, and nothing else happens then.
+// newParser reads the commands' tags.
 func newParser(all *commands, p Process) (*kong.Kong, error) {
 	parser, err := kong.New(all,
 		kong.Name("gatehouse"),
@@ -44,7 +41,6 @@ func newParser(all *commands, p Process) (*kong.Kong, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the commands: %w", err)
 	}
-	kongcompletion.Register(parser)
 	return parser, nil
 }
 

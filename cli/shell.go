@@ -1,22 +1,142 @@
 package cli
 
 import (
+	"embed"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 
 	"github.com/alecthomas/kong"
-	kongcompletion "github.com/jotaen/kong-completion"
 )
+
+//go:embed shell
+var shellScripts embed.FS
 
 type completionCommand struct {
 	Shell string `arg:"" help:"bash, zsh or fish." enum:"bash,zsh,fish"`
 }
 
 // Run prints what the shell reads to complete commands, flags and roles.
-func (c *completionCommand) Run(line *kong.Context) error {
-	return (&kongcompletion.Completion{Shell: c.Shell, Code: true}).Run(line)
+func (c *completionCommand) Run(s *session) error {
+	script, err := shellScripts.ReadFile("shell/gatehouse." + c.Shell)
+	if err != nil {
+		return fmt.Errorf("reading the script: %w", err)
+	}
+	_, err = s.Stdout.Write(script)
+	return err
+}
+
+// completeCommand is what the shells' scripts ask.
+type completeCommand struct {
+	Words []string `arg:"" optional:""`
+}
+
+// Run prints what may stand in the place of the last word, a line each, with what it
+// means after a tab. It prints nothing where a file's name may stand.
+func (c *completeCommand) Run(line *kong.Context, s *session) error {
+	for _, one := range candidates(line.Model, c.Words) {
+		if _, err := fmt.Fprintf(s.Stdout, "%s\t%s\n", one.word, one.help); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A candidate may stand where a word is being typed.
+type candidate struct{ word, help string }
+
+// candidates gives what may stand in the place of the last of the words.
+func candidates(app *kong.Application, words []string) []candidate {
+	if len(words) == 0 {
+		words = []string{""}
+	}
+	last := words[len(words)-1]
+	node, expected, arguments := app.Node, (*kong.Value)(nil), 0
+	for _, word := range words[:len(words)-1] {
+		name, isFlag := strings.CutPrefix(word, "--")
+		child := childNamed(node, word)
+		switch {
+		case word == "=": // bash takes --role=member for three words
+		case expected != nil:
+			expected = nil // this was the flag's value
+		case isFlag:
+			if flag := flagNamed(node, name); flag != nil && !flag.IsBool() {
+				expected = flag.Value
+			}
+		case child != nil:
+			node = child
+		default:
+			arguments++
+		}
+	}
+	typed := strings.TrimPrefix(last, "=")
+	var all []candidate
+	switch name, _, given := strings.Cut(strings.TrimPrefix(last, "--"), "="); {
+	case expected != nil:
+		all = valuesOf(expected, "")
+	case given && strings.HasPrefix(last, "--"):
+		if flag := flagNamed(node, name); flag != nil {
+			all = valuesOf(flag.Value, "--"+name+"=")
+		}
+	case strings.HasPrefix(last, "-"):
+		for _, flag := range flagsOf(node) {
+			all = append(all, candidate{"--" + flag.Name, flag.Help})
+		}
+	case len(node.Children) > 0:
+		for _, child := range node.Children {
+			if !child.Hidden {
+				all = append(all, candidate{child.Name, child.Help})
+			}
+		}
+	case arguments < len(node.Positional):
+		all = valuesOf(node.Positional[arguments], "")
+	}
+	return slices.DeleteFunc(all, func(c candidate) bool { return !strings.HasPrefix(c.word, typed) })
+}
+
+// valuesOf gives the values that a flag or an argument may have, where they are few.
+func valuesOf(value *kong.Value, prefix string) (all []candidate) {
+	if value.Enum == "" {
+		return nil
+	}
+	for _, one := range value.EnumSlice() {
+		if one != "" {
+			all = append(all, candidate{prefix + one, ""})
+		}
+	}
+	return all
+}
+
+func childNamed(node *kong.Node, name string) *kong.Node {
+	for _, child := range node.Children {
+		if child.Name == name {
+			return child
+		}
+	}
+	return nil
+}
+
+// flagsOf gives the flags of a command, of those above it, and of the command that
+// none names.
+func flagsOf(node *kong.Node) (all []*kong.Flag) {
+	if node.DefaultCmd != nil {
+		all = append(all, node.DefaultCmd.Flags...)
+	}
+	for _, flags := range node.AllFlags(true) {
+		all = append(all, flags...)
+	}
+	return all
+}
+
+func flagNamed(node *kong.Node, name string) *kong.Flag {
+	for _, flag := range flagsOf(node) {
+		if flag.Name == name {
+			return flag
+		}
+	}
+	return nil
 }
 
 type manCommand struct{}

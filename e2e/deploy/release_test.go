@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,9 @@ import (
 // largest is how large a released program may be, in bytes.
 const largest = 28_000_000
 
+// newest is the heading of the newest version in CHANGELOG.md.
+var newest = regexp.MustCompile(`(?m)^## ([0-9.]+)`)
+
 // TestRelease builds one program from two copies of the source, in directories of other names and the second without
 // anything that the first has left in Go's cache: the bytes are the same, no path of this machine is in them, and they
 // are not too many.
@@ -20,6 +24,7 @@ func TestRelease(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds everything anew")
 	}
+	version := newest.FindStringSubmatch(read(t, "../../CHANGELOG.md"))[1]
 	built := map[string][]byte{}
 	for _, name := range []string{"first", "the-second-one"} {
 		source := filepath.Join(t.TempDir(), name)
@@ -32,9 +37,9 @@ func TestRelease(t *testing.T) {
 		if out, err := build.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
-		path := filepath.Join(source, "out", "gatehouse-0.2.0-linux-amd64")
+		path := filepath.Join(source, "out", "gatehouse-"+version+"-linux-amd64")
 		out, err := exec.Command(path, "version").Output()
-		if err != nil || !strings.HasPrefix(string(out), "gatehouse 0.2.0\ncommit  0123456789abcdef\n") {
+		if err != nil || !strings.HasPrefix(string(out), "gatehouse "+version+"\ncommit  0123456789abcdef\n") {
 			t.Errorf("it says %v\n%s", err, out)
 		}
 		binary := []byte(read(t, path))
