@@ -33,6 +33,6 @@ func TestARefusedLinkLeadsBackToItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := s.browser()
-	other.post("/welcome/"+token, "name", "Neo", "password", "lantern sofa marble").to("/signin?ended=link")
+	other.post("/welcome/"+token, "name", "Neo", "password", "lantern sofa marble").to("/signin")
 	other.post("/signin", "email", "neo@example.org", "password", "lantern sofa marble").is(429)
 }
