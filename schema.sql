@@ -36,7 +36,7 @@ CREATE TABLE person (
     removed_at          INTEGER, -- NULL while the account is there; no page and no sign-in finds a removed one
     CHECK (removed_at IS NULL OR active = 0)
 ) STRICT;
-CREATE INDEX person_by_sort_key ON person (sort_key, id);
+CREATE INDEX person_by_sort_key ON person (sort_key, id) WHERE removed_at IS NULL;
 CREATE INDEX person_not_enrolled ON person (sort_key, id) WHERE active = 1 AND enrolled = 0;
 CREATE INDEX person_admins ON person (role, active) WHERE role <> 'member';
 
@@ -173,7 +173,8 @@ CREATE TABLE address_attempt (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX address_attempt_age ON address_attempt (at);
 
--- What happened, written in the transaction that did it. Append only. Never a secret.
+-- What happened, written in the transaction that did it. Append only, but for what
+-- gatehouse activity prune deletes. Never a secret.
 CREATE TABLE activity (
     id         INTEGER PRIMARY KEY,
     at         INTEGER NOT NULL,

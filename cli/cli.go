@@ -50,6 +50,7 @@ type commands struct {
 	User       userCommands      `cmd:"" help:"Add people, list them, change their roles."`
 	TwoFactor  twoFactorCommand  `cmd:"" name:"two-factor" help:"Look after people's second step."`
 	Policy     policyCommands    `cmd:"" help:"Show or set who must use two-factor."`
+	Activity   activityCommands  `cmd:"" help:"Look after the activity."`
 	Backup     backupCommand     `cmd:"" help:"Copy the database to a file, while the server runs or not." example:"gatehouse backup /backup/gatehouse-today.db --data /var/lib/gatehouse"`
 	Restore    restoreCommand    `cmd:"" help:"Put a backup in the database's place, while no server runs." example:"gatehouse restore /backup/gatehouse-today.db --data /var/lib/gatehouse"`
 	Check      checkCommand      `cmd:"" help:"Check the database and open every sealed secret."`

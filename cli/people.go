@@ -14,11 +14,13 @@ import (
 type userCommands struct {
 	Add     userAdd     `cmd:"" help:"Add a person; the password comes from the terminal or standard input." example:"gatehouse user add ada@example.org --name 'Ada Lovelace' --role administrator"`
 	List    userList    `cmd:"" help:"List everybody."`
+	Invite  userInvite  `cmd:"" help:"Add a person who chooses the password with a one-time link, which is printed once." example:"gatehouse user invite ada@example.org --name 'Ada Lovelace' --base-url https://portal.example.org"`
 	SetRole userSetRole `cmd:"" name:"set-role" help:"Give somebody a role." example:"gatehouse user set-role ada@example.org it-administrator"`
 
 	SetPassword userSetPassword `cmd:"" name:"set-password" help:"Set somebody's password, from the terminal or standard input." example:"gatehouse user set-password ada@example.org < password.txt"`
 	Deactivate  userDeactivate  `cmd:"" help:"End somebody's access."`
 	Reactivate  userReactivate  `cmd:"" help:"Give somebody access again."`
+	Remove      userRemove      `cmd:"" help:"Remove an account for good, or take an invitation back. To end access only for now, deactivate it."`
 	Unlock      userUnlock      `cmd:"" help:"Forget somebody's wrong answers, so that they need not wait."`
 }
 

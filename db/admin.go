@@ -35,7 +35,7 @@ func (s *Store) People(ctx context.Context, search, after string) (PeoplePage, e
 	}
 	id, sortKey := splitKey(after)
 	return s.peoplePage(ctx, PageSize, everybody,
-		`SELECT `+personColumns+` WHERE (p.sort_key, p.id) > (?, ?) ORDER BY p.sort_key, p.id LIMIT ?`,
+		`SELECT `+personColumns+` WHERE p.removed_at IS NULL AND (p.sort_key, p.id) > (?, ?) ORDER BY p.sort_key, p.id LIMIT ?`,
 		sortKey, id, PageSize+1)
 }
 
@@ -85,7 +85,7 @@ func splitKey(text string) (id int64, key string) {
 
 // Person finds somebody by id, or gives ErrNotFound.
 func (s *Store) Person(ctx context.Context, id int64) (Person, error) {
-	return scanPerson(s.row(ctx, `SELECT `+personColumns+` WHERE p.id = ?`, id).Scan)
+	return scanPerson(s.row(ctx, `SELECT `+personColumns+` WHERE p.id = ? AND p.removed_at IS NULL`, id).Scan)
 }
 
 // Facts are what a person's page tells beside the list's columns.
@@ -591,11 +591,32 @@ func (s *Store) DismissNotice(ctx context.Context, id int64, by Author, now time
 		if err := t.mayAdminister(by); err != nil {
 			return err
 		}
-		n, err := t.exec(`UPDATE notice SET dismissed_at = ?, dismissed_by = ? WHERE id = ? AND dismissed_at IS NULL`, unix(now), by.ID, id)
+		var event string
+		err := t.row(`UPDATE notice SET dismissed_at = ?, dismissed_by = ? WHERE id = ? AND dismissed_at IS NULL
+			RETURNING (SELECT event FROM activity WHERE activity.id = activity_id)`, unix(now), by.ID, id).Scan(&event)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("dismissing a notice: %w", err)
+		}
+		_, err = t.record(now, activity{event: account.NoticeDismissed, actor: by.Actor, detail: event})
+		return err
+	})
+}
+
+// DismissNotices takes all notices up to one away for all admins: the newest that the
+// admin was shown, so that one which came meanwhile stays.
+func (s *Store) DismissNotices(ctx context.Context, through int64, by Author, now time.Time) error {
+	return s.write(ctx, lockWorkspace(by.ID), func(t *tx) error {
+		if err := t.mayAdminister(by); err != nil {
+			return err
+		}
+		n, err := t.exec(`UPDATE notice SET dismissed_at = ?, dismissed_by = ? WHERE id <= ? AND dismissed_at IS NULL`, unix(now), by.ID, through)
 		if err != nil || n == 0 {
 			return err
 		}
-		_, err = t.record(now, activity{event: account.NoticeDismissed, actor: by.Actor})
+		_, err = t.record(now, activity{event: account.NoticeDismissed, actor: by.Actor, detail: fmt.Sprintf("all %d", n)})
 		return err
 	})
 }

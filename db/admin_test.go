@@ -482,6 +482,8 @@ var acts = map[string]act{
 	"user reactivate":               {reactivated, account.PersonReactivated},
 	"user set-password, a member":   {setPassword("member"), account.PasswordChanged},
 	"user set-password, a super":    {setPassword("super2"), account.PasswordChanged},
+	"user remove, a member":         {func(s *staff, by db.Author) error { return s.store.RemovePerson(ctx, s.id["member"], by, start) }, account.PersonRemoved},
+	"user remove, an admin":         {func(s *staff, by db.Author) error { return s.store.RemovePerson(ctx, s.id["it"], by, start) }, account.PersonRemoved},
 	"user invite, an administrator": {func(s *staff, by db.Author) error { return invite(twofactor.Administrator)(s, by, "") }, account.PersonAdded},
 	"user invite, a super":          {func(s *staff, by db.Author) error { return invite(twofactor.SuperAdmin)(s, by, "") }, account.PersonAdded},
 }
@@ -502,10 +504,10 @@ func reactivated(s *staff, by db.Author) error {
 func (s *staff) notices(before int) []db.OpenNotice {
 	s.t.Helper()
 	open, err := s.store.Notices(ctx)
-	if err != nil || len(open) < before {
+	if err != nil || open.Count != len(open.Newest) || open.Count < before {
 		s.t.Fatalf("notices: %+v, %v", open, err)
 	}
-	return open[:len(open)-before]
+	return open.Newest[:open.Count-before]
 }
 
 // TestBreakGlass leaves a row with the operating system's user, and a notice

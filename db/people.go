@@ -127,7 +127,7 @@ func scanPerson(scan func(...any) error) (Person, error) {
 // address could not be brought to today's form in an upgrade is found by the form of
 // before.
 func (s *Store) PersonByEmail(ctx context.Context, given string) (Person, error) {
-	const query = `SELECT ` + personColumns + ` WHERE p.email = ?`
+	const query = `SELECT ` + personColumns + ` WHERE p.email = ? AND p.removed_at IS NULL`
 	email, old := account.NormalizeEmail(given), account.OldNormalizeEmail(given)
 	if old != email {
 		if p, err := scanPerson(s.row(ctx, query, old).Scan); !errors.Is(err, ErrNotFound) {
@@ -139,7 +139,7 @@ func (s *Store) PersonByEmail(ctx context.Context, given string) (Person, error)
 
 // EachPerson calls do for everybody, in the order of their names.
 func (s *Store) EachPerson(ctx context.Context, do func(Person) error) error {
-	return s.eachPerson(ctx, do, `SELECT `+personColumns+` ORDER BY p.sort_key, p.id`)
+	return s.eachPerson(ctx, do, `SELECT `+personColumns+` WHERE p.removed_at IS NULL ORDER BY p.sort_key, p.id`)
 }
 
 func (s *Store) eachPerson(ctx context.Context, do func(Person) error, query string, args ...any) error {

@@ -265,7 +265,8 @@ func runEverything(t *testing.T, store *db.Store) {
 	must(err)
 	notices, err := store.Notices(ctx)
 	must(err)
-	must(store.DismissNotice(ctx, notices[0].ID, by, now))
+	must(store.DismissNotice(ctx, notices.Newest[0].ID, by, now))
+	must(store.DismissNotices(ctx, notices.Newest[0].ID, by, now))
 	invited, token, err := store.Invite(ctx, db.NewPerson{Name: "Cy", Email: "cy@example.org", Role: twofactor.Member}, by, now)
 	must(err)
 	_, err = store.Link(ctx, token, now)
@@ -285,6 +286,7 @@ func runEverything(t *testing.T, store *db.Store) {
 	must(store.SetActive(ctx, invited, false, by, now))
 	must(store.SetActive(ctx, invited, true, by, now))
 	must(store.ResetTwoFactor(ctx, bob, by, now))
+	must(store.RemovePerson(ctx, invited, by, now))
 
 	// A monitor, the command line, and what runs by itself.
 	_, err = store.Figures(ctx)
@@ -303,4 +305,6 @@ func runEverything(t *testing.T, store *db.Store) {
 	_, err = store.Check(ctx)
 	must(err)
 	must(store.Sweep(ctx, now))
+	_, err = store.PruneActivity(ctx, now, machine.Actor, now)
+	must(err)
 }

@@ -171,16 +171,25 @@ type OpenNotice struct {
 	Row
 }
 
-// Notices lists the open notices, the newest first.
-func (s *Store) Notices(ctx context.Context) ([]OpenNotice, error) {
+// OpenNotices are the notices that no admin has dismissed yet.
+type OpenNotices struct {
+	Newest []OpenNotice // the newest first, as many as a page shows
+	Count  int          // of all
+}
+
+// Notices lists the open notices.
+func (s *Store) Notices(ctx context.Context) (OpenNotices, error) {
+	var out OpenNotices
+	if err := s.row(ctx, `SELECT count(*) FROM notice WHERE dismissed_at IS NULL`).Scan(&out.Count); err != nil {
+		return out, fmt.Errorf("counting notices: %w", err)
+	}
 	rows, err := s.rows(ctx, `SELECT n.id, a.at, a.event, `+actorColumns+`, `+subjectColumns+`, a.detail
 		FROM notice n JOIN activity a ON a.id = n.activity_id`+actorJoin+subjectJoin+`
 		WHERE n.dismissed_at IS NULL ORDER BY n.id DESC LIMIT ?`, noticesShown)
 	if err != nil {
-		return nil, fmt.Errorf("reading notices: %w", err)
+		return out, fmt.Errorf("reading notices: %w", err)
 	}
 	defer rows.Close()
-	var out []OpenNotice
 	for rows.Next() {
 		var n OpenNotice
 		var at int64
@@ -190,10 +199,10 @@ func (s *Store) Notices(ctx context.Context) ([]OpenNotice, error) {
 			&subject.id, &subject.name, &subject.email,
 			&n.Detail)
 		if err != nil {
-			return nil, fmt.Errorf("reading a notice: %w", err)
+			return out, fmt.Errorf("reading a notice: %w", err)
 		}
 		n.At, n.Actor, n.Subject = time.Unix(at, 0).UTC(), actor.party(), subject.party()
-		out = append(out, n)
+		out.Newest = append(out.Newest, n)
 	}
 	return out, rows.Err()
 }

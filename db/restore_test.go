@@ -176,7 +176,7 @@ func TestRestore(t *testing.T) {
 		t.Errorf("a recovery code of the backup: %+v, %v", p, err)
 	}
 	notices, err := store.Notices(ctx)
-	if err != nil || len(notices) != 1 || notices[0].Event != account.WorkspaceRestored {
+	if err != nil || notices.Count != 1 || notices.Newest[0].Event != account.WorkspaceRestored {
 		t.Errorf("the notices are %+v, %v; want one of the restore", notices, err)
 	}
 	if _, err := openCopy(t, done.Aside, l.dir).PersonByEmail(ctx, "cleo@example.org"); err != nil {

@@ -120,7 +120,7 @@ func (t *tx) credentials(where string, arg any) (credentials, error) {
 	var previous sql.NullInt64
 	err := t.row(`SELECT id, password_hash, active, last_sign_in_at,
 			EXISTS (SELECT 1 FROM enrollment e WHERE e.person_id = person.id AND e.state = 'enabled')
-		FROM person WHERE `+where, arg).Scan(&p.id, &p.hash, &p.active, &previous, &p.enabled)
+		FROM person WHERE removed_at IS NULL AND `+where, arg).Scan(&p.id, &p.hash, &p.active, &previous, &p.enabled)
 	if errors.Is(err, sql.ErrNoRows) {
 		return p, ErrNotFound
 	}

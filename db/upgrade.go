@@ -108,7 +108,7 @@ var migrations = []migration{
 	INSERT INTO person (id, email, name, sort_key, role, active, password_hash, password_changed_at, made_at, last_sign_in_at, enrolled)
 		SELECT id, email, name, '', role, active, password_hash, password_changed_at, made_at, last_sign_in_at, enrolled FROM person_2;
 	DROP TABLE person_2;
-	CREATE INDEX person_by_sort_key ON person (sort_key, id);
+	CREATE INDEX person_by_sort_key ON person (sort_key, id) WHERE removed_at IS NULL;
 	CREATE INDEX person_not_enrolled ON person (sort_key, id) WHERE active = 1 AND enrolled = 0;
 	CREATE INDEX person_admins ON person (role, active) WHERE role <> 'member';
 	` + personWordTable3},

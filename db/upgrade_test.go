@@ -194,7 +194,7 @@ func TestUpgradeTellsActorsApart(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	open, err := store.Notices(ctx)
-	if err != nil || len(open) == 0 || open[0].Actor != (account.Party{Kind: account.ActorMachine, Name: "os:root"}) {
+	if err != nil || open.Count == 0 || open.Newest[0].Actor != (account.Party{Kind: account.ActorMachine, Name: "os:root"}) {
 		t.Errorf("notices: %+v, %v", open, err)
 	}
 	for _, statement := range []string{`UPDATE activity SET ok = 0`, `DELETE FROM activity`} {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
+	"strings"
 	"time"
 
 	"gatehouse/account"
@@ -45,6 +47,7 @@ func (s *Server) activityFilter(v *visit, query url.Values) (db.Filter, views.Ac
 	card.Export = addressOf("/admin/activity.csv", query, "")
 	card.Filtered = card.Export != "/admin/activity.csv"
 	var ok bool
+	var err error
 	if filter.From, ok = day(card.From.Value); !ok {
 		card.From.Error = views.FilterProblem("from")
 	}
@@ -53,16 +56,30 @@ func (s *Server) activityFilter(v *visit, query url.Values) (db.Filter, views.Ac
 	} else if !filter.Until.IsZero() {
 		filter.Until = filter.Until.AddDate(0, 0, 1) // the day itself belongs to it
 	}
-	if card.Person.Value != "" {
-		p, err := s.store.PersonByEmail(v.ctx(), card.Person.Value)
-		if errors.Is(err, db.ErrNotFound) {
-			card.Person.Error = views.FilterProblem("person")
-		} else if err != nil {
-			return filter, card, err
-		}
-		filter.Person = p.ID
+	filter.Person, err = s.personFiltered(v, card.Person.Value)
+	if errors.Is(err, db.ErrNotFound) {
+		card.Person.Error = views.FilterProblem("person")
+	} else if err != nil {
+		return filter, card, err
 	}
 	return filter, card, nil
+}
+
+// personFiltered finds whom a filter is about by e-mail address, or by number as in "#7"
+// for somebody who was removed; nobody is 0. It gives db.ErrNotFound.
+func (s *Server) personFiltered(v *visit, typed string) (int64, error) {
+	if typed == "" {
+		return 0, nil
+	}
+	if number, ok := strings.CutPrefix(strings.TrimSpace(typed), "#"); ok {
+		id, err := strconv.ParseInt(number, 10, 64)
+		if err != nil || id <= 0 {
+			return 0, db.ErrNotFound
+		}
+		return id, nil
+	}
+	p, err := s.store.PersonByEmail(v.ctx(), typed)
+	return p.ID, err
 }
 
 // day reads a day in UTC; "" is the zero time and ok.

@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -65,4 +66,74 @@ func TestANameIsNotTheMachine(t *testing.T) {
 			t.Errorf("the export says that it was a %s: %v", kind, row)
 		}
 	}
+}
+
+// TestDismissAll takes all notices away that the page shows, and none that came since.
+func TestDismissAll(t *testing.T) {
+	s := newSite(t)
+	s.add("ada@example.org", twofactor.SuperAdmin)
+	mia := s.add("mia@example.org", twofactor.Member)
+	unlock := func() {
+		if err := s.store.Unlock(ctx, mia, machine.Author(), s.now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ada := s.signedIn("ada@example.org")
+	unlock()
+	ada.get("/my").is(200, ">Dismiss<").lacks("Dismiss all")
+	for range 24 {
+		unlock()
+	}
+	page := ada.get("/admin/people").is(200, "Dismiss all", "25 notices, the newest 20 of which are shown")
+	_, after, _ := strings.Cut(page.body, `name="through" value="`)
+	through, _, _ := strings.Cut(after, `"`)
+	s.signedIn("mia@example.org").post("/admin/notices/dismiss", "through", through).is(403)
+	ada.post("/admin/notices/dismiss").is(422)
+	ada.post("/admin/notices/dismiss", "through", "all").is(422)
+	unlock() // meanwhile
+	ada.post("/admin/notices/dismiss", "through", through).to("/my")
+	if left := strings.Count(ada.get("/my").is(200).body, `aria-describedby="notice-`); left != 1 {
+		t.Errorf("%d notices are left, want the one that came meanwhile", left)
+	}
+	ada.get("/admin/activity?event=sys_notice_dismissed").is(200, "Notice dismissed (all 25)")
+	ada.get("/admin/notices/dismiss").to("/my")
+}
+
+// TestRemovePerson asks first, and then removes an account for good.
+func TestRemovePerson(t *testing.T) {
+	both(t, func(t *testing.T, htmx bool) {
+		s := newSite(t)
+		s.add("ada@example.org", twofactor.Administrator)
+		root := s.add("root@example.org", twofactor.SuperAdmin)
+		mia := s.named("Mia", "mia@example.org", twofactor.Member)
+		hers := s.signedIn("mia@example.org")
+		ada := s.signedIn("ada@example.org")
+		ada.htmx = htmx
+		ada.get(path(mia, "")).is(200, "Remove the account").lacks("This cannot be undone")
+		for _, confirmed := range []string{"", "no", "yes please"} {
+			ada.post(path(mia, "/remove"), "confirmed", confirmed).is(200, "Remove this account? This cannot be undone.", `name="confirmed" value="yes"`)
+		}
+		hers.get("/my").is(200)
+		ada.post(path(root, "/remove"), "confirmed", "yes").is(403)
+		ada.post(path(1, "/remove"), "confirmed", "yes").is(422, "This is your own account.")
+
+		ada.post(path(mia, "/remove"), "confirmed", "yes").to("/admin/people")
+		ada.htmx = false
+		ada.get("/admin/people").is(200, "The account is removed.").lacks("mia@example.org")
+		ada.get("/admin/people").is(200).lacks("The account is removed.")
+		ada.get(path(mia, "")).is(404)
+		ada.post(path(mia, "/remove"), "confirmed", "yes").is(404)
+		hers.get("/my").to("/signin")
+		s.browser().post("/signin", "email", "mia@example.org", "password", dbtest.Password).is(422)
+		ada.get("/admin/activity").is(200, "Account removed (Member)", "Removed account #3").lacks("mia@example.org", "Mia")
+		ada.get("/admin/activity?person=%233").is(200, "Account removed (Member)", "Account added")
+		ada.get("/admin/activity.csv?person=%233").is(200, "user_deleted").lacks("Mia")
+		ada.get("/admin/activity?person=%23many").is(422, "Nobody has this e-mail address")
+
+		again := ada.post("/admin/people/invite", "name", "Mia Again", "email", "mia@example.org", "role", "member").is(200, "Invitation link")
+		s.browser().get(again.link()).is(200, "You are invited")
+		ada.get(path(4, "")).is(200, "Withdraw the invitation")
+		ada.post(path(4, "/remove"), "confirmed", "yes").to("/admin/people")
+		s.browser().get(again.link()).is(404)
+	})
 }

@@ -251,6 +251,26 @@ func (s *Server) unlockPerson(v *visit) error {
 	return s.change(v, "unlock", func(id int64, by db.Author) error { return s.store.Unlock(v.ctx(), id, by, v.now) })
 }
 
+// removePerson asks whether it is meant, and then removes an account for good. The
+// person's page is gone: the list says what was done.
+func (s *Server) removePerson(v *visit) error {
+	id, err := v.id()
+	if err != nil {
+		return err
+	}
+	if v.r.PostFormValue("confirmed") != "yes" {
+		return s.showPersonCards(v, http.StatusOK, views.PersonDetail{AskRemove: true})
+	}
+	err = s.store.RemovePerson(v.ctx(), id, v.who.Author(v.client), v.now)
+	if alert := views.PersonRefused(err); !alert.None() {
+		return s.showPersonCards(v, http.StatusUnprocessableEntity, views.PersonDetail{Alert: alert})
+	}
+	if err != nil {
+		return err
+	}
+	return s.goToWith(v, "/admin/people", pageMessage{word: "remove"})
+}
+
 // makeLink makes a one-time link for somebody and shows it, once.
 func (s *Server) makeLink(v *visit) error {
 	id, err := v.id()

@@ -71,11 +71,13 @@ var routes = []route{
 	{"POST", "/admin/people/{id}/sessions/end", admin, "/admin/people/{id}", (*Server).endSessionsOf},
 	{"POST", "/admin/people/{id}/link", admin, "/admin/people/{id}", (*Server).makeLink},
 	{"POST", "/admin/people/{id}/two-factor/reset", admin, "/admin/people/{id}", (*Server).resetTwoFactor},
+	{"POST", "/admin/people/{id}/remove", admin, "/admin/people/{id}", (*Server).removePerson},
 	{"POST", "/admin/people/{id}/unlock", admin, "/admin/people/{id}", (*Server).unlockPerson},
 
 	{"GET", "/admin/activity", admin, "", (*Server).showActivity},
 	{"GET", "/admin/activity.csv", admin, "", (*Server).exportActivity},
 
+	{"POST", "/admin/notices/dismiss", admin, "/my", (*Server).dismissNotices},
 	{"POST", "/admin/notices/{id}/dismiss", admin, "/my", (*Server).dismissNotice},
 
 	{"GET", "/admin/settings/not-enrolled", admin, "", (*Server).showNotEnrolled},

@@ -55,11 +55,13 @@ var reach = map[string]string{
 	"POST /admin/people/{id}/link":             "A",
 	"POST /admin/people/{id}/two-factor/reset": "A",
 	"POST /admin/people/{id}/unlock":           "A",
+	"POST /admin/people/{id}/remove":           "A",
 
 	"GET /admin/activity":     "A",
 	"GET /admin/activity.csv": "A",
 
 	"POST /admin/notices/{id}/dismiss": "A",
+	"POST /admin/notices/dismiss":      "A",
 
 	"GET /admin/settings/not-enrolled":     "A",
 	"GET /admin/settings/not-enrolled.csv": "A",

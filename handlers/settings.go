@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"gatehouse/account"
 	"gatehouse/db"
@@ -12,20 +13,24 @@ import (
 )
 
 // notices are what admins see above every page.
-func (s *Server) notices(v *visit) ([]views.Notice, error) {
-	var out []views.Notice
+func (s *Server) notices(v *visit) (views.Notices, error) {
+	var out views.Notices
 	if s.insecure {
-		out = append(out, views.InsecureHTTP())
+		out.Shown = append(out.Shown, views.InsecureHTTP())
 	}
 	if !v.who.OpenNotices {
 		return out, nil
 	}
 	open, err := s.store.Notices(v.ctx())
 	if err != nil {
-		return nil, err
+		return out, err
 	}
-	for _, one := range open {
-		out = append(out, views.Notice{Text: views.BreakGlass(one.Event, one.Actor, one.Subject, one.Detail, one.At), DismissID: one.ID})
+	out.Open = open.Count
+	if len(open.Newest) > 0 {
+		out.Through = open.Newest[0].ID
+	}
+	for _, one := range open.Newest {
+		out.Shown = append(out.Shown, views.Notice{Text: views.BreakGlass(one.Event, one.Actor, one.Subject, one.Detail, one.At), DismissID: one.ID})
 	}
 	return out, nil
 }
@@ -98,6 +103,23 @@ func (s *Server) dismissNotice(v *visit) error {
 	if err := s.store.DismissNotice(v.ctx(), id, v.who.Author(v.client), v.now); err != nil {
 		return err
 	}
+	return s.goBack(v)
+}
+
+// dismissNotices takes all notices that the page showed away, and stays on the page.
+func (s *Server) dismissNotices(v *visit) error {
+	through, err := strconv.ParseInt(v.r.PostFormValue("through"), 10, 64)
+	if err != nil {
+		return errBadForm // whoever does not say what they saw dismisses nothing unseen
+	}
+	if err := s.store.DismissNotices(v.ctx(), through, v.who.Author(v.client), v.now); err != nil {
+		return err
+	}
+	return s.goBack(v)
+}
+
+// goBack sends the browser back to the page of ours on which it was.
+func (s *Server) goBack(v *visit) error {
 	back := "/my"
 	if from, err := url.Parse(v.r.Referer()); err == nil && from.Host == v.r.Host && localPath(from.RequestURI()) != "" {
 		back = localPath(from.RequestURI())

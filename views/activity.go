@@ -64,7 +64,7 @@ func partyName(p account.Party) string {
 	case p.Kind == account.ActorMachine:
 		return machineUser(p) + " on the machine"
 	case p.Removed():
-		return fmt.Sprintf("Removed account %d", p.ID)
+		return fmt.Sprintf("Removed account #%d", p.ID)
 	case p.Kind == account.ActorStranger && p.Name != "":
 		hash := strings.TrimPrefix(p.Name, "unknown:")
 		return "Unknown name " + hash[:min(8, len(hash))]
@@ -82,7 +82,7 @@ func machineUser(p account.Party) string { return strings.TrimPrefix(p.Name, "os
 func partyText(p account.Party) string {
 	switch {
 	case p.Removed():
-		return fmt.Sprintf("removed account %d", p.ID)
+		return fmt.Sprintf("removed account #%d", p.ID)
 	case p.Kind == account.ActorPerson:
 		return p.Name + " (" + p.Email + ")"
 	}

@@ -256,7 +256,7 @@ func ActivityCards(a Activity) templ.Component {
 	})
 }
 
-const activityText = "Every security event, the newest first. Nothing here can be changed or deleted. " +
+const activityText = "Every security event, the newest first. Nothing here can be changed, and only a command on the server can delete what is old. " +
 	"The days of the filter and the times of the CSV are UTC."
 
 // party is somebody in the list, with the address that tells people of one name apart.

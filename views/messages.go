@@ -253,7 +253,7 @@ var workspaceActs = map[account.Event]func(about account.Party, detail string) s
 	account.ActivityPruned:    func(_ account.Party, what string) string { return "Activity was deleted (" + what + ")" },
 	account.KeyRotated:        func(account.Party, string) string { return "The encryption key was replaced" },
 	account.PersonRemoved: func(about account.Party, role string) string {
-		return fmt.Sprintf("Account %d (%s) was removed", about.ID, roleName(twofactor.Role(role)))
+		return fmt.Sprintf("Account #%d (%s) was removed", about.ID, roleName(twofactor.Role(role)))
 	},
 }
 

@@ -14,8 +14,8 @@ type Frame struct {
 	Visitor   Visitor // zero when nobody is signed in
 	Path      string  // the address whose entry in the sidebar is the current one
 	Now       time.Time
-	Message   Message  // of what was done on the page before, above this one
-	Notices   []Notice // for admins, above the page: insecure http, break-glass
+	Message   Message // of what was done on the page before, above this one
+	Notices   Notices // for admins, above the page: insecure http, break-glass
 }
 
 // Assets are the addresses of the static files, hashes included.
@@ -45,6 +45,13 @@ type Dated struct {
 	Then   string
 	At     time.Time
 	After  string
+}
+
+// Notices are what admins see above every page.
+type Notices struct {
+	Shown   []Notice
+	Open    int   // how many can be dismissed; more may be open than are shown
+	Through int64 // the newest of them that is shown
 }
 
 // A Notice is a sentence that admins see on every page until it is dismissed.

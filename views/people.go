@@ -69,6 +69,8 @@ type PersonDetail struct {
 
 	Rights account.Rights // of the visitor over this account
 
+	AskRemove bool // whether removing the account is meant
+
 	Edit    Edit
 	Link    OneTimeLink
 	Success Message
@@ -163,6 +165,8 @@ func PersonDone(verb string) Message {
 		return Message{Text: "The changes are saved."}
 	case "deactivate":
 		return Message{Text: "The account is deactivated.", Advice: "Its sessions and one-time links have ended. Nothing is deleted."}
+	case "remove":
+		return Message{Text: "The account is removed.", Advice: "Its e-mail address can be used again. Activity keeps what was done, without the name."}
 	case "reactivate":
 		return Message{Text: "The account is active again.", Advice: "The password and the second step are as they were."}
 	case "sessions/end":

@@ -143,12 +143,16 @@ func states(t *testing.T) map[string]templ.Component {
 		"problem":        ProblemPage(frame(Visitor{}, "/x"), NotFound()),
 		"problem-inside": ProblemPage(frame(member, "/x"), Unavailable("5f2c9a")),
 		"help":           HelpPage(frame(member, "/help/two-factor"), HelpFromPortal()),
-		"notices": portalWith(Frame{Workspace: "Acme", Visitor: admin, Path: "/my", Notices: []Notice{
-			InsecureHTTP(), {Text: BreakGlass("authn_factor_reset", root, alan, "", now), DismissID: 3}}}),
+		"notices": portalWith(Frame{Workspace: "Acme", Visitor: admin, Path: "/my", Notices: Notices{Open: 1, Through: 3, Shown: []Notice{
+			InsecureHTTP(), {Text: BreakGlass("authn_factor_reset", root, alan, "", now), DismissID: 3}}}}),
+		"notices-many": portalWith(Frame{Workspace: "Acme", Visitor: admin, Path: "/my", Notices: Notices{Open: 25, Through: 31, Shown: []Notice{
+			{Text: BreakGlass(account.RoleChanged, root, alan, "member to administrator", now), DismissID: 31},
+			{Text: BreakGlass(account.KeyRotated, root, account.Party{}, "", now), DismissID: 30}}}}),
 		"list": list(),
 
 		"people":         peoplePage(),
 		"people-empty":   PeopleCards(People{Search: "zz", Invite: Invite{Open: true, Name: Field{Error: FieldProblem(account.FieldError{Field: "name", Reason: account.Missing})}, Roles: []twofactor.Role{twofactor.Member}}}),
+		"person-remove":  PersonCards(PersonDetail{Person: people()[1], AddedAt: madeA, AskRemove: true, Rights: account.Rights{Edit: true, Manage: true}}),
 		"person":         PersonPage(frame(admin, "/admin/people/2"), personDetail()),
 		"person-own":     PersonCards(PersonDetail{Person: people()[0], AddedAt: madeA, Rights: account.Rights{Own: true, Edit: true}}),
 		"person-admin":   PersonCards(PersonDetail{Person: people()[0], AddedAt: madeA, Alert: PersonRefused(account.ErrLastSuperAdmin)}),

@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+
+	"gatehouse/db"
+	"gatehouse/handlers"
+	"gatehouse/twofactor"
+)
+
+type userInvite struct {
+	Email string `arg:"" help:"The sign-in name."`
+	Name  string `help:"The display name; they can change it when they accept." required:"" placeholder:"NAME"`
+	Role  string `help:"member, administrator, it-administrator or super-administrator." enum:"member,administrator,it-administrator,super-administrator" default:"member" placeholder:"ROLE"`
+
+	BaseURL string `name:"base-url" help:"How browsers reach the workspace, e.g. https://portal.example.org." env:"GATEHOUSE_BASE_URL" placeholder:"URL"`
+}
+
+// Run adds a person without a password and prints the link with which they choose one,
+// once, on a line of its own.
+func (c *userInvite) Run(s *session) error {
+	at, err := c.base()
+	if err != nil {
+		return err
+	}
+	return s.with(func(store *db.Store) error {
+		n := db.NewPerson{Name: c.Name, Email: c.Email, Role: twofactor.Role(c.Role)}
+		now := s.now()
+		_, token, err := store.Invite(s.ctx, n, s.machine().Author(), now)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(s.Stderr, "Give this link to %s. It works once, until %s, and is not shown again.\n", c.Email, date(now.Add(db.LinkTTL).UTC()))
+		fmt.Fprintf(s.Stdout, "%s/welcome/%s\n", at, token)
+		return nil
+	})
+}
+
+// base is what the link begins with. This command does not know how the server is
+// reached, so it has to be told.
+func (c *userInvite) base() (string, error) {
+	if c.BaseURL == "" {
+		return "", usageError("the link needs the workspace's own address: --base-url https://portal.example.org, or GATEHOUSE_BASE_URL")
+	}
+	u, err := url.Parse(c.BaseURL)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
+		return "", usageError("--base-url takes a scheme and a host, e.g. https://portal.example.org")
+	}
+	canonical, err := handlers.CanonicalBaseURL(u)
+	if err != nil {
+		return "", usageError("--base-url: " + err.Error())
+	}
+	return strings.TrimRight(canonical.String(), "/"), nil
+}
+
+type userRemove struct {
+	Email string `arg:"" help:"The sign-in name."`
+}
+
+// Run removes an account for good, or takes an invitation back. All admins see a
+// notice of it.
+func (c *userRemove) Run(s *session) error {
+	return s.withPerson(c.Email, "Removed %s. The address can be used again; the activity keeps what was done, without the name.\n", func(store *db.Store, id int64, by db.Author) error {
+		return store.RemovePerson(s.ctx, id, by, s.now())
+	})
+}

@@ -1,0 +1,59 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gatehouse/account"
+)
+
+// RemovePerson removes somebody's account for good: name, address, password, second
+// step, sessions, links and known browsers go, and the address is free for somebody
+// else. The row stays, empty and hidden, since the activity points at it; what stands
+// there of the person is a number. It is also how a mistaken invitation is taken back.
+// Nobody removes themselves (account.ErrOwnAccount), and the last active
+// Super-administrator stays (account.ErrLastSuperAdmin). Somebody who is removed
+// already is ErrNotFound.
+func (s *Store) RemovePerson(ctx context.Context, person int64, by Author, now time.Time) error {
+	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
+		p, err := t.mayManage(by, person)
+		if err != nil {
+			return err
+		}
+		if err := t.forgetAttempts(person); err != nil {
+			return err
+		}
+		for _, query := range []string{
+			`DELETE FROM link WHERE person_id = ?`,
+			`DELETE FROM session WHERE person_id = ?`, // pending enrolments go with them
+			`DELETE FROM challenge WHERE person_id = ?`,
+			`DELETE FROM known_browser WHERE person_id = ?`,
+			`DELETE FROM enrollment WHERE person_id = ? AND state = 'enabled'`, // recovery codes go with it
+		} {
+			if _, err := t.exec(query, person); err != nil {
+				return fmt.Errorf("removing a person: %w", err)
+			}
+		}
+		if err := t.emptyPerson(p, now); err != nil {
+			return err
+		}
+		if err := t.keepSuperAdmin(p); err != nil {
+			return err
+		}
+		_, err = t.record(now, activity{event: account.PersonRemoved, actor: by.Actor, subject: person, detail: string(p.Role)})
+		return err
+	})
+}
+
+// emptyPerson leaves of somebody's row that there was one. What stands in the place of
+// the address is no address, so that nobody can sign in with it or be given it.
+func (t *tx) emptyPerson(p Person, now time.Time) error {
+	if err := t.removeWords(p.ID, p.Name, p.Email); err != nil {
+		return err
+	}
+	return t.one(`UPDATE person SET email = ?, name = '', sort_key = '', role = 'member', active = 0, password_hash = '',
+			enrolled = 0, password_changed_at = NULL, last_sign_in_at = NULL, removed_at = ?
+		WHERE id = ?`,
+		"removed:"+id10(p.ID), unix(now), p.ID)
+}
