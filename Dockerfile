@@ -14,5 +14,6 @@ USER 65532:65532
 VOLUME /data
 ENV GATEHOUSE_DATA=/data GATEHOUSE_LISTEN=:8080
 EXPOSE 8080
+HEALTHCHECK --interval=30s --timeout=10s --start-period=20s CMD ["/gatehouse", "health"]
 ENTRYPOINT ["/gatehouse"]
 CMD ["serve"]

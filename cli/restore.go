@@ -51,6 +51,9 @@ func (c *restoreCommand) Run(s *session) error {
 	if _, err := os.Stat(c.File); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there is no backup %s", c.File)
 	}
+	if err := s.requirePlace(); err != nil {
+		return err
+	}
 	lock, err := s.lock()
 	if errors.Is(err, errLocked) {
 		return fmt.Errorf("a server runs on %s; stop it before restoring", s.all.Data)
@@ -73,4 +76,23 @@ Recovery codes that were used after the backup work again, because voiding them 
 Authenticator codes of this minute are used up; the next ones work.
 `, done.Sessions, done.Challenges, done.Links)
 	return nil
+}
+
+// requirePlace refuses a data directory that holds neither a workspace nor a key:
+// it may be mistyped, and no backup opens without its key.
+func (s *session) requirePlace() error {
+	has, err := s.hasWorkspace()
+	if has || err != nil {
+		return err
+	}
+	key := s.all.KeyFile
+	if key == "" {
+		key = filepath.Join(s.all.Data, files.KeyName)
+	}
+	_, err = os.Stat(key)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no workspace in %s, and no key file %s; name the directory with --data, "+
+			"or put the backup's key in its place first", s.all.Data, key)
+	}
+	return err
 }

@@ -38,6 +38,7 @@ type serveCommand struct {
 	SessionIdle  time.Duration `help:"How long a session lasts without a request." default:"1h" env:"GATEHOUSE_SESSION_IDLE" placeholder:"TIME"`
 	SessionMax   time.Duration `help:"How long a session lasts at most." default:"24h" env:"GATEHOUSE_SESSION_MAX" placeholder:"TIME"`
 	ChallengeTTL time.Duration `name:"challenge-ttl" help:"How long the second step may take." default:"10m" env:"GATEHOUSE_CHALLENGE_TTL" placeholder:"TIME"`
+	DrainDelay   time.Duration `name:"drain-delay" help:"How long /healthz answers 503 after SIGTERM before nobody new is let in." default:"3s" env:"GATEHOUSE_DRAIN_DELAY" placeholder:"TIME"`
 	PendingTTL   time.Duration `name:"pending-ttl" help:"How long an enrolment may stay unconfirmed." default:"10m" env:"GATEHOUSE_PENDING_TTL" placeholder:"TIME"`
 
 	tlsFlags
@@ -45,6 +46,10 @@ type serveCommand struct {
 
 // drainTime is how long open requests may take after SIGTERM.
 const drainTime = 10 * time.Second
+
+// maxDrainDelay is the longest wait before it: service managers kill what takes
+// longer to stop.
+const maxDrainDelay = time.Minute
 
 // sweepEvery is how often what time has ended is deleted.
 const sweepEvery = 10 * time.Minute
@@ -54,12 +59,7 @@ func (c *serveCommand) Run(s *session) error {
 	if err := c.tlsFlags.check(); err != nil {
 		return err
 	}
-	if c.Listen == "" {
-		c.Listen = "127.0.0.1:8080"
-		if c.tlsFlags.on() {
-			c.Listen = ":443"
-		}
-	}
+	c.Listen = listenAddress(c.Listen, c.tlsFlags.on())
 	base, err := c.base()
 	if err != nil {
 		return err
@@ -73,8 +73,11 @@ func (c *serveCommand) Run(s *session) error {
 			return usageError("the times must be a second or more, e.g. --session-idle 1h")
 		}
 	}
+	if c.DrainDelay < 0 || c.DrainDelay > maxDrainDelay {
+		return usageError("--drain-delay must be between 0s and 1m")
+	}
 	boundMemory()
-	ctx, stop := signal.NotifyContext(s.ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal(s.ctx)
 	defer stop()
 
 	lock, err := s.lock()
@@ -92,6 +95,17 @@ func (c *serveCommand) Run(s *session) error {
 		return err
 	}
 	return errors.Join(c.serve(ctx, s, store, base, proxies), store.Close())
+}
+
+// listenAddress is where serve listens when nothing, or this, was said.
+func listenAddress(listen string, withTLS bool) string {
+	switch {
+	case listen != "":
+		return listen
+	case withTLS:
+		return ":443"
+	}
+	return "127.0.0.1:8080"
 }
 
 // boundMemory sets the size at which the collector starts at the latest: 28 MiB for
@@ -136,10 +150,24 @@ func (c *serveCommand) serve(ctx context.Context, s *session, store *db.Store, b
 	log.Info("stopping")
 	tell(log, daemon.SdNotifyStopping)
 	server.Stop()
+	c.drain(ctx, open)
 	if err := open.close(); err != nil {
 		log.Warn("some requests were cut off", "error", err)
 	}
 	return nil
+}
+
+// drain goes on serving for a while after SIGTERM, so that a load balancer sees
+// /healthz answer 503 and sends nobody here any more. Whoever interrupts the
+// program at a keyboard does not wait.
+func (c *serveCommand) drain(ctx context.Context, open doors) {
+	if !errors.Is(context.Cause(ctx), errTerminated) || c.DrainDelay <= 0 {
+		return
+	}
+	for _, d := range open {
+		d.web.SetKeepAlivesEnabled(false)
+	}
+	<-time.After(c.DrainDelay)
 }
 
 // open listens wherever the flags say: for the workspace, for plain http that is

@@ -25,6 +25,10 @@ func runAll(m *testing.M) int {
 	}
 	defer removeAll(dir)
 
+	if err := os.Setenv("GATEHOUSE_DRAIN_DELAY", "0s"); err != nil { // no load balancer has to see a server stop
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	program, err = build(dir)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

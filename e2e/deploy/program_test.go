@@ -44,6 +44,10 @@ func runAll(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	if err := os.Setenv("GATEHOUSE_DRAIN_DELAY", "0s"); err != nil { // nobody but the tests of it waits for load balancers
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	program = filepath.Join(dir, "gatehouse")
 	cmd := exec.Command("go", "build", "-o", program, ".")
 	cmd.Dir, cmd.Env = "../..", append(os.Environ(), "CGO_ENABLED=0")

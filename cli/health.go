@@ -1,0 +1,94 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+)
+
+type healthCommand struct {
+	URL    string `name:"url" help:"The server's address; the one that serve listens on here unless named." env:"GATEHOUSE_HEALTH_URL" placeholder:"URL"`
+	Listen string `help:"What serve was told to listen on." env:"GATEHOUSE_LISTEN" placeholder:"HOST:PORT"`
+
+	TLSDomain string `name:"tls-domain" help:"As for serve." env:"GATEHOUSE_TLS_DOMAIN" placeholder:"NAME"`
+	TLSCert   string `name:"tls-cert" help:"As for serve." env:"GATEHOUSE_TLS_CERT" placeholder:"FILE"`
+}
+
+// healthTimeout is how long a server may take to answer.
+const healthTimeout = 5 * time.Second
+
+// Run asks a server whether it is well: exit 0 when it is, 1 when it is not. It is
+// for images that have neither a shell nor curl.
+func (c *healthCommand) Run(s *session) error {
+	address, err := c.address()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, healthTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return usageError("--url takes an address, e.g. http://127.0.0.1:8080")
+	}
+	client := &http.Client{
+		Transport:     &http.Transport{TLSClientConfig: c.tlsConfig(request.URL), DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	answer, err := client.Do(request)
+	if err != nil {
+		var inner *url.Error
+		if errors.As(err, &inner) {
+			err = inner.Err
+		}
+		return fmt.Errorf("no server answers at %s: %w", address, err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("the server at %s is not well: it answers %s", address, answer.Status)
+	}
+	fmt.Fprintln(s.Stdout, "ok")
+	return nil
+}
+
+// address is where /healthz is.
+func (c *healthCommand) address() (string, error) {
+	if c.URL != "" {
+		u, err := url.Parse(c.URL)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return "", usageError("--url takes an address, e.g. http://127.0.0.1:8080")
+		}
+		if u.Path == "" || u.Path == "/" {
+			u.Path = "/healthz"
+		}
+		return u.String(), nil
+	}
+	at, scheme := listenAddress(c.Listen, c.isTLS()), "http"
+	if c.isTLS() {
+		scheme = "https"
+	}
+	host, port, err := net.SplitHostPort(at)
+	if err != nil {
+		return "", usageError("--listen takes a host and a port, e.g. 127.0.0.1:8080")
+	}
+	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return (&url.URL{Scheme: scheme, Host: net.JoinHostPort(host, port), Path: "/healthz"}).String(), nil
+}
+
+func (c *healthCommand) isTLS() bool { return c.TLSDomain != "" || c.TLSCert != "" }
+
+// tlsConfig asks for the certificate of the workspace's name. On this machine its
+// name does not matter, and nothing secret is sent: it is not checked.
+func (c *healthCommand) tlsConfig(to *url.URL) *tls.Config {
+	if c.URL != "" && !loopback(to.Hostname()) {
+		return nil
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.TLSDomain, InsecureSkipVerify: true}
+}

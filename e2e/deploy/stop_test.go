@@ -1,0 +1,139 @@
+package deploy
+
+import (
+	"fmt"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"gatehouse/e2e/loopback"
+)
+
+func (p *process) signal(s syscall.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// hasEnded waits until the process has.
+func (p *process) hasEnded() {
+	p.t.Helper()
+	select {
+	case <-p.ended:
+	case <-time.After(patience):
+		p.t.Fatal("it does not end")
+	}
+}
+
+func status(address string) (int, error) {
+	answer, err := http.Get(address)
+	if err != nil {
+		return 0, err
+	}
+	return answer.StatusCode, answer.Body.Close()
+}
+
+// unwell waits until /healthz answers 503.
+func unwell(t *testing.T, address string) {
+	t.Helper()
+	eventually(t, "/healthz answers 503", func() error {
+		if got, err := status("http://" + address + "/healthz"); err != nil || got != 503 {
+			return fmt.Errorf("%d, %v", got, err)
+		}
+		return nil
+	})
+}
+
+// TestALoadBalancerSeesTheEnd asks /healthz after SIGTERM: it answers 503 while everything else is still served.
+func TestALoadBalancerSeesTheEnd(t *testing.T) {
+	t.Parallel()
+	t.Run("by default", func(t *testing.T) {
+		at := loopback.Free(t)
+		p := start(t, []string{"GATEHOUSE_DRAIN_DELAY="}, program, "serve", "--data", dataWithAda(t), "--listen", at)
+		healthy(t, p, at)
+		p.signal(syscall.SIGTERM)
+		unwell(t, at)
+		p.hasEnded()
+		if p.result != nil {
+			t.Errorf("it ends with %v", p.result)
+		}
+	})
+	t.Run("a second signal ends it at once", func(t *testing.T) {
+		p, at := serve(t, dataWithAda(t), "--drain-delay", "60s")
+		p.signal(syscall.SIGTERM)
+		unwell(t, at)
+		if got, err := status("http://" + at + "/signin"); err != nil || got != 200 {
+			t.Errorf("people are not served any more: %d, %v", got, err)
+		}
+		p.signal(syscall.SIGTERM)
+		p.hasEnded()
+	})
+	t.Run("an interrupt from the keyboard waits for nobody", func(t *testing.T) {
+		p, _ := serve(t, dataWithAda(t), "--drain-delay", "60s")
+		p.signal(syscall.SIGINT)
+		p.hasEnded()
+		if p.result != nil {
+			t.Errorf("it ends with %v", p.result)
+		}
+	})
+}
+
+// TestHealthCommand asks as an image without a shell does.
+func TestHealthCommand(t *testing.T) {
+	t.Parallel()
+	health := func(env []string, args ...string) (int, string) {
+		cmd := exec.Command(program, append([]string{"health"}, args...)...)
+		cmd.Env = env
+		out, _ := cmd.CombinedOutput()
+		return cmd.ProcessState.ExitCode(), string(out)
+	}
+	p, at := serve(t, dataWithAda(t), "--base-url", "https://portal.example.org", "--drain-delay", "60s")
+	well := func(env []string, args ...string) {
+		t.Helper()
+		if code, said := health(env, args...); code != 0 || said != "ok\n" {
+			t.Errorf("%v %v: exit %d, %q", env, args, code, said)
+		}
+	}
+	well(nil, "--url", "http://"+at)
+	well(nil, "--url", "http://"+at+"/healthz")
+	well([]string{"GATEHOUSE_LISTEN=" + at})
+	well([]string{"GATEHOUSE_LISTEN=:" + port(at)})
+	well([]string{"GATEHOUSE_LISTEN=0.0.0.0:" + port(at)})
+	if code, said := health(nil, "--url", "localhost"); code != 2 {
+		t.Errorf("no address: exit %d, %q", code, said)
+	}
+	if code, said := health(nil, "--url", "http://"+at+"/signin?wrong"); code != 1 {
+		t.Errorf("another host's page: exit %d, %q", code, said)
+	}
+	p.signal(syscall.SIGTERM)
+	unwell(t, at)
+	if code, said := health(nil, "--url", "http://"+at); code != 1 {
+		t.Errorf("while it stops: exit %d, %q", code, said)
+	}
+	p.signal(syscall.SIGTERM)
+	p.hasEnded()
+	if code, said := health(nil, "--url", "http://"+at); code != 1 {
+		t.Errorf("nobody there: exit %d, %q", code, said)
+	}
+
+	own := newPair(t, t.TempDir(), "portal.example.org")
+	p, at = serveTLS(t, own.cert, own.key)
+	eventually(t, "https", func() error {
+		if code, said := health([]string{"GATEHOUSE_LISTEN=" + at, "GATEHOUSE_TLS_CERT=" + own.cert}); code != 0 {
+			return fmt.Errorf("exit %d, %q; %s", code, said, p.output)
+		}
+		return nil
+	})
+}
+
+// serveTLS serves a certificate from files.
+func serveTLS(t *testing.T, cert, key string) (*process, string) {
+	t.Helper()
+	at := loopback.Free(t)
+	return start(t, nil, program, "serve", "--data", filepath.Join(t.TempDir(), "data"), "--listen", at, "--redirect-listen", "none",
+		"--tls-cert", cert, "--tls-key", key, "--base-url", "https://portal.example.org:"+port(at)), at
+}
