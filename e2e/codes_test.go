@@ -82,7 +82,7 @@ func TestCodesAreSentByThemselves(t *testing.T) {
 	}
 	b.Click(lostPhone)
 	w.enterRecoveryCode(b, "AAAA-AAAA")
-	w.refused(b, "recovery code")
+	w.refused(b, "Each code works once")
 	if b.Count("#code-sends") != 0 {
 		b.fail("the field says that it sends on a card with a refusal")
 	}

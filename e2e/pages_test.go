@@ -136,7 +136,7 @@ func (g *gallery) challenge(w *walk, p *phone, codes []string) {
 	w.refused(b, wrongCode)
 	g.look(b, "challenge-refused")
 	w.enterRecoveryCode(b, "AAAA-AAAA")
-	w.refused(b, "recovery code")
+	w.refused(b, "Each code works once")
 	g.look(b, "challenge-recovery-refused")
 	for range 3 {
 		w.enterCode(b, p.wrong())
@@ -373,9 +373,44 @@ func (g *gallery) look(b *tab, name string) {
 			g.picture(b, filepath.Join(g.folder, name+"-"+v.name+".png"))
 		}
 	}
+	g.spaced(b, name)
 	b.emulate(1280, 1000, 1, false)
 	source := "<!doctype html>\n" + evaluate[string](b, `() => document.documentElement.outerHTML`)
 	b.must("keep the page", os.WriteFile(filepath.Join(g.html, name+".html"), []byte(source), 0o600))
+}
+
+// spaced looks at the narrowest screen with the text spacing of WCAG 2.2, 1.4.12: nothing is wider than the screen, nothing is cut
+// off, and no word is broken into lines of a letter or two.
+func (g *gallery) spaced(b *tab, name string) {
+	g.t.Helper()
+	evaluate[any](b, `() => {
+		const sheet = new CSSStyleSheet();
+		sheet.replaceSync("* { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important } p { margin-block-end: 2em !important }");
+		window.unspaced = [...document.adoptedStyleSheets];
+		document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
+	}`)
+	faults := evaluate[[]string](b, `() => {
+		const faults = [], wide = document.documentElement.scrollWidth - innerWidth;
+		if (wide > 0) faults.push("the page is " + wide + " pixels wider than the screen");
+		for (const e of document.querySelectorAll("body *")) {
+			const style = getComputedStyle(e);
+			if (e.checkVisibility() && style.overflowX !== "visible" && style.clipPath === "none" && e.scrollWidth > e.clientWidth + 1 && !e.matches("input, select"))
+				faults.push("cut off: " + e.outerHTML.slice(0, 120));
+		}
+		const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), range = document.createRange();
+		for (let node; node = texts.nextNode();) {
+			const text = node.data.trim();
+			if (text.length < 8 || !node.parentElement.checkVisibility() || node.parentElement.closest("svg, script, option, thead")) continue;
+			range.selectNodeContents(node);
+			const lines = new Set([...range.getClientRects()].filter(r => r.width > 0).map(r => Math.round(r.top))).size;
+			if (lines > 2 && text.length / lines < 5) faults.push("in " + lines + " lines: " + text);
+		}
+		document.adoptedStyleSheets = window.unspaced;
+		return faults;
+	}`)
+	for _, fault := range faults {
+		g.t.Errorf("%s, with more space in its text: %s", name, fault)
+	}
 }
 
 // emulate gives the tab another screen and colour scheme.
