@@ -217,7 +217,7 @@ type Stopped struct {
 
 // A StoppedPerson is one of those whom a policy would stop.
 type StoppedPerson struct {
-	Name          string
+	Name, Email   string
 	NeverSignedIn bool
 }
 
@@ -245,14 +245,14 @@ func (s *Store) WouldStop(ctx context.Context, v Visitor, p twofactor.Policy) (S
 	if out.Count > stoppedCounted {
 		out.Count, out.More = stoppedCounted, true
 	}
-	rows, err := s.rows(ctx, `SELECT p.name, p.last_sign_in_at IS NULL`+from+` ORDER BY p.sort_key, p.id LIMIT ?`, stoppedNamed)
+	rows, err := s.rows(ctx, `SELECT p.name, p.email, p.last_sign_in_at IS NULL`+from+` ORDER BY p.sort_key, p.id LIMIT ?`, stoppedNamed)
 	if err != nil {
 		return out, fmt.Errorf("reading whom a policy stops: %w", err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var one StoppedPerson
-		if err := rows.Scan(&one.Name, &one.NeverSignedIn); err != nil {
+		if err := rows.Scan(&one.Name, &one.Email, &one.NeverSignedIn); err != nil {
 			return out, fmt.Errorf("reading whom a policy stops: %w", err)
 		}
 		out.First = append(out.First, one)

@@ -101,18 +101,18 @@ func (s *Server) invitePerson(v *visit) error {
 	if err != nil {
 		return err
 	}
-	card := views.People{Link: s.oneTimeLink(v, token, "invitation", n.Name)}
+	card := views.People{Link: s.oneTimeLink(v, token, "invitation", n.Name, account.NormalizeEmail(n.Email))}
 	card.Invite.Role.Value = string(twofactor.Member)
 	return s.showPeopleCards(v, http.StatusOK, card)
 }
 
 // oneTimeLink words a link's token as an address.
-func (s *Server) oneTimeLink(v *visit, token, kind, name string) views.OneTimeLink {
+func (s *Server) oneTimeLink(v *visit, token, kind, name, email string) views.OneTimeLink {
 	at := "http://" + v.r.Host
 	if s.base != nil {
 		at = s.base.Scheme + "://" + s.base.Host
 	}
-	return views.OneTimeLink{URL: at + "/welcome/" + token, Kind: kind, Name: name, EndsAt: v.now.Add(db.LinkTTL)}
+	return views.OneTimeLink{URL: at + "/welcome/" + token, Kind: kind, Name: name, Email: email, EndsAt: v.now.Add(db.LinkTTL)}
 }
 
 // showPerson shows one person's page.
@@ -292,5 +292,5 @@ func (s *Server) makeLink(v *visit) error {
 	if p.Invited {
 		kind = "invitation"
 	}
-	return s.showPersonCards(v, http.StatusOK, views.PersonDetail{Link: s.oneTimeLink(v, token, kind, p.Name)})
+	return s.showPersonCards(v, http.StatusOK, views.PersonDetail{Link: s.oneTimeLink(v, token, kind, p.Name, p.Email)})
 }

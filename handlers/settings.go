@@ -63,7 +63,7 @@ func (s *Server) showSecurityCard(v *visit, status int, card views.Security) err
 func stoppedOf(s db.Stopped) views.Stopped {
 	out := views.Stopped{Count: s.Count, More: s.More, You: s.You}
 	for _, one := range s.First {
-		out.First = append(out.First, views.StoppedPerson{Name: one.Name, NeverSignedIn: one.NeverSignedIn})
+		out.First = append(out.First, views.StoppedPerson{Name: one.Name, Email: one.Email, NeverSignedIn: one.NeverSignedIn})
 	}
 	return out
 }

@@ -197,7 +197,7 @@ type Stopped struct {
 
 // A StoppedPerson is one of those whom a lever would stop.
 type StoppedPerson struct {
-	Name          string
+	Name, Email   string
 	NeverSignedIn bool
 }
 

@@ -56,6 +56,7 @@ type OneTimeLink struct {
 	URL    string
 	Kind   string // invitation or password
 	Name   string // for whom
+	Email  string
 	EndsAt time.Time
 }
 
@@ -150,7 +151,7 @@ func linkTitle(l OneTimeLink) string {
 }
 
 func linkText(l OneTimeLink) Dated {
-	text := Dated{Before: "Give this link to " + l.Name + ". It works once, until", At: l.EndsAt}
+	text := Dated{Before: "Give this link to ", Who: l.Name + " (" + l.Email + ")", Middle: ". It works once, until", At: l.EndsAt}
 	text.After = ". With it they choose a new password; it changes nothing about their second step and signs nobody in."
 	if l.Kind == "invitation" {
 		text.After = ". With it they choose their name and password; then they sign in."

@@ -28,7 +28,7 @@ func people() []Person {
 
 func peoplePage() templ.Component {
 	return PeoplePage(frame(admin, "/admin/people"), People{Rows: people(), List: List{First: "/admin/people", Next: "/admin/people?after=3"},
-		Invite: Invite{Roles: twofactor.Roles}, Link: OneTimeLink{URL: "https://portal.example.org/welcome/abc", Kind: "invitation", Name: "Alan", EndsAt: now}})
+		Invite: Invite{Roles: twofactor.Roles}, Link: OneTimeLink{URL: "https://portal.example.org/welcome/abc", Kind: "invitation", Name: "Alan", Email: "alan@example.org", EndsAt: now}})
 }
 
 func personDetail() PersonDetail {

@@ -129,8 +129,15 @@ func stoppedText(s Stopped) string {
 	if len(s.First) == 0 {
 		return text + "."
 	}
+	named := map[string]int{}
+	for _, one := range s.First {
+		named[one.Name]++
+	}
 	var names []string
 	for _, one := range s.First {
+		if named[one.Name] > 1 {
+			one.Name += " (" + one.Email + ")"
+		}
 		if one.NeverSignedIn {
 			one.Name += " (never signed in)"
 		}
