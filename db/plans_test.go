@@ -215,6 +215,8 @@ func runEverything(t *testing.T, store *db.Store) {
 	must(store.Touch(ctx, v, now))
 	_, err = store.TwoFactor(ctx, v)
 	must(err)
+	_, err = store.HasSession(ctx, v, "of nobody")
+	must(err)
 	_, err = store.Meanwhile(ctx, v)
 	must(err)
 	_, err = store.OwnActivity(ctx, v, 10)

@@ -241,6 +241,15 @@ func (s *Store) Sessions(ctx context.Context, v Visitor, now time.Time) ([]Sessi
 	return list, rows.Err()
 }
 
+// HasSession reports whether a handle names one of the visitor's own sessions.
+func (s *Store) HasSession(ctx context.Context, v Visitor, handle string) (own bool, err error) {
+	err = s.row(ctx, `SELECT EXISTS (SELECT 1 FROM session WHERE handle = ? AND person_id = ?)`, handle, v.Person.ID).Scan(&own)
+	if err != nil {
+		return false, fmt.Errorf("looking for a session: %w", err)
+	}
+	return own, nil
+}
+
 // EndOwnSession ends one of the visitor's own sessions by its handle, or gives
 // ErrNotFound when it is somebody else's or none.
 func (s *Store) EndOwnSession(ctx context.Context, v Visitor, handle string, c Client, now time.Time) error {

@@ -90,7 +90,7 @@ func (s *Server) admit(v *visit, needed access) error {
 		return err
 	}
 	v.who = who
-	if err := v.shownTo(who.Handle, errOtherSession); err != nil {
+	if err := s.shownToVisitor(v); err != nil {
 		return err
 	}
 	if err := s.attend(v); err != nil {
@@ -148,6 +148,25 @@ func (s *Server) findChallenge(v *visit) (err error) {
 		return err
 	}
 	return v.shownTo(v.challenge.Handle, errOtherChallenge)
+}
+
+// shownToVisitor refuses a form that was shown to somebody else's session, or to one that
+// has ended, whose person nobody knows any more. One of the visitor's own others counts.
+func (s *Server) shownToVisitor(v *visit) error {
+	refusal := v.shownTo(v.who.Handle, errOtherSession)
+	if refusal == nil {
+		return nil
+	}
+	for _, as := range v.r.PostForm["as"] {
+		own, err := s.store.HasSession(v.ctx(), v.who, as)
+		if err != nil {
+			return err
+		}
+		if !own {
+			return refusal
+		}
+	}
+	return nil
 }
 
 // shownTo refuses a form that was shown to another session or challenge than the

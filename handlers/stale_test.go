@@ -76,6 +76,7 @@ func TestEveryFormNamesItsSession(t *testing.T) {
 		}
 	}
 	ada.htmx = false
+	ada.post("/my/profile/sessions/end", "as", other.get("/my").as(), "session", "of nobody").to("/my/profile") // her own, too
 	pending := ada.post("/my/profile/two-factor/enable", "as", handle).is(200)
 	if pending.as() != handle {
 		t.Error("the pending card was shown for another session")

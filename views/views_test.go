@@ -377,3 +377,23 @@ func TestCodesKeysAndAddressesAreNotTranslated(t *testing.T) {
 		}
 	}
 }
+
+// TestFormsThatPostAreOfTwoKinds looks for forms that would go without the handle of the
+// session that they are shown to.
+func TestFormsThatPostAreOfTwoKinds(t *testing.T) {
+	files, err := filepath.Glob("*.templ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found += strings.Count(string(text), `method="post"`)
+	}
+	if found != 2 {
+		t.Errorf("%d forms post; cardForm and postForm are to be the only ones", found)
+	}
+}
