@@ -1,4 +1,6 @@
-# docker build -t gatehouse . && docker run -p 127.0.0.1:8080:8080 -v gatehouse:/data -e GATEHOUSE_BASE_URL=https://portal.example.org gatehouse
+# docker build -t gatehouse . && docker run -p 127.0.0.1:8080:8080 -v gatehouse:/data \
+#   -e GATEHOUSE_BASE_URL=https://portal.example.org -e GATEHOUSE_TRUSTED_PROXY=172.17.0.1 gatehouse
+# The proxy that serves https reaches the container from the address of Docker's bridge.
 FROM golang:1.26 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
