@@ -251,6 +251,12 @@ func (g *gallery) people(w *walk, b *tab) {
 	b.WaitFor("The account is unlocked.", success)
 	b.Click("Deactivate the account")
 	g.look(b, "person-done")
+	b.Click("Remove the account")
+	b.Click("Remove", "#person form")
+	b.WaitFor("This cannot be undone.", refusal)
+	g.look(b, "person-remove")
+	b.Click("Cancel", "#person form")
+	b.Sees(mia.email)
 	b.Visit("/admin/people")
 	b.Click(ada.name, "main")
 	g.look(b, "person-own")
@@ -277,6 +283,14 @@ func (g *gallery) notices(w *walk, b *tab) {
 		if path, now := b.Path(), b.Count(".admin-notice"); path != "/admin/people" || now != left-1 {
 			b.fail("dismissing one of %d notices leads to %s and leaves %d", left, path, now)
 		}
+	}
+	g.site.run("", "user", "unlock", mia.email)
+	g.site.run("", "user", "unlock", ada.email)
+	b.Visit("/admin/people")
+	g.look(b, "notices")
+	b.Click("Dismiss all", "main")
+	if path, now := b.Path(), b.Count(".admin-notice"); path != "/admin/people" || now != 0 {
+		b.fail("dismissing all notices leads to %s and leaves %d", path, now)
 	}
 	plain := openBrowserWithoutScript(g.t, g.site)
 	g.site.run("", "policy", "set", "--admins", "off")
