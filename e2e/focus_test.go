@@ -107,6 +107,9 @@ func (w *walk) act(b *tab, button, within, focus, words string) {
 	if err != nil {
 		b.fail("%q is not announced: %v", words, err)
 	}
+	if seen := evaluate[float64](b, `() => Math.max(...window.live.map(e => e.getBoundingClientRect().width))`); seen > 1 {
+		b.fail("what is announced can be seen, %v pixels wide", seen)
+	}
 }
 
 // focused demands that the focus is on what begins with these words, and is on the screen.

@@ -223,7 +223,7 @@ func factorText(s twofactor.State) string {
 	if s == twofactor.Enabled {
 		return "Signing in takes your password and a code from your authenticator app."
 	}
-	return "Add a second step to signing in: a code from an app on your phone. A stolen password alone then opens nothing."
+	return "Add a second step to signing in: a code from an app on your phone. A stolen password alone is then not enough."
 }
 
 // factorCard tells of the factor on other pages than its own, and leads there.

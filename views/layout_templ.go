@@ -141,7 +141,7 @@ func page(f Frame, title, class string, s sheaf) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if s.htmx {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "<div class=\"offscreen\" id=\"announcer\" aria-live=\"polite\" aria-atomic=\"true\"></div><div class=\"fault\" id=\"fault\" role=\"alert\" data-gone=\"The server does not answer. Check the connection and try again; reload the page to see how things stand.\" data-failed=\"The server could not do that just now. Nothing was changed; try again in a minute.\"></div>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "<div class=\"unseen\" id=\"announcer\" aria-live=\"polite\" aria-atomic=\"true\"></div><div class=\"fault\" id=\"fault\" role=\"alert\" data-gone=\"The server does not answer. Check the connection and try again; reload the page to see how things stand.\" data-failed=\"The server could not do that just now. Nothing was changed; try again in a minute.\"></div>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

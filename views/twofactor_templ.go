@@ -314,7 +314,7 @@ func notConfiguredCard(t TwoFactor) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "<div class=\"card__text\"><p>With two-factor on, signing in takes your password and a 6-digit code that your phone shows and that changes every 30 seconds. A stolen password alone then opens nothing.</p><p>You need an authenticator app: Google Authenticator, Authy, 1Password, Microsoft Authenticator or any other that speaks TOTP.</p></div>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "<div class=\"card__text\"><p>With two-factor on, signing in takes your password and a 6-digit code that your phone shows and that changes every 30 seconds. A stolen password alone is then not enough.</p><p>You need an authenticator app: Google Authenticator, Authy, 1Password, Microsoft Authenticator or any other that speaks TOTP.</p></div>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -777,7 +777,7 @@ func reauthForm(t TwoFactor) templ.Component {
 			templ_7745c5c3_Var21 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 46, "<div class=\"prompt\"><p><strong>Enter your password to regenerate recovery codes.</strong> You signed in a while ago, so we make sure it is you.</p>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 46, "<div class=\"prompt\"><p><strong>Enter your password to regenerate recovery codes.</strong> You signed in a while ago, so please confirm it's you.</p>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -68,13 +68,13 @@ func clockAdvice(off time.Duration) string {
 	apart := plural(max(1, int(off.Abs().Round(time.Minute)/time.Minute)), "minute", "minutes")
 	if off < 0 {
 		return "Your phone's clock is about " + apart + " behind this server's, or the code has expired. " +
-			"Enter the one your app shows now. If that is refused too, " + setClock
+			"Enter the one your app shows now. If that is refused too, set the clock that is wrong: " + setClock + "."
 	}
-	return "Your phone's clock is about " + apart + " ahead of this server's. To put that right, " + setClock
+	return "Your phone's clock is about " + apart + " ahead of this server's. Set the clock that is wrong: " + setClock +
+		". Then enter the next code."
 }
 
-const setClock = "set the phone's date and time to automatic and enter the next code; " +
-	"if it is this server's clock that is wrong, tell an administrator."
+const setClock = "turn on automatic date and time on the phone, or tell an administrator about the server's"
 
 func triesLeft(left int) string {
 	if left <= 0 {
