@@ -307,10 +307,13 @@ func TestFormsWithoutWhatTheyShowed(t *testing.T) {
 		ada.post("/admin/settings/security", "require_everyone", "on", "seen", seen).is(422, "The form did not arrive whole")
 	}
 	typed := ada.saveAt("/admin/people/2", "/edit", []string{"name", "", "email", "two@example.org", "role", "member"}).is(422, "Enter a name.", `value="two@example.org"`)
-	if err := s.store.SetActive(ctx, 2, false, machine.Author(), s.now); err != nil {
+	ada.act("/admin/people/2/edit", "name", "Two", "email", "two@example.org", "role", "member", "seen", typed.seen()).is(200, "The changes are saved.")
+	typed = ada.saveAt("/admin/people/2", "/edit", []string{"name", "", "email", "two@example.org", "role", "member"}).is(422, "Enter a name.")
+	if err := s.store.SetRole(ctx, 2, twofactor.Administrator, machine.Author(), s.now); err != nil {
 		t.Fatal(err)
 	}
-	ada.act("/admin/people/2/edit", "name", "Two", "email", "two@example.org", "role", "member", "seen", typed.seen()).is(200, "The changes are saved.")
+	ada.post("/admin/people/2/edit", "name", "Mia", "email", "two@example.org", "role", "member", "seen", typed.seen()).
+		is(422, "This has changed since you opened the page.", "on the machine", "Role changed")
 	ada.post("/my/profile/sessions/end").is(422)
 	ada.get("/my").is(200, "Harbour")
 }
