@@ -232,14 +232,16 @@ const (
 func (s *Store) WouldStop(ctx context.Context, v Visitor, p twofactor.Policy) (Stopped, error) {
 	from := ` FROM person p WHERE p.active = 1 AND p.enrolled = 0`
 	if !p.Everyone {
-		// Named, since the order of names would tempt SQLite to walk past every member.
-		from = ` FROM person p INDEXED BY person_admins WHERE p.role <> 'member' AND p.active = 1 AND p.enrolled = 0`
+		// The few admins first, since the order of names would tempt SQLite to walk past
+		// every member.
+		from = ` FROM person p WHERE p.id IN (SELECT id FROM person WHERE role <> 'member' AND active = 1)
+			AND p.active = 1 AND p.enrolled = 0`
 	}
 	out := Stopped{You: v.State != twofactor.Enabled && p.Requires(v.Person.Role)}
 	if p == (twofactor.Policy{}) {
 		return out, nil
 	}
-	if err := s.row(ctx, `SELECT count(*) FROM (SELECT 1`+from+` LIMIT ?)`, stoppedCounted+1).Scan(&out.Count); err != nil {
+	if err := s.row(ctx, `SELECT count(*) FROM (SELECT 1`+from+` LIMIT ?) AS stopped`, stoppedCounted+1).Scan(&out.Count); err != nil {
 		return out, fmt.Errorf("counting whom a policy stops: %w", err)
 	}
 	if out.Count > stoppedCounted {
