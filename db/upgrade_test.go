@@ -326,6 +326,34 @@ func TestUpgrade(t *testing.T) {
 			t.Errorf("the second start made a copy aside: %v", err)
 		}
 	})
+	t.Run("a copy aside from before is kept", func(t *testing.T) {
+		dir, path := atSchema1(t)
+		put(t, path+".schema-1", []byte("somebody's"))
+		store, err := db.OpenSteps(ctx, options(t, dir), steps)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if got := string(read(t, path+".schema-1")); got != "somebody's" {
+			t.Errorf("it is overwritten with %d bytes", len(got))
+		}
+		if got := text(t, path+".schema-1-2", `SELECT user_version FROM pragma_user_version`); got != "1" {
+			t.Errorf("the second copy is of schema %s", got)
+		}
+	})
+	t.Run("an upgrade that fails leaves no copy at each start", func(t *testing.T) {
+		dir, path := atSchema1(t)
+		for range 2 {
+			if _, err := db.OpenSteps(ctx, options(t, dir), []string{`NONSENSE`}); err == nil {
+				t.Fatal("it was opened")
+			}
+		}
+		if left, err := filepath.Glob(path + ".*"); err != nil || len(left) != 0 {
+			t.Errorf("it left %v, %v", left, err)
+		}
+	})
 	refused := map[string]struct {
 		change func(t *testing.T, dir, path string)
 		o      func(*db.Options)

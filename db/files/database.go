@@ -218,7 +218,10 @@ func SetAside(ctx context.Context, path string, now time.Time) (aside string, er
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
-	aside = path + ".before-restore-" + now.UTC().Format("20060102T150405Z")
+	aside, err = FreeName(path + ".before-restore-" + now.UTC().Format("20060102T150405Z"))
+	if err != nil {
+		return "", fmt.Errorf("cannot keep the present database: %w", err)
+	}
 	if _, err := CheckDatabase(ctx, path, math.MaxInt); err == nil {
 		_ = checkpoint(ctx, path)
 	} // else SQLite would throw the journal of a damaged one away: it goes aside too

@@ -182,7 +182,11 @@ func PrepareDataDir(path string) error {
 		}
 		return nil
 	}
-	return openToOthers("data directory", path, info)
+	err = openToOthers("data directory", path, info)
+	if !isOurs(info) { // a volume that somebody else has set up
+		err = fmt.Errorf("%w, or name a directory inside it with --data, which is made closed", err)
+	}
+	return err
 }
 
 // isUnused reports whether a directory holds no workspace and nothing else but

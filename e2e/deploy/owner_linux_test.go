@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -385,5 +386,23 @@ func TestWorkspaceIsIgnored(t *testing.T) {
 	p.stop()
 	if said := p.output.String(); strings.Contains(said, "is ignored") {
 		t.Errorf("the same name: %s", said)
+	}
+}
+
+// TestTheSetupLinkOpens follows the printed link of a server that listens everywhere.
+func TestTheSetupLinkOpens(t *testing.T) {
+	t.Parallel()
+	for _, host := range []string{"", "0.0.0.0", "[::]", "127.0.0.1"} {
+		at := host + ":" + port(loopback.Free(t))
+		p := start(t, nil, program, "serve", "--data", filepath.Join(t.TempDir(), "data"), "--listen", at, "--insecure-http")
+		link := regexp.MustCompile(`http://\S+/setup/\S+`)
+		eventually(t, "the page of the set-up link for "+at, func() error {
+			found := link.FindString(p.output.String())
+			if found == "" {
+				return errors.New("no link yet")
+			}
+			return ask(found)
+		})
+		p.stop()
 	}
 }
