@@ -162,7 +162,7 @@ func (s *Server) challengeAnswered(v *visit, passage db.Passage, err error, refu
 }
 
 func (s *Server) refuseCode(v *visit, refusal error) error {
-	card := views.Challenge{CodeAlert: views.ChallengeRefused(refusal, v.now)}
+	card := views.Challenge{CodeAlert: views.ChallengeRefused(refusal, v.now), ShowSheet: errors.Is(refusal, twofactor.ErrWrongRecovery)}
 	card.Wait, _ = waitOf(refusal, v.now)
 	return s.showChallengeCard(v, s.statusOf(v, refusal), card)
 }

@@ -294,7 +294,7 @@ func TestACodeOfTheOtherKindIsTaken(t *testing.T) {
 	b.get("/my/profile").is(200, "7 recovery codes left")
 
 	b = s.challenged("ada@example.org")
-	b.post("/signin/two-factor", "code", codes[2]).is(422, `id="code-error"`, "That code did not match", "Each code works once").lacks(`id="recovery-error"`)
+	b.post("/signin/two-factor", "code", codes[2]).is(422, `id="code-error"`, "That code did not match", "Each code works once", `<details class="fold" open>`).lacks(`id="recovery-error"`)
 	b.post("/signin/two-factor/recovery", "recovery_code", s.code(secret)).is(422, `id="recovery-error"`, "That code did not match", "Wait for the next code").lacks(`id="code-error"`)
 	b.post("/signin/two-factor", "code", codes[3]).to("/my")
 }

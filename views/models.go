@@ -72,6 +72,7 @@ type Message struct {
 	Counting, Then string
 
 	ServerTime time.Time // what the server's clock says, where that matters; else zero
+	Changes    []Dated   // what others have done meanwhile, the newest first
 }
 
 // None reports whether there is nothing to say.
@@ -98,6 +99,7 @@ type Challenge struct {
 	Sheet         twofactor.Sheet
 	CodeAlert     Message
 	RecoveryAlert Message       // not None: the recovery part is open
+	ShowSheet     bool          // the recovery part is open because CodeAlert speaks of the sheet that it names
 	Wait          time.Duration // of whichever alert is set
 }
 

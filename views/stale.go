@@ -2,7 +2,6 @@ package views
 
 import (
 	"net/http"
-	"strings"
 	"time"
 
 	"gatehouse/account"
@@ -48,12 +47,12 @@ type Change struct {
 // Outdated is the refusal of a form that showed something else than what is so now. The
 // changes are the newest first; none are known of a change that left no activity.
 func Outdated(changes []Change) Message {
-	var told strings.Builder
-	for _, one := range changes {
-		told.WriteString(partyText(one.By) + ", " + dateTime(one.At) + ": " + one.Text + ". ")
-	}
-	return Message{
+	m := Message{
 		Text:   "This has changed since you opened the page.",
-		Advice: told.String() + "Nothing of yours was saved. Check what the page shows now and send it again.",
+		Advice: "Nothing of yours was saved. Check what the page shows now and send it again.",
 	}
+	for _, one := range changes {
+		m.Changes = append(m.Changes, Dated{By: partyText(one.By), Then: ",", At: one.At, After: ": " + one.Text + "."})
+	}
+	return m
 }
