@@ -42,27 +42,34 @@ const (
 )
 
 // cameOver tells how a request has come. A trusted proxy serves https unless it says
-// otherwise. One that another proxy has asked in the clear says "http" of a browser on
+// otherwise, and so does whatever runs on this machine: a tunnel that ends TLS sets no
+// header. A proxy that another one has asked in the clear says "http" of a browser on
 // https: it is told by its Fetch Metadata, which browsers send over https alone (and to
-// their own machine).
+// their own machine). Who says "https" without being trusted is a proxy that is not listed,
+// since no browser says so of itself; nothing but the transport is taken from its word.
 func (s *Server) cameOver(r *http.Request) way {
 	if r.TLS != nil {
 		return overHTTPS
 	}
 	h := r.Header
-	if peer, err := peerAddress(r); err == nil && !s.trusts(peer) {
-		for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Proto", "Forwarded", "Via", "Sec-Fetch-Site"} {
-			if h.Get(name) != "" {
-				return overProxy
-			}
-		}
-		return overHTTP
-	}
+	peer, err := peerAddress(r)
 	said := strings.Split(strings.Join(h.Values("X-Forwarded-Proto"), ","), ",")
-	if strings.EqualFold(strings.TrimSpace(said[len(said)-1]), "http") && h.Get("Sec-Fetch-Site") == "" {
-		return overHTTP
+	proto := strings.ToLower(strings.TrimSpace(said[len(said)-1]))
+	if err != nil || s.trusts(peer) || peer.Unmap().IsLoopback() {
+		if proto == "http" && h.Get("Sec-Fetch-Site") == "" {
+			return overHTTP
+		}
+		return overHTTPS
 	}
-	return overHTTPS
+	if proto == "https" {
+		return overHTTPS
+	}
+	for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Proto", "Forwarded", "Via", "Sec-Fetch-Site"} {
+		if h.Get(name) != "" {
+			return overProxy
+		}
+	}
+	return overHTTP
 }
 
 // showPlainHTTP tells that nothing is taken over http, and an operator what to set.

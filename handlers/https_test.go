@@ -15,8 +15,8 @@ import (
 )
 
 // TestPasswordsAreTakenOverHTTPSAlone comes to a workspace with an https base URL in every
-// way: a password counts only where it came over TLS, or through a trusted proxy that does
-// not say that it came in the clear.
+// way: a password counts only where it came over TLS, or through a proxy or from this
+// machine, unless that says that it came in the clear.
 func TestPasswordsAreTakenOverHTTPSAlone(t *testing.T) {
 	const (
 		taken     = "taken"     // as ever
@@ -30,7 +30,8 @@ func TestPasswordsAreTakenOverHTTPSAlone(t *testing.T) {
 		want    string
 	}{
 		"http":                              {peer: "203.0.113.7:1", want: led},
-		"http from this machine":            {peer: "127.0.0.1:1", want: led},
+		"a tunnel on this machine":          {peer: "127.0.0.1:1", want: taken},
+		"a proxy of this machine, in clear": {peer: "[::1]:1", headers: []string{"X-Forwarded-Proto", "http"}, want: led},
 		"TLS":                               {peer: "203.0.113.7:1", tls: true, want: taken},
 		"TLS, whatever a header says":       {peer: "203.0.113.7:1", tls: true, headers: []string{"X-Forwarded-Proto", "http"}, want: taken},
 		"a proxy that serves https":         {peer: "192.0.2.7:1", headers: []string{"X-Forwarded-Proto", "https"}, want: taken},
@@ -39,7 +40,7 @@ func TestPasswordsAreTakenOverHTTPSAlone(t *testing.T) {
 		"a proxy that says it in capitals":  {peer: "192.0.2.7:1", headers: []string{"X-Forwarded-Proto", "https, HTTP "}, want: led},
 		"a proxy that another one asked":    {peer: "192.0.2.7:1", headers: []string{"X-Forwarded-Proto", "http", "Sec-Fetch-Site", "same-origin"}, want: taken},
 		"a proxy on a unix socket":          {peer: "@", want: taken},
-		"a stranger who says https":         {peer: "203.0.113.7:1", headers: []string{"X-Forwarded-Proto", "https"}, want: explained},
+		"a proxy that is not listed":        {peer: "203.0.113.7:1", headers: []string{"X-Forwarded-Proto", "https"}, want: taken},
 		"a proxy that is not trusted":       {peer: "203.0.113.7:1", headers: []string{"X-Forwarded-For", "198.51.100.1"}, want: explained},
 		"a browser behind a proxy that not": {peer: "203.0.113.7:1", headers: []string{"Sec-Fetch-Site", "none"}, want: explained},
 	} {
