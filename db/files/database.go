@@ -98,8 +98,18 @@ func WhyNot(path string, err error) error {
 	if createErr != nil {
 		return createErr
 	}
-	return errors.Join(err, f.Close(), os.Remove(f.Name()))
+	_, writeErr := f.Write(make([]byte, shmSize)) // a full disk shows in nothing smaller
+	if closeErr := errors.Join(f.Close(), os.Remove(f.Name())); writeErr == nil {
+		writeErr = closeErr
+	}
+	if writeErr != nil {
+		return writeErr
+	}
+	return err
 }
+
+// shmSize is the room that SQLite takes beside a database to open it, in bytes.
+const shmSize = 32 << 10
 
 // Integrity runs SQLite's own checks.
 func Integrity(ctx context.Context, file *sql.DB) error {

@@ -406,3 +406,42 @@ func TestTheSetupLinkOpens(t *testing.T) {
 		p.stop()
 	}
 }
+
+// TestADiskThatIsFullOrReadOnly starts where nothing can be written, on a file system of its own where one may be mounted.
+func TestADiskThatIsFullOrReadOnly(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=3m"); err != nil {
+		t.Logf("no file system can be mounted here (%v): nothing is tested", err)
+		return
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+	data := filepath.Join(dir, "data")
+	must(t, password+"\n", "user", "add", ada, "--name", "Ada", "--new-workspace", "--data", data)
+	filler, err := os.Create(filepath.Join(dir, "filler"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, err = filler.Write(make([]byte, 512))
+	}
+	if err := filler.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"serve", "--listen", "127.0.0.1:0"}, {"user", "add", "b@example.org", "--name", "B"}, {"backup", filepath.Join(dir, "b.db")},
+	} {
+		if code, said := command(t, password+"\n", append(args, "--data", data)...); code != 1 || !strings.Contains(said, "make room") {
+			t.Errorf("%v on a full disk: exit %d, %q", args, code, said)
+		}
+	}
+	if err := os.Remove(filler.Name()); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("", dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+	if code, said := command(t, "", "serve", "--listen", "127.0.0.1:0", "--data", data); code != 1 || !strings.Contains(said, "mount the file system for writing") {
+		t.Errorf("a read-only disk: exit %d, %q", code, said)
+	}
+}
