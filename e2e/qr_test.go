@@ -29,6 +29,13 @@ func TestTheQRCodeOfALongName(t *testing.T) {
 		b.WaitFor("The name is saved.", success)
 		b.Visit(twoFactorPath)
 		secret := w.enable(b)
+		for _, width := range []int64{360, 700, 768, 960, 1024} { // where the card changes its columns
+			b.emulate(width, 800, 1, false)
+			out := evaluate[float64](b, `() => document.querySelector("svg.qr").getBoundingClientRect().right - document.querySelector(".step").getBoundingClientRect().right`)
+			if wider := evaluate[int](b, `() => document.documentElement.scrollWidth - innerWidth`); wider > 0 || out > 0 && width > 700 {
+				t.Errorf("%s, %d pixels: the page is %d pixels wider than the screen, the QR code %.0f than its column", name, width, wider, out)
+			}
+		}
 		for _, v := range views {
 			b.emulate(v.width, v.height, v.scale, v.dark)
 			if wider := evaluate[int](b, `() => document.documentElement.scrollWidth - innerWidth`); wider > 0 {
