@@ -97,7 +97,9 @@ func TestArrows(t *testing.T) {
 			switch {
 			case ours && !slices.Contains(allowed.rooms, inner):
 				t.Errorf("%s imports %s: that arrow does not exist", room, path)
-			case !ours && strings.Contains(first, ".") && !slices.ContainsFunc(allowed.guests, func(g string) bool { return path == g || strings.HasPrefix(path, g+"/") }):
+			case !ours && strings.Contains(first, ".") &&
+				!slices.ContainsFunc(allowed.guests,
+					func(g string) bool { return path == g || strings.HasPrefix(path, g+"/") }):
 				t.Errorf("%s imports %s: it has its home elsewhere", room, path)
 			case slices.Contains(pure, room) && slices.Contains(banned, path):
 				t.Errorf("the rules import %s", path)
@@ -129,7 +131,8 @@ func TestArrowsAreDrawn(t *testing.T) {
 		}
 		want, got := slices.Sorted(slices.Values(allowed.rooms)), slices.Sorted(slices.Values(drawn[room]))
 		if !slices.Equal(got, want) {
-			t.Errorf("docs/architecture.md draws %s → %s; want %s", room, strings.Join(got, ", "), strings.Join(want, ", "))
+			t.Errorf("docs/architecture.md draws %s → %s; want %s", room, strings.Join(got, ", "),
+				strings.Join(want, ", "))
 		}
 		delete(drawn, room)
 	}

@@ -22,7 +22,10 @@ func main() {
 		panic(err) // the directory is embedded above
 	}
 	os.Exit(cli.Run(context.Background(), cli.Process{
-		Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Files: cli.Files{Schema: schema, Static: files},
+		Args:   os.Args[1:],
+		Stdin:  os.Stdin,
+		Stdout: os.Stdout,
+		Stderr: os.Stderr,
+		Files:  cli.Files{Schema: schema, Static: files},
 	}))
 }

@@ -13,7 +13,8 @@ import (
 func TestToolsHaveOneVersion(t *testing.T) {
 	tools := required(t, "tools/go.mod")
 	if product := required(t, "go.mod"); product["github.com/a-h/templ"] != tools["github.com/a-h/templ"] {
-		t.Errorf("templ generates with %s and runs with %s", tools["github.com/a-h/templ"], product["github.com/a-h/templ"])
+		t.Errorf("templ generates with %s and runs with %s", tools["github.com/a-h/templ"],
+			product["github.com/a-h/templ"])
 	}
 	out, err := exec.Command("git", "grep", "-IhoE", `[a-z0-9./-]+/cmd/[a-z-]+@v[0-9][0-9.]*`).Output()
 	if err != nil {

@@ -38,7 +38,8 @@ func TestWhoMayChangeWhom(t *testing.T) {
 		}
 		for _, other := range twofactor.Roles {
 			subject, want := account.Subject{ID: 2, Role: other}, refusal(slices.Contains(others, other))
-			for name, rule := range map[string]func(account.Author, account.Subject) error{"edit": account.MayEdit, "manage": account.MayManage} {
+			for name, rule := range map[string]func(account.Author, account.Subject) error{"edit": account.MayEdit,
+				"manage": account.MayManage} {
 				if got := rule(by, subject); !errors.Is(got, want) {
 					t.Errorf("%s: a %q and a %q: %v, want %v", name, own, other, got, want)
 				}
@@ -76,13 +77,18 @@ func TestOnlyTheMachineIsTheMachine(t *testing.T) {
 	subjects := []account.Subject{{}, {ID: 2, Role: twofactor.Member}, {ID: 2, Role: twofactor.SuperAdmin}}
 	for _, s := range subjects {
 		machine := account.Author{Kind: account.ActorMachine}
-		for _, err := range []error{account.MayAdminister(machine), account.MayEdit(machine, s), account.MayManage(machine, s), account.MayGive(machine, s, twofactor.SuperAdmin)} {
+		for _, err := range []error{account.MayAdminister(machine), account.MayEdit(machine, s),
+			account.MayManage(machine, s), account.MayGive(machine, s, twofactor.SuperAdmin)} {
 			if err != nil {
 				t.Errorf("the machine and %+v: %v", s, err)
 			}
 		}
-		for _, nobody := range []account.Author{{}, {Role: twofactor.SuperAdmin}, {ID: 1, Role: twofactor.SuperAdmin}, {Kind: account.ActorStranger, Role: twofactor.SuperAdmin}, {Kind: "root", Role: twofactor.SuperAdmin}} {
-			for _, err := range []error{account.MayAdminister(nobody), account.MayEdit(nobody, s), account.MayManage(nobody, s), account.MayGive(nobody, s, twofactor.Member)} {
+		for _, nobody := range []account.Author{{}, {Role: twofactor.SuperAdmin}, {ID: 1, Role: twofactor.SuperAdmin}, {
+			Kind: account.ActorStranger,
+			Role: twofactor.SuperAdmin,
+		}, {Kind: "root", Role: twofactor.SuperAdmin}} {
+			for _, err := range []error{account.MayAdminister(nobody), account.MayEdit(nobody, s),
+				account.MayManage(nobody, s), account.MayGive(nobody, s, twofactor.Member)} {
 				if !errors.Is(err, account.ErrNotAllowed) {
 					t.Errorf("%+v and %+v: %v, want ErrNotAllowed", nobody, s, err)
 				}

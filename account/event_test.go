@@ -78,13 +78,16 @@ func TestEveryMethodIsListed(t *testing.T) {
 
 // TestNoticesOfTheMachine has the acts that every admin is told of.
 func TestNoticesOfTheMachine(t *testing.T) {
-	for _, one := range []account.Event{account.PasswordChanged, account.FactorReset, account.PersonDeactivated, account.PersonReactivated, account.PersonUnlocked,
-		account.PersonRemoved, account.RoleChanged, account.PolicyChanged, account.WorkspaceRestored, account.ActivityPruned, account.KeyRotated} {
+	for _, one := range []account.Event{account.PasswordChanged, account.FactorReset, account.PersonDeactivated,
+		account.PersonReactivated, account.PersonUnlocked,
+		account.PersonRemoved, account.RoleChanged, account.PolicyChanged, account.WorkspaceRestored,
+		account.ActivityPruned, account.KeyRotated} {
 		if !one.NeedsNotice("") || !slices.Contains(account.NoticeEvents(), one) {
 			t.Errorf("nobody is told of %s", one)
 		}
 	}
-	for role, want := range map[twofactor.Role]bool{twofactor.Member: false, twofactor.Administrator: true, twofactor.ITAdministrator: true, twofactor.SuperAdmin: true} {
+	for role, want := range map[twofactor.Role]bool{twofactor.Member: false, twofactor.Administrator: true,
+		twofactor.ITAdministrator: true, twofactor.SuperAdmin: true} {
 		if got := account.PersonAdded.NeedsNotice(role); got != want {
 			t.Errorf("adding a %s is told: %v, want %v", role, got, want)
 		}

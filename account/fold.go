@@ -15,7 +15,8 @@ import (
 const EndingMax = 16
 
 // plainLetters are the letters whose plain form Unicode does not know.
-var plainLetters = strings.NewReplacer("ß", "ss", "æ", "ae", "œ", "oe", "ø", "o", "đ", "d", "ð", "d", "ł", "l", "þ", "th",
+var plainLetters = strings.NewReplacer("ß", "ss", "æ", "ae", "œ", "oe", "ø", "o", "đ", "d", "ð", "d", "ł", "l", "þ",
+	"th",
 	"ħ", "h", "ı", "i", "ŋ", "n", "ŧ", "t", "ς", "σ")
 
 // Words gives the words of a text as they are searched for and ordered by: in lower

@@ -36,7 +36,8 @@ func TestWords(t *testing.T) {
 }
 
 func TestSortKey(t *testing.T) {
-	names := []string{"Zoë", "ada", "Émile", "Ángel", "Adam", "O'Neill", "Onassis", "Ｂob", "eva", "Øystein", "Strauß", "Strasser", "Straub"}
+	names := []string{"Zoë", "ada", "Émile", "Ángel", "Adam", "O'Neill", "Onassis", "Ｂob", "eva", "Øystein", "Strauß",
+		"Strasser", "Straub"}
 	slices.SortFunc(names, func(a, b string) int { return strings.Compare(account.SortKey(a), account.SortKey(b)) })
 	want := "ada Adam Ángel Ｂob Émile eva Onassis O'Neill Øystein Strasser Straub Strauß Zoë"
 	if got := strings.Join(names, " "); got != want {
@@ -54,7 +55,8 @@ func TestEndings(t *testing.T) {
 		return true
 	}
 	endings := account.Endings("山田太郎 Miles O'Connor-Strauß", "miles.long@xn--bcher-kva.example")
-	for _, part := range []string{"太郎", "山", "oconnor", "o'CONNOR", "strauss", "Strauß", "trau", "connor", "xample", "bücher", "bucher", "miles.long@bücher.example", "xn--bcher-kva", "miles oconnor"} {
+	for _, part := range []string{"太郎", "山", "oconnor", "o'CONNOR", "strauss", "Strauß", "trau", "connor", "xample",
+		"bücher", "bucher", "miles.long@bücher.example", "xn--bcher-kva", "miles oconnor"} {
 		if !has(endings, part) {
 			t.Errorf("%q is not found in %q", part, endings)
 		}

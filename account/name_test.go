@@ -59,7 +59,8 @@ func TestParseName(t *testing.T) {
 // FuzzParseName looks for a name that holds what nobody sees, or that reads as
 // another one when it is saved again.
 func FuzzParseName(f *testing.F) {
-	for _, seed := range []string{"Ada Lovelace", "\u202eAda\x00", "علی\u200cرضا", "ශ්\u200dරී", "e\u0301", "\xff", "\u200c\u200d", "a\u200d\u0301", "ᄀ\u200dᅡ"} {
+	for _, seed := range []string{"Ada Lovelace", "\u202eAda\x00", "علی\u200cرضا", "ශ්\u200dරී", "e\u0301", "\xff",
+		"\u200c\u200d", "a\u200d\u0301", "ᄀ\u200dᅡ"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -71,7 +72,8 @@ func FuzzParseName(f *testing.F) {
 			t.Fatalf("%q gives %q, which gives %q, %v", text, name, again, err)
 		}
 		for _, r := range name {
-			if unicode.Is(unicode.Bidi_Control, r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r) && r != '\u200c' && r != '\u200d' {
+			if unicode.Is(unicode.Bidi_Control, r) || unicode.IsControl(r) ||
+				unicode.Is(unicode.Cf, r) && r != '\u200c' && r != '\u200d' {
 				t.Fatalf("%q gives %q, with %U", text, name, r)
 			}
 		}

@@ -67,7 +67,8 @@ func isContext(password string, context []string) bool {
 	core := letters(password)
 	for _, text := range context {
 		name, domain, _ := strings.Cut(text, "@")
-		words := append([]string{text, name, domain}, strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) })...)
+		words := append([]string{text, name, domain},
+			strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) })...)
 		for _, word := range words {
 			if word = letters(word); len(word) >= 3 && (core == word || core == word+word) {
 				return true
@@ -82,7 +83,8 @@ func isContext(password string, context []string) bool {
 func letters(text string) string {
 	text = strings.ToLower(text)
 	text = strings.TrimFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && r != '@' && r != '$' })
-	text = strings.NewReplacer("0", "o", "1", "i", "3", "e", "4", "a", "5", "s", "7", "t", "@", "a", "$", "s").Replace(text)
+	text = strings.NewReplacer("0", "o", "1", "i", "3", "e", "4", "a", "5", "s", "7", "t", "@", "a", "$", "s").
+		Replace(text)
 	return strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) {
 			return r
@@ -143,7 +145,11 @@ func reverse(s string) string {
 	return string(r)
 }
 
-var keyboardRuns = []string{"0123456789", "1234567890", "abcdefghijklmnopqrstuvwxyz", "qwertyuiop", "qwertyuiopasdfghjklzxcvbnm", "qwertzuiop", "qwertzuiopasdfghjklyxcvbnm", "azertyuiop", "asdfghjkl", "zxcvbnm", "yxcvbnm", "1qaz2wsx3edc4rfv5tgb6yhn7ujm", "qazwsxedcrfvtgbyhnujm", "1q2w3e4r5t6y7u8i9o0p", "q1w2e3r4t5y6u7i8o9p0", "a1b2c3d4e5f6g7h8", "abc123", "123abc", "123qwe", "qwe123", "asd123", "qweasdzxc", "1a2b3c4d5e6f", "147258369", "159753", "741852963"}
+var keyboardRuns = []string{"0123456789", "1234567890", "abcdefghijklmnopqrstuvwxyz", "qwertyuiop",
+	"qwertyuiopasdfghjklzxcvbnm", "qwertzuiop", "qwertzuiopasdfghjklyxcvbnm", "azertyuiop", "asdfghjkl", "zxcvbnm",
+	"yxcvbnm", "1qaz2wsx3edc4rfv5tgb6yhn7ujm", "qazwsxedcrfvtgbyhnujm", "1q2w3e4r5t6y7u8i9o0p", "q1w2e3r4t5y6u7i8o9p0",
+	"a1b2c3d4e5f6g7h8", "abc123", "123abc", "123qwe", "qwe123", "asd123", "qweasdzxc", "1a2b3c4d5e6f", "147258369",
+	"159753", "741852963"}
 
 var commonWords = func() map[string]bool {
 	words := map[string]bool{}

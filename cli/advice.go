@@ -60,7 +60,8 @@ func listenError(address string, err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("cannot listen on %s: gatehouse runs as %s, which may not use this port; "+
 			"choose one of 1024 or above with --listen, or allow it "+
-			"(under systemd with AmbientCapabilities=CAP_NET_BIND_SERVICE, as gatehouse-tls.conf does)", address, currentUser())
+			"(under systemd with AmbientCapabilities=CAP_NET_BIND_SERVICE, as gatehouse-tls.conf does)", address,
+			currentUser())
 	}
 	return fmt.Errorf("cannot listen on %s: %w; choose another address with --listen", address, err)
 }

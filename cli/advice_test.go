@@ -15,13 +15,16 @@ func TestAdvice(t *testing.T) {
 	s := &session{all: &commands{Data: t.TempDir()}}
 	me := fmt.Sprintf("uid %d", os.Geteuid())
 	for fault, says := range map[error][]string{
-		&fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES}:                   {me, "permissions"},
-		&fs.PathError{Op: "chown", Path: "x", Err: syscall.EPERM}:                   {me, "permissions"},
-		&fs.PathError{Op: "open", Path: "x", Err: syscall.EROFS}:                    {me, "--data"},
-		&fs.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}:                  {me, "make room"},
-		&fs.PathError{Op: "mkdir", Path: "x", Err: syscall.ENOTDIR}:                 {"--data"},
-		&net.OpError{Op: "listen", Err: syscall.EADDRINUSE}:                         {"--listen"},
-		&net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EACCES)}: {me, "1024", "CAP_NET_BIND_SERVICE"},
+		&fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES}:   {me, "permissions"},
+		&fs.PathError{Op: "chown", Path: "x", Err: syscall.EPERM}:   {me, "permissions"},
+		&fs.PathError{Op: "open", Path: "x", Err: syscall.EROFS}:    {me, "--data"},
+		&fs.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}:  {me, "make room"},
+		&fs.PathError{Op: "mkdir", Path: "x", Err: syscall.ENOTDIR}: {"--data"},
+		&net.OpError{Op: "listen", Err: syscall.EADDRINUSE}:         {"--listen"},
+		&net.OpError{
+			Op:  "listen",
+			Err: os.NewSyscallError("bind", syscall.EACCES),
+		}: {me, "1024", "CAP_NET_BIND_SERVICE"},
 	} {
 		said := ""
 		if _, isPort := fault.(*net.OpError); isPort {

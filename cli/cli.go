@@ -87,7 +87,12 @@ func Run(ctx context.Context, p Process) (code int) {
 		fmt.Fprintf(p.Stderr, "gatehouse: %s; see gatehouse --help\n", err)
 		return wrongUsage
 	}
-	s := &session{Process: p, ctx: ctx, all: &all, now: time.Now}
+	s := &session{
+		Process: p,
+		ctx:     ctx,
+		all:     &all,
+		now:     time.Now,
+	}
 	err = line.Run(s)
 	var usage usageError
 	switch {

@@ -23,8 +23,16 @@ func openDoor(address string, answer http.Handler, certificates *tls.Config, log
 	if err != nil {
 		return nil, listenError(address, err)
 	}
-	return &door{listener: listener, web: &http.Server{Handler: answer, TLSConfig: certificates, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}}, nil
+	return &door{listener: listener, web: &http.Server{
+		Handler:           answer,
+		TLSConfig:         certificates,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+	}}, nil
 }
 
 // serve answers until the door is closed.

@@ -32,7 +32,8 @@ func (c *userInvite) Run(s *session) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(s.Stderr, "Give this link to %s. It works once, until %s, and is not shown again.\n", c.Email, date(now.Add(db.LinkTTL).UTC()))
+		fmt.Fprintf(s.Stderr, "Give this link to %s. It works once, until %s, and is not shown again.\n", c.Email,
+			date(now.Add(db.LinkTTL).UTC()))
 		fmt.Fprintf(s.Stdout, "%s/welcome/%s\n", at, token)
 		return nil
 	})
@@ -45,7 +46,8 @@ func (c *userInvite) base() (string, error) {
 		return "", usageError("the link needs the workspace's own address: --base-url https://portal.example.org, or GATEHOUSE_BASE_URL")
 	}
 	u, err := url.Parse(c.BaseURL)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || strings.Trim(u.Path, "/") != "" ||
+		u.RawQuery != "" || u.User != nil {
 		return "", usageError("--base-url takes a scheme and a host, e.g. https://portal.example.org")
 	}
 	canonical, err := handlers.CanonicalBaseURL(u)
@@ -62,7 +64,9 @@ type userRemove struct {
 // Run removes an account for good, or takes an invitation back. All admins see a
 // notice of it.
 func (c *userRemove) Run(s *session) error {
-	return s.withPerson(c.Email, "Removed %s. The address can be used again; the activity keeps what was done, without the name.\n", func(store *db.Store, id int64, by db.Author) error {
-		return store.RemovePerson(s.ctx, id, by, s.now())
-	})
+	return s.withPerson(c.Email,
+		"Removed %s. The address can be used again; the activity keeps what was done, without the name.\n",
+		func(store *db.Store, id int64, by db.Author) error {
+			return store.RemovePerson(s.ctx, id, by, s.now())
+		})
 }

@@ -20,9 +20,10 @@ func (c *userSetPassword) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	return s.withPerson(c.Email, "%s has a new password now; all sessions have ended.\n", func(store *db.Store, id int64, by db.Author) error {
-		return store.SetPassword(s.ctx, id, password, by, s.now())
-	})
+	return s.withPerson(c.Email, "%s has a new password now; all sessions have ended.\n",
+		func(store *db.Store, id int64, by db.Author) error {
+			return store.SetPassword(s.ctx, id, password, by, s.now())
+		})
 }
 
 type userDeactivate struct {
@@ -93,7 +94,8 @@ func (c *twoFactorStatus) Run(s *session) error {
 		if c.JSON {
 			enc := json.NewEncoder(s.Stdout)
 			return store.EachPerson(s.ctx, func(p db.Person) error {
-				return enc.Encode(enrolled{p.Email, p.Active, p.State() == twofactor.Enabled, instantOrNone(p.ConfirmedAt), p.CodesLeft})
+				return enc.Encode(enrolled{p.Email, p.Active, p.State() == twofactor.Enabled,
+					instantOrNone(p.ConfirmedAt), p.CodesLeft})
 			})
 		}
 		w := tabwriter.NewWriter(s.Stdout, 0, 0, 2, ' ', 0)
@@ -137,7 +139,8 @@ func (c *checkCommand) Run(s *session) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(s.Stdout, "The database is whole, and every sealed secret opens (%d). Its newest activity: %s.\n", n, date(newest))
+		fmt.Fprintf(s.Stdout, "The database is whole, and every sealed secret opens (%d). Its newest activity: %s.\n",
+			n, date(newest))
 		return nil
 	})
 }

@@ -43,7 +43,8 @@ func run(t *testing.T, dir, stdin string, args ...string) (code int, stdout, std
 // invites them anew: the address is free again.
 func TestInviteAndRemove(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
-	if code, _, errs := run(t, dir, "violet kettle harbour\n", "user", "add", "ada@example.org", "--name", "Ada", "--new-workspace", "--role", "super-administrator"); code != done {
+	if code, _, errs := run(t, dir, "violet kettle harbour\n", "user", "add", "ada@example.org", "--name", "Ada",
+		"--new-workspace", "--role", "super-administrator"); code != done {
 		t.Fatal(errs)
 	}
 	link := regexp.MustCompile(`^https://portal\.example\.org/welcome/[A-Za-z0-9_-]{43}\n$`)
@@ -52,31 +53,38 @@ func TestInviteAndRemove(t *testing.T) {
 		if code != done || !link.MatchString(out) || !strings.Contains(errs, "works once") {
 			t.Fatalf("%s: %d %q %q; want the link alone on standard output", base, code, out, errs)
 		}
-		if code, _, errs := run(t, dir, "", "user", "invite", "bob@example.org", "--name", "Bob", "--base-url", base); code != failed || !strings.Contains(errs, "e-mail address") {
+		if code, _, errs := run(t, dir, "", "user", "invite", "bob@example.org", "--name", "Bob", "--base-url",
+			base); code != failed || !strings.Contains(errs, "e-mail address") {
 			t.Errorf("once more: %d %q", code, errs)
 		}
-		if code, out, errs := run(t, dir, "", "user", "remove", "bob@example.org"); code != done || !strings.Contains(out, "Removed bob@example.org") {
+		if code, out, errs := run(t, dir, "", "user", "remove", "bob@example.org"); code != done ||
+			!strings.Contains(out, "Removed bob@example.org") {
 			t.Fatalf("removing: %d %q %q", code, out, errs)
 		}
 		if code, _, _ := run(t, dir, "", "user", "remove", "bob@example.org"); code != failed {
 			t.Errorf("removing once more: %d", code)
 		}
 	}
-	if _, out, _ := run(t, dir, "", "user", "list"); strings.Contains(out, "bob") || strings.Contains(out, "removed") || !strings.Contains(out, "ada@example.org") {
+	if _, out, _ := run(t, dir, "", "user", "list"); strings.Contains(out, "bob") || strings.Contains(out, "removed") ||
+		!strings.Contains(out, "ada@example.org") {
 		t.Errorf("the list is %q", out)
 	}
-	if code, _, errs := run(t, dir, "", "user", "remove", "ada@example.org"); code != failed || !strings.Contains(errs, "last active Super-administrator") {
+	if code, _, errs := run(t, dir, "", "user", "remove", "ada@example.org"); code != failed ||
+		!strings.Contains(errs, "last active Super-administrator") {
 		t.Errorf("the last one: %d %q", code, errs)
 	}
 	t.Setenv("GATEHOUSE_BASE_URL", "https://portal.example.org")
-	if code, out, errs := run(t, dir, "", "user", "invite", "cy@example.org", "--name", "Cy", "--role", "administrator"); code != done || !link.MatchString(out) {
+	if code, out, errs := run(t, dir, "", "user", "invite", "cy@example.org", "--name", "Cy", "--role",
+		"administrator"); code != done || !link.MatchString(out) {
 		t.Errorf("with the address in the environment: %d %q %q", code, out, errs)
 	}
 }
 
 func TestInviteNeedsAnAddress(t *testing.T) {
-	for _, base := range []string{"", "portal.example.org", "ftp://portal.example.org", "https://", "https://portal.example.org/deep", "https://u:p@portal.example.org", "https://portal.example.org?x"} {
-		code, out, errs := run(t, t.TempDir(), "", "user", "invite", "bob@example.org", "--name", "Bob", "--base-url", base)
+	for _, base := range []string{"", "portal.example.org", "ftp://portal.example.org", "https://",
+		"https://portal.example.org/deep", "https://u:p@portal.example.org", "https://portal.example.org?x"} {
+		code, out, errs := run(t, t.TempDir(), "", "user", "invite", "bob@example.org", "--name", "Bob", "--base-url",
+			base)
 		if code != wrongUsage || out != "" || !strings.Contains(errs, "--base-url") {
 			t.Errorf("%q: %d %q %q", base, code, out, errs)
 		}
@@ -85,7 +93,8 @@ func TestInviteNeedsAnAddress(t *testing.T) {
 
 func TestPrune(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
-	if code, _, errs := run(t, dir, "violet kettle harbour\n", "user", "add", "ada@example.org", "--name", "Ada", "--new-workspace"); code != done {
+	if code, _, errs := run(t, dir, "violet kettle harbour\n", "user", "add", "ada@example.org", "--name", "Ada",
+		"--new-workspace"); code != done {
 		t.Fatal(errs)
 	}
 	for before, want := range map[string]struct {

@@ -39,7 +39,8 @@ func (m *monitor) observe(route string, status int, took time.Duration) {
 		route = "none" // refused before a route was looked for
 	}
 	m.set.GetOrCreateCounter(fmt.Sprintf(`gatehouse_requests_total{route=%q,status="%d"}`, route, status)).Inc()
-	m.set.GetOrCreatePrometheusHistogram(fmt.Sprintf(`gatehouse_request_seconds{route=%q}`, route)).Update(took.Seconds())
+	m.set.GetOrCreatePrometheusHistogram(fmt.Sprintf(`gatehouse_request_seconds{route=%q}`, route)).
+		Update(took.Seconds())
 }
 
 // ServeHTTP answers GET /metrics.
@@ -65,7 +66,8 @@ func (m *monitor) read(ctx context.Context) error {
 	}
 	m.last = last
 	for _, one := range signIns {
-		m.set.GetOrCreateCounter(fmt.Sprintf(`gatehouse_sign_ins_total{method=%q,result=%q}`, one.Method, result(one.Event))).Add(one.Count)
+		m.set.GetOrCreateCounter(fmt.Sprintf(`gatehouse_sign_ins_total{method=%q,result=%q}`, one.Method,
+			result(one.Event))).Add(one.Count)
 	}
 	f, err := m.store.Figures(ctx)
 	if err != nil {

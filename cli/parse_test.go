@@ -39,7 +39,8 @@ func TestParse(t *testing.T) {
 		if err == nil {
 			got = parsed.Selected().Target.Addr().Interface()
 		}
-		if said := fmt.Sprintf("%T %v", got, err); !strings.Contains(said, want) || (err == nil) != strings.HasPrefix(want, "*") {
+		if said := fmt.Sprintf("%T %v", got, err); !strings.Contains(said, want) ||
+			(err == nil) != strings.HasPrefix(want, "*") {
 			t.Errorf("gatehouse %s: got %s; want %s", line, said, want)
 		}
 	}
@@ -53,11 +54,13 @@ func TestParseReadsTheEnvironment(t *testing.T) {
 	if _, err := parse(&all, Process{Args: []string{"--log-format", "json"}}); err != nil {
 		t.Fatal(err)
 	}
-	if all.Data != "there" || len(all.Serve.TrustedProxy) != 2 || all.Serve.LogFormat != "json" || all.Serve.Workspace != "" {
+	if all.Data != "there" || len(all.Serve.TrustedProxy) != 2 || all.Serve.LogFormat != "json" ||
+		all.Serve.Workspace != "" {
 		t.Errorf("got %+v", all)
 	}
 	t.Setenv("GATEHOUSE_LOG_FORMAT", "x")
-	if _, err := parse(new(commands), Process{}); err == nil || !strings.Contains(err.Error(), "--log-format must be one of") {
+	if _, err := parse(new(commands), Process{}); err == nil ||
+		!strings.Contains(err.Error(), "--log-format must be one of") {
 		t.Errorf("a wrong value from the environment gave %v", err)
 	}
 }
@@ -114,7 +117,8 @@ func TestAQuotedVariable(t *testing.T) {
 		}
 	}
 	t.Setenv("GATEHOUSE_SESSION_IDLE", "an hour")
-	if _, err := parse(new(commands), Process{}); err == nil || !strings.Contains(err.Error(), "GATEHOUSE_SESSION_IDLE") {
+	if _, err := parse(new(commands), Process{}); err == nil ||
+		!strings.Contains(err.Error(), "GATEHOUSE_SESSION_IDLE") {
 		t.Errorf("a wrong value gave %v; want the variable's name in it", err)
 	}
 }
@@ -132,7 +136,8 @@ func TestHelp(t *testing.T) {
 	if code != done || errors != "" {
 		t.Errorf("got %d, %s", code, errors)
 	}
-	for _, want := range []string{"Usage: gatehouse user add --name=NAME <email>", "Example:\n\n    gatehouse user add ada@example.org"} {
+	for _, want := range []string{"Usage: gatehouse user add --name=NAME <email>",
+		"Example:\n\n    gatehouse user add ada@example.org"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in\n%s", want, out)
 		}
@@ -241,7 +246,9 @@ func TestManual(t *testing.T) {
 	}
 	for line := range strings.Lines(out) {
 		macro, _, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if strings.HasPrefix(line, "'") || strings.HasPrefix(line, ".") && !slices.Contains([]string{".TH", ".SH", ".SS", ".TP", ".B", ".I", ".PP", ".EX", ".EE"}, macro) {
+		if strings.HasPrefix(line, "'") ||
+			strings.HasPrefix(line, ".") &&
+				!slices.Contains([]string{".TH", ".SH", ".SS", ".TP", ".B", ".I", ".PP", ".EX", ".EE"}, macro) {
 			t.Errorf("the formatter would obey %s", line)
 		}
 		if strings.ContainsFunc(line, func(r rune) bool { return r > unicode.MaxASCII }) {

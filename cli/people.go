@@ -54,7 +54,12 @@ func (c *userAdd) Run(s *session) error {
 	if !has {
 		fmt.Fprintf(s.Stdout, "Made a new workspace in %s.\n", s.all.Data)
 	}
-	n := db.NewPerson{Name: c.Name, Email: c.Email, Password: password, Role: twofactor.Role(c.Role)}
+	n := db.NewPerson{
+		Name:     c.Name,
+		Email:    c.Email,
+		Password: password,
+		Role:     twofactor.Role(c.Role),
+	}
 	if _, err := store.AddPerson(s.ctx, n, s.machine(), s.now()); err != nil {
 		return err
 	}
@@ -84,13 +89,15 @@ func (c *userList) Run(s *session) error {
 		if c.JSON {
 			enc := json.NewEncoder(s.Stdout)
 			return store.EachPerson(s.ctx, func(p db.Person) error {
-				return enc.Encode(listed{p.Email, p.Name, string(p.Role), p.Active, p.State() == twofactor.Enabled, instantOrNone(p.ConfirmedAt), p.CodesLeft, instantOrNone(p.LastSignInAt)})
+				return enc.Encode(listed{p.Email, p.Name, string(p.Role), p.Active, p.State() == twofactor.Enabled,
+					instantOrNone(p.ConfirmedAt), p.CodesLeft, instantOrNone(p.LastSignInAt)})
 			})
 		}
 		w := tabwriter.NewWriter(s.Stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "EMAIL\tNAME\tROLE\tACTIVE\tTWO-FACTOR\tLAST SIGN-IN")
 		err := store.EachPerson(s.ctx, func(p db.Person) error {
-			_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", p.Email, p.Name, p.Role, yesNo(p.Active), p.State(), date(p.LastSignInAt))
+			_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", p.Email, p.Name, p.Role, yesNo(p.Active), p.State(),
+				date(p.LastSignInAt))
 			return err
 		})
 		if err != nil {
@@ -123,9 +130,10 @@ type twoFactorReset struct {
 
 // Run resets a factor. All admins see a notice of it.
 func (c *twoFactorReset) Run(s *session) error {
-	return s.withPerson(c.Email, "%s signs in with the password alone now and can set up two-factor anew.\n", func(store *db.Store, id int64, by db.Author) error {
-		return store.ResetTwoFactor(s.ctx, id, by, s.now())
-	})
+	return s.withPerson(c.Email, "%s signs in with the password alone now and can set up two-factor anew.\n",
+		func(store *db.Store, id int64, by db.Author) error {
+			return store.ResetTwoFactor(s.ctx, id, by, s.now())
+		})
 }
 
 type policyCommands struct {
@@ -159,7 +167,8 @@ func (s *session) printPolicy(store *db.Store) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.Stdout, "Require MFA for everyone: %s\nRequire MFA for admins: %s\n", onOff(w.Policy.Everyone), onOff(w.Policy.Admins))
+	fmt.Fprintf(s.Stdout, "Require MFA for everyone: %s\nRequire MFA for admins: %s\n", onOff(w.Policy.Everyone),
+		onOff(w.Policy.Admins))
 	return nil
 }
 

@@ -34,7 +34,8 @@ func (c *activityPrune) Run(s *session) error {
 			fmt.Fprintf(s.Stdout, "There is no activity from before %s.\n", c.Before)
 			return nil
 		}
-		fmt.Fprintf(s.Stdout, "Deleted %s of activity from before %s. The activity says so, and admins see a notice.\n", counted(int(n), "row"), c.Before)
+		fmt.Fprintf(s.Stdout, "Deleted %s of activity from before %s. The activity says so, and admins see a notice.\n",
+			counted(int(n), "row"), c.Before)
 		return nil
 	})
 }

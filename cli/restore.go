@@ -62,13 +62,20 @@ func (c *restoreCommand) Run(s *session) error {
 		return err
 	}
 	defer func() { _ = lock.Unlock() }()
-	done, err := db.Restore(s.ctx, db.Options{Dir: s.all.Data, KeyFile: s.all.KeyFile, Times: db.DefaultTimes, Now: s.now()}, c.File, s.machine())
+	done, err := db.Restore(s.ctx, db.Options{
+		Dir:     s.all.Data,
+		KeyFile: s.all.KeyFile,
+		Times:   db.DefaultTimes,
+		Now:     s.now(),
+	}, c.File, s.machine())
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.Stdout, "%s is the workspace's database now. Its newest activity: %s.\n", c.File, date(done.NewestActivity))
+	fmt.Fprintf(s.Stdout, "%s is the workspace's database now. Its newest activity: %s.\n", c.File,
+		date(done.NewestActivity))
 	if done.Aside != "" {
-		fmt.Fprintf(s.Stdout, "The database from before is kept as %s; delete it when nobody misses anything.\n", done.Aside)
+		fmt.Fprintf(s.Stdout, "The database from before is kept as %s; delete it when nobody misses anything.\n",
+			done.Aside)
 	}
 	fmt.Fprintf(s.Stdout, `Ended: %d sessions, %d sign-ins under way, %d invitations and password links. Everybody signs in again.
 Kept as the backup had it: people, passwords, roles, the policy, second steps, recovery codes and the activity.

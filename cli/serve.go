@@ -82,15 +82,28 @@ func (c *serveCommand) Run(s *session) error {
 
 	lock, err := s.lock()
 	if errors.Is(err, errLocked) {
-		return fmt.Errorf("another gatehouse serves %s already; stop it, or name another directory with --data", s.all.Data)
+		return fmt.Errorf("another gatehouse serves %s already; stop it, or name another directory with --data",
+			s.all.Data)
 	}
 	if err != nil {
 		return err
 	}
 	defer func() { _ = lock.Unlock() }()
 
-	store, err := db.Open(ctx, db.Options{Dir: s.all.Data, KeyFile: s.all.KeyFile, Schema: s.Files.Schema, Workspace: cmp.Or(c.Workspace, defaultWorkspace), Now: s.now(), Upgrade: true,
-		Times: db.Times{SessionIdle: c.SessionIdle, SessionMax: c.SessionMax, ChallengeTTL: c.ChallengeTTL, PendingTTL: c.PendingTTL}})
+	store, err := db.Open(ctx, db.Options{
+		Dir:       s.all.Data,
+		KeyFile:   s.all.KeyFile,
+		Schema:    s.Files.Schema,
+		Workspace: cmp.Or(c.Workspace, defaultWorkspace),
+		Now:       s.now(),
+		Upgrade:   true,
+		Times: db.Times{
+			SessionIdle:  c.SessionIdle,
+			SessionMax:   c.SessionMax,
+			ChallengeTTL: c.ChallengeTTL,
+			PendingTTL:   c.PendingTTL,
+		},
+	})
 	if err != nil {
 		return err
 	}
@@ -119,7 +132,8 @@ func boundMemory() {
 }
 
 // serve answers requests until the context ends.
-func (c *serveCommand) serve(ctx context.Context, s *session, store *db.Store, base *url.URL, proxies []netip.Prefix) error {
+func (c *serveCommand) serve(ctx context.Context, s *session, store *db.Store, base *url.URL,
+	proxies []netip.Prefix) error {
 	log := slog.New(c.logHandler(s))
 	if err := c.tellIgnored(ctx, store, log); err != nil {
 		return err
@@ -128,8 +142,16 @@ func (c *serveCommand) serve(ctx context.Context, s *session, store *db.Store, b
 	if err != nil {
 		return err
 	}
-	server, err := handlers.New(handlers.Config{Store: store, Static: s.Files.Static, Log: log, Now: s.now, BaseURL: base, TrustedProxies: proxies,
-		InsecureHTTP: c.InsecureHTTP, Observe: watch.observe})
+	server, err := handlers.New(handlers.Config{
+		Store:          store,
+		Static:         s.Files.Static,
+		Log:            log,
+		Now:            s.now,
+		BaseURL:        base,
+		TrustedProxies: proxies,
+		InsecureHTTP:   c.InsecureHTTP,
+		Observe:        watch.observe,
+	})
 	if err != nil {
 		return err
 	}
@@ -172,7 +194,8 @@ func (c *serveCommand) drain(ctx context.Context, open doors) {
 
 // open listens wherever the flags say: for the workspace, for plain http that is
 // sent on to it, for /metrics. It gives what is open also when it fails.
-func (c *serveCommand) open(ctx context.Context, s *session, server http.Handler, watch *monitor, base *url.URL, log *slog.Logger) (doors, error) {
+func (c *serveCommand) open(ctx context.Context, s *session, server http.Handler, watch *monitor, base *url.URL,
+	log *slog.Logger) (doors, error) {
 	var all doors
 	add := func(address string, answer http.Handler, certificates *tls.Config) error {
 		d, err := openDoor(address, answer, certificates, log)
@@ -225,7 +248,8 @@ func (c *serveCommand) open(ctx context.Context, s *session, server http.Handler
 func (c *serveCommand) tellIgnored(ctx context.Context, store *db.Store, log *slog.Logger) error {
 	w, err := store.Workspace(ctx)
 	if err == nil && c.Workspace != "" && c.Workspace != w.Name {
-		log.Warn("--workspace is ignored: it names a new workspace, and this one has a name", "ignored", c.Workspace, "name", w.Name,
+		log.Warn("--workspace is ignored: it names a new workspace, and this one has a name", "ignored", c.Workspace,
+			"name", w.Name,
 			"what_to_do", "change the name under Settings, General")
 	}
 	return err
@@ -270,7 +294,8 @@ func (c *serveCommand) base() (*url.URL, error) {
 		return nil, nil
 	}
 	u, err := url.Parse(c.BaseURL)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || strings.Trim(u.Path, "/") != "" ||
+		u.RawQuery != "" || u.User != nil {
 		return nil, usageError("--base-url takes a scheme and a host, e.g. https://portal.example.org")
 	}
 	if u.Scheme == "http" && !loopback(u.Hostname()) && !c.InsecureHTTP {

@@ -50,7 +50,8 @@ func (f tlsFlags) check() error {
 		return usageError("--tls-cert and --tls-key go together")
 	case f.TLSDomain != "" && f.TLSCert != "":
 		return usageError("choose one: --tls-domain obtains a certificate, --tls-cert and --tls-key bring one")
-	case f.TLSDomain != "" && (!strings.Contains(strings.Trim(f.TLSDomain, "."), ".") || strings.ContainsAny(f.TLSDomain, ":/@ *") || notIP == nil):
+	case f.TLSDomain != "" && (!strings.Contains(strings.Trim(f.TLSDomain, "."), ".") ||
+		strings.ContainsAny(f.TLSDomain, ":/@ *") || notIP == nil):
 		return usageError("--tls-domain takes a name that the Internet knows, e.g. portal.example.org")
 	}
 	return nil
@@ -101,8 +102,12 @@ func (f tlsFlags) own() (*certificates, error) {
 		return nil, err
 	}
 	get := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return current.Load(), nil }
-	return &certificates{config: &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: get},
-		plain: func(next http.Handler) http.Handler { return next }, reload: reload, prepare: func() error { return nil }}, nil
+	return &certificates{
+		config:  &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: get},
+		plain:   func(next http.Handler) http.Handler { return next },
+		reload:  reload,
+		prepare: func() error { return nil },
+	}, nil
 }
 
 // obtained serves a certificate that ACME obtains and renews (RFC 8555), kept
@@ -127,17 +132,32 @@ func (f tlsFlags) obtained(cache string) (*certificates, error) {
 		return nil, err
 	}
 	domain := at.Hostname()
-	m := &autocert.Manager{Prompt: autocert.AcceptTOS, Cache: certificateFiles(cache), HostPolicy: autocert.HostWhitelist(domain), Client: client, Email: f.ACMEEmail}
+	m := &autocert.Manager{
+		Prompt:     autocert.AcceptTOS,
+		Cache:      certificateFiles(cache),
+		HostPolicy: autocert.HostWhitelist(domain),
+		Client:     client,
+		Email:      f.ACMEEmail,
+	}
 	config := m.TLSConfig()
 	config.MinVersion = tls.VersionTLS12
-	hello := &tls.ClientHelloInfo{ServerName: domain, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}} // as any browser of today says it
+	// as any browser of today says it
+	hello := &tls.ClientHelloInfo{
+		ServerName:   domain,
+		CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256},
+	}
 	prepare := func() error {
 		if _, err := m.GetCertificate(hello); err != nil {
 			return fmt.Errorf("no certificate for %s yet, each visit tries again: %w", domain, err)
 		}
 		return nil
 	}
-	return &certificates{config: config, plain: m.HTTPHandler, prepare: prepare, reload: func() error { return nil }}, nil
+	return &certificates{
+		config:  config,
+		plain:   m.HTTPHandler,
+		prepare: prepare,
+		reload:  func() error { return nil },
+	}, nil
 }
 
 // toHTTPS sends plain http on to the workspace's own name, whatever name was
@@ -150,7 +170,13 @@ func toHTTPS(base *url.URL) http.Handler {
 			http.Error(w, "Use https.", http.StatusBadRequest)
 			return
 		}
-		to := url.URL{Scheme: base.Scheme, Host: base.Host, Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}
+		to := url.URL{
+			Scheme:   base.Scheme,
+			Host:     base.Host,
+			Path:     r.URL.Path,
+			RawPath:  r.URL.RawPath,
+			RawQuery: r.URL.RawQuery,
+		}
 		http.Redirect(w, r, to.String(), http.StatusPermanentRedirect)
 	})
 }

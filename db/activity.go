@@ -50,7 +50,8 @@ type activity struct {
 // number. An act of the machine that is break-glass leaves a notice, too, which every
 // admin sees until one of them dismisses it.
 func (t *tx) record(now time.Time, a activity) (int64, error) {
-	if !slices.Contains(account.ActorKinds, a.actor.kind) || (a.actor.kind == account.ActorPerson) != (a.actor.ID != 0) {
+	if !slices.Contains(account.ActorKinds, a.actor.kind) ||
+		(a.actor.kind == account.ActorPerson) != (a.actor.ID != 0) {
 		return 0, fmt.Errorf("activity %s without an actor", a.event)
 	}
 	machine := a.actor.kind == account.ActorMachine

@@ -35,7 +35,8 @@ func (s *Store) People(ctx context.Context, search, after string) (PeoplePage, e
 	}
 	id, sortKey := splitKey(after)
 	return s.peoplePage(ctx, PageSize, everybody,
-		`SELECT `+personColumns+` WHERE p.removed_at IS NULL AND (p.sort_key, p.id) > (?, ?) ORDER BY p.sort_key, p.id LIMIT ?`,
+		`SELECT `+personColumns+
+			` WHERE p.removed_at IS NULL AND (p.sort_key, p.id) > (?, ?) ORDER BY p.sort_key, p.id LIMIT ?`,
 		sortKey, id, PageSize+1)
 }
 
@@ -57,7 +58,8 @@ func everybody(Person) bool { return true }
 
 // peoplePage reads a page of those who belong to it, in the order of their names, and
 // looks whether one more follows.
-func (s *Store) peoplePage(ctx context.Context, size int, belongs func(Person) bool, query string, args ...any) (PeoplePage, error) {
+func (s *Store) peoplePage(ctx context.Context, size int, belongs func(Person) bool, query string,
+	args ...any) (PeoplePage, error) {
 	var page PeoplePage
 	err := s.eachPerson(ctx, func(p Person) error {
 		if belongs(p) {
@@ -103,7 +105,8 @@ func (s *Store) Facts(ctx context.Context, person int64, now time.Time) (Facts, 
 	err := s.row(ctx, `SELECT p.made_at, coalesce(l.kind, ''), l.expires_at,
 			(SELECT count(*) FROM session s WHERE s.person_id = p.id AND s.seen_at > ? AND s.started_at > ?)
 		FROM person p LEFT JOIN link l ON l.person_id = p.id AND l.expires_at > ? WHERE p.id = ?`,
-		unix(now.Add(-s.times.SessionIdle)), unix(now.Add(-s.times.SessionMax)), unix(now), person).Scan(&added, &f.LinkKind, &until, &f.Sessions)
+		unix(now.Add(-s.times.SessionIdle)), unix(now.Add(-s.times.SessionMax)), unix(now), person).
+		Scan(&added, &f.LinkKind, &until, &f.Sessions)
 	if errors.Is(err, sql.ErrNoRows) {
 		return f, ErrNotFound
 	}
@@ -141,7 +144,8 @@ func (t *tx) mayManage(by Author, person int64) (Person, error) {
 
 func (t *tx) may(by Author, person int64, rule func(account.Author, account.Subject) error) (Person, error) {
 	p := Person{ID: person}
-	err := t.row(`SELECT email, name, role, active, password_hash = '' FROM person WHERE id = ? AND removed_at IS NULL`, person).
+	err := t.row(`SELECT email, name, role, active, password_hash = '' FROM person
+		WHERE id = ? AND removed_at IS NULL`, person).
 		Scan(&p.Email, &p.Name, &p.Role, &p.Active, &p.Invited)
 	if errors.Is(err, sql.ErrNoRows) {
 		return p, ErrNotFound
@@ -226,7 +230,13 @@ func (t *tx) newLink(person int64, kind string, by Actor, now time.Time) (token 
 		hashToken(token), kind, person, unix(now), unix(now.Add(LinkTTL))); err != nil {
 		return "", fmt.Errorf("making a link: %w", err)
 	}
-	_, err = t.record(now, activity{event: account.LinkMade, actor: by, subject: person, method: account.ByLink, detail: kind})
+	_, err = t.record(now, activity{
+		event:   account.LinkMade,
+		actor:   by,
+		subject: person,
+		method:  account.ByLink,
+		detail:  kind,
+	})
 	return token, err
 }
 
@@ -260,7 +270,8 @@ type Link struct {
 	Email  string
 }
 
-const linkQuery = `SELECT l.kind, l.person_id, p.name, p.email FROM link l JOIN person p ON p.id = l.person_id AND p.active = 1
+const linkQuery = `SELECT l.kind, l.person_id, p.name, p.email FROM link l
+	JOIN person p ON p.id = l.person_id AND p.active = 1
 	WHERE l.token_hash = ?1 AND l.expires_at > ?2 AND l.made_at <= ?2 + 60` // one made in the future, before a clock was set back, would outlive its day
 
 // Link finds the link that a token opens, or gives ErrNotFound when it was
@@ -346,10 +357,21 @@ func (s *Store) TakeUpLink(ctx context.Context, token, name, password string, c 
 		if err := t.setPassword(person, hash, now); err != nil {
 			return err
 		}
-		if _, err := t.record(now, activity{event: account.LinkUsed, actor: personAt(person, c.Address), subject: person, method: account.ByLink, detail: l.Kind}); err != nil {
+		if _, err := t.record(now, activity{
+			event:   account.LinkUsed,
+			actor:   personAt(person, c.Address),
+			subject: person,
+			method:  account.ByLink,
+			detail:  l.Kind,
+		}); err != nil {
 			return err
 		}
-		_, err = t.record(now, activity{event: account.PasswordChanged, actor: personAt(person, c.Address), subject: person, method: account.ByLink})
+		_, err = t.record(now, activity{
+			event:   account.PasswordChanged,
+			actor:   personAt(person, c.Address),
+			subject: person,
+			method:  account.ByLink,
+		})
 		return err
 	})
 }
@@ -357,7 +379,8 @@ func (s *Store) TakeUpLink(ctx context.Context, token, name, password string, c 
 // setPassword stores a password, ends the person's sessions, challenges and links, and
 // forgets the wrong passwords before it.
 func (t *tx) setPassword(person int64, hash string, now time.Time) error {
-	if err := t.one(`UPDATE person SET password_hash = ?, password_changed_at = ? WHERE id = ?`, hash, unix(now), person); err != nil {
+	if err := t.one(`UPDATE person SET password_hash = ?, password_changed_at = ? WHERE id = ?`,
+		hash, unix(now), person); err != nil {
 		return err
 	}
 	if err := t.endOthers(person, nil); err != nil {
@@ -413,7 +436,12 @@ func (s *Store) SetPassword(ctx context.Context, person int64, typed string, by 
 		if err := t.setPassword(person, hash, now); err != nil {
 			return err
 		}
-		_, err := t.record(now, activity{event: account.PasswordChanged, actor: by.Actor, subject: person, method: account.ByCommand})
+		_, err := t.record(now, activity{
+			event:   account.PasswordChanged,
+			actor:   by.Actor,
+			subject: person,
+			method:  account.ByCommand,
+		})
 		return err
 	})
 }
@@ -423,7 +451,8 @@ func (s *Store) SetPassword(ctx context.Context, person int64, typed string, by 
 // account.ErrLastSuperAdmin, and with account.ErrOutdated when they are not as the form
 // showed them any more. A new address ends the person's sessions and links; a
 // new role counts from their next request on.
-func (s *Store) ChangePerson(ctx context.Context, person int64, seen account.Seen, n NewPerson, by Author, now time.Time) error {
+func (s *Store) ChangePerson(ctx context.Context, person int64, seen account.Seen, n NewPerson, by Author,
+	now time.Time) error {
 	current, err := s.Person(ctx, person)
 	if err != nil {
 		return err
@@ -471,7 +500,12 @@ func (s *Store) ChangePerson(ctx context.Context, person int64, seen account.See
 				}
 			}
 		}
-		_, err = t.record(now, activity{event: account.PersonChanged, actor: by.Actor, subject: person, detail: detail})
+		_, err = t.record(now, activity{
+			event:   account.PersonChanged,
+			actor:   by.Actor,
+			subject: person,
+			detail:  detail,
+		})
 		return err
 	})
 }
@@ -504,7 +538,12 @@ func (t *tx) changeRole(p Person, role twofactor.Role, by Author, now time.Time)
 			return err
 		}
 	}
-	_, err = t.record(now, activity{event: account.RoleChanged, actor: by.Actor, subject: p.ID, detail: string(p.Role) + " to " + string(role)})
+	_, err = t.record(now, activity{
+		event:   account.RoleChanged,
+		actor:   by.Actor,
+		subject: p.ID,
+		detail:  string(p.Role) + " to " + string(role),
+	})
 	return err
 }
 
@@ -612,11 +651,16 @@ func (s *Store) DismissNotices(ctx context.Context, through int64, by Author, no
 		if err := t.mayAdminister(by); err != nil {
 			return err
 		}
-		n, err := t.exec(`UPDATE notice SET dismissed_at = ?, dismissed_by = ? WHERE id <= ? AND dismissed_at IS NULL`, unix(now), by.ID, through)
+		n, err := t.exec(`UPDATE notice SET dismissed_at = ?, dismissed_by = ? WHERE id <= ? AND dismissed_at IS NULL`,
+			unix(now), by.ID, through)
 		if err != nil || n == 0 {
 			return err
 		}
-		_, err = t.record(now, activity{event: account.NoticeDismissed, actor: by.Actor, detail: fmt.Sprintf("all %d", n)})
+		_, err = t.record(now, activity{
+			event:  account.NoticeDismissed,
+			actor:  by.Actor,
+			detail: fmt.Sprintf("all %d", n),
+		})
 		return err
 	})
 }
@@ -626,8 +670,10 @@ func (s *Store) DismissNotices(ctx context.Context, through int64, by Author, no
 func (s *Store) AdminsWithoutCodes(ctx context.Context) (bool, error) {
 	var some bool
 	// CROSS JOIN begins with the few admins (SQLite's own).
-	err := s.row(ctx, `SELECT EXISTS (SELECT 1 FROM person p CROSS JOIN enrollment e ON e.person_id = p.id AND e.state = 'enabled'
-		CROSS JOIN recovery_code c ON c.enrollment_id = e.id AND c.used_at IS NULL WHERE p.role <> 'member' AND p.active = 1)`).Scan(&some)
+	err := s.row(ctx, `SELECT EXISTS (SELECT 1 FROM person p
+		CROSS JOIN enrollment e ON e.person_id = p.id AND e.state = 'enabled'
+		CROSS JOIN recovery_code c ON c.enrollment_id = e.id AND c.used_at IS NULL
+		WHERE p.role <> 'member' AND p.active = 1)`).Scan(&some)
 	if err != nil {
 		return false, fmt.Errorf("looking for admins with recovery codes: %w", err)
 	}
@@ -675,8 +721,11 @@ func (f Filter) query(limit int) (string, []any) {
 		return `SELECT ` + rowColumns + ` WHERE ` + where + order, append(args, limit)
 	}
 	// Two index walks that the union merges in order.
-	query := `SELECT ` + rowColumns + ` WHERE a.id IN (SELECT id FROM (SELECT a.at, a.id FROM activity a WHERE a.subject_id = ? AND ` + where + `
-		UNION ALL SELECT a.at, a.id FROM activity a WHERE a.actor_id = ? AND a.actor_id IS DISTINCT FROM a.subject_id AND ` + where + ` ORDER BY 1 DESC, 2 DESC LIMIT ?))` + order
+	query := `SELECT ` + rowColumns +
+		` WHERE a.id IN (SELECT id FROM (SELECT a.at, a.id FROM activity a WHERE a.subject_id = ? AND ` + where + `
+		UNION ALL SELECT a.at, a.id FROM activity a
+		WHERE a.actor_id = ? AND a.actor_id IS DISTINCT FROM a.subject_id AND ` + where +
+		` ORDER BY 1 DESC, 2 DESC LIMIT ?))` + order
 	var both []any
 	for range 2 {
 		both = append(append(both, f.Person), args...)

@@ -25,8 +25,10 @@ type staff struct {
 	id    map[string]int64
 }
 
-var kinds = map[string]twofactor.Role{"super": twofactor.SuperAdmin, "super2": twofactor.SuperAdmin, "it": twofactor.ITAdministrator,
-	"admin": twofactor.Administrator, "admin2": twofactor.Administrator, "member": twofactor.Member, "member2": twofactor.Member}
+var kinds = map[string]twofactor.Role{"super": twofactor.SuperAdmin, "super2": twofactor.SuperAdmin,
+	"it":    twofactor.ITAdministrator,
+	"admin": twofactor.Administrator, "admin2": twofactor.Administrator, "member": twofactor.Member,
+	"member2": twofactor.Member}
 
 // template makes the workspace once; its passwords cost time.
 var template = sync.OnceValues(func() (files map[string][]byte, id map[string]int64) {
@@ -39,13 +41,25 @@ var template = sync.OnceValues(func() (files map[string][]byte, id map[string]in
 	if err != nil {
 		panic(err)
 	}
-	store, err := db.Open(ctx, db.Options{Dir: dir, Schema: string(schema), Workspace: "Acme", Times: db.DefaultTimes, Now: start, Hashing: dbtest.CheapHashes})
+	store, err := db.Open(ctx, db.Options{
+		Dir:       dir,
+		Schema:    string(schema),
+		Workspace: "Acme",
+		Times:     db.DefaultTimes,
+		Now:       start,
+		Hashing:   dbtest.CheapHashes,
+	})
 	if err != nil {
 		panic(err)
 	}
 	files, id = map[string][]byte{}, map[string]int64{}
 	for kind, role := range kinds {
-		n := db.NewPerson{Name: "Person of " + kind + "@example.org", Email: kind + "@example.org", Password: dbtest.Password, Role: role}
+		n := db.NewPerson{
+			Name:     "Person of " + kind + "@example.org",
+			Email:    kind + "@example.org",
+			Password: dbtest.Password,
+			Role:     role,
+		}
 		if id[kind], err = store.AddPerson(ctx, n, db.Machine("test"), start); err != nil {
 			panic(err)
 		}
@@ -163,17 +177,29 @@ func TestWhoMayDoWhat(t *testing.T) {
 		{"a member changes nobody's role", "member", "member2", role(twofactor.Member), account.ErrNotAllowed},
 		{"nobody raises their own role", "admin", "admin", role(twofactor.SuperAdmin), account.ErrNotAllowed},
 		{"nobody changes their own role", "super", "super", role(twofactor.Member), account.ErrOwnRole},
-		{"nobody changes their own role in the form", "super", "super", edit(func(n *db.NewPerson) { n.Role = twofactor.Member }), account.ErrOwnRole},
+		{"nobody changes their own role in the form", "super", "super",
+			edit(func(n *db.NewPerson) { n.Role = twofactor.Member }), account.ErrOwnRole},
 		{"the machine makes an admin", "machine", "member", role(twofactor.SuperAdmin), nil},
-		{"a role that there is not is refused", "super", "member", role("owner"), account.FieldError{Field: "role", Reason: account.Unknown}},
+		{"a role that there is not is refused", "super", "member", role("owner"), account.FieldError{
+			Field:  "role",
+			Reason: account.Unknown,
+		}},
 
 		{"an administrator changes a member's name", "admin", "member", rename, nil},
 		{"an administrator changes no admin's name", "admin", "it", rename, account.ErrNotAllowed},
 		{"an administrator changes no other administrator's name", "admin", "admin2", rename, account.ErrNotAllowed},
 		{"a Super-administrator changes an admin's name", "super", "admin", rename, nil},
 		{"a member changes nobody's name", "member", "member2", rename, account.ErrNotAllowed},
-		{"an address that somebody has is refused", "admin", "member", edit(func(n *db.NewPerson) { n.Email = "IT@example.org " }), account.FieldError{Field: "email", Reason: account.Taken}},
-		{"an empty name is refused", "admin", "member", edit(func(n *db.NewPerson) { n.Name = " \t" }), account.FieldError{Field: "name", Reason: account.Missing}},
+		{"an address that somebody has is refused", "admin", "member",
+			edit(func(n *db.NewPerson) { n.Email = "IT@example.org " }), account.FieldError{
+				Field:  "email",
+				Reason: account.Taken,
+			}},
+		{"an empty name is refused", "admin", "member", edit(func(n *db.NewPerson) { n.Name = " \t" }),
+			account.FieldError{
+				Field:  "name",
+				Reason: account.Missing,
+			}},
 
 		{"an administrator invites a member", "admin", "", invite(twofactor.Member), nil},
 		{"an administrator invites no admin", "admin", "", invite(twofactor.ITAdministrator), account.ErrNotAllowed},
@@ -197,10 +223,11 @@ func TestWhoMayDoWhat(t *testing.T) {
 		{"an administrator resets a member's factor", "admin", "member", resetFactor, nil},
 		{"an administrator resets no admin's factor", "admin", "it", resetFactor, account.ErrNotAllowed},
 		{"a Super-administrator resets an admin's factor", "super", "it", resetFactor, nil},
-		{"nobody resets their own factor without the password", "machine", "super", func(s *staff, _ db.Author, whom string) error {
-			e := enrol(s.t, s.store, whom+"@example.org", start)
-			return s.store.ResetTwoFactor(ctx, s.id[whom], e.visitor.Author(db.Client{}), start)
-		}, account.ErrOwnAccount},
+		{"nobody resets their own factor without the password", "machine", "super",
+			func(s *staff, _ db.Author, whom string) error {
+				e := enrol(s.t, s.store, whom+"@example.org", start)
+				return s.store.ResetTwoFactor(ctx, s.id[whom], e.visitor.Author(db.Client{}), start)
+			}, account.ErrOwnAccount},
 		{"a factor that is not there is not reset", "admin", "member", func(s *staff, by db.Author, whom string) error {
 			return s.store.ResetTwoFactor(ctx, s.id[whom], by, start)
 		}, twofactor.ErrNotEnabled},
@@ -209,7 +236,9 @@ func TestWhoMayDoWhat(t *testing.T) {
 		{"an administrator unlocks no admin", "admin", "it", unlock, account.ErrNotAllowed},
 		{"nobody unlocks themselves", "super", "super", unlock, account.ErrOwnAccount},
 
-		{"a member dismisses no notice", "member", "", func(s *staff, by db.Author, _ string) error { return s.store.DismissNotice(ctx, 1, by, start) }, account.ErrNotAllowed},
+		{"a member dismisses no notice", "member", "",
+			func(s *staff, by db.Author, _ string) error { return s.store.DismissNotice(ctx, 1, by, start) },
+			account.ErrNotAllowed},
 		{"nobody is found under a wrong number", "super", "nobody", rename2, db.ErrNotFound},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -234,7 +263,11 @@ func TestWhoMayDoWhat(t *testing.T) {
 func isNothing(name string) bool { return name == "an administrator reactivates a member" }
 
 func rename2(s *staff, by db.Author, _ string) error {
-	return s.store.ChangePerson(ctx, 4711, account.Seen{}, db.NewPerson{Name: "A", Email: "a@example.org", Role: twofactor.Member}, by, start)
+	return s.store.ChangePerson(ctx, 4711, account.Seen{}, db.NewPerson{
+		Name:  "A",
+		Email: "a@example.org",
+		Role:  twofactor.Member,
+	}, by, start)
 }
 
 // TestAnAuthorWhoIsGone cannot finish what was begun.
@@ -281,13 +314,18 @@ func TestTheLastSuperAdministratorStays(t *testing.T) {
 		"is not demoted":     func(s *staff) error { return role(twofactor.Member)(s, machine, "super") },
 		"is not deactivated": func(s *staff) error { return deactivate(s, machine, "super") },
 		"is not demoted while the other one has not taken up the invitation": func(s *staff) error {
-			if _, _, err := s.store.Invite(ctx, db.NewPerson{Name: "Neo", Email: "neo@example.org", Role: twofactor.SuperAdmin}, machine, start); err != nil {
+			if _, _, err := s.store.Invite(ctx, db.NewPerson{
+				Name:  "Neo",
+				Email: "neo@example.org",
+				Role:  twofactor.SuperAdmin,
+			}, machine, start); err != nil {
 				return err
 			}
 			return role(twofactor.Member)(s, machine, "super")
 		},
 		"is not demoted while the other one is deactivated": func(s *staff) error {
-			if err := errors.Join(role(twofactor.SuperAdmin)(s, machine, "super2"), deactivate(s, machine, "super2")); err != nil {
+			if err := errors.Join(role(twofactor.SuperAdmin)(s, machine, "super2"),
+				deactivate(s, machine, "super2")); err != nil {
 				return err
 			}
 			return role(twofactor.Member)(s, machine, "super")
@@ -317,11 +355,16 @@ func TestLinks(t *testing.T) {
 	client := db.Client{Address: "198.51.100.4"}
 	t.Run("an invitation sets name and password, once, and signs nobody in", func(t *testing.T) {
 		s := newStaff(t)
-		_, token, err := s.store.Invite(ctx, db.NewPerson{Name: "Neo", Email: "neo@example.org", Role: twofactor.Member}, s.author("admin"), start)
+		_, token, err := s.store.Invite(ctx, db.NewPerson{
+			Name:  "Neo",
+			Email: "neo@example.org",
+			Role:  twofactor.Member,
+		}, s.author("admin"), start)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.store.SignIn(ctx, "neo@example.org", "", "", client, start); !errors.Is(err, twofactor.ErrWrongPassword) {
+		if _, err := s.store.SignIn(ctx, "neo@example.org", "", "", client, start); !errors.Is(err,
+			twofactor.ErrWrongPassword) {
 			t.Errorf("before it is taken up an empty password gives %v", err)
 		}
 		l, err := s.store.TakeUpLink(ctx, token, "Thomas Anderson", next, client, start.Add(time.Hour))
@@ -332,7 +375,8 @@ func TestLinks(t *testing.T) {
 		if err != nil || p.Name != "Thomas Anderson" || p.Invited || !p.LastSignInAt.IsZero() {
 			t.Errorf("got %+v, %v", p, err)
 		}
-		if _, err := s.store.TakeUpLink(ctx, token, "Smith", next, client, start.Add(time.Hour)); !errors.Is(err, db.ErrNotFound) {
+		if _, err := s.store.TakeUpLink(ctx, token, "Smith", next, client, start.Add(time.Hour)); !errors.Is(err,
+			db.ErrNotFound) {
 			t.Errorf("the second time got %v", err)
 		}
 		if _, err := s.store.SignIn(ctx, "neo@example.org", next, "", client, start.Add(time.Hour)); err != nil {
@@ -352,7 +396,8 @@ func TestLinks(t *testing.T) {
 		if _, err := s.store.TakeUpLink(ctx, token, "Mallory", next, client, start); err != nil {
 			t.Fatal(err)
 		}
-		if p := s.person("member"); p.Name != "Person of member@example.org" || p.ConfirmedAt.IsZero() || p.CodesLeft != 8 {
+		if p := s.person("member"); p.Name != "Person of member@example.org" || p.ConfirmedAt.IsZero() ||
+			p.CodesLeft != 8 {
 			t.Errorf("got %+v", p)
 		}
 		if _, err := s.store.Visitor(ctx, ada.token, start); !errors.Is(err, db.ErrSignedOut) {
@@ -364,9 +409,17 @@ func TestLinks(t *testing.T) {
 		}
 	})
 	for name, spoil := range map[string]func(s *staff, token string) time.Time{
-		"a link ends after a day":        func(*staff, string) time.Time { return start.Add(db.LinkTTL) },
-		"a new link ends the one before": func(s *staff, _ string) time.Time { s.must(link(s, s.author("admin"), "member")); return start },
-		"deactivating ends the link":     func(s *staff, _ string) time.Time { s.must(deactivate(s, s.author("admin"), "member")); return start },
+		"a link ends after a day": func(*staff, string) time.Time { return start.Add(db.LinkTTL) },
+		"a new link ends the one before": func(s *staff,
+			_ string) time.Time {
+			s.must(link(s, s.author("admin"), "member"))
+			return start
+		},
+		"deactivating ends the link": func(s *staff,
+			_ string) time.Time {
+			s.must(deactivate(s, s.author("admin"), "member"))
+			return start
+		},
 		"reactivating brings none back": func(s *staff, _ string) time.Time {
 			s.must(deactivate(s, s.author("admin"), "member"))
 			s.must(reactivate(s, s.author("admin"), "member"))
@@ -418,7 +471,11 @@ func TestLinks(t *testing.T) {
 		s := newStaff(t)
 		token, err := s.store.NewLink(ctx, s.id["member"], s.author("admin"), start)
 		s.must(err)
-		if _, err := s.store.TakeUpLink(ctx, token, "", "short", client, start); !errors.Is(err, account.FieldError{Field: "password", Reason: account.TooShort, Limit: account.PasswordMin}) {
+		if _, err := s.store.TakeUpLink(ctx, token, "", "short", client, start); !errors.Is(err, account.FieldError{
+			Field:  "password",
+			Reason: account.TooShort,
+			Limit:  account.PasswordMin,
+		}) {
 			t.Errorf("got %v", err)
 		}
 		if _, err := s.store.Link(ctx, token, start); err != nil {
@@ -473,19 +530,37 @@ var acts = map[string]act{
 	"policy set": {func(s *staff, by db.Author) error {
 		return s.store.SetPolicy(ctx, twofactor.Policy{Admins: true}, by, start)
 	}, account.PolicyChanged},
-	"two-factor reset":              {func(s *staff, by db.Author) error { return resetFactor(s, by, "member") }, account.FactorReset},
-	"user unlock":                   {func(s *staff, by db.Author) error { return unlock(s, by, "member") }, account.PersonUnlocked},
-	"user set-role, to an admin":    {func(s *staff, by db.Author) error { return role(twofactor.Administrator)(s, by, "member") }, account.RoleChanged},
-	"user set-role, from an admin":  {func(s *staff, by db.Author) error { return role(twofactor.Member)(s, by, "it") }, account.RoleChanged},
-	"user deactivate, an admin":     {func(s *staff, by db.Author) error { return deactivate(s, by, "it") }, account.PersonDeactivated},
-	"user deactivate, a member":     {func(s *staff, by db.Author) error { return deactivate(s, by, "member") }, account.PersonDeactivated},
-	"user reactivate":               {reactivated, account.PersonReactivated},
-	"user set-password, a member":   {setPassword("member"), account.PasswordChanged},
-	"user set-password, a super":    {setPassword("super2"), account.PasswordChanged},
-	"user remove, a member":         {func(s *staff, by db.Author) error { return s.store.RemovePerson(ctx, s.id["member"], by, start) }, account.PersonRemoved},
-	"user remove, an admin":         {func(s *staff, by db.Author) error { return s.store.RemovePerson(ctx, s.id["it"], by, start) }, account.PersonRemoved},
-	"user invite, an administrator": {func(s *staff, by db.Author) error { return invite(twofactor.Administrator)(s, by, "") }, account.PersonAdded},
-	"user invite, a super":          {func(s *staff, by db.Author) error { return invite(twofactor.SuperAdmin)(s, by, "") }, account.PersonAdded},
+	"two-factor reset": {func(s *staff, by db.Author) error { return resetFactor(s, by, "member") },
+		account.FactorReset},
+	"user unlock": {func(s *staff, by db.Author) error { return unlock(s, by, "member") },
+		account.PersonUnlocked},
+	"user set-role, to an admin": {func(s *staff, by db.Author) error {
+		return role(twofactor.Administrator)(s, by,
+			"member")
+	}, account.RoleChanged},
+	"user set-role, from an admin": {func(s *staff, by db.Author) error { return role(twofactor.Member)(s, by, "it") },
+		account.RoleChanged},
+	"user deactivate, an admin": {func(s *staff, by db.Author) error { return deactivate(s, by, "it") },
+		account.PersonDeactivated},
+	"user deactivate, a member": {func(s *staff, by db.Author) error { return deactivate(s, by, "member") },
+		account.PersonDeactivated},
+	"user reactivate":             {reactivated, account.PersonReactivated},
+	"user set-password, a member": {setPassword("member"), account.PasswordChanged},
+	"user set-password, a super":  {setPassword("super2"), account.PasswordChanged},
+	"user remove, a member": {func(s *staff, by db.Author) error {
+		return s.store.RemovePerson(ctx,
+			s.id["member"], by, start)
+	}, account.PersonRemoved},
+	"user remove, an admin": {func(s *staff, by db.Author) error {
+		return s.store.RemovePerson(ctx, s.id["it"],
+			by, start)
+	}, account.PersonRemoved},
+	"user invite, an administrator": {func(s *staff, by db.Author) error {
+		return invite(twofactor.Administrator)(s, by,
+			"")
+	}, account.PersonAdded},
+	"user invite, a super": {func(s *staff, by db.Author) error { return invite(twofactor.SuperAdmin)(s, by, "") },
+		account.PersonAdded},
 }
 
 func setPassword(whom string) func(*staff, db.Author) error {
@@ -525,7 +600,9 @@ func TestBreakGlass(t *testing.T) {
 			}
 			told := false
 			for _, r := range s.rows() {
-				told = told || r.Event == act.event && r.Actor == root && r.Method == account.ByCommand && r.Subject == open[0].Subject
+				told = told ||
+					r.Event == act.event && r.Actor == root && r.Method == account.ByCommand &&
+						r.Subject == open[0].Subject
 			}
 			if !told {
 				t.Error("there is no row")
@@ -583,7 +660,8 @@ func TestWhomTheMachineAdds(t *testing.T) {
 	}
 	for i, role := range []twofactor.Role{twofactor.Administrator, twofactor.ITAdministrator, twofactor.SuperAdmin} {
 		id := dbtest.Add(t, store, string(role)+"@example.org", role)
-		if open := s.notices(0); len(open) != i+1 || open[0].Subject.ID != id || open[0].Event != account.PersonAdded || open[0].Detail != string(role) {
+		if open := s.notices(0); len(open) != i+1 || open[0].Subject.ID != id || open[0].Event != account.PersonAdded ||
+			open[0].Detail != string(role) {
 			t.Errorf("of a %s: %+v", role, open)
 		}
 	}
@@ -630,7 +708,11 @@ func TestPeopleInPages(t *testing.T) {
 	want := map[string]bool{}
 	for i := range 2*db.PageSize + 3 {
 		email := fmt.Sprintf("p%03d@example.org", i)
-		_, _, err := store.Invite(ctx, db.NewPerson{Name: fmt.Sprintf("Same %d", i%3), Email: email, Role: twofactor.Member}, db.Machine("test").Author(), start)
+		_, _, err := store.Invite(ctx, db.NewPerson{
+			Name:  fmt.Sprintf("Same %d", i%3),
+			Email: email,
+			Role:  twofactor.Member,
+		}, db.Machine("test").Author(), start)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -668,7 +750,8 @@ func TestPeopleInPages(t *testing.T) {
 	}
 	for search, n := range map[string]int{"p007": 1, "P007@EXAMPLE": 1, "same 2": 46 /* 34 names, and 12 other addresses with a 2 */, "nobody": 0, `"'*()^ p008`: 1, `" NEAR x --`: 0, "': ": db.PageSize} {
 		page, err := store.People(ctx, search, "")
-		if err != nil || (n < db.PageSize) != (len(page.People) < db.PageSize) || n < db.PageSize && len(page.People) != n {
+		if err != nil || (n < db.PageSize) != (len(page.People) < db.PageSize) ||
+			n < db.PageSize && len(page.People) != n {
 			t.Errorf("searching %q found %d, %v; want %d", search, len(page.People), err, n)
 		}
 	}
@@ -755,17 +838,22 @@ func TestActivityInPages(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s.must(s.store.Unlock(ctx, s.id["member2"], db.Machine("root").Author(), begin.Add(-time.Minute))) // the clock was set back
+	// the clock was set back
+	s.must(s.store.Unlock(ctx, s.id["member2"], db.Machine("root").Author(), begin.Add(-time.Minute)))
 	for name, c := range map[string]struct {
 		filter db.Filter
 		want   int
 	}{
-		"of one event":                 {db.Filter{Event: account.SessionsEnded}, n},
-		"about somebody":               {db.Filter{Person: s.id["member"], From: begin}, n},
-		"by somebody":                  {db.Filter{Person: s.id["admin"], From: begin}, n},
-		"by somebody, of an event":     {db.Filter{Person: s.id["admin"], Event: account.SessionsEnded}, n},
-		"of a time":                    {db.Filter{From: begin, Until: begin.Add(10 * time.Second)}, 30},
-		"of a time and an event":       {db.Filter{From: begin.Add(time.Second), Until: begin.Add(2 * time.Second), Event: account.SessionsEnded}, 3},
+		"of one event":             {db.Filter{Event: account.SessionsEnded}, n},
+		"about somebody":           {db.Filter{Person: s.id["member"], From: begin}, n},
+		"by somebody":              {db.Filter{Person: s.id["admin"], From: begin}, n},
+		"by somebody, of an event": {db.Filter{Person: s.id["admin"], Event: account.SessionsEnded}, n},
+		"of a time":                {db.Filter{From: begin, Until: begin.Add(10 * time.Second)}, 30},
+		"of a time and an event": {db.Filter{
+			From:  begin.Add(time.Second),
+			Until: begin.Add(2 * time.Second),
+			Event: account.SessionsEnded,
+		}, 3},
 		"that was written later":       {db.Filter{From: begin.Add(-time.Hour / 2), Until: begin}, 1},
 		"of nobody":                    {db.Filter{Person: 4711}, 0},
 		"of an event that there isn't": {db.Filter{Event: "x"}, 0},
@@ -779,7 +867,8 @@ func TestActivityInPages(t *testing.T) {
 					t.Fatal(pages, err)
 				}
 				for _, r := range page.Rows {
-					if seen[r.ID] || !last.At.IsZero() && (r.At.After(last.At) || r.At.Equal(last.At) && r.ID > last.ID) {
+					if seen[r.ID] ||
+						!last.At.IsZero() && (r.At.After(last.At) || r.At.Equal(last.At) && r.ID > last.ID) {
 						t.Errorf("row %d twice or out of order", r.ID)
 					}
 					seen[r.ID], last = true, r
@@ -805,10 +894,12 @@ func TestMeanwhile(t *testing.T) {
 	s := newStaff(t)
 	ada := enrol(t, s.store, "member@example.org", start)
 	at := start.Add(time.Hour)
-	if _, err := s.store.VerifyCode(ctx, challenged(t, s.store, "member@example.org", at), "000000", db.Client{Address: "203.0.113.5"}, at); err == nil {
+	if _, err := s.store.VerifyCode(ctx, challenged(t, s.store, "member@example.org", at), "000000",
+		db.Client{Address: "203.0.113.5"}, at); err == nil {
 		t.Fatal("a wrong code signed in")
 	}
-	passage, _, err := s.store.RedeemRecoveryCode(ctx, challenged(t, s.store, "member@example.org", at), ada.codes[0].Text(), db.Client{}, at)
+	passage, _, err := s.store.RedeemRecoveryCode(ctx, challenged(t, s.store, "member@example.org", at),
+		ada.codes[0].Text(), db.Client{}, at)
 	s.must(err)
 	self, err := s.store.Visitor(ctx, passage.Session, at)
 	s.must(err)
@@ -827,7 +918,8 @@ func TestMeanwhile(t *testing.T) {
 	for _, one := range told {
 		got[one.Event] = fmt.Sprint(one.Count, one.By.Name)
 	}
-	for event, want := range map[account.Event]string{account.SignedIn: "1", account.FactorReset: "1Person of admin@example.org"} {
+	for event, want := range map[account.Event]string{account.SignedIn: "1",
+		account.FactorReset: "1Person of admin@example.org"} {
 		if got[event] != want {
 			t.Errorf("%s: %q, want %q", event, got[event], want)
 		}

@@ -110,7 +110,8 @@ func (t *tx) recordFailure(kind, subject string, at time.Time) error {
 // refundAttempt answers an attempt: it was right, or was not looked at. The count and
 // its time are as they were before.
 func (t *tx) refundAttempt(kind, subject string) error {
-	if _, err := t.exec(`UPDATE attempt SET open = open - 1 WHERE kind = ? AND subject = ? AND open > 0`, kind, subject); err != nil {
+	if _, err := t.exec(`UPDATE attempt SET open = open - 1 WHERE kind = ? AND subject = ? AND open > 0`,
+		kind, subject); err != nil {
 		return err
 	}
 	_, err := t.exec(`DELETE FROM attempt WHERE kind = ? AND subject = ? AND n = 0 AND open = 0`, kind, subject)
@@ -126,11 +127,13 @@ func (t *tx) clearCount(kind, subject string) error {
 // browsers included.
 func (t *tx) forgetAttempts(person int64) error {
 	id := id10(person)
-	if _, err := t.exec(`DELETE FROM attempt WHERE kind IN ('code', 'recovery', 'password') AND subject = ?`, id); err != nil {
+	if _, err := t.exec(`DELETE FROM attempt WHERE kind IN ('code', 'recovery', 'password') AND subject = ?`,
+		id); err != nil {
 		return err
 	}
 	// Known browsers count under "id hash"; "!" is the sign after the space.
-	if _, err := t.exec(`DELETE FROM attempt WHERE kind = 'password-known' AND subject > ? AND subject < ?`, id+" ", id+"!"); err != nil {
+	if _, err := t.exec(`DELETE FROM attempt WHERE kind = 'password-known' AND subject > ? AND subject < ?`,
+		id+" ", id+"!"); err != nil {
 		return err
 	}
 	_, err := t.exec(`UPDATE known_browser SET wrong_codes = 0 WHERE person_id = ? AND wrong_codes > 0`, person)
@@ -159,7 +162,8 @@ func (t *tx) attemptFrom(address string, now time.Time) error {
 	// The clock was set back: unless that is kept, the bucket would not leak
 	// before the old instant comes.
 	if _, err = t.exec(`INSERT INTO address_attempt (address, level, at) VALUES (?, ?, ?)
-		ON CONFLICT (address) DO UPDATE SET level = excluded.level, at = excluded.at`, network, b.Level, b.At.UnixMilli()); err != nil {
+		ON CONFLICT (address) DO UPDATE SET level = excluded.level, at = excluded.at`,
+		network, b.Level, b.At.UnixMilli()); err != nil {
 		return err
 	}
 	return refusal

@@ -45,14 +45,19 @@ func TestTheClockIsSetBack(t *testing.T) {
 		if _, err := store.Challenge(ctx, token, now); !errors.Is(err, twofactor.ErrChallengeOver) {
 			t.Errorf("its page: %v", err)
 		}
-		if _, err := store.VerifyCode(ctx, token, dbtest.Code(t, ada.secret, now), db.Client{}, now); !errors.Is(err, twofactor.ErrChallengeOver) {
+		if _, err := store.VerifyCode(ctx, token, dbtest.Code(t, ada.secret, now), db.Client{}, now); !errors.Is(err,
+			twofactor.ErrChallengeOver) {
 			t.Errorf("a code: %v", err)
 		}
 	})
 	t.Run("a link is over", func(t *testing.T) {
 		store := dbtest.Open(t)
 		machine := db.Machine("test").Author()
-		_, token, err := store.Invite(ctx, db.NewPerson{Name: "Bob", Email: "bob@example.org", Role: twofactor.Member}, machine, ahead)
+		_, token, err := store.Invite(ctx, db.NewPerson{
+			Name:  "Bob",
+			Email: "bob@example.org",
+			Role:  twofactor.Member,
+		}, machine, ahead)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,13 +72,15 @@ func TestTheClockIsSetBack(t *testing.T) {
 		store := dbtest.Open(t)
 		dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 		ada := enrol(t, store, "ada@example.org", start)
-		if _, err := store.VerifyCode(ctx, challenged(t, store, "ada@example.org", ahead), dbtest.Code(t, ada.secret, ahead), db.Client{}, ahead); err != nil {
+		if _, err := store.VerifyCode(ctx, challenged(t, store, "ada@example.org", ahead),
+			dbtest.Code(t, ada.secret, ahead), db.Client{}, ahead); err != nil {
 			t.Fatal(err)
 		}
 		now := start.Add(time.Hour)
 		token := challenged(t, store, "ada@example.org", now)
 		for _, at := range []time.Time{now, ahead} {
-			if _, err := store.VerifyCode(ctx, token, dbtest.Code(t, ada.secret, at), db.Client{}, now); !errors.As(err, new(twofactor.WrongCode)) {
+			if _, err := store.VerifyCode(ctx, token, dbtest.Code(t, ada.secret, at), db.Client{}, now); !errors.As(err,
+				new(twofactor.WrongCode)) {
 				t.Errorf("the code of %v: %v", at, err)
 			}
 		}
@@ -88,7 +95,8 @@ func TestTheClockIsSetBack(t *testing.T) {
 			_ = guess(store, "ada@example.org", from(i), ahead)
 		}
 		until(t, guess(store, "ada@example.org", from(20), start))
-		if err := guess(store, "ada@example.org", from(21), start.Add(time.Second)); !errors.Is(err, twofactor.ErrWrongPassword) {
+		if err := guess(store, "ada@example.org", from(21), start.Add(time.Second)); !errors.Is(err,
+			twofactor.ErrWrongPassword) {
 			t.Errorf("after the wait: %v", err)
 		}
 	})
@@ -106,10 +114,12 @@ func TestTheClockJumpsAhead(t *testing.T) {
 	if _, err := store.Visitor(ctx, ada.token, ahead); !errors.Is(err, db.ErrSignedOut) {
 		t.Errorf("the session: %v", err)
 	}
-	if _, err := store.VerifyCode(ctx, token, dbtest.Code(t, ada.secret, ahead), db.Client{}, ahead); !errors.Is(err, twofactor.ErrChallengeOver) {
+	if _, err := store.VerifyCode(ctx, token, dbtest.Code(t, ada.secret, ahead), db.Client{}, ahead); !errors.Is(err,
+		twofactor.ErrChallengeOver) {
 		t.Errorf("the challenge: %v", err)
 	}
-	if _, err := store.VerifyCode(ctx, challenged(t, store, "ada@example.org", ahead), dbtest.Code(t, ada.secret, ahead), db.Client{}, ahead); err != nil {
+	if _, err := store.VerifyCode(ctx, challenged(t, store, "ada@example.org", ahead),
+		dbtest.Code(t, ada.secret, ahead), db.Client{}, ahead); err != nil {
 		t.Errorf("signing in anew: %v", err)
 	}
 }

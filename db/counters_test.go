@@ -34,7 +34,8 @@ func until(t *testing.T, err error) time.Time {
 }
 
 func TestPasswordCounter(t *testing.T) {
-	for name, email := range map[string]string{"of a person": "ada@example.org", "of an unknown name": "nobody@example.org"} {
+	for name, email := range map[string]string{"of a person": "ada@example.org",
+		"of an unknown name": "nobody@example.org"} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			store := dbtest.OpenIn(t, dir)
@@ -101,11 +102,13 @@ func TestStrangersNeverLockAKnownBrowserOut(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range 30 {
-			if _, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", from(100+i), at.Add(time.Second)); err != nil {
+			if _, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", from(100+i),
+				at.Add(time.Second)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if _, err := store.VerifyCode(ctx, own.Challenge, dbtest.Code(t, ada.secret, at), known, at.Add(2*time.Second)); err != nil {
+		if _, err := store.VerifyCode(ctx, own.Challenge, dbtest.Code(t, ada.secret, at), known,
+			at.Add(2*time.Second)); err != nil {
 			t.Errorf("the owner's challenge: %v", err)
 		}
 	})
@@ -190,7 +193,8 @@ func TestCodeCounter(t *testing.T) {
 			}
 			now = now.Add(wait)
 		}
-		if _, err := store.VerifyCode(ctx, challenge(n), "000000", from(n), now); !errors.As(err, new(twofactor.WrongCode)) {
+		if _, err := store.VerifyCode(ctx, challenge(n), "000000", from(n), now); !errors.As(err,
+			new(twofactor.WrongCode)) {
 			t.Fatalf("wrong code %d: %v", n+1, err)
 		}
 		guesses++
@@ -217,7 +221,8 @@ func TestRecoveryCounter(t *testing.T) {
 	ada := enrol(t, store, "ada@example.org", start)
 	now := start.Add(time.Hour)
 	redeem := func(text string, i int, now time.Time) error {
-		_, _, err := store.RedeemRecoveryCode(ctx, challengedFrom(t, store, "ada@example.org", from(i), now), text, from(i), now)
+		_, _, err := store.RedeemRecoveryCode(ctx, challengedFrom(t, store, "ada@example.org", from(i), now), text,
+			from(i), now)
 		return err
 	}
 	for i := range 5 {
@@ -269,7 +274,8 @@ func TestKnownBrowsersTogether(t *testing.T) {
 	if _, err := store.VerifyCode(ctx, token, dbtest.Code(t, ada.secret, now), known[0], now); err != nil {
 		t.Fatal(err)
 	}
-	if err := miss(t, store, "ada@example.org", known[1], now.Add(time.Minute)); !errors.As(err, new(twofactor.WrongCode)) {
+	if err := miss(t, store, "ada@example.org", known[1], now.Add(time.Minute)); !errors.As(err,
+		new(twofactor.WrongCode)) {
 		t.Errorf("after a full sign-in the counts are clear, but: %v", err)
 	}
 }
@@ -325,7 +331,8 @@ func TestAddressBucket(t *testing.T) {
 		if at := until(t, err); at.Sub(start) > 16*time.Second {
 			t.Errorf("wait until %v", at)
 		}
-		if err := guess(store, "p@example.org", db.Client{Address: "192.0.2.1"}, start.Add(16*time.Second)); !errors.Is(err, twofactor.ErrWrongPassword) {
+		if err := guess(store, "p@example.org", db.Client{Address: "192.0.2.1"},
+			start.Add(16*time.Second)); !errors.Is(err, twofactor.ErrWrongPassword) {
 			t.Errorf("after the interval: %v", err)
 		}
 	})
@@ -341,10 +348,15 @@ func TestUnknownNamesCostTheSame(t *testing.T) {
 	if err := store.SetActive(ctx, gone, false, db.Machine("test").Author(), start); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := store.Invite(ctx, db.NewPerson{Name: "Bob", Email: "invited@example.org", Role: twofactor.Member}, db.Machine("test").Author(), start); err != nil {
+	if _, _, err := store.Invite(ctx, db.NewPerson{
+		Name:  "Bob",
+		Email: "invited@example.org",
+		Role:  twofactor.Member,
+	}, db.Machine("test").Author(), start); err != nil {
 		t.Fatal(err)
 	}
-	for i, email := range []string{"ada@example.org", "nobody@example.org", "gone@example.org", "invited@example.org", "", "no address at all"} {
+	for i, email := range []string{"ada@example.org", "nobody@example.org", "gone@example.org", "invited@example.org",
+		"", "no address at all"} {
 		before := store.SlowHashes()
 		if err := guess(store, email, from(i), start); !errors.Is(err, twofactor.ErrWrongPassword) {
 			t.Errorf("%q: %v", email, err)

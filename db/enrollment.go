@@ -53,7 +53,8 @@ func (s *Store) enrollment(t *tx, person int64, session []byte) (record, error) 
 	var expires, confirmed sql.NullInt64
 	err := t.row(`SELECT e.id, e.state, e.secret, e.wrong_codes, e.expires_at, e.confirmed_at, e.last_step, w.key_id
 		FROM workspace w JOIN enrollment e
-		WHERE e.person_id = ? AND (e.state = 'enabled' OR e.session_hash = ?) ORDER BY e.state = 'enabled' DESC LIMIT 1`, person, session).
+		WHERE e.person_id = ? AND (e.state = 'enabled' OR e.session_hash = ?)
+		ORDER BY e.state = 'enabled' DESC LIMIT 1`, person, session).
 		Scan(&r.id, &state, &sealed, &r.WrongCodes, &expires, &confirmed, &r.LastStep, &keyID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, nil
@@ -86,7 +87,8 @@ func (s *Store) enrollmentWithSheet(t *tx, person int64, session []byte) (record
 	}
 	var made sql.NullInt64
 	var unused int64
-	err = t.row(`SELECT r.sheet, r.made_at, `+unusedCodes+` FROM enrollment e JOIN recovery_sheet r ON r.enrollment_id = e.id WHERE e.id = ?`, r.id).
+	err = t.row(`SELECT r.sheet, r.made_at, `+unusedCodes+
+		` FROM enrollment e JOIN recovery_sheet r ON r.enrollment_id = e.id WHERE e.id = ?`, r.id).
 		Scan(&r.Sheet.ID, &made, &unused)
 	if err != nil {
 		return r, fmt.Errorf("reading a recovery sheet: %w", err)
@@ -97,7 +99,8 @@ func (s *Store) enrollmentWithSheet(t *tx, person int64, session []byte) (record
 
 // unusedCodes is the SQL of an enrolment's unused recovery codes as the bits of
 // a number, so that one query reads the whole sheet.
-const unusedCodes = `coalesce((SELECT sum(1 << c.number) FROM recovery_code c WHERE c.enrollment_id = e.id AND c.used_at IS NULL), 0)`
+const unusedCodes = `coalesce((SELECT sum(1 << c.number) FROM recovery_code c
+	WHERE c.enrollment_id = e.id AND c.used_at IS NULL), 0)`
 
 // usedCodes reads the bits of unusedCodes. A code whose row is missing counts
 // as used.
@@ -146,19 +149,23 @@ func (s *Store) save(t *tx, before record, after *record, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		return t.one(`INSERT INTO enrollment (id, person_id, state, session_hash, secret, expires_at) VALUES (?, ?, 'pending', ?, ?, ?)`,
+		return t.one(`INSERT INTO enrollment (id, person_id, state, session_hash, secret, expires_at)
+			VALUES (?, ?, 'pending', ?, ?, ?)`,
 			after.id, after.person, after.session, sealed, unix(after.ExpiresAt))
 
 	case after.State == twofactor.Pending:
-		return t.one(`UPDATE enrollment SET wrong_codes = ? WHERE id = ? AND state = 'pending'`, after.WrongCodes, after.id)
+		return t.one(`UPDATE enrollment SET wrong_codes = ? WHERE id = ? AND state = 'pending'`,
+			after.WrongCodes, after.id)
 
 	case before.State != twofactor.Enabled:
 		sealed, err := s.sealSecret(t, after)
 		if err != nil {
 			return err
 		}
-		if err := t.one(`UPDATE enrollment SET state = 'enabled', session_hash = NULL, expires_at = NULL, wrong_codes = 0, secret = ?, confirmed_at = ?, last_step = ?
-			WHERE id = ? AND state = 'pending'`, sealed, unix(after.ConfirmedAt), after.LastStep, after.id); err != nil {
+		if err := t.one(`UPDATE enrollment
+			SET state = 'enabled', session_hash = NULL, expires_at = NULL, wrong_codes = 0, secret = ?, confirmed_at = ?, last_step = ?
+			WHERE id = ? AND state = 'pending'`, sealed, unix(after.ConfirmedAt), after.LastStep,
+			after.id); err != nil {
 			return err
 		}
 		if err := t.noteEnrolled(after.person); err != nil {
@@ -168,7 +175,8 @@ func (s *Store) save(t *tx, before record, after *record, now time.Time) error {
 	}
 	if after.LastStep != before.LastStep {
 		// The condition repeats the rule: a step that was used is never used again.
-		if err := t.one(`UPDATE enrollment SET last_step = ? WHERE id = ? AND last_step < ?`, after.LastStep, after.id, after.LastStep); err != nil {
+		if err := t.one(`UPDATE enrollment SET last_step = ? WHERE id = ? AND last_step < ?`,
+			after.LastStep, after.id, after.LastStep); err != nil {
 			return err
 		}
 	}
@@ -180,7 +188,8 @@ func (s *Store) save(t *tx, before record, after *record, now time.Time) error {
 	}
 	for number, used := range after.Sheet.Used {
 		if used && !before.Sheet.Used[number] {
-			if err := t.one(`UPDATE recovery_code SET used_at = ? WHERE enrollment_id = ? AND number = ? AND used_at IS NULL`, unix(now), after.id, number); err != nil {
+			if err := t.one(`UPDATE recovery_code SET used_at = ?
+				WHERE enrollment_id = ? AND number = ? AND used_at IS NULL`, unix(now), after.id, number); err != nil {
 				return err
 			}
 		}
@@ -191,7 +200,8 @@ func (s *Store) save(t *tx, before record, after *record, now time.Time) error {
 // noteEnrolled keeps the column of person that says who has an enabled enrolment.
 // Whatever enables one or takes one away calls it: TestEnrolledIsKept.
 func (t *tx) noteEnrolled(person int64) error {
-	return t.one(`UPDATE person SET enrolled = (SELECT count(*) FROM enrollment WHERE person_id = ? AND state = 'enabled') WHERE id = ?`,
+	return t.one(`UPDATE person SET enrolled = (SELECT count(*) FROM enrollment
+		WHERE person_id = ? AND state = 'enabled') WHERE id = ?`,
 		person, person)
 }
 
@@ -203,7 +213,8 @@ type hashedCodes struct {
 
 // hashCodes computes the slow hashes of a new sheet, before any transaction. The
 // whole sheet waits once.
-func (s *Store) hashCodes(ctx context.Context, c hash.Caller, codes [twofactor.RecoveryCodes]twofactor.RecoveryCode) (*hashedCodes, error) {
+func (s *Store) hashCodes(ctx context.Context, c hash.Caller,
+	codes [twofactor.RecoveryCodes]twofactor.RecoveryCode) (*hashedCodes, error) {
 	h := &hashedCodes{salt: hash.NewSalt()}
 	release, err := s.hashes.Acquire(ctx, c)
 	if err != nil {
@@ -220,7 +231,8 @@ func (s *Store) saveSheet(t *tx, r *record) error {
 	if r.codes == nil {
 		return errors.New("an enrolment without its recovery codes")
 	}
-	if err := t.one(`INSERT INTO recovery_sheet (enrollment_id, sheet, salt, made_at) VALUES (?, ?, ?, ?)`, r.id, r.Sheet.ID, r.codes.salt, unix(r.Sheet.MadeAt)); err != nil {
+	if err := t.one(`INSERT INTO recovery_sheet (enrollment_id, sheet, salt, made_at) VALUES (?, ?, ?, ?)`,
+		r.id, r.Sheet.ID, r.codes.salt, unix(r.Sheet.MadeAt)); err != nil {
 		return fmt.Errorf("writing a recovery sheet: %w", err)
 	}
 	for number, slow := range r.codes.slow {
@@ -250,7 +262,8 @@ func (s *Store) recoveryHash(sheetSalt []byte, number int, salt, slow []byte) []
 // one that matches, or -1. The sheet must still be the one that the slow hash
 // was made for.
 func (s *Store) findRecoveryCode(t *tx, enrollment, sheetSalt, slow []byte) (int, error) {
-	rows, err := t.rows(`SELECT c.number, c.salt, c.hash FROM recovery_code c JOIN recovery_sheet r ON r.enrollment_id = c.enrollment_id
+	rows, err := t.rows(`SELECT c.number, c.salt, c.hash FROM recovery_code c
+		JOIN recovery_sheet r ON r.enrollment_id = c.enrollment_id
 		WHERE c.enrollment_id = ? AND r.salt = ?`, enrollment, sheetSalt)
 	if err != nil {
 		return -1, fmt.Errorf("reading recovery codes: %w", err)
@@ -281,7 +294,8 @@ func (s *Store) twoFactor(ctx context.Context, person int64) (twofactor.Enrollme
 	var e twofactor.Enrollment
 	var unused int64
 	var confirmed, made sql.NullInt64
-	err := s.row(ctx, `SELECT e.confirmed_at, r.sheet, r.made_at, `+unusedCodes+` FROM enrollment e JOIN recovery_sheet r ON r.enrollment_id = e.id
+	err := s.row(ctx, `SELECT e.confirmed_at, r.sheet, r.made_at, `+unusedCodes+
+		` FROM enrollment e JOIN recovery_sheet r ON r.enrollment_id = e.id
 		WHERE e.person_id = ? AND e.state = 'enabled'`, person).Scan(&confirmed, &e.Sheet.ID, &made, &unused)
 	if errors.Is(err, sql.ErrNoRows) {
 		return e, nil
@@ -289,7 +303,10 @@ func (s *Store) twoFactor(ctx context.Context, person int64) (twofactor.Enrollme
 	if err != nil {
 		return e, fmt.Errorf("reading an enrolment: %w", err)
 	}
-	e.State, e.ConfirmedAt, e.Sheet.MadeAt, e.Sheet.Used = twofactor.Enabled, instant(confirmed), instant(made), usedCodes(unused)
+	e.State = twofactor.Enabled
+	e.ConfirmedAt = instant(confirmed)
+	e.Sheet.MadeAt = instant(made)
+	e.Sheet.Used = usedCodes(unused)
 	return e, nil
 }
 
@@ -298,7 +315,8 @@ func (s *Store) twoFactor(ctx context.Context, person int64) (twofactor.Enrollme
 func (s *Store) EnableTwoFactor(ctx context.Context, v Visitor, now time.Time) (twofactor.Enrollment, error) {
 	secret := twofactor.NewSecret()
 	return s.updateEnrollment(ctx, v, func(t *tx, r *record) error {
-		return s.change(t, r, now, func(e *twofactor.Enrollment) error { return e.Enable(secret, now, s.times.PendingTTL) })
+		return s.change(t, r, now,
+			func(e *twofactor.Enrollment) error { return e.Enable(secret, now, s.times.PendingTTL) })
 	})
 }
 
@@ -312,7 +330,8 @@ func (s *Store) DiscardPending(ctx context.Context, v Visitor) error {
 
 // updateEnrollment runs one change of the visitor's own enrolment and gives
 // what became of it, after a refusal too.
-func (s *Store) updateEnrollment(ctx context.Context, v Visitor, change func(*tx, *record) error) (twofactor.Enrollment, error) {
+func (s *Store) updateEnrollment(ctx context.Context, v Visitor,
+	change func(*tx, *record) error) (twofactor.Enrollment, error) {
 	var out twofactor.Enrollment
 	err := s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {
 		if err := t.stillSignedIn(v); err != nil {
@@ -342,7 +361,8 @@ type Renewal struct {
 //
 // The codes' slow hashes cost a third of a second, so they are computed only
 // for a code that is right, and before the transaction that decides.
-func (s *Store) ConfirmTwoFactor(ctx context.Context, v Visitor, typed string, c Client, now time.Time) (twofactor.Enrollment, Renewal, error) {
+func (s *Store) ConfirmTwoFactor(ctx context.Context, v Visitor, typed string, c Client,
+	now time.Time) (twofactor.Enrollment, Renewal, error) {
 	codes, sheet := twofactor.NewRecoveryCodes(), twofactor.NewSheet("", now)
 	end, err := s.turns.take(ctx, "sheet of "+id10(v.Person.ID), 1) // of many at once one computes a sheet
 	if err != nil {
@@ -364,7 +384,13 @@ func (s *Store) ConfirmTwoFactor(ctx context.Context, v Visitor, typed string, c
 		r.codes = hashed
 		err := s.change(t, r, now, func(e *twofactor.Enrollment) error { return e.Confirm(typed, sheet, now) })
 		if wrong, ok := errors.AsType[twofactor.WrongCode](err); ok {
-			row := activity{event: account.FactorFailed, failed: true, actor: v.Actor(c), subject: v.Person.ID, method: account.ByCode}
+			row := activity{
+				event:   account.FactorFailed,
+				failed:  true,
+				actor:   v.Actor(c),
+				subject: v.Person.ID,
+				method:  account.ByCode,
+			}
 			if wrong.Left == 0 {
 				row.event = account.SignInFailedMax
 			}
@@ -380,14 +406,21 @@ func (s *Store) ConfirmTwoFactor(ctx context.Context, v Visitor, typed string, c
 			return err
 		}
 		out.Codes = codes[:]
-		_, err = t.record(now, activity{event: account.FactorEnabled, actor: v.Actor(c), subject: v.Person.ID, method: account.ByCode, detail: "sheet " + sheet.ID})
+		_, err = t.record(now, activity{
+			event:   account.FactorEnabled,
+			actor:   v.Actor(c),
+			subject: v.Person.ID,
+			method:  account.ByCode,
+			detail:  "sheet " + sheet.ID,
+		})
 		return err
 	})
 	return e, out, err
 }
 
 // confirms looks whether a code would confirm, without changing anything.
-func (s *Store) confirms(ctx context.Context, v Visitor, typed string, sheet twofactor.Sheet, now time.Time) (bool, error) {
+func (s *Store) confirms(ctx context.Context, v Visitor, typed string, sheet twofactor.Sheet,
+	now time.Time) (bool, error) {
 	var right bool
 	err := s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {
 		r, err := s.enrollment(t, v.Person.ID, v.session)
@@ -400,7 +433,8 @@ func (s *Store) confirms(ctx context.Context, v Visitor, typed string, sheet two
 // RegenerateRecoveryCodes replaces the visitor's recovery codes, renews the
 // session and ends all others. The caller has seen to it that the password was
 // given lately (Reauthenticate). It refuses with ErrNotEnabled.
-func (s *Store) RegenerateRecoveryCodes(ctx context.Context, v Visitor, c Client, now time.Time) (twofactor.Enrollment, Renewal, error) {
+func (s *Store) RegenerateRecoveryCodes(ctx context.Context, v Visitor, c Client,
+	now time.Time) (twofactor.Enrollment, Renewal, error) {
 	before, err := s.TwoFactor(ctx, v)
 	if err != nil {
 		return before, Renewal{}, err
@@ -432,7 +466,12 @@ func (s *Store) RegenerateRecoveryCodes(ctx context.Context, v Visitor, c Client
 			return err
 		}
 		out.Codes = codes[:]
-		_, err = t.record(now, activity{event: account.CodesRegenerated, actor: v.Actor(c), subject: v.Person.ID, detail: "sheet " + sheet.ID})
+		_, err = t.record(now, activity{
+			event:   account.CodesRegenerated,
+			actor:   v.Actor(c),
+			subject: v.Person.ID,
+			detail:  "sheet " + sheet.ID,
+		})
 		return err
 	})
 	return e, out, err
@@ -441,7 +480,8 @@ func (s *Store) RegenerateRecoveryCodes(ctx context.Context, v Visitor, c Client
 // DisableTwoFactor forgets the visitor's factor and recovery codes when the
 // password is right, renews the session and ends all others. It refuses with
 // ErrWrongPassword or Wait, and changes nothing then.
-func (s *Store) DisableTwoFactor(ctx context.Context, v Visitor, password string, c Client, now time.Time) (twofactor.Enrollment, Renewal, error) {
+func (s *Store) DisableTwoFactor(ctx context.Context, v Visitor, password string, c Client,
+	now time.Time) (twofactor.Enrollment, Renewal, error) {
 	hash, err := s.checkPassword(ctx, v, password, c, now)
 	if err != nil {
 		return twofactor.Enrollment{}, Renewal{}, err
@@ -458,7 +498,12 @@ func (s *Store) DisableTwoFactor(ctx context.Context, v Visitor, password string
 		if out.Session, err = t.renew(v); err != nil {
 			return err
 		}
-		_, err = t.record(now, activity{event: account.FactorDisabled, actor: v.Actor(c), subject: v.Person.ID, method: account.ByPassword})
+		_, err = t.record(now, activity{
+			event:   account.FactorDisabled,
+			actor:   v.Actor(c),
+			subject: v.Person.ID,
+			method:  account.ByPassword,
+		})
 		return err
 	})
 	return e, out, err
@@ -485,7 +530,8 @@ func (s *Store) Reauthenticate(ctx context.Context, v Visitor, password string, 
 
 // checkPassword verifies a signed-in person's password, counted like at the
 // sign-in, and gives the stored hash that it matched.
-func (s *Store) checkPassword(ctx context.Context, v Visitor, password string, c Client, now time.Time) (hash string, err error) {
+func (s *Store) checkPassword(ctx context.Context, v Visitor, password string, c Client,
+	now time.Time) (hash string, err error) {
 	end, err := s.turns.take(ctx, "password of session "+v.Handle, 1)
 	if err != nil {
 		return "", err
@@ -519,7 +565,13 @@ func (s *Store) checkPassword(ctx context.Context, v Visitor, password string, c
 			}
 			return t.clearCount(a.kind, a.subject)
 		}
-		if _, err := t.record(now, activity{event: account.PasswordFailed, failed: true, actor: v.Actor(c), subject: v.Person.ID, method: account.ByPassword}); err != nil {
+		if _, err := t.record(now, activity{
+			event:   account.PasswordFailed,
+			failed:  true,
+			actor:   v.Actor(c),
+			subject: v.Person.ID,
+			method:  account.ByPassword,
+		}); err != nil {
 			return err
 		}
 		return t.refuse(a, now, twofactor.ErrWrongPassword)
@@ -557,7 +609,8 @@ func (s *Store) ResetTwoFactor(ctx context.Context, person int64, by Author, now
 		if err := t.endOthers(person, nil); err != nil {
 			return err
 		}
-		if _, err := t.exec(`DELETE FROM attempt WHERE kind IN ('code', 'recovery') AND subject = ?`, id10(person)); err != nil {
+		if _, err := t.exec(`DELETE FROM attempt WHERE kind IN ('code', 'recovery') AND subject = ?`,
+			id10(person)); err != nil {
 			return err
 		}
 		_, err = t.record(now, activity{event: account.FactorReset, actor: by.Actor, subject: person})

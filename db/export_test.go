@@ -42,7 +42,8 @@ func (s *Store) Statements() []string {
 
 // Plan gives the lines of EXPLAIN QUERY PLAN.
 func (s *Store) Plan(ctx context.Context, query string) (lines []string, err error) {
-	rows, err := s.reader.Pool().QueryContext(ctx, "EXPLAIN QUERY PLAN "+query, make([]any, strings.Count(query, "?"))...)
+	rows, err := s.reader.Pool().
+		QueryContext(ctx, "EXPLAIN QUERY PLAN "+query, make([]any, strings.Count(query, "?"))...)
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,10 @@ func TestAFullDisk(t *testing.T) {
 	}
 	err := error(nil)
 	for i := 0; err == nil && i < 10_000; i++ { // small writes find room in pages that are there
-		_, err = store.SignIn(ctx, "ada@example.org", dbtest.Password, strings.Repeat("/x", 400), db.Client{Known: "x", Address: from(i).Address}, now)
+		_, err = store.SignIn(ctx, "ada@example.org", dbtest.Password, strings.Repeat("/x", 400), db.Client{
+			Known:   "x",
+			Address: from(i).Address,
+		}, now)
 		if err != nil {
 			break
 		}
@@ -43,7 +46,8 @@ func TestAFullDisk(t *testing.T) {
 	if err := store.Ping(ctx, now); err != nil {
 		t.Errorf("health: %v", err)
 	}
-	if _, err := store.VerifyCode(ctx, challenged(t, store, "ada@example.org", now), dbtest.Code(t, ada.secret, now), db.Client{}, now); err != nil {
+	if _, err := store.VerifyCode(ctx, challenged(t, store, "ada@example.org", now), dbtest.Code(t, ada.secret, now),
+		db.Client{}, now); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}
 }
@@ -290,7 +294,8 @@ func TestAfterACrash(t *testing.T) {
 	store := dbtest.OpenIn(t, dir)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	ada := enrol(t, store, "ada@example.org", start)
-	if _, _, err := store.RedeemRecoveryCode(ctx, challenged(t, store, "ada@example.org", start), ada.codes[0].Text(), db.Client{}, start); err != nil {
+	if _, _, err := store.RedeemRecoveryCode(ctx, challenged(t, store, "ada@example.org", start), ada.codes[0].Text(),
+		db.Client{}, start); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 11 {
@@ -300,10 +305,12 @@ func TestAfterACrash(t *testing.T) {
 		again := dbtest.OpenIn(t, crashed(t, dir))
 		until(t, guess(again, "ada@example.org", from(30), start))
 		token := challenged(t, again, "ada@example.org", start.Add(time.Minute))
-		if _, _, err := again.RedeemRecoveryCode(ctx, token, ada.codes[0].Text(), db.Client{}, start.Add(time.Minute)); !errors.Is(err, twofactor.ErrWrongRecovery) {
+		if _, _, err := again.RedeemRecoveryCode(ctx, token, ada.codes[0].Text(), db.Client{},
+			start.Add(time.Minute)); !errors.Is(err, twofactor.ErrWrongRecovery) {
 			t.Errorf("the used recovery code: %v", err)
 		}
-		if _, err := again.VerifyCode(ctx, token, dbtest.Code(t, ada.secret, start), db.Client{}, start.Add(10*time.Second)); err == nil {
+		if _, err := again.VerifyCode(ctx, token, dbtest.Code(t, ada.secret, start), db.Client{},
+			start.Add(10*time.Second)); err == nil {
 			t.Error("the confirming code signed in")
 		}
 	})

@@ -23,8 +23,16 @@ type Figures struct {
 // Figures reads the figures of now.
 func (s *Store) Figures(ctx context.Context) (Figures, error) {
 	pool := s.reader.Pool().Stats()
-	f := Figures{HashesRunning: s.hashes.Running(), HashesWaiting: s.hashes.Waiting(), HashesRefused: s.hashes.Refused(), WriteWaits: s.writer.Waits(), ReadWaits: pool.WaitCount, ReadWaited: pool.WaitDuration}
-	err := s.row(ctx, `SELECT count(*), coalesce(sum(enrolled), 0) FROM person WHERE active = 1`).Scan(&f.People, &f.Enrolled)
+	f := Figures{
+		HashesRunning: s.hashes.Running(),
+		HashesWaiting: s.hashes.Waiting(),
+		HashesRefused: s.hashes.Refused(),
+		WriteWaits:    s.writer.Waits(),
+		ReadWaits:     pool.WaitCount,
+		ReadWaited:    pool.WaitDuration,
+	}
+	err := s.row(ctx, `SELECT count(*), coalesce(sum(enrolled), 0) FROM person WHERE active = 1`).
+		Scan(&f.People, &f.Enrolled)
 	if err != nil {
 		return f, fmt.Errorf("counting people: %w", err)
 	}
@@ -53,7 +61,8 @@ func (s *Store) SignInsAfter(ctx context.Context, after int64) (counts []SignIns
 		return nil, after, err
 	}
 	rows, err := s.rows(ctx, `SELECT event, method, count(*) FROM activity WHERE id > ? AND id <= ?
-		AND event IN (`+sqlList(account.SignedIn, account.SignInFailed, account.SignInFailedMax)+`) GROUP BY event, method`, after, last)
+		AND event IN (`+sqlList(account.SignedIn, account.SignInFailed, account.SignInFailedMax)+
+		`) GROUP BY event, method`, after, last)
 	if err != nil {
 		return nil, after, fmt.Errorf("counting sign-ins: %w", err)
 	}

@@ -44,7 +44,11 @@ func (s *Store) Fill(ctx context.Context, people, rows int, password string, now
 			for range min(fillBatch, people-len(filled)) {
 				n := len(filled)
 				one := Filled{Email: fmt.Sprintf("person%06d@example.org", n), Secret: twofactor.NewSecret()}
-				id, err := t.addPerson(NewPerson{Name: fmt.Sprintf("Person %06d of Many", n), Email: one.Email, Role: twofactor.Member}, hash, Machine("fill"), now)
+				id, err := t.addPerson(NewPerson{
+					Name:  fmt.Sprintf("Person %06d of Many", n),
+					Email: one.Email,
+					Role:  twofactor.Member,
+				}, hash, Machine("fill"), now)
 				if err != nil {
 					return err
 				}
@@ -63,7 +67,12 @@ func (s *Store) Fill(ctx context.Context, people, rows int, password string, now
 		err := s.write(ctx, lockNothing(), func(t *tx) error {
 			for i := range min(fillBatch, rows-done) {
 				id := ids[(done+i)*7919%len(ids)]
-				if _, err := t.record(now, activity{event: account.SignedIn, actor: personAt(id, "192.0.2.1"), subject: id, method: account.ByCode}); err != nil {
+				if _, err := t.record(now, activity{
+					event:   account.SignedIn,
+					actor:   personAt(id, "192.0.2.1"),
+					subject: id,
+					method:  account.ByCode,
+				}); err != nil {
 					return err
 				}
 			}
@@ -83,11 +92,17 @@ func (s *Store) fillEnrollment(t *tx, person int64, secret twofactor.Secret, has
 		return err
 	}
 	r := record{person: person, session: hashToken(session), codes: hashed}
-	if err := s.change(t, &r, now, func(e *twofactor.Enrollment) error { return e.Enable(secret, now, time.Minute) }); err != nil {
+	if err := s.change(t, &r, now,
+		func(e *twofactor.Enrollment) error { return e.Enable(secret, now, time.Minute) }); err != nil {
 		return err
 	}
 	before := r
-	r.Enrollment = twofactor.Enrollment{State: twofactor.Enabled, Secret: secret, ConfirmedAt: now, Sheet: twofactor.NewSheet("", now)}
+	r.Enrollment = twofactor.Enrollment{
+		State:       twofactor.Enabled,
+		Secret:      secret,
+		ConfirmedAt: now,
+		Sheet:       twofactor.NewSheet("", now),
+	}
 	if err := s.save(t, before, &r, now); err != nil {
 		return err
 	}

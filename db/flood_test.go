@@ -85,7 +85,8 @@ func TestStrangersStopNobodyKnown(t *testing.T) {
 		})
 	}
 	act("an enrolment is confirmed", func() error {
-		_, _, err := store.ConfirmTwoFactor(ctx, bob, dbtest.Code(t, pending.Secret.Base32(), start), db.Client{}, start)
+		_, _, err := store.ConfirmTwoFactor(ctx, bob, dbtest.Code(t, pending.Secret.Base32(), start), db.Client{},
+			start)
 		return err
 	})
 	for i, token := range links {
@@ -147,7 +148,8 @@ func TestAnOfficeSignsInFromOneAddress(t *testing.T) {
 	}
 	// What was answered wrongly still counts: five places were left.
 	for i := range 5 {
-		if err := guess(store, fmt.Sprintf("other%d@example.org", i), office, start); !errors.Is(err, twofactor.ErrWrongPassword) {
+		if err := guess(store, fmt.Sprintf("other%d@example.org", i), office, start); !errors.Is(err,
+			twofactor.ErrWrongPassword) {
 			t.Fatalf("guess %d: %v", i+1, err)
 		}
 	}

@@ -38,7 +38,8 @@ func (s *Store) hashPassword(ctx context.Context, c hash.Caller, p account.Passw
 // string. Where the parameters have risen since that was made it also gives the
 // string to store in its place, otherwise "". An empty or foreign string matches
 // nothing and costs the same.
-func (s *Store) verifyPassword(ctx context.Context, c hash.Caller, typed, stored string) (right bool, rehashed string, err error) {
+func (s *Store) verifyPassword(ctx context.Context, c hash.Caller,
+	typed, stored string) (right bool, rehashed string, err error) {
 	parsed, err := s.hashing.Parse(stored)
 	if err != nil {
 		return false, "", err

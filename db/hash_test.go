@@ -18,7 +18,8 @@ func saltedHash(parameters, tag string) string {
 	if err != nil {
 		panic(err)
 	}
-	return "$argon2id$v=19$" + parameters + "$" + base64.RawStdEncoding.EncodeToString([]byte("somesalt")) + "$" + base64.RawStdEncoding.EncodeToString(raw)
+	return "$argon2id$v=19$" + parameters + "$" + base64.RawStdEncoding.EncodeToString([]byte("somesalt")) + "$" +
+		base64.RawStdEncoding.EncodeToString(raw)
 }
 
 // weakHash is argon2id's published answer for "password" with parameters below ours.
@@ -67,12 +68,14 @@ func TestPasswordHash(t *testing.T) {
 		}
 	})
 	t.Run("nothing matches a hash of no known form", func(t *testing.T) {
-		for _, hash := range []string{"", "password", "$2a$10$abcdefghijklmnopqrstuv", "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$"} {
+		for _, hash := range []string{"", "password", "$2a$10$abcdefghijklmnopqrstuv",
+			"$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$"} {
 			if _, err := file.ExecContext(ctx, `UPDATE person SET password_hash = ?`, hash); err != nil {
 				t.Fatal(err)
 			}
 			for _, typed := range []string{"", "password", hash} {
-				if p, err := store.SignIn(ctx, "ada@example.org", typed, "", db.Client{Address: hash}, start); err == nil {
+				if p, err := store.SignIn(ctx, "ada@example.org", typed, "", db.Client{Address: hash},
+					start); err == nil {
 					t.Errorf("%q opened %+v against %q", typed, p, hash)
 				}
 			}

@@ -181,7 +181,8 @@ func (t *tx) sealAnew(old, next *seal.Keyring) (secrets int, err error) {
 	err = t.eachSealed(func(r sealedRow) error {
 		plain, err := old.Open(r.secret, r.context())
 		if err != nil {
-			return fmt.Errorf("the secret of person %d: %w; run gatehouse check to see whose do not open", r.person, err)
+			return fmt.Errorf("the secret of person %d: %w; run gatehouse check to see whose do not open", r.person,
+				err)
 		}
 		sealed, err := next.Seal(plain, r.context())
 		if err != nil {

@@ -40,10 +40,12 @@ func TestLinksEndWithWhatOvertakesThem(t *testing.T) {
 			return store.SetRole(ctx, id, twofactor.Administrator, root, start)
 		}},
 		"a role given and taken away": {act: func(_ *testing.T, store *db.Store, id int64, _ db.Visitor) error {
-			return errors.Join(store.SetRole(ctx, id, twofactor.ITAdministrator, root, start), store.SetRole(ctx, id, twofactor.Member, root, start))
+			return errors.Join(store.SetRole(ctx, id, twofactor.ITAdministrator, root, start),
+				store.SetRole(ctx, id, twofactor.Member, root, start))
 		}},
 		"a deactivation": {act: func(_ *testing.T, store *db.Store, id int64, _ db.Visitor) error {
-			return errors.Join(store.SetActive(ctx, id, false, root, start), store.SetActive(ctx, id, true, root, start))
+			return errors.Join(store.SetActive(ctx, id, false, root, start),
+				store.SetActive(ctx, id, true, root, start))
 		}},
 		"a sign-in": {act: func(_ *testing.T, store *db.Store, _ int64, _ db.Visitor) error {
 			_, err := store.SignIn(ctx, email, dbtest.Password, "", from(1), start)
@@ -108,7 +110,11 @@ func TestLinksEndWithWhatOvertakesThem(t *testing.T) {
 	})
 	t.Run("an invitation with another address", func(t *testing.T) {
 		store := dbtest.Open(t)
-		id, token, err := store.Invite(ctx, db.NewPerson{Name: "Neo", Email: email, Role: twofactor.Member}, root, start)
+		id, token, err := store.Invite(ctx, db.NewPerson{
+			Name:  "Neo",
+			Email: email,
+			Role:  twofactor.Member,
+		}, root, start)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -176,7 +182,8 @@ func TestWhoIsMadeAnAdminSignsInAnew(t *testing.T) {
 			id := dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 			ada := enrol(t, store, "ada@example.org", start)
 			at := start.Add(time.Minute)
-			p, err := store.VerifyCode(ctx, challenged(t, store, "ada@example.org", at), dbtest.Code(t, ada.secret, at), from(1), at)
+			p, err := store.VerifyCode(ctx, challenged(t, store, "ada@example.org", at), dbtest.Code(t, ada.secret, at),
+				from(1), at)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -49,7 +49,11 @@ func (n NewPerson) parse(workspace string) (NewPerson, account.Password, error) 
 	if !n.Role.Known() {
 		roleErr = account.FieldError{Field: "role", Reason: account.Unknown}
 	}
-	return NewPerson{Name: name, Email: email, Role: n.Role}, password, errors.Join(nameErr, emailErr, passwordErr, roleErr)
+	return NewPerson{
+		Name:  name,
+		Email: email,
+		Role:  n.Role,
+	}, password, errors.Join(nameErr, emailErr, passwordErr, roleErr)
 }
 
 // AddPerson adds an account with a password, or refuses with FieldErrors.
@@ -167,7 +171,8 @@ func (t *tx) keepSuperAdmin(before Person) error {
 		return nil
 	}
 	var left bool
-	err := t.row(`SELECT EXISTS (SELECT 1 FROM person WHERE role <> 'member' AND role = 'super-administrator' AND active = 1 AND password_hash <> '')`).Scan(&left)
+	err := t.row(`SELECT EXISTS (SELECT 1 FROM person
+		WHERE role <> 'member' AND role = 'super-administrator' AND active = 1 AND password_hash <> '')`).Scan(&left)
 	if err == nil && !left {
 		return account.ErrLastSuperAdmin
 	}
@@ -177,7 +182,8 @@ func (t *tx) keepSuperAdmin(before Person) error {
 // ChangePassword sets the visitor's own password when the current one is right,
 // renews the session and ends all others. It refuses with FieldErrors of
 // current_password and new_password, or with Wait.
-func (s *Store) ChangePassword(ctx context.Context, v Visitor, current, next string, c Client, now time.Time) (Renewal, error) {
+func (s *Store) ChangePassword(ctx context.Context, v Visitor, current, next string, c Client,
+	now time.Time) (Renewal, error) {
 	password, err := account.NewPassword("new_password", next, v.Person.Name, v.Person.Email, v.Workspace.Name)
 	if err != nil {
 		return Renewal{}, err
@@ -201,10 +207,12 @@ func (s *Store) ChangePassword(ctx context.Context, v Visitor, current, next str
 		if err := t.stillSignedIn(v); err != nil {
 			return err
 		}
-		if err := t.one(`UPDATE person SET password_hash = ?, password_changed_at = ? WHERE id = ?`, hash, unix(now), v.Person.ID); err != nil {
+		if err := t.one(`UPDATE person SET password_hash = ?, password_changed_at = ? WHERE id = ?`,
+			hash, unix(now), v.Person.ID); err != nil {
 			return err
 		}
-		if _, err := t.exec(`UPDATE session SET authenticated_at = ? WHERE id_hash = ?`, unix(now), v.session); err != nil {
+		if _, err := t.exec(`UPDATE session SET authenticated_at = ? WHERE id_hash = ?`, unix(now),
+			v.session); err != nil {
 			return err
 		}
 		if err := t.endLinks(v.Person.ID); err != nil {
@@ -213,7 +221,12 @@ func (s *Store) ChangePassword(ctx context.Context, v Visitor, current, next str
 		if out.Session, err = t.renew(v); err != nil {
 			return err
 		}
-		_, err = t.record(now, activity{event: account.PasswordChanged, actor: v.Actor(c), subject: v.Person.ID, method: account.ByPassword})
+		_, err = t.record(now, activity{
+			event:   account.PasswordChanged,
+			actor:   v.Actor(c),
+			subject: v.Person.ID,
+			method:  account.ByPassword,
+		})
 		return err
 	})
 	return out, err

@@ -41,7 +41,8 @@ func TestPlans(t *testing.T) {
 			t.Errorf("%s: %v", query, err)
 		}
 		for _, line := range plan {
-			if growing.MatchString(line) && !walking(query) && !bounded(query, line) || strings.HasPrefix(line, "USE TEMP B-TREE") && strings.Contains(query, "LIMIT") && !sorts(query) {
+			if growing.MatchString(line) && !walking(query) && !bounded(query, line) ||
+				strings.HasPrefix(line, "USE TEMP B-TREE") && strings.Contains(query, "LIMIT") && !sorts(query) {
 				t.Errorf("%s\n\t%s", query, line)
 			}
 		}
@@ -74,7 +75,8 @@ func written(t *testing.T) map[string]string {
 		t.Fatal("no source", err)
 	}
 	for _, file := range files {
-		if strings.HasSuffix(file, "_test.go") || file == "restore.go" || file == "upgrade_words.go" || file == "fill.go" {
+		if strings.HasSuffix(file, "_test.go") || file == "restore.go" || file == "upgrade_words.go" ||
+			file == "fill.go" {
 			continue
 		}
 		places := token.NewFileSet()
@@ -108,7 +110,9 @@ func walking(query string) bool {
 // in the index of those who have not enrolled.
 func bounded(query, detail string) bool {
 	return strings.HasSuffix(detail, "INDEX person_admins") ||
-		strings.HasSuffix(detail, "INDEX person_not_enrolled") && strings.Contains(query, "LIMIT ?") && !strings.Contains(query, "role") // else it is walked to find a role
+		// else it is walked to find a role
+		strings.HasSuffix(detail, "INDEX person_not_enrolled") && strings.Contains(query, "LIMIT ?") &&
+			!strings.Contains(query, "role")
 }
 
 // sorts names the statements that may sort, since what they sort is bounded.
@@ -140,7 +144,11 @@ func runEverything(t *testing.T, store *db.Store) {
 	token, err := store.NewSetupToken(ctx, now)
 	must(err)
 	must(store.CheckSetup(ctx, token))
-	passage, err := store.SetUp(ctx, token, "Acme", db.NewPerson{Name: "Ada", Email: "ada@example.org", Password: dbtest.Password}, client, now)
+	passage, err := store.SetUp(ctx, token, "Acme", db.NewPerson{
+		Name:     "Ada",
+		Email:    "ada@example.org",
+		Password: dbtest.Password,
+	}, client, now)
 	must(err)
 	by := visitor(t, store, passage.Session, now).Author(client)
 	bob := dbtest.Add(t, store, "bob@example.org", twofactor.Member)
@@ -149,7 +157,10 @@ func runEverything(t *testing.T, store *db.Store) {
 
 	// Enrolling: a wrong code, discarded, confirmed, regenerated after the password was given again.
 	v := signIn(t, store, "bob@example.org", now)
-	_, err = store.SignIn(ctx, "nobody@example.org", dbtest.Password, "", db.Client{Address: "192.0.2.9", Session: passage.Session}, now)
+	_, err = store.SignIn(ctx, "nobody@example.org", dbtest.Password, "", db.Client{
+		Address: "192.0.2.9",
+		Session: passage.Session,
+	}, now)
 	refused(err)
 	_, err = store.EnableTwoFactor(ctx, v, now)
 	must(err)
@@ -187,12 +198,14 @@ func runEverything(t *testing.T, store *db.Store) {
 	must(err)
 	known.Session = passage.Session
 	next()
-	_, left, err := store.RedeemRecoveryCode(ctx, challenged(t, store, "bob@example.org", now), "0000-0000", client, now)
+	_, left, err := store.RedeemRecoveryCode(ctx, challenged(t, store, "bob@example.org", now), "0000-0000", client,
+		now)
 	refused(err)
 	if left != 4 {
 		t.Fatal(left)
 	}
-	passage, _, err = store.RedeemRecoveryCode(ctx, challenged(t, store, "bob@example.org", now), renewal.Codes[0].Text(), client, now)
+	passage, _, err = store.RedeemRecoveryCode(ctx, challenged(t, store, "bob@example.org", now),
+		renewal.Codes[0].Text(), client, now)
 	must(err)
 	must(store.CancelChallenge(ctx, challenged(t, store, "bob@example.org", now)))
 	last := challenged(t, store, "bob@example.org", now)
@@ -238,7 +251,8 @@ func runEverything(t *testing.T, store *db.Store) {
 	// People, settings and activity.
 	must(store.Transaction(ctx, func(exec func(string, ...any) error) error { // more entries than are put in order
 		return exec(`INSERT INTO person_word (word, sort_key, person_id)
-			WITH RECURSIVE n (i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 400) SELECT 'zz' || i, '', ? FROM n`, bob)
+			WITH RECURSIVE n (i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 400) SELECT 'zz' || i, '', ?
+			FROM n`, bob)
 	}))
 	for _, search := range []string{"", "ada", "ada@example.org", "zz"} {
 		_, err = store.People(ctx, search, "")
@@ -251,7 +265,8 @@ func runEverything(t *testing.T, store *db.Store) {
 	_, err = store.NotEnrolled(ctx, "")
 	must(err)
 	must(store.EachNotEnrolled(ctx, func(db.Person) error { return nil }))
-	for _, f := range []db.Filter{{}, {Person: bob}, {Event: account.SignedIn}, {Person: bob, Event: account.SignedIn}} {
+	for _, f := range []db.Filter{{}, {Person: bob}, {Event: account.SignedIn},
+		{Person: bob, Event: account.SignedIn}} {
 		_, err = store.Activity(ctx, f)
 		must(err)
 		must(store.EachActivity(ctx, f, func(db.Row) error { return nil }))
@@ -269,7 +284,11 @@ func runEverything(t *testing.T, store *db.Store) {
 	must(err)
 	must(store.DismissNotice(ctx, notices.Newest[0].ID, by, now))
 	must(store.DismissNotices(ctx, notices.Newest[0].ID, by, now))
-	invited, token, err := store.Invite(ctx, db.NewPerson{Name: "Cy", Email: "cy@example.org", Role: twofactor.Member}, by, now)
+	invited, token, err := store.Invite(ctx, db.NewPerson{
+		Name:  "Cy",
+		Email: "cy@example.org",
+		Role:  twofactor.Member,
+	}, by, now)
 	must(err)
 	_, err = store.Link(ctx, token, now)
 	must(err)
@@ -277,7 +296,11 @@ func runEverything(t *testing.T, store *db.Store) {
 	must(err)
 	_, err = store.NewLink(ctx, invited, by, now)
 	must(err)
-	must(store.ChangePerson(ctx, invited, account.Seen{}, db.NewPerson{Name: "Cyd", Email: "cyd@example.org", Role: twofactor.SuperAdmin}, by, now))
+	must(store.ChangePerson(ctx, invited, account.Seen{}, db.NewPerson{
+		Name:  "Cyd",
+		Email: "cyd@example.org",
+		Role:  twofactor.SuperAdmin,
+	}, by, now))
 	_, err = store.PersonChanges(ctx, invited, start)
 	must(err)
 	_, err = store.WorkspaceChanges(ctx, account.PolicyChanged, start)

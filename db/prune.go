@@ -51,7 +51,8 @@ func (s *Store) pruneSome(ctx context.Context, before time.Time) (more bool, err
 	err = s.write(ctx, lockWorkspace(), func(t *tx) error {
 		var last int64 // newest row of the batch in the order of time
 		err := t.row(`SELECT coalesce(max(at), 0) FROM
-			(SELECT at FROM activity WHERE at < ? ORDER BY at, id LIMIT ?) AS oldest`, unix(before), pruneBatch).Scan(&last)
+			(SELECT at FROM activity WHERE at < ? ORDER BY at, id LIMIT ?) AS oldest`,
+			unix(before), pruneBatch).Scan(&last)
 		if err != nil {
 			return fmt.Errorf("looking for the oldest activity: %w", err)
 		}
@@ -62,7 +63,8 @@ func (s *Store) pruneSome(ctx context.Context, before time.Time) (more bool, err
 		if _, err := t.exec(`DROP TRIGGER activity_stays`); err != nil {
 			return err
 		}
-		if _, err := t.exec(`DELETE FROM notice WHERE activity_id IN (SELECT id FROM activity WHERE at <= ?)`, last); err != nil {
+		if _, err := t.exec(`DELETE FROM notice WHERE activity_id IN (SELECT id FROM activity WHERE at <= ?)`,
+			last); err != nil {
 			return fmt.Errorf("deleting notices: %w", err)
 		}
 		n, err := t.exec(`DELETE FROM activity WHERE at <= ?`, last)

@@ -52,10 +52,16 @@ func (p scannedParty) party() account.Party {
 	if p.kind == "" && p.id.Valid {
 		p.kind = account.ActorPerson
 	}
-	return account.Party{Kind: p.kind, ID: p.id.Int64, Name: p.name.String, Email: p.email.String}
+	return account.Party{
+		Kind:  p.kind,
+		ID:    p.id.Int64,
+		Name:  p.name.String,
+		Email: p.email.String,
+	}
 }
 
-const rowColumns = `a.id, a.at, a.event, a.ok, ` + actorColumns + `, ` + subjectColumns + `, a.method, a.detail, a.address
+const rowColumns = `a.id, a.at, a.event, a.ok, ` + actorColumns + `, ` + subjectColumns +
+	`, a.method, a.detail, a.address
 	FROM activity a` + actorJoin + subjectJoin
 
 func scanRows(rows *sql.Rows, err error) ([]Row, error) {
@@ -83,7 +89,8 @@ func scanRows(rows *sql.Rows, err error) ([]Row, error) {
 
 // OwnActivity lists what happened to the visitor's account, the newest first.
 func (s *Store) OwnActivity(ctx context.Context, v Visitor, limit int) ([]Row, error) {
-	return scanRows(s.rows(ctx, `SELECT `+rowColumns+` WHERE a.subject_id = ? ORDER BY a.at DESC, a.id DESC LIMIT ?`, v.Person.ID, limit))
+	return scanRows(s.rows(ctx, `SELECT `+rowColumns+` WHERE a.subject_id = ? ORDER BY a.at DESC, a.id DESC LIMIT ?`,
+		v.Person.ID, limit))
 }
 
 // changesTold is how many changes somebody with an outdated form hears of.
@@ -100,7 +107,8 @@ func (s *Store) WorkspaceChanges(ctx context.Context, event account.Event, since
 func (s *Store) PersonChanges(ctx context.Context, person int64, since time.Time) ([]Row, error) {
 	return scanRows(s.rows(ctx, `SELECT `+rowColumns+` WHERE a.subject_id = ? AND a.at >= ? AND a.event IN (?, ?, ?)
 		ORDER BY a.at DESC, a.id DESC LIMIT ?`,
-		person, unix(since), string(account.PersonChanged), string(account.RoleChanged), string(account.LinkUsed), changesTold))
+		person, unix(since), string(account.PersonChanged), string(account.RoleChanged), string(account.LinkUsed),
+		changesTold))
 }
 
 // Happening is what happened to an account, how often, and when last. A sign-in that
@@ -115,11 +123,13 @@ type Happening struct {
 // meanwhileQuery asks for what a person hears of, counted by event and author: wrong
 // codes after a right password, recovery codes that were used, and what the table of
 // events says is told. Too many wrong codes count as wrong codes.
-var meanwhileQuery = `SELECT CASE WHEN a.event = ` + sqlList(account.SignInFailedMax) + ` THEN ` + sqlList(account.SignInFailed) + ` ELSE a.event END AS what,
+var meanwhileQuery = `SELECT CASE WHEN a.event = ` + sqlList(account.SignInFailedMax) + ` THEN ` +
+	sqlList(account.SignInFailed) + ` ELSE a.event END AS what,
 		count(*), max(a.at), ` + actorColumns + `
 	FROM activity a` + actorJoin + `
 	WHERE a.subject_id = ? AND a.at >= ? AND a.id >= ? AND a.id < ?
-		AND (a.event IN (` + sqlList(account.SignInFailed, account.SignInFailedMax) + `) AND a.method IN (` + sqlList(account.ByCode, account.ByRecovery) + `)
+		AND (a.event IN (` + sqlList(account.SignInFailed, account.SignInFailedMax) + `) AND a.method IN (` +
+	sqlList(account.ByCode, account.ByRecovery) + `)
 			OR a.event = ` + sqlList(account.SignedIn) + ` AND a.method = ` + sqlList(account.ByRecovery) + `
 			OR a.event IN (` + sqlList(account.EventsToldAtSignIn()...) + `))
 	GROUP BY what, a.actor_kind, a.actor_id, a.actor, actor.id ORDER BY max(a.at) DESC`
@@ -241,13 +251,15 @@ func (s *Store) WouldStop(ctx context.Context, v Visitor, p twofactor.Policy) (S
 	if p == (twofactor.Policy{}) {
 		return out, nil
 	}
-	if err := s.row(ctx, `SELECT count(*) FROM (SELECT 1`+from+` LIMIT ?) AS stopped`, stoppedCounted+1).Scan(&out.Count); err != nil {
+	if err := s.row(ctx, `SELECT count(*) FROM (SELECT 1`+from+` LIMIT ?) AS stopped`, stoppedCounted+1).
+		Scan(&out.Count); err != nil {
 		return out, fmt.Errorf("counting whom a policy stops: %w", err)
 	}
 	if out.Count > stoppedCounted {
 		out.Count, out.More = stoppedCounted, true
 	}
-	rows, err := s.rows(ctx, `SELECT p.name, p.email, p.last_sign_in_at IS NULL`+from+` ORDER BY p.sort_key, p.id LIMIT ?`, stoppedNamed)
+	rows, err := s.rows(ctx, `SELECT p.name, p.email, p.last_sign_in_at IS NULL`+from+
+		` ORDER BY p.sort_key, p.id LIMIT ?`, stoppedNamed)
 	if err != nil {
 		return out, fmt.Errorf("reading whom a policy stops: %w", err)
 	}

@@ -52,7 +52,8 @@ func TestARightPasswordCostsNoWait(t *testing.T) {
 		"too many hashes were being computed": func(t *testing.T, store *db.Store, at time.Time) {
 			empty := store.FillHashLimiter()
 			defer empty()
-			if _, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", from(51), at); !errors.Is(err, db.ErrBusy) {
+			if _, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", from(51), at); !errors.Is(err,
+				db.ErrBusy) {
 				t.Fatalf("got %v; want ErrBusy", err)
 			}
 		},
@@ -120,7 +121,8 @@ func TestRightPasswordsAtOnceLeaveNoCount(t *testing.T) {
 	var wait sync.WaitGroup
 	for range 64 {
 		wait.Go(func() {
-			_, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", db.Client{Address: "192.0.2.1"}, start.Add(time.Hour))
+			_, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", db.Client{Address: "192.0.2.1"},
+				start.Add(time.Hour))
 			if err != nil && !errors.Is(err, db.ErrBusy) && !errors.As(err, new(twofactor.Wait)) {
 				t.Error(err)
 			}
@@ -129,14 +131,16 @@ func TestRightPasswordsAtOnceLeaveNoCount(t *testing.T) {
 	wait.Wait()
 	file := openFile(t, filepath.Join(dir, db.FileName))
 	var n, open, lastAt int64
-	if err := file.QueryRowContext(ctx, `SELECT n, open, last_at FROM attempt WHERE kind = 'password'`).Scan(&n, &open, &lastAt); err != nil {
+	if err := file.QueryRowContext(ctx, `SELECT n, open, last_at FROM attempt WHERE kind = 'password'`).
+		Scan(&n, &open, &lastAt); err != nil {
 		t.Fatal(err)
 	}
 	if n != 1 || open != 0 || lastAt != start.Unix() {
 		t.Errorf("the count is %d (%d open) at %d; want the one wrong password at %d", n, open, lastAt, start.Unix())
 	}
 	var buckets int
-	if err := file.QueryRowContext(ctx, `SELECT count(*) FROM address_attempt WHERE address = '192.0.2.1'`).Scan(&buckets); err != nil {
+	if err := file.QueryRowContext(ctx, `SELECT count(*) FROM address_attempt WHERE address = '192.0.2.1'`).
+		Scan(&buckets); err != nil {
 		t.Fatal(err)
 	}
 	if buckets != 0 {
@@ -153,11 +157,13 @@ func TestAttemptsThatWereCutOffCount(t *testing.T) {
 	enrol(t, store, "ada@example.org", start)
 	_ = ada
 	file := openFile(t, filepath.Join(dir, db.FileName))
-	if _, err := file.ExecContext(ctx, `INSERT INTO attempt (kind, subject, n, last_at, open, open_at) VALUES ('password', '1', 15, ?, 5, ?)`,
+	if _, err := file.ExecContext(ctx, `INSERT INTO attempt (kind, subject, n, last_at, open, open_at)
+		VALUES ('password', '1', 15, ?, 5, ?)`,
 		start.Unix(), start.Unix()); err != nil {
 		t.Fatal(err)
 	}
-	if got := until(t, guess(store, "ada@example.org", from(0), start.Add(time.Minute))); !got.Equal(start.Add(15 * time.Minute)) {
+	if got := until(t, guess(store, "ada@example.org", from(0),
+		start.Add(time.Minute))); !got.Equal(start.Add(15 * time.Minute)) {
 		t.Errorf("wait until %v", got)
 	}
 	at := start.Add(15 * time.Minute)
@@ -178,7 +184,8 @@ func TestAKnownBrowserLeavesTheCountsOfOthers(t *testing.T) {
 	full := func(c db.Client) db.Client {
 		t.Helper()
 		at = at.Add(30 * time.Second)
-		p, err := store.VerifyCode(ctx, challengedFrom(t, store, "ada@example.org", c, at), dbtest.Code(t, ada.secret, at), c, at)
+		p, err := store.VerifyCode(ctx, challengedFrom(t, store, "ada@example.org", c, at),
+			dbtest.Code(t, ada.secret, at), c, at)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -221,7 +228,8 @@ func TestStrangersMakeNobodyWaitWhoIsSignedIn(t *testing.T) {
 	}
 	until(t, guess(store, "ada@example.org", from(20), start))
 	for i := range 10 {
-		if err := store.Reauthenticate(ctx, ada, "wrong horse", db.Client{}, start); !errors.Is(err, twofactor.ErrWrongPassword) {
+		if err := store.Reauthenticate(ctx, ada, "wrong horse", db.Client{}, start); !errors.Is(err,
+			twofactor.ErrWrongPassword) {
 			t.Fatalf("wrong password %d: %v", i+1, err)
 		}
 	}

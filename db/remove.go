@@ -41,7 +41,12 @@ func (s *Store) RemovePerson(ctx context.Context, person int64, by Author, now t
 		if err := t.keepSuperAdmin(p); err != nil {
 			return err
 		}
-		_, err = t.record(now, activity{event: account.PersonRemoved, actor: by.Actor, subject: person, detail: string(p.Role)})
+		_, err = t.record(now, activity{
+			event:   account.PersonRemoved,
+			actor:   by.Actor,
+			subject: person,
+			detail:  string(p.Role),
+		})
 		return err
 	})
 }
@@ -52,7 +57,8 @@ func (t *tx) emptyPerson(p Person, now time.Time) error {
 	if err := t.removeWords(p.ID, p.Name, p.Email); err != nil {
 		return err
 	}
-	return t.one(`UPDATE person SET email = ?, name = '', sort_key = '', role = 'member', active = 0, password_hash = '',
+	return t.one(`UPDATE person
+		SET email = ?, name = '', sort_key = '', role = 'member', active = 0, password_hash = '',
 			enrolled = 0, password_changed_at = NULL, last_sign_in_at = NULL, removed_at = ?
 		WHERE id = ?`,
 		"removed:"+id10(p.ID), unix(now), p.ID)

@@ -47,7 +47,8 @@ func TestRemovePerson(t *testing.T) {
 			t.Errorf("%s: %v", email, err)
 		}
 		for _, password := range []string{dbtest.Password, ""} {
-			if p, err := store.SignIn(ctx, email, password, "", db.Client{}, start); !errors.Is(err, twofactor.ErrWrongPassword) {
+			if p, err := store.SignIn(ctx, email, password, "", db.Client{}, start); !errors.Is(err,
+				twofactor.ErrWrongPassword) {
 				t.Errorf("signing in as %s: %+v, %v", email, p, err)
 			}
 		}
@@ -88,7 +89,8 @@ func TestRemovePerson(t *testing.T) {
 		t.Fatalf("%+v, %v", page, err)
 	}
 	removed := account.Party{Kind: account.ActorPerson, ID: ada}
-	if newest := page.Rows[0]; newest.Event != account.PersonRemoved || newest.Subject != removed || newest.Detail != "administrator" {
+	if newest := page.Rows[0]; newest.Event != account.PersonRemoved || newest.Subject != removed ||
+		newest.Detail != "administrator" {
 		t.Errorf("the newest row is %+v", newest)
 	}
 	for _, r := range page.Rows {
@@ -108,7 +110,8 @@ func TestRemovePerson(t *testing.T) {
 			t.Errorf("%s rows in %s", n, table)
 		}
 	}
-	if n := text(t, path, fmt.Sprintf(`SELECT count(*) FROM attempt WHERE subject = '%d' OR subject LIKE '%d %%'`, ada, ada)); n != "0" {
+	if n := text(t, path, fmt.Sprintf(`SELECT count(*) FROM attempt WHERE subject = '%d' OR subject LIKE '%d %%'`,
+		ada, ada)); n != "0" {
 		t.Errorf("%s counts of attempts", n)
 	}
 	if row := text(t, path, fmt.Sprintf(`SELECT name || '|' || role || '|' || active || '|' || password_hash || '|' || enrolled FROM person WHERE id = %d`, ada)); row != "|member|0||0" {
@@ -155,7 +158,11 @@ func TestRemovedInvitation(t *testing.T) {
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Administrator)
 	by := signIn(t, store, "ada@example.org", start).Author(db.Client{})
-	id, token, err := store.Invite(ctx, db.NewPerson{Name: "Typo", Email: "typo@exmaple.org", Role: twofactor.Member}, by, start)
+	id, token, err := store.Invite(ctx, db.NewPerson{
+		Name:  "Typo",
+		Email: "typo@exmaple.org",
+		Role:  twofactor.Member,
+	}, by, start)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +172,8 @@ func TestRemovedInvitation(t *testing.T) {
 	if _, err := store.Link(ctx, token, start); !errors.Is(err, db.ErrNotFound) {
 		t.Errorf("the link: %v", err)
 	}
-	if _, err := store.TakeUpLink(ctx, token, "Eve", dbtest.Password, db.Client{}, start); !errors.Is(err, db.ErrNotFound) {
+	if _, err := store.TakeUpLink(ctx, token, "Eve", dbtest.Password, db.Client{}, start); !errors.Is(err,
+		db.ErrNotFound) {
 		t.Errorf("taking it up: %v", err)
 	}
 }
@@ -183,7 +191,8 @@ func TestPruneActivity(t *testing.T) {
 	if err := store.Transaction(ctx, func(exec func(string, ...any) error) error {
 		for i := range 4500 {
 			at := day.Add(-time.Duration(i/3+1) * time.Second)
-			if err := exec(`INSERT INTO activity (at, event, ok, actor_kind) VALUES (?, 'authn_login_fail', 0, 'stranger')`, at.Unix()); err != nil {
+			if err := exec(`INSERT INTO activity (at, event, ok, actor_kind)
+				VALUES (?, 'authn_login_fail', 0, 'stranger')`, at.Unix()); err != nil {
 				return err
 			}
 		}
@@ -216,18 +225,23 @@ func TestPruneActivity(t *testing.T) {
 	if err != nil || n != 4502 { // the sign-ins, the first person and the first unlock
 		t.Errorf("%d rows, %v", n, err)
 	}
-	if got := text(t, path, `SELECT group_concat(event) FROM (SELECT event FROM activity ORDER BY id)`); got != "authn_login_unlock,authn_login_success,sys_activity_pruned" {
+	if got := text(t, path, `SELECT group_concat(event) FROM (SELECT event FROM activity ORDER BY id)`); got !=
+		"authn_login_unlock,authn_login_success,sys_activity_pruned" {
 		t.Errorf("left: %s", got)
 	}
 	newest := s.rows()[0]
-	if newest.Event != account.ActivityPruned || newest.Actor.Kind != account.ActorMachine || newest.Detail != "before "+day.Format(time.DateOnly)+", 4502 rows" {
+	if newest.Event != account.ActivityPruned || newest.Actor.Kind != account.ActorMachine ||
+		newest.Detail != "before "+day.Format(time.DateOnly)+", 4502 rows" {
 		t.Errorf("the row is %+v", newest)
 	}
-	if open := s.notices(0); len(open) != 2 || open[0].Event != account.ActivityPruned || open[1].Event != account.PersonUnlocked {
+	if open := s.notices(0); len(open) != 2 || open[0].Event != account.ActivityPruned ||
+		open[1].Event != account.PersonUnlocked {
 		t.Errorf("notices: %+v", open)
 	}
 	for _, statement := range []string{`DELETE FROM activity`, `UPDATE activity SET ok = 1`} {
-		if err := store.Transaction(ctx, func(exec func(string, ...any) error) error { return exec(statement) }); err == nil || !strings.Contains(err.Error(), "append only") {
+		if err := store.Transaction(ctx,
+			func(exec func(string, ...any) error) error { return exec(statement) }); err == nil ||
+			!strings.Contains(err.Error(), "append only") {
 			t.Errorf("%s: %v", statement, err)
 		}
 	}
@@ -258,7 +272,8 @@ func TestDismissNotices(t *testing.T) {
 	if left := s.notices(0); len(left) != 1 || left[0].Event != account.FactorReset {
 		t.Errorf("left: %+v", left)
 	}
-	if newest := s.rows()[0]; newest.Event != account.NoticeDismissed || newest.Detail != fmt.Sprintf("all %d", before+2) {
+	if newest := s.rows()[0]; newest.Event != account.NoticeDismissed ||
+		newest.Detail != fmt.Sprintf("all %d", before+2) {
 		t.Errorf("the row is %+v", newest)
 	}
 	if err := s.store.DismissNotices(ctx, 1<<40, s.author("member"), start); !errors.Is(err, account.ErrNotAllowed) {

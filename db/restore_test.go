@@ -63,10 +63,12 @@ func TestBackup(t *testing.T) {
 				case <-stop:
 					return
 				default:
-					if err := store.RenameWorkspace(ctx, account.Seen{}, "Acme", db.Machine("root").Author(), start); err != nil {
+					if err := store.RenameWorkspace(ctx, account.Seen{}, "Acme", db.Machine("root").Author(),
+						start); err != nil {
 						t.Error(err)
 					}
-					if err := store.RenameWorkspace(ctx, account.Seen{}, "Emca", db.Machine("root").Author(), start); err != nil {
+					if err := store.RenameWorkspace(ctx, account.Seen{}, "Emca", db.Machine("root").Author(),
+						start); err != nil {
 						t.Error(err)
 					}
 				}
@@ -121,7 +123,11 @@ func live(t *testing.T) lived {
 	l.before = enrol(t, store, "ada@example.org", start)
 	l.challenge = challenged(t, store, "ada@example.org", l.now)
 	var err error
-	if _, l.invitation, err = store.Invite(ctx, db.NewPerson{Name: "Ben", Email: "ben@example.org", Role: twofactor.Member}, db.Machine("root").Author(), l.now); err != nil {
+	if _, l.invitation, err = store.Invite(ctx, db.NewPerson{
+		Name:  "Ben",
+		Email: "ben@example.org",
+		Role:  twofactor.Member,
+	}, db.Machine("root").Author(), l.now); err != nil {
 		t.Fatal(err)
 	}
 	l.backup = backup(t, store)
@@ -169,10 +175,12 @@ func TestRestore(t *testing.T) {
 		t.Error("a code that was accepted after the backup is accepted again")
 	}
 	later := l.now.Add(time.Minute)
-	if p, err := store.VerifyCode(ctx, token, dbtest.Code(t, l.before.secret, later), db.Client{}, later); err != nil || p.Session == "" {
+	if p, err := store.VerifyCode(ctx, token, dbtest.Code(t, l.before.secret, later), db.Client{}, later); err != nil ||
+		p.Session == "" {
 		t.Errorf("a minute later: %v", err)
 	}
-	if p, _, err := store.RedeemRecoveryCode(ctx, challenged(t, store, "ada@example.org", later), l.before.codes[0].Text(), db.Client{}, later); err != nil || p.Session == "" || p.CodesLeft != 7 {
+	if p, _, err := store.RedeemRecoveryCode(ctx, challenged(t, store, "ada@example.org", later),
+		l.before.codes[0].Text(), db.Client{}, later); err != nil || p.Session == "" || p.CodesLeft != 7 {
 		t.Errorf("a recovery code of the backup: %+v, %v", p, err)
 	}
 	notices, err := store.Notices(ctx)
@@ -190,7 +198,8 @@ func TestRestoreOnAnEmptyMachine(t *testing.T) {
 	l := live(t)
 	key := filepath.Join(l.dir, db.KeyFileName)
 	l.dir = filepath.Join(t.TempDir(), "new")
-	if _, err := db.Restore(ctx, l.options(t), l.backup, db.Machine("root")); err == nil || !strings.Contains(err.Error(), "key file") {
+	if _, err := db.Restore(ctx, l.options(t), l.backup, db.Machine("root")); err == nil ||
+		!strings.Contains(err.Error(), "key file") {
 		t.Fatalf("without the key: %v", err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(l.dir, "*")); len(left) != 0 {
@@ -239,11 +248,13 @@ func TestRestoreRefuses(t *testing.T) {
 			}
 			put(t, l.backup, whole)
 		}, "damaged"},
-		"half a backup": {func(t *testing.T, l lived) { put(t, l.backup, read(t, l.backup)[:40960]) }, "restore a sound backup"},
+		"half a backup": {func(t *testing.T, l lived) { put(t, l.backup, read(t, l.backup)[:40960]) },
+			"restore a sound backup"},
 		"another program's database": {func(t *testing.T, l lived) {
 			raw(t, l.backup, `PRAGMA application_id = 1`)
 		}, "not a Gatehouse workspace"},
-		"a newer version's backup": {func(t *testing.T, l lived) { raw(t, l.backup, `PRAGMA user_version = 99`) }, "newer Gatehouse"},
+		"a newer version's backup": {func(t *testing.T, l lived) { raw(t, l.backup, `PRAGMA user_version = 99`) },
+			"newer Gatehouse"},
 		"another workspace's backup": {func(t *testing.T, l lived) {
 			remove(t, l.backup)
 			if err := dbtest.Open(t).Backup(ctx, l.backup); err != nil {

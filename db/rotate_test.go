@@ -28,7 +28,13 @@ func openIn(t *testing.T, dir string) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := Open(context.Background(), Options{Dir: dir, Schema: string(schema), Workspace: "Acme", Times: DefaultTimes, Now: rotateStart})
+	s, err := Open(context.Background(), Options{
+		Dir:       dir,
+		Schema:    string(schema),
+		Workspace: "Acme",
+		Times:     DefaultTimes,
+		Now:       rotateStart,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,16 +53,25 @@ func fillSome(t *testing.T, s *Store, from, to int) {
 	t.Helper()
 	err := s.write(context.Background(), lockWorkspace(), func(t *tx) error {
 		for i := from; i < to; i++ {
-			id, err := t.addPerson(NewPerson{Name: "Person", Email: id10(int64(i)) + "@example.org", Role: twofactor.Member}, "", Machine("test"), rotateStart)
+			id, err := t.addPerson(NewPerson{
+				Name:  "Person",
+				Email: id10(int64(i)) + "@example.org",
+				Role:  twofactor.Member,
+			}, "", Machine("test"), rotateStart)
 			if err != nil {
 				return err
 			}
-			r := record{Enrollment: twofactor.Enrollment{State: twofactor.Enabled, Secret: twofactor.NewSecret()}, person: id, id: seal.NewKey()[:16]}
+			r := record{
+				Enrollment: twofactor.Enrollment{State: twofactor.Enabled, Secret: twofactor.NewSecret()},
+				person:     id,
+				id:         seal.NewKey()[:16],
+			}
 			sealed, err := s.sealSecret(t, &r)
 			if err != nil {
 				return err
 			}
-			if err := t.one(`INSERT INTO enrollment (id, person_id, state, secret, confirmed_at) VALUES (?, ?, 'enabled', ?, ?)`, r.id, id, sealed, unix(rotateStart)); err != nil {
+			if err := t.one(`INSERT INTO enrollment (id, person_id, state, secret, confirmed_at)
+				VALUES (?, ?, 'enabled', ?, ?)`, r.id, id, sealed, unix(rotateStart)); err != nil {
 				return err
 			}
 		}

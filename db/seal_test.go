@@ -47,15 +47,18 @@ func TestSealedRowsStayWhereTheyAre(t *testing.T) {
 		store, path := open(t)
 		eve := enrol(t, store, "eve@example.org", start)
 		do(t, path, `UPDATE enrollment SET person_id = 1`)
-		p, err := store.VerifyCode(ctx, challenged(t, store, "ada@example.org", now), dbtest.Code(t, eve.secret, now), db.Client{}, now)
+		p, err := store.VerifyCode(ctx, challenged(t, store, "ada@example.org", now), dbtest.Code(t, eve.secret, now),
+			db.Client{}, now)
 		faulty(t, p, err)
 	})
 	t.Run("a secret copied over somebody else's does not open", func(t *testing.T) {
 		store, path := open(t)
 		enrol(t, store, "ada@example.org", start)
 		eve := enrol(t, store, "eve@example.org", start)
-		do(t, path, `UPDATE enrollment SET secret = (SELECT secret FROM enrollment WHERE person_id = 2) WHERE person_id = 1`)
-		p, err := store.VerifyCode(ctx, challenged(t, store, "ada@example.org", now), dbtest.Code(t, eve.secret, now), db.Client{}, now)
+		do(t, path, `UPDATE enrollment SET secret = (SELECT secret FROM enrollment WHERE person_id = 2)
+			WHERE person_id = 1`)
+		p, err := store.VerifyCode(ctx, challenged(t, store, "ada@example.org", now), dbtest.Code(t, eve.secret, now),
+			db.Client{}, now)
 		faulty(t, p, err)
 	})
 	t.Run("a pending secret promoted by hand does not open", func(t *testing.T) {
@@ -66,14 +69,16 @@ func TestSealedRowsStayWhereTheyAre(t *testing.T) {
 			t.Fatal(err)
 		}
 		do(t, path, `UPDATE enrollment SET state = 'enabled', session_hash = NULL, expires_at = NULL, confirmed_at = 1`)
-		p, err := store.VerifyCode(ctx, challenged(t, store, "ada@example.org", now), dbtest.Code(t, e.Secret.Base32(), now), db.Client{}, now)
+		p, err := store.VerifyCode(ctx, challenged(t, store, "ada@example.org", now),
+			dbtest.Code(t, e.Secret.Base32(), now), db.Client{}, now)
 		faulty(t, p, err)
 	})
 	t.Run("a secret that does not open is a fault and never not configured", func(t *testing.T) {
 		store, path := open(t)
 		enrol(t, store, "ada@example.org", start)
 		do(t, path, `UPDATE enrollment SET secret = zeroblob(60)`)
-		if p, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", db.Client{}, now); err != nil || p.Session != "" {
+		if p, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", db.Client{}, now); err != nil ||
+			p.Session != "" {
 			t.Errorf("the password alone opened %+v, %v", p, err)
 		}
 		if _, err := store.Check(ctx); err == nil {
@@ -86,7 +91,8 @@ func TestSealedRowsStayWhereTheyAre(t *testing.T) {
 		eve := enrol(t, store, "eve@example.org", start)
 		do(t, path, `DELETE FROM recovery_code WHERE enrollment_id = (SELECT id FROM enrollment WHERE person_id = 1)`,
 			`UPDATE recovery_code SET enrollment_id = (SELECT id FROM enrollment WHERE person_id = 1)`)
-		_, _, err := store.RedeemRecoveryCode(ctx, challenged(t, store, "ada@example.org", now), eve.codes[0].Text(), db.Client{}, now)
+		_, _, err := store.RedeemRecoveryCode(ctx, challenged(t, store, "ada@example.org", now), eve.codes[0].Text(),
+			db.Client{}, now)
 		if !errors.Is(err, twofactor.ErrWrongRecovery) {
 			t.Errorf("got %v; want ErrWrongRecovery", err)
 		}
@@ -100,10 +106,12 @@ func TestKeys(t *testing.T) {
 		spoil func(path string) error
 		says  string
 	}{
-		"missing":       {os.Remove, "is missing"},
-		"another":       {func(path string) error { return os.WriteFile(path, []byte(strings.Repeat("k", 32)), 0o600) }, "does not belong"},
-		"cut short":     {func(path string) error { return os.Truncate(path, 31) }, "has 31 bytes"},
-		"a byte longer": {func(path string) error { return os.WriteFile(path, make([]byte, 33), 0o600) }, "has 33 bytes"},
+		"missing": {os.Remove, "is missing"},
+		"another": {func(path string) error { return os.WriteFile(path, []byte(strings.Repeat("k", 32)), 0o600) },
+			"does not belong"},
+		"cut short": {func(path string) error { return os.Truncate(path, 31) }, "has 31 bytes"},
+		"a byte longer": {func(path string) error { return os.WriteFile(path, make([]byte, 33), 0o600) },
+			"has 33 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, _ := closedWorkspace(t)
@@ -133,14 +141,16 @@ func TestKeys(t *testing.T) {
 			t.Fatalf("%d secrets, %v", n, err)
 		}
 		now := start.Add(time.Hour)
-		if _, err := store.VerifyCode(ctx, challenged(t, store, "ada@example.org", now), dbtest.Code(t, ada.secret, now), db.Client{}, now); err != nil {
+		if _, err := store.VerifyCode(ctx, challenged(t, store, "ada@example.org", now),
+			dbtest.Code(t, ada.secret, now), db.Client{}, now); err != nil {
 			t.Error(err)
 		}
 		if err := store.Close(); err != nil {
 			t.Fatal(err)
 		}
 		again := dbtest.OpenIn(t, dir)
-		if _, _, err := again.RedeemRecoveryCode(ctx, challenged(t, again, "ada@example.org", now), ada.codes[0].Text(), db.Client{}, now); err != nil {
+		if _, _, err := again.RedeemRecoveryCode(ctx, challenged(t, again, "ada@example.org", now), ada.codes[0].Text(),
+			db.Client{}, now); err != nil {
 			t.Error(err)
 		}
 		if err := again.Close(); err != nil {
@@ -163,12 +173,18 @@ func TestAStolenDatabaseSignsNobodyIn(t *testing.T) {
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	ada := enrol(t, store, "ada@example.org", start)
 	challenged(t, store, "ada@example.org", start)
-	if _, _, err := store.Invite(ctx, db.NewPerson{Name: "Bob", Email: "bob@example.org", Role: twofactor.Member}, db.Machine("test").Author(), start); err != nil {
+	if _, _, err := store.Invite(ctx, db.NewPerson{
+		Name:  "Bob",
+		Email: "bob@example.org",
+		Role:  twofactor.Member,
+	}, db.Machine("test").Author(), start); err != nil {
 		t.Fatal(err)
 	}
 	file := openFile(t, filepath.Join(dir, db.FileName))
-	rows, err := file.QueryContext(ctx, `SELECT id_hash FROM session UNION SELECT handle FROM session UNION SELECT id_hash FROM challenge
-		UNION SELECT token_hash FROM known_browser UNION SELECT token_hash FROM link UNION SELECT secret FROM enrollment UNION SELECT hash FROM recovery_code
+	rows, err := file.QueryContext(ctx, `SELECT id_hash FROM session UNION SELECT handle
+		FROM session UNION SELECT id_hash FROM challenge
+		UNION SELECT token_hash FROM known_browser UNION SELECT token_hash FROM link UNION SELECT secret
+		FROM enrollment UNION SELECT hash FROM recovery_code
 		UNION SELECT password_hash FROM person`)
 	if err != nil {
 		t.Fatal(err)
@@ -236,7 +252,8 @@ func TestNoHalfState(t *testing.T) {
 			_, _, err := store.RedeemRecoveryCode(ctx, token, ada.codes[0].Text(), db.Client{}, start)
 			return err
 		})
-		if made != nil || redeemed != nil && !errors.Is(redeemed, twofactor.ErrWrongRecovery) && !errors.Is(redeemed, twofactor.ErrChallengeOver) {
+		if made != nil || redeemed != nil && !errors.Is(redeemed, twofactor.ErrWrongRecovery) &&
+			!errors.Is(redeemed, twofactor.ErrChallengeOver) {
 			t.Fatalf("regenerating %v, redeeming %v", made, redeemed)
 		}
 		if p, err := store.Person(ctx, id); err != nil || p.CodesLeft != 8 {
@@ -297,7 +314,11 @@ func TestTheSetupLinkEndsWithTheFirstPerson(t *testing.T) {
 	if err := store.CheckSetup(ctx, token); !errors.Is(err, db.ErrNotFound) {
 		t.Errorf("its page: %v", err)
 	}
-	_, err = store.SetUp(ctx, token, "Acme", db.NewPerson{Name: "Eve", Email: "eve@example.org", Password: dbtest.Password}, db.Client{}, start)
+	_, err = store.SetUp(ctx, token, "Acme", db.NewPerson{
+		Name:     "Eve",
+		Email:    "eve@example.org",
+		Password: dbtest.Password,
+	}, db.Client{}, start)
 	if !errors.Is(err, db.ErrNotFound) {
 		t.Errorf("got %v; want ErrNotFound", err)
 	}

@@ -97,7 +97,8 @@ func (v Visitor) Actor(c Client) Actor { return personAt(v.Person.ID, c.Address)
 // Workspace reads the workspace's name and policy.
 func (s *Store) Workspace(ctx context.Context) (Workspace, error) {
 	var w Workspace
-	err := s.row(ctx, `SELECT name, require_everyone, require_admins FROM workspace`).Scan(&w.Name, &w.Policy.Everyone, &w.Policy.Admins)
+	err := s.row(ctx, `SELECT name, require_everyone, require_admins FROM workspace`).
+		Scan(&w.Name, &w.Policy.Everyone, &w.Policy.Admins)
 	if err != nil {
 		return w, fmt.Errorf("reading the workspace: %w", err)
 	}
@@ -142,15 +143,20 @@ func (s *Store) Visitor(ctx context.Context, token string, now time.Time) (Visit
 		LEFT JOIN enrollment q ON q.session_hash = s.id_hash AND q.state = 'pending'
 		WHERE s.id_hash = ? AND p.active = 1 AND s.seen_at > ? AND s.started_at > ?`,
 		v.session, unix(now.Add(-s.times.SessionIdle)), unix(now.Add(-s.times.SessionMax))).
-		Scan(&v.Handle, &started, &authenticated, &seen, &previous, &v.eventsFrom, &v.eventsUntil, &v.Person.ID, &v.Person.Email, &v.Person.Name, &v.Person.Role,
-			&v.Workspace.Name, &v.Workspace.Policy.Everyone, &v.Workspace.Policy.Admins, &confirmed, &pendingUntil, &v.OpenNotices)
+		Scan(&v.Handle, &started, &authenticated, &seen, &previous, &v.eventsFrom, &v.eventsUntil, &v.Person.ID,
+			&v.Person.Email, &v.Person.Name, &v.Person.Role,
+			&v.Workspace.Name, &v.Workspace.Policy.Everyone, &v.Workspace.Policy.Admins, &confirmed, &pendingUntil,
+			&v.OpenNotices)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Visitor{}, ErrSignedOut
 	}
 	if err != nil {
 		return Visitor{}, fmt.Errorf("reading a session: %w", err)
 	}
-	v.StartedAt, v.AuthenticatedAt, v.SeenAt, v.PreviousSignInAt = instant(started), instant(authenticated), instant(seen), instant(previous)
+	v.StartedAt = instant(started)
+	v.AuthenticatedAt = instant(authenticated)
+	v.SeenAt = instant(seen)
+	v.PreviousSignInAt = instant(previous)
 	switch {
 	case confirmed.Valid:
 		v.State = twofactor.Enabled
@@ -243,7 +249,8 @@ func (s *Store) Sessions(ctx context.Context, v Visitor, now time.Time) ([]Sessi
 
 // HasSession reports whether a handle names one of the visitor's own sessions.
 func (s *Store) HasSession(ctx context.Context, v Visitor, handle string) (own bool, err error) {
-	err = s.row(ctx, `SELECT EXISTS (SELECT 1 FROM session WHERE handle = ? AND person_id = ?)`, handle, v.Person.ID).Scan(&own)
+	err = s.row(ctx, `SELECT EXISTS (SELECT 1 FROM session WHERE handle = ? AND person_id = ?)`,
+		handle, v.Person.ID).Scan(&own)
 	if err != nil {
 		return false, fmt.Errorf("looking for a session: %w", err)
 	}
@@ -264,7 +271,12 @@ func (s *Store) EndOwnSession(ctx context.Context, v Visitor, handle string, c C
 		if n == 0 {
 			return ErrNotFound
 		}
-		_, err = t.record(now, activity{event: account.SignedOut, actor: v.Actor(c), subject: v.Person.ID, detail: "one session"})
+		_, err = t.record(now, activity{
+			event:   account.SignedOut,
+			actor:   v.Actor(c),
+			subject: v.Person.ID,
+			detail:  "one session",
+		})
 		return err
 	})
 }
@@ -278,7 +290,12 @@ func (s *Store) EndOtherSessions(ctx context.Context, v Visitor, c Client, now t
 		if err := t.endOthers(v.Person.ID, v.session); err != nil {
 			return err
 		}
-		_, err := t.record(now, activity{event: account.SessionsEnded, actor: v.Actor(c), subject: v.Person.ID, detail: "all others"})
+		_, err := t.record(now, activity{
+			event:   account.SessionsEnded,
+			actor:   v.Actor(c),
+			subject: v.Person.ID,
+			detail:  "all others",
+		})
 		return err
 	})
 }
@@ -287,7 +304,8 @@ func (s *Store) EndOtherSessions(ctx context.Context, v Visitor, c Client, now t
 // was read: a session that was ended elsewhere changes nothing any more.
 func (t *tx) stillSignedIn(v Visitor) error {
 	var one int
-	err := t.row(`SELECT 1 FROM session s JOIN person p ON p.id = s.person_id WHERE s.id_hash = ? AND p.active = 1`, v.session).Scan(&one)
+	err := t.row(`SELECT 1 FROM session s JOIN person p ON p.id = s.person_id WHERE s.id_hash = ? AND p.active = 1`,
+		v.session).Scan(&one)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrSignedOut
 	}
@@ -359,26 +377,31 @@ func (t *tx) rememberBrowser(person int64, c Client, now time.Time) (token strin
 	if err != nil {
 		return "", err
 	}
-	if _, err := t.exec(`UPDATE known_browser SET wrong_codes = 0 WHERE person_id = ? AND wrong_codes > 0`, person); err != nil {
+	if _, err := t.exec(`UPDATE known_browser SET wrong_codes = 0 WHERE person_id = ? AND wrong_codes > 0`,
+		person); err != nil {
 		return "", err
 	}
 	agent := cutAgent(c.Browser)
 	if known {
-		return c.Known, t.one(`UPDATE known_browser SET browser = ?, address = ?, seen_at = ?, expires_at = ? WHERE token_hash = ?`,
+		return c.Known, t.one(`UPDATE known_browser SET browser = ?, address = ?, seen_at = ?, expires_at = ?
+			WHERE token_hash = ?`,
 			agent, c.Address, unix(now), unix(now.Add(browserKnown)), hashToken(c.Known))
 	}
 	token = newToken()
 	if err := t.one(`INSERT INTO known_browser (token_hash, handle, person_id, browser, address, made_at, seen_at, expires_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		hashToken(token), newHandle(), person, agent, c.Address, unix(now), unix(now), unix(now.Add(browserKnown))); err != nil {
+		hashToken(token), newHandle(), person, agent, c.Address, unix(now), unix(now),
+		unix(now.Add(browserKnown))); err != nil {
 		return "", fmt.Errorf("remembering a browser: %w", err)
 	}
-	if _, err := t.exec(`DELETE FROM known_browser WHERE person_id = ? AND expires_at <= ?`, person, unix(now)); err != nil {
+	if _, err := t.exec(`DELETE FROM known_browser WHERE person_id = ? AND expires_at <= ?`,
+		person, unix(now)); err != nil {
 		return "", err
 	}
 	// Among those of one second the new one counts as the newest.
 	_, err = t.exec(`DELETE FROM known_browser WHERE person_id = ? AND token_hash NOT IN (
-			SELECT token_hash FROM known_browser WHERE person_id = ? ORDER BY expires_at DESC, token_hash = ? DESC LIMIT ?)`,
+			SELECT token_hash FROM known_browser WHERE person_id = ?
+			ORDER BY expires_at DESC, token_hash = ? DESC LIMIT ?)`,
 		person, person, hashToken(token), browsersPerPerson)
 	return token, err
 }
@@ -391,7 +414,8 @@ func (t *tx) isKnownBrowser(person int64, c Client, now time.Time) (known bool, 
 		return false, 0, nil
 	}
 	err = t.row(`SELECT (SELECT sum(wrong_codes) FROM known_browser WHERE person_id = b.person_id)
-		FROM known_browser b WHERE token_hash = ? AND person_id = ? AND expires_at > ?`, hashToken(c.Known), person, unix(now)).Scan(&wrongCodes)
+		FROM known_browser b WHERE token_hash = ? AND person_id = ? AND expires_at > ?`,
+		hashToken(c.Known), person, unix(now)).Scan(&wrongCodes)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, 0, nil
 	}
@@ -421,7 +445,8 @@ func (s *Store) deleteExpired(ctx context.Context, now time.Time) error {
 			{`DELETE FROM challenge WHERE expires_at <= ?`, at},
 			{`DELETE FROM enrollment WHERE state = 'pending' AND expires_at <= ?`, at},
 			{`DELETE FROM link WHERE expires_at <= ?`, at},
-			{`DELETE FROM attempt WHERE kind IN ('password', 'password-known') AND last_at <= ?1 AND open_at <= ?1`, unix(now.Add(-24 * time.Hour))},
+			{`DELETE FROM attempt WHERE kind IN ('password', 'password-known') AND last_at <= ?1 AND open_at <= ?1`,
+				unix(now.Add(-24 * time.Hour))},
 			{`DELETE FROM address_attempt WHERE at <= ?`, now.Add(-twofactor.AddressForgotten).UnixMilli()},
 		} {
 			if _, err := t.exec(end.query, end.before); err != nil {

@@ -59,7 +59,13 @@ func (s *Store) SignIn(ctx context.Context, email, password, next string, c Clie
 	}
 	if !right || !p.active {
 		return Passage{}, s.write(context.WithoutCancel(ctx), lock, func(t *tx) error {
-			row := activity{event: account.SignInFailed, failed: true, method: account.ByPassword, subject: p.id, actor: strangerAt(c.Address)}
+			row := activity{
+				event:   account.SignInFailed,
+				failed:  true,
+				method:  account.ByPassword,
+				subject: p.id,
+				actor:   strangerAt(c.Address),
+			}
 			if p.id == 0 {
 				row.actor.label = s.unknownName(email)
 			}
@@ -226,7 +232,8 @@ func (t *tx) refundPassword(a passwordAttempt) error {
 // too many hashes were being computed, the client hung up, the disk is full. Nobody
 // waits who has typed nothing wrong.
 func (s *Store) refundUnlooked(ctx context.Context, lock engine.Lock, a passwordAttempt, fault error) error {
-	return errors.Join(fault, s.write(context.WithoutCancel(ctx), lock, func(t *tx) error { return t.refundPassword(a) }))
+	return errors.Join(fault, s.write(context.WithoutCancel(ctx), lock,
+		func(t *tx) error { return t.refundPassword(a) }))
 }
 
 // challenge opens a challenge, and lets go of the oldest beyond the bound. Those
@@ -234,13 +241,16 @@ func (s *Store) refundUnlooked(ctx context.Context, lock engine.Lock, a password
 // no more could otherwise crowd out the owner's before the code is typed.
 func (s *Store) challenge(t *tx, person int64, known bool, next string, now time.Time) (token string, err error) {
 	token = newToken()
-	if err := t.one(`INSERT INTO challenge (id_hash, handle, person_id, known, next, made_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-		hashToken(token), newHandle(), person, known, next, unix(now), unix(now.Add(s.times.ChallengeTTL))); err != nil {
+	if err := t.one(`INSERT INTO challenge (id_hash, handle, person_id, known, next, made_at, expires_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		hashToken(token), newHandle(), person, known, next, unix(now),
+		unix(now.Add(s.times.ChallengeTTL))); err != nil {
 		return "", fmt.Errorf("opening a challenge: %w", err)
 	}
 	// Among those of one second the new one counts as the newest.
 	_, err = t.exec(`DELETE FROM challenge WHERE person_id = ? AND known = ? AND id_hash NOT IN (
-			SELECT id_hash FROM challenge WHERE person_id = ? AND known = ? ORDER BY made_at DESC, id_hash = ? DESC LIMIT ?)`,
+			SELECT id_hash FROM challenge WHERE person_id = ? AND known = ?
+			ORDER BY made_at DESC, id_hash = ? DESC LIMIT ?)`,
 		person, known, person, known, hashToken(token), challengesPerPerson)
 	return token, err
 }
@@ -248,7 +258,8 @@ func (s *Store) challenge(t *tx, person int64, known bool, next string, now time
 // signIn completes a sign-in: the counts are cleared, the browser is known from
 // now on, one-time links have ended, and there is a session. It takes over the handle of the challenge that led to
 // it, so that a form of the challenge that is sent twice is not taken for somebody else's.
-func (t *tx) signIn(p credentials, handle string, method account.Method, authenticatedAt time.Time, c Client, now time.Time) (session, browser string, err error) {
+func (t *tx) signIn(p credentials, handle string, method account.Method, authenticatedAt time.Time, c Client,
+	now time.Time) (session, browser string, err error) {
 	if err = t.clearCounts(p.id, method, c, now); err != nil {
 		return "", "", err
 	}
@@ -258,11 +269,21 @@ func (t *tx) signIn(p credentials, handle string, method account.Method, authent
 	if browser, err = t.rememberBrowser(p.id, c, now); err != nil {
 		return "", "", err
 	}
-	n := newSession{handle: handle, person: p.id, authenticatedAt: authenticatedAt, previous: p.previous}
+	n := newSession{
+		handle:          handle,
+		person:          p.id,
+		authenticatedAt: authenticatedAt,
+		previous:        p.previous,
+	}
 	if n.eventsFrom, err = t.signInRow(p); err != nil {
 		return "", "", err
 	}
-	row := activity{event: account.SignedIn, actor: personAt(p.id, c.Address), subject: p.id, method: method}
+	row := activity{
+		event:   account.SignedIn,
+		actor:   personAt(p.id, c.Address),
+		subject: p.id,
+		method:  method,
+	}
 	if n.eventsUntil, err = t.record(now, row); err != nil {
 		return "", "", err
 	}
@@ -391,7 +412,13 @@ func (t *tx) missed(c openChallenge, method account.Method, client Client, now t
 	if err != nil {
 		return left, err
 	}
-	_, err = t.record(now, activity{event: event, failed: true, method: method, subject: c.person.id, actor: strangerAt(client.Address)})
+	_, err = t.record(now, activity{
+		event:   event,
+		failed:  true,
+		method:  method,
+		subject: c.person.id,
+		actor:   strangerAt(client.Address),
+	})
 	return left, err
 }
 
@@ -401,7 +428,12 @@ func (t *tx) passed(c openChallenge, method account.Method, client Client, now t
 		return Passage{}, err
 	}
 	session, browser, err := t.signIn(c.person, c.handle, method, c.MadeAt, client, now)
-	return Passage{Session: session, Browser: browser, Next: c.next, CodesLeft: -1}, err
+	return Passage{
+		Session:   session,
+		Browser:   browser,
+		Next:      c.next,
+		CodesLeft: -1,
+	}, err
 }
 
 // A codeCount is where a wrong code is counted: at the known browser, up to 20
@@ -431,7 +463,8 @@ func (t *tx) codeCount(person int64, c Client, now time.Time) (codeCount, error)
 // countCode counts a wrong code.
 func (t *tx) countCode(c codeCount, now time.Time) error {
 	if c.browser != nil {
-		return t.one(`UPDATE known_browser SET wrong_codes = wrong_codes + 1 WHERE token_hash = ? AND person_id = ?`, c.browser, c.person)
+		return t.one(`UPDATE known_browser SET wrong_codes = wrong_codes + 1 WHERE token_hash = ? AND person_id = ?`,
+			c.browser, c.person)
 	}
 	next := c.before
 	next.wrong = next.wrong.Another(now)
@@ -486,7 +519,8 @@ func (s *Store) VerifyCode(ctx context.Context, token, typed string, client Clie
 // uses the code up together with the session that it opens. Refusals are those
 // of VerifyCode, with ErrWrongRecovery in place of WrongCode and left telling
 // the wrong codes still allowed.
-func (s *Store) RedeemRecoveryCode(ctx context.Context, token, typed string, client Client, now time.Time) (out Passage, left int, err error) {
+func (s *Store) RedeemRecoveryCode(ctx context.Context, token, typed string, client Client,
+	now time.Time) (out Passage, left int, err error) {
 	end, err := s.turns.take(ctx, "challenge "+token, 1)
 	if err != nil {
 		return out, left, err

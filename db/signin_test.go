@@ -113,7 +113,8 @@ func TestVerifyCode(t *testing.T) {
 		if err != nil || p.Session == "" {
 			t.Fatalf("got %+v, %v", p, err)
 		}
-		if _, err := store.VerifyCode(ctx, challenged(t, store, "ada@example.org", later), code(later), db.Client{}, later); !errors.As(err, new(twofactor.WrongCode)) {
+		if _, err := store.VerifyCode(ctx, challenged(t, store, "ada@example.org", later), code(later), db.Client{},
+			later); !errors.As(err, new(twofactor.WrongCode)) {
 			t.Errorf("the second time got %v; want WrongCode", err)
 		}
 	})
@@ -126,7 +127,8 @@ func TestVerifyCode(t *testing.T) {
 			t.Fatal(err)
 		}
 		again := dbtest.OpenIn(t, dir)
-		_, err := again.VerifyCode(ctx, challenged(t, again, "bob@example.org", start), dbtest.Code(t, bob.secret, start), db.Client{}, start)
+		_, err := again.VerifyCode(ctx, challenged(t, again, "bob@example.org", start),
+			dbtest.Code(t, bob.secret, start), db.Client{}, start)
 		if !errors.As(err, new(twofactor.WrongCode)) {
 			t.Errorf("got %v; want WrongCode", err)
 		}
@@ -141,7 +143,8 @@ func TestVerifyCode(t *testing.T) {
 				t.Fatalf("wrong code %d: got %v; want %d left", i, err, 5-i)
 			}
 		}
-		if _, err := store.VerifyCode(ctx, token, code(later.Add(time.Minute)), known, later.Add(time.Minute)); !errors.Is(err, twofactor.ErrChallengeOver) {
+		if _, err := store.VerifyCode(ctx, token, code(later.Add(time.Minute)), known,
+			later.Add(time.Minute)); !errors.Is(err, twofactor.ErrChallengeOver) {
 			t.Errorf("got %v; want ErrChallengeOver", err)
 		}
 	})
@@ -223,7 +226,11 @@ func TestOnceMeansOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		race(t, func(int) error {
-			_, err := fresh.SetUp(ctx, token, "Acme", db.NewPerson{Name: "Ada", Email: "ada@example.org", Password: dbtest.Password}, db.Client{}, now)
+			_, err := fresh.SetUp(ctx, token, "Acme", db.NewPerson{
+				Name:     "Ada",
+				Email:    "ada@example.org",
+				Password: dbtest.Password,
+			}, db.Client{}, now)
 			return err
 		})
 	})

@@ -46,7 +46,12 @@ type Times struct {
 }
 
 // DefaultTimes are NIST SP 800-63B-4's for AAL2: one hour idle, a day at most.
-var DefaultTimes = Times{SessionIdle: time.Hour, SessionMax: 24 * time.Hour, ChallengeTTL: 10 * time.Minute, PendingTTL: 10 * time.Minute}
+var DefaultTimes = Times{
+	SessionIdle:  time.Hour,
+	SessionMax:   24 * time.Hour,
+	ChallengeTTL: 10 * time.Minute,
+	PendingTTL:   10 * time.Minute,
+}
 
 // Options are what a store needs to open.
 type Options struct {
@@ -129,12 +134,19 @@ func (o Options) keyFile() string {
 // openFile opens a file that exists. Its key is proved before anything is
 // written, so that the wrong key changes nothing. Before an upgrade the file is
 // copied to what aside names, or not at all where aside is nil.
-func openFile(ctx context.Context, path string, o Options, steps []migration, aside func(path string, version int) string) (*Store, error) {
+func openFile(ctx context.Context, path string, o Options, steps []migration,
+	aside func(path string, version int) string) (*Store, error) {
 	version, err := files.CheckDatabase(ctx, path, len(steps)+1)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, keyFile: o.KeyFile, times: o.Times, hashing: o.Hashing, hashes: hash.NewLimiter()}
+	s := &Store{
+		path:    path,
+		keyFile: o.KeyFile,
+		times:   o.Times,
+		hashing: o.Hashing,
+		hashes:  hash.NewLimiter(),
+	}
 	if s.hashing == (hash.Parameters{}) {
 		s.hashing = hash.Recommended
 	}
@@ -188,7 +200,8 @@ func create(ctx context.Context, path string, o Options, keys *seal.Keyring) (er
 		if err := t.Script(o.Schema); err != nil {
 			return fmt.Errorf("making the schema: %w", err)
 		}
-		_, err := t.Exec(`INSERT INTO workspace (id, name, key_id, lookup_key, made_at) VALUES (1, ?, ?, ?, ?)`, o.Workspace, keys.ID(), lookup, o.Now.Unix())
+		_, err := t.Exec(`INSERT INTO workspace (id, name, key_id, lookup_key, made_at) VALUES (1, ?, ?, ?, ?)`,
+			o.Workspace, keys.ID(), lookup, o.Now.Unix())
 		return err
 	})
 	if err := errors.Join(err, w.Close()); err != nil {

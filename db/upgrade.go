@@ -214,7 +214,8 @@ func asideOf(path string, version int) string { return fmt.Sprintf("%s.schema-%d
 // upgrade brings an older file up to date: a copy aside where one is wanted,
 // then every step in one transaction. Cut off anywhere, it leaves the file as it
 // was, and the next start begins again.
-func upgrade(ctx context.Context, path string, version int, allowed bool, steps []migration, aside func(path string, version int) string) (err error) {
+func upgrade(ctx context.Context, path string, version int, allowed bool, steps []migration,
+	aside func(path string, version int) string) (err error) {
 	if !allowed {
 		return fmt.Errorf("%s was written by an older Gatehouse (schema %d, this one uses %d); start the server with this version first, which copies the file aside and upgrades it", path, version, len(steps)+1)
 	}
@@ -268,7 +269,8 @@ func migrate(ctx context.Context, file *sql.DB, steps []migration) (err error) {
 		}
 	}()
 	var version int
-	if err := conn.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil { // anew: now nobody else can be at it
+	if err := conn.QueryRowContext(ctx, `PRAGMA user_version`).
+		Scan(&version); err != nil { // anew: now nobody else can be at it
 		return fmt.Errorf("reading the schema's version: %w", err)
 	}
 	for ; version <= len(steps); version++ {

@@ -126,12 +126,20 @@ func text(t *testing.T, path, query string) string {
 // schemaOf is every table, index and trigger of a file, in the order of names.
 func schemaOf(t *testing.T, path string) string {
 	t.Helper()
-	return text(t, path, `SELECT group_concat(type || ' ' || name || ' ' || coalesce(sql, ''), char(10)) FROM (SELECT * FROM sqlite_schema ORDER BY name)`)
+	return text(t, path, `SELECT group_concat(type || ' ' || name || ' ' || coalesce(sql, ''), char(10))
+		FROM (SELECT * FROM sqlite_schema ORDER BY name)`)
 }
 
 func options(t *testing.T, dir string) db.Options {
 	t.Helper()
-	return db.Options{Dir: dir, Schema: dbtest.Schema(t), Workspace: "Acme", Times: db.DefaultTimes, Now: start, Upgrade: true}
+	return db.Options{
+		Dir:       dir,
+		Schema:    dbtest.Schema(t),
+		Workspace: "Acme",
+		Times:     db.DefaultTimes,
+		Now:       start,
+		Upgrade:   true,
+	}
 }
 
 // TestFixtures opens a workspace of every schema that there has been: it comes
@@ -153,7 +161,8 @@ func TestFixtures(t *testing.T) {
 			t.Cleanup(func() { _ = store.Close() })
 			fresh := t.TempDir()
 			dbtest.OpenIn(t, fresh)
-			if got, want := schemaOf(t, filepath.Join(dir, db.FileName)), schemaOf(t, filepath.Join(fresh, db.FileName)); got != want {
+			if got, want := schemaOf(t, filepath.Join(dir, db.FileName)), schemaOf(t,
+				filepath.Join(fresh, db.FileName)); got != want {
 				t.Fatalf("the upgraded file has another schema than a new one; add a migration, or before the schema's release write the fixture anew (-write-fixture):\n%s\n\nwant\n%s", got, want)
 			}
 			if n, err := store.Check(ctx); err != nil || n != 1 {
@@ -161,11 +170,13 @@ func TestFixtures(t *testing.T) {
 			}
 			later := start.Add(time.Hour)
 			token := challenged(t, store, f.Email, later)
-			if p, err := store.VerifyCode(ctx, token, dbtest.Code(t, f.Secret, later), db.Client{}, later); err != nil || p.Session == "" {
+			if p, err := store.VerifyCode(ctx, token, dbtest.Code(t, f.Secret, later), db.Client{},
+				later); err != nil || p.Session == "" {
 				t.Errorf("the app's code: %+v, %v", p, err)
 			}
 			token = challenged(t, store, f.Email, later)
-			if p, _, err := store.RedeemRecoveryCode(ctx, token, f.RecoveryCode, db.Client{}, later); err != nil || p.Session == "" || p.CodesLeft != twofactor.RecoveryCodes-1 {
+			if p, _, err := store.RedeemRecoveryCode(ctx, token, f.RecoveryCode, db.Client{},
+				later); err != nil || p.Session == "" || p.CodesLeft != twofactor.RecoveryCodes-1 {
 				t.Errorf("the recovery code: %+v, %v", p, err)
 			}
 		})
@@ -194,7 +205,10 @@ func TestUpgradeTellsActorsApart(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	open, err := store.Notices(ctx)
-	if err != nil || open.Count == 0 || open.Newest[0].Actor != (account.Party{Kind: account.ActorMachine, Name: "os:root"}) {
+	if err != nil || open.Count == 0 || open.Newest[0].Actor != (account.Party{
+		Kind: account.ActorMachine,
+		Name: "os:root",
+	}) {
 		t.Errorf("notices: %+v, %v", open, err)
 	}
 	for _, statement := range []string{`UPDATE activity SET ok = 0`, `DELETE FROM activity`} {
@@ -213,10 +227,12 @@ func TestUpgradeOfNames(t *testing.T) {
 	path := filepath.Join(dir, db.FileName)
 	for _, p := range [][2]string{
 		{"Zoë Strauß", "zoe@bücher.example"}, {"山田太郎", "taro@例え.テスト"}, {"O'Connor", "oc@example.org"},
-		{"Ünal (old)", "uenal@straße.example"}, {"Ünal (new)", "uenal@xn--strae-oqa.example"}, {"Jürgen", "jürgen@example.org"}, {"émile", "emile@foo_bar.example"},
+		{"Ünal (old)", "uenal@straße.example"}, {"Ünal (new)", "uenal@xn--strae-oqa.example"},
+		{"Jürgen", "jürgen@example.org"}, {"émile", "emile@foo_bar.example"},
 	} {
 		raw(t, path, fmt.Sprintf(`INSERT INTO person (name, email, role, password_hash, made_at)
-			SELECT %s, '%s', 'member', password_hash, made_at FROM person WHERE email = 'ben@example.org'`, "'"+strings.ReplaceAll(p[0], "'", "''")+"'", p[1]))
+			SELECT %s, '%s', 'member', password_hash, made_at FROM person WHERE email = 'ben@example.org'`,
+			"'"+strings.ReplaceAll(p[0], "'", "''")+"'", p[1]))
 	}
 	o := options(t, dir)
 	store, err := db.Open(ctx, o)
@@ -249,7 +265,8 @@ func TestUpgradeOfNames(t *testing.T) {
 	if got := strings.Join(names, ", "); got != want {
 		t.Errorf("the order is %s; want %s", got, want)
 	}
-	for search, want := range map[string]string{"太郎": "山田太郎", "oconnor": "O'Connor", "strauss": "Zoë Strauß", "unal": "Ünal (new), Ünal (old)", "ben": "Person of ben@example.org"} {
+	for search, want := range map[string]string{"太郎": "山田太郎", "oconnor": "O'Connor", "strauss": "Zoë Strauß",
+		"unal": "Ünal (new), Ünal (old)", "ben": "Person of ben@example.org"} {
 		wanted(t, store, search, want)
 	}
 
@@ -259,10 +276,18 @@ func TestUpgradeOfNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	by := db.Machine("root").Author()
-	if err := store.ChangePerson(ctx, jurgen.ID, account.Seen{}, db.NewPerson{Name: "Jürgen K.", Email: jurgen.Email, Role: twofactor.Member}, by, start); err != nil {
+	if err := store.ChangePerson(ctx, jurgen.ID, account.Seen{}, db.NewPerson{
+		Name:  "Jürgen K.",
+		Email: jurgen.Email,
+		Role:  twofactor.Member,
+	}, by, start); err != nil {
 		t.Errorf("another name: %v", err)
 	}
-	if err := store.ChangePerson(ctx, jurgen.ID, account.Seen{}, db.NewPerson{Name: "Jürgen K.", Email: "jörgen@example.org", Role: twofactor.Member}, by, start); !errors.Is(err, account.FieldError{Field: "email", Reason: account.NoBrowser}) {
+	if err := store.ChangePerson(ctx, jurgen.ID, account.Seen{}, db.NewPerson{
+		Name:  "Jürgen K.",
+		Email: "jörgen@example.org",
+		Role:  twofactor.Member,
+	}, by, start); !errors.Is(err, account.FieldError{Field: "email", Reason: account.NoBrowser}) {
 		t.Errorf("another address that no browser sends: %v", err)
 	}
 }
@@ -290,7 +315,8 @@ func TestUpgrade(t *testing.T) {
 		if err := store.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if got := text(t, path, `SELECT count(*) || ' ' || max(name) || ' ' || (SELECT user_version FROM pragma_user_version) FROM pet`); got != "2 Rex 3" {
+		if got := text(t, path, `SELECT count(*) || ' ' || max(name) || ' ' || (SELECT user_version
+			FROM pragma_user_version) FROM pet`); got != "2 Rex 3" {
 			t.Errorf("after the upgrade: %q, want 2 pets named Rex at schema 3", got)
 		}
 		aside := path + ".schema-1"
@@ -360,13 +386,39 @@ func TestUpgrade(t *testing.T) {
 		steps  []string
 		says   string
 	}{
-		"a command beside the server upgrades nothing":       {o: func(o *db.Options) { o.Upgrade = false }, steps: steps, says: "older Gatehouse (schema 1, this one uses 3); start the server"},
-		"a newer file is refused":                            {change: func(t *testing.T, _, path string) { raw(t, path, `PRAGMA user_version = 9`) }, steps: steps, says: "newer Gatehouse (schema 9, this one knows 3)"},
-		"a step that fails leaves the file as it was":        {steps: append(slices.Clone(steps), `CREATE TABLE pet (x)`), says: "upgrading from schema 3"},
-		"a step that breaks a reference is rolled back":      {steps: []string{`DELETE FROM person`}, says: "refers to rows that are not there"},
-		"a missing key is told before anything is upgraded":  {change: func(t *testing.T, dir, _ string) { remove(t, filepath.Join(dir, db.KeyFileName)) }, steps: steps, says: "key file"},
-		"another key is told before anything is upgraded":    {change: func(t *testing.T, dir, _ string) { put(t, filepath.Join(dir, db.KeyFileName), make([]byte, 32)) }, steps: steps, says: "does not belong to the database"},
-		"without room for the copy aside nothing is changed": {change: func(t *testing.T, _, path string) { mkdir(t, path+".schema-1/in-the-way") }, steps: steps, says: "copying the database aside"},
+		"a command beside the server upgrades nothing": {
+			o:     func(o *db.Options) { o.Upgrade = false },
+			steps: steps,
+			says:  "older Gatehouse (schema 1, this one uses 3); start the server",
+		},
+		"a newer file is refused": {
+			change: func(t *testing.T, _, path string) { raw(t, path, `PRAGMA user_version = 9`) },
+			steps:  steps,
+			says:   "newer Gatehouse (schema 9, this one knows 3)",
+		},
+		"a step that fails leaves the file as it was": {
+			steps: append(slices.Clone(steps), `CREATE TABLE pet (x)`),
+			says:  "upgrading from schema 3",
+		},
+		"a step that breaks a reference is rolled back": {
+			steps: []string{`DELETE FROM person`},
+			says:  "refers to rows that are not there",
+		},
+		"a missing key is told before anything is upgraded": {
+			change: func(t *testing.T, dir, _ string) { remove(t, filepath.Join(dir, db.KeyFileName)) },
+			steps:  steps,
+			says:   "key file",
+		},
+		"another key is told before anything is upgraded": {
+			change: func(t *testing.T, dir, _ string) { put(t, filepath.Join(dir, db.KeyFileName), make([]byte, 32)) },
+			steps:  steps,
+			says:   "does not belong to the database",
+		},
+		"without room for the copy aside nothing is changed": {
+			change: func(t *testing.T, _, path string) { mkdir(t, path+".schema-1/in-the-way") },
+			steps:  steps,
+			says:   "copying the database aside",
+		},
 	}
 	for name, c := range refused {
 		t.Run(name, func(t *testing.T) {
@@ -420,7 +472,8 @@ func TestUpgradeKilled(t *testing.T) {
 	if testing.Short() {
 		t.Skip("kills processes")
 	}
-	for name, version := range map[string][]string{"the older version starts": nil, "the newer version starts over": steps} {
+	for name, version := range map[string][]string{"the older version starts": nil,
+		"the newer version starts over": steps} {
 		t.Run(name, func(t *testing.T) {
 			dir, path := atSchema1(t)
 			killInUpgrade(t, dir)

@@ -66,7 +66,8 @@ func fillWordsOf(ctx context.Context, c *sql.Conn, p Person) error {
 		return fmt.Errorf("writing a person: %w", err)
 	}
 	for _, word := range account.Endings(p.Name, p.Email) {
-		_, err := c.ExecContext(ctx, `INSERT INTO person_word (word, sort_key, person_id) VALUES (?, ?, ?)`, word, sortKey, p.ID)
+		_, err := c.ExecContext(ctx, `INSERT INTO person_word (word, sort_key, person_id) VALUES (?, ?, ?)`,
+			word, sortKey, p.ID)
 		if err != nil {
 			return fmt.Errorf("writing the words of a person: %w", err)
 		}

@@ -12,7 +12,8 @@ import (
 func (t *tx) addWords(person int64, name, email string) error {
 	sortKey := account.SortKey(name)
 	for _, word := range account.Endings(name, email) {
-		if err := t.one(`INSERT INTO person_word (word, sort_key, person_id) VALUES (?, ?, ?)`, word, sortKey, person); err != nil {
+		if err := t.one(`INSERT INTO person_word (word, sort_key, person_id) VALUES (?, ?, ?)`,
+			word, sortKey, person); err != nil {
 			return fmt.Errorf("writing the words of a person: %w", err)
 		}
 	}
@@ -23,7 +24,8 @@ func (t *tx) addWords(person int64, name, email string) error {
 func (t *tx) removeWords(person int64, name, email string) error {
 	sortKey := account.SortKey(name)
 	for _, word := range account.Endings(name, email) {
-		if _, err := t.exec(`DELETE FROM person_word WHERE word = ? AND sort_key = ? AND person_id = ?`, word, sortKey, person); err != nil {
+		if _, err := t.exec(`DELETE FROM person_word WHERE word = ? AND sort_key = ? AND person_id = ?`,
+			word, sortKey, person); err != nil {
 			return fmt.Errorf("removing the words of a person: %w", err)
 		}
 	}
@@ -37,7 +39,8 @@ func (t *tx) rename(before Person, name, email string) error {
 		return nil
 	}
 	var taken bool
-	if err := t.row(`SELECT EXISTS (SELECT 1 FROM person WHERE email = ? AND id <> ?)`, email, before.ID).Scan(&taken); err != nil {
+	if err := t.row(`SELECT EXISTS (SELECT 1 FROM person WHERE email = ? AND id <> ?)`,
+		email, before.ID).Scan(&taken); err != nil {
 		return fmt.Errorf("looking for an address: %w", err)
 	}
 	if taken {
@@ -81,7 +84,8 @@ func (s *Store) search(ctx context.Context, words []string, after string) (Peopl
 func (s *Store) rarest(ctx context.Context, words []string) (word string, entries int, err error) {
 	for i, w := range words {
 		var n int
-		err := s.row(ctx, `SELECT count(*) FROM (SELECT 1 FROM person_word WHERE word >= ? AND word < ? LIMIT ?) AS found`,
+		err := s.row(ctx, `SELECT count(*)
+			FROM (SELECT 1 FROM person_word WHERE word >= ? AND word < ? LIMIT ?) AS found`,
 			w, account.AfterAll(w), sortedMatches+1).Scan(&n)
 		if err != nil {
 			return "", 0, fmt.Errorf("counting who matches: %w", err)
@@ -174,7 +178,10 @@ func (s *Store) entriesAfter(ctx context.Context, at entryKey, before string, li
 	var out []entry
 	for rows.Next() {
 		var e entry
-		e.Person, err = scanPerson(func(dest ...any) error { return rows.Scan(append([]any{&e.word, &e.sortKey}, dest...)...) })
+		e.Person, err = scanPerson(func(dest ...any) error {
+			return rows.Scan(append([]any{&e.word, &e.sortKey},
+				dest...)...)
+		})
 		if err != nil {
 			return nil, err
 		}

@@ -16,7 +16,11 @@ import (
 // inviteNamed adds somebody without a password, which is quick.
 func inviteNamed(t *testing.T, store *db.Store, name, email string) int64 {
 	t.Helper()
-	id, _, err := store.Invite(ctx, db.NewPerson{Name: name, Email: email, Role: twofactor.Member}, db.Machine("test").Author(), start)
+	id, _, err := store.Invite(ctx, db.NewPerson{
+		Name:  name,
+		Email: email,
+		Role:  twofactor.Member,
+	}, db.Machine("test").Author(), start)
 	if err != nil {
 		t.Fatalf("%s, %s: %v", name, email, err)
 	}
@@ -52,8 +56,10 @@ func wanted(t *testing.T, store *db.Store, search, want string) {
 func TestSearch(t *testing.T) {
 	store := dbtest.Open(t)
 	for _, p := range [][2]string{
-		{"山田太郎", "yamada@example.jp"}, {"Miles O'Connor", "miles@example.org"}, {"Ana Strauß", "ana@bücher.example"}, {"José Núñez", "jose@example.org"},
-		{"Łucja Żak", "lucja@example.org"}, {"Anastasia", "stas@example.org"}, {"ＡＤＡ", "ada@example.org"}, {"100% _Wild_", "wild@example.org"},
+		{"山田太郎", "yamada@example.jp"}, {"Miles O'Connor", "miles@example.org"}, {"Ana Strauß", "ana@bücher.example"},
+		{"José Núñez", "jose@example.org"},
+		{"Łucja Żak", "lucja@example.org"}, {"Anastasia", "stas@example.org"}, {"ＡＤＡ", "ada@example.org"},
+		{"100% _Wild_", "wild@example.org"},
 	} {
 		inviteNamed(t, store, p[0], p[1])
 	}
@@ -92,7 +98,11 @@ func TestSearchAfterAChange(t *testing.T) {
 	by := s.author("super")
 	change := func(name, email string) {
 		t.Helper()
-		s.must(s.store.ChangePerson(ctx, s.id["member"], account.Seen{}, db.NewPerson{Name: name, Email: email, Role: twofactor.Member}, by, start))
+		s.must(s.store.ChangePerson(ctx, s.id["member"], account.Seen{}, db.NewPerson{
+			Name:  name,
+			Email: email,
+			Role:  twofactor.Member,
+		}, by, start))
 	}
 	change("Zoë Quux", "zoe@example.org")
 	wanted(t, s.store, "quux", "Zoë Quux")
@@ -102,7 +112,8 @@ func TestSearchAfterAChange(t *testing.T) {
 	wanted(t, s.store, "zoe net", "Zoë Strauß")
 	s.must(s.store.Close())
 	path := filepath.Join(s.dir, db.FileName)
-	if got := text(t, path, `SELECT count(*) FROM person_word WHERE word LIKE 'quux%' OR sort_key = 'zoe quux'`); got != "0" {
+	if got := text(t, path, `SELECT count(*) FROM person_word WHERE word LIKE 'quux%' OR sort_key = 'zoe quux'`); got !=
+		"0" {
 		t.Errorf("%s entries of the old name are left", got)
 	}
 }
@@ -121,7 +132,9 @@ func TestSearchManyMatch(t *testing.T) {
 		inviteNamed(t, store, name, fmt.Sprintf("p%03d@example.org", i))
 	}
 	inOrder := func(a, b string) int { return strings.Compare(account.SortKey(a), account.SortKey(b)) }
-	for search, want := range map[string]int{"aardvark": people, "example": people, "a": people, "aar": people, "alva": people / 2, "alvaro example": people / 2, "aaron alvaro": 0, "alvaro 001": 2 /* by name and by address */} {
+	for search, want := range map[string]int{"aardvark": people, "example": people, "a": people, "aar": people,
+		"alva": people / 2, "alvaro example": people / 2, "aaron alvaro": 0,
+		"alvaro 001": 2 /* by name and by address */} {
 		names := found(t, store, search)
 		if len(names) != want {
 			t.Errorf("searching %q finds %d; want %d", search, len(names), want)
@@ -134,7 +147,8 @@ func TestSearchManyMatch(t *testing.T) {
 			t.Errorf("searching %q finds %d people, some of them twice; want %d", search, n, want)
 		}
 	}
-	for _, after := range []string{"x", "3 nonsense", "3 zzz/zzz", "\x00\xff", "-1 /", "9223372036854775807 example/x"} {
+	for _, after := range []string{"x", "3 nonsense", "3 zzz/zzz", "\x00\xff", "-1 /",
+		"9223372036854775807 example/x"} {
 		if _, err := store.People(ctx, "example", after); err != nil {
 			t.Errorf("after %q: %v", after, err)
 		}
@@ -143,17 +157,20 @@ func TestSearchManyMatch(t *testing.T) {
 
 func TestPeopleComeInTheOrderOfPeople(t *testing.T) {
 	store := dbtest.Open(t)
-	for i, name := range []string{"zoë", "Émile", "adam", "Ada", "Øystein", "Ángel", "O'Neill", "Onassis", "eva", "Ｂｏｂ", "山田"} {
+	for i, name := range []string{"zoë", "Émile", "adam", "Ada", "Øystein", "Ángel", "O'Neill", "Onassis", "eva", "Ｂｏｂ",
+		"山田"} {
 		inviteNamed(t, store, name, fmt.Sprintf("p%d@example.org", i))
 	}
 	const want = "Ada, adam, Ángel, Ｂｏｂ, Émile, eva, Onassis, O'Neill, Øystein, zoë, 山田"
 	wanted(t, store, "", want)
 	wanted(t, store, "example", want)
 	var listed, open []string
-	if err := store.EachPerson(ctx, func(p db.Person) error { listed = append(listed, p.Name); return nil }); err != nil {
+	if err := store.EachPerson(ctx,
+		func(p db.Person) error { listed = append(listed, p.Name); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.EachNotEnrolled(ctx, func(p db.Person) error { open = append(open, p.Name); return nil }); err != nil {
+	if err := store.EachNotEnrolled(ctx,
+		func(p db.Person) error { open = append(open, p.Name); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	for _, got := range [][]string{listed, open} {
@@ -172,7 +189,8 @@ func TestEnrolledIsKept(t *testing.T) {
 	kept := func(move string, enrolled ...string) {
 		t.Helper()
 		var not []string
-		if err := store.EachNotEnrolled(ctx, func(p db.Person) error { not = append(not, p.Email); return nil }); err != nil {
+		if err := store.EachNotEnrolled(ctx,
+			func(p db.Person) error { not = append(not, p.Email); return nil }); err != nil {
 			t.Fatal(err)
 		}
 		if err := store.EachPerson(ctx, func(p db.Person) error {

@@ -36,7 +36,8 @@ func (s *Store) NewSetupToken(ctx context.Context, now time.Time) (token string,
 // nobody has been added on the machine meanwhile.
 func (s *Store) CheckSetup(ctx context.Context, token string) error {
 	var one int
-	err := s.row(ctx, `SELECT 1 FROM link WHERE token_hash = ? AND kind = 'setup' AND NOT EXISTS (SELECT 1 FROM person)`, hashToken(token)).Scan(&one)
+	err := s.row(ctx, `SELECT 1 FROM link
+		WHERE token_hash = ? AND kind = 'setup' AND NOT EXISTS (SELECT 1 FROM person)`, hashToken(token)).Scan(&one)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
 	}
@@ -47,7 +48,8 @@ func (s *Store) CheckSetup(ctx context.Context, token string) error {
 // in. The link works once: of two posts one gets ErrNotFound. It refuses with
 // FieldErrors of workspace, name, email and password. A link that does not exist
 // counts against the client's address, and is refused with ErrNotFound or Wait.
-func (s *Store) SetUp(ctx context.Context, token, workspace string, n NewPerson, c Client, now time.Time) (Passage, error) {
+func (s *Store) SetUp(ctx context.Context, token, workspace string, n NewPerson, c Client,
+	now time.Time) (Passage, error) {
 	err := s.CheckSetup(ctx, token) // before the slow hash
 	if errors.Is(err, ErrNotFound) {
 		return Passage{}, s.countUnknownLink(ctx, c, now)
@@ -75,7 +77,8 @@ func (s *Store) SetUp(ctx context.Context, token, workspace string, n NewPerson,
 	}
 	var out Passage
 	err = s.renaming(ctx, func(t *tx) error {
-		n, err := t.exec(`DELETE FROM link WHERE token_hash = ? AND kind = 'setup' AND NOT EXISTS (SELECT 1 FROM person)`, hashToken(token))
+		n, err := t.exec(`DELETE FROM link
+			WHERE token_hash = ? AND kind = 'setup' AND NOT EXISTS (SELECT 1 FROM person)`, hashToken(token))
 		if err != nil {
 			return err
 		}
@@ -89,7 +92,12 @@ func (s *Store) SetUp(ctx context.Context, token, workspace string, n NewPerson,
 		if err != nil {
 			return err
 		}
-		if _, err := t.record(now, activity{event: account.WorkspaceSetUp, actor: personAt(id, c.Address), subject: id, method: account.ByLink}); err != nil {
+		if _, err := t.record(now, activity{
+			event:   account.WorkspaceSetUp,
+			actor:   personAt(id, c.Address),
+			subject: id,
+			method:  account.ByLink,
+		}); err != nil {
 			return err
 		}
 		out.CodesLeft = -1
@@ -107,19 +115,22 @@ func (s *Store) SetPolicy(ctx context.Context, p twofactor.Policy, by Author, no
 
 // ChangePolicy turns the two levers as a form shows them. It refuses with
 // account.ErrOutdated when they are not as the form showed them any more.
-func (s *Store) ChangePolicy(ctx context.Context, seen account.Seen, p twofactor.Policy, by Author, now time.Time) error {
+func (s *Store) ChangePolicy(ctx context.Context, seen account.Seen, p twofactor.Policy, by Author,
+	now time.Time) error {
 	return s.write(ctx, lockWorkspace(by.ID), func(t *tx) error {
 		if err := t.mayAdminister(by); err != nil {
 			return err
 		}
 		var before twofactor.Policy
-		if err := t.row(`SELECT require_everyone, require_admins FROM workspace`).Scan(&before.Everyone, &before.Admins); err != nil {
+		if err := t.row(`SELECT require_everyone, require_admins FROM workspace`).
+			Scan(&before.Everyone, &before.Admins); err != nil {
 			return fmt.Errorf("reading the policy: %w", err)
 		}
 		if seen.Outdated(account.PolicyVersion(before)) {
 			return account.ErrOutdated
 		}
-		n, err := t.exec(`UPDATE workspace SET require_everyone = ?, require_admins = ? WHERE id = 1 AND (require_everyone <> ? OR require_admins <> ?)`,
+		n, err := t.exec(`UPDATE workspace SET require_everyone = ?, require_admins = ?
+			WHERE id = 1 AND (require_everyone <> ? OR require_admins <> ?)`,
 			p.Everyone, p.Admins, p.Everyone, p.Admins)
 		if err != nil {
 			return err

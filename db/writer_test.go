@@ -54,7 +54,8 @@ var errEndedItself = errors.New("ended its own goroutine")
 
 // queue has each of the jobs wait for the turn, one after the other, and then
 // lets them go. It gives what came of them.
-func queue(t *testing.T, store *db.Store, callers []context.Context, jobs ...func(exec func(string, ...any) error) error) []error {
+func queue(t *testing.T, store *db.Store, callers []context.Context,
+	jobs ...func(exec func(string, ...any) error) error) []error {
 	t.Helper()
 	end := sync.OnceFunc(store.TakeTurn())
 	defer end()
@@ -240,7 +241,11 @@ func TestTheNameFollowsItsChange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	passage, err := store.SetUp(ctx, token, "Söhne & Co", db.NewPerson{Name: "Ada", Email: "ada@example.org", Password: dbtest.Password}, db.Client{}, start)
+	passage, err := store.SetUp(ctx, token, "Söhne & Co", db.NewPerson{
+		Name:     "Ada",
+		Email:    "ada@example.org",
+		Password: dbtest.Password,
+	}, db.Client{}, start)
 	if err != nil {
 		t.Fatal(err)
 	}

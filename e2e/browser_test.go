@@ -99,9 +99,11 @@ func openTab(t testing.TB, s *site, noScript bool, option chromedp.ContextOption
 		cancel()
 	})
 	b.must("open a tab", chromedp.Listen(ctx, b.see))
-	_, err := chromedp.Call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
+	_, err := chromedp.Call(ctx, emulation.SetFocusEmulationEnabled,
+		emulation.SetFocusEmulationEnabledParams{Enabled: true})
 	b.must("give the tab the focus", err)
-	_, err = chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: noScript})
+	_, err = chromedp.Call(ctx, emulation.SetScriptExecutionDisabled,
+		emulation.SetScriptExecutionDisabledParams{Value: noScript})
 	b.must("switch JavaScript", err)
 	_, err = chromedp.Call(ctx, audits.Enable, cdp.Empty{})
 	b.must("watch the Content-Security-Policy", err)
@@ -115,7 +117,8 @@ func (b *tab) see(event any) {
 		return
 	}
 	go func() {
-		_, err := chromedp.Call(b.ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: !b.stays.Load()})
+		_, err := chromedp.Call(b.ctx, page.HandleJavaScriptDialog,
+			page.HandleJavaScriptDialogParams{Accept: !b.stays.Load()})
 		if err != nil && b.ctx.Err() == nil {
 			b.t.Errorf("answer a dialog: %v", err)
 		}
@@ -188,7 +191,8 @@ func (b *tab) Fill(field, value string, within ...string) {
 }
 
 // EnterCode types a 6-digit code into the field for it and sends it: by the button with these words, or, where
-// JavaScript is on and the field says so, by the sixth digit, which presses that button for the person, but never twice for one code.
+// JavaScript is on and the field says so, by the sixth digit, which presses that button for the
+// person, but never twice for one code.
 func (b *tab) EnterCode(code, button string) {
 	b.t.Helper()
 	if b.Count("#code-sends") == 0 || evaluate[bool](b, `(code) => sessionStorage.code === code`, code) {
@@ -224,7 +228,8 @@ func (b *tab) CopyFromClipboard(words string, within ...string) string {
 	profile := chromedp.FromContext(b.ctx).BrowserContextID
 	for _, name := range []string{"clipboard-read", "clipboard-write"} {
 		_, err := chromedp.CallBrowser(b.ctx, browser.SetPermission, browser.SetPermissionParams{
-			Permission: &browser.PermissionDescriptor{Name: name}, Setting: browser.PermissionSettingGranted, BrowserContextID: profile})
+			Permission: &browser.PermissionDescriptor{Name: name}, Setting: browser.PermissionSettingGranted,
+			BrowserContextID: profile})
 		b.must("allow the clipboard", err)
 	}
 	b.await(`() => navigator.clipboard.writeText("").then(() => "")`)

@@ -20,7 +20,8 @@ const filler = `(() => {
 	addEventListener("htmx:after:swap", fill);
 })()`
 
-// TestAFillerDoesNotUseUpTheTries leaves the challenge and the set-up to a filler with an old code: it costs one try, however
+// TestAFillerDoesNotUseUpTheTries leaves the challenge and the set-up to a filler with an old code:
+// it costs one try, however
 // often the page is loaded.
 func TestAFillerDoesNotUseUpTheTries(t *testing.T) {
 	w := &walk{t: t, site: startSite(t), script: true, ledger: newLedger()}
@@ -32,7 +33,8 @@ func TestAFillerDoesNotUseUpTheTries(t *testing.T) {
 	w.signIn(b, mia)
 	w.atChallenge(b)
 
-	_, err := chromedp.Call(b.ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: filler})
+	_, err := chromedp.Call(b.ctx, page.AddScriptToEvaluateOnNewDocument,
+		page.AddScriptToEvaluateOnNewDocumentParams{Source: filler})
 	b.must("install a filler", err)
 	for range 8 {
 		b.Visit("/signin/two-factor")
@@ -47,7 +49,8 @@ func TestAFillerDoesNotUseUpTheTries(t *testing.T) {
 	b.Sees("A wrong code was entered after your password on")
 }
 
-// TestCodesAreSentByThemselves: the field says so, where there is script; after a refusal it neither says so nor does so; and
+// TestCodesAreSentByThemselves: the field says so, where there is script; after a refusal it
+// neither says so nor does so; and
 // after a code that the server did not answer the next one is sent by itself again.
 func TestCodesAreSentByThemselves(t *testing.T) {
 	w := &walk{t: t, site: startSite(t), script: true, ledger: newLedger()}

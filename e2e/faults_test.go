@@ -49,7 +49,11 @@ func newClient(t testing.TB, s *site) *client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &client{t, s, &http.Client{Jar: jar, Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	return &client{t, s, &http.Client{
+		Jar:           jar,
+		Timeout:       time.Minute,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
 }
 
 // reply is a whole answer.
@@ -96,7 +100,8 @@ func (c *client) signIn(p person) reply {
 // enable mints a secret and gives the app that holds it.
 func (c *client) enable() *phone {
 	c.t.Helper()
-	m := regexp.MustCompile(`id="secret"[^>]*>([A-Z2-7 ]+)<`).FindStringSubmatch(c.must(200, "POST", "/my/profile/two-factor/enable").body)
+	m := regexp.MustCompile(`id="secret"[^>]*>([A-Z2-7 ]+)<`).
+		FindStringSubmatch(c.must(200, "POST", "/my/profile/two-factor/enable").body)
 	if m == nil {
 		c.t.Fatal("no secret on the card")
 	}
@@ -213,7 +218,8 @@ func TestKilledWhileRedeeming(t *testing.T) {
 			}
 			c.signIn(fay)
 			p := c.enable()
-			codes = codeOnPage.FindAllString(c.must(200, "POST", "/my/profile/two-factor/confirm", "code", p.current()).body, 8)
+			codes = codeOnPage.FindAllString(c.must(200, "POST", "/my/profile/two-factor/confirm", "code",
+				p.current()).body, 8)
 			c.signIn(fay)
 			began := time.Now()
 			c.must(http.StatusSeeOther, "POST", "/signin/two-factor/recovery", "recovery_code", codes[0])
@@ -228,7 +234,8 @@ func TestKilledWhileRedeeming(t *testing.T) {
 		after := s.standing(fay.email).CodesLeft
 		gone := before - after
 		if gone != 0 && gone != 1 || answered && answer.status == http.StatusSeeOther && gone != 1 {
-			t.Fatalf("round %d: %d codes before, %d after; answered %v with %d", round, before, after, answered, answer.status)
+			t.Fatalf("round %d: %d codes before, %d after; answered %v with %d", round, before, after, answered,
+				answer.status)
 		}
 		s.start()
 		s.run("", "user", "unlock", fay.email)
@@ -269,7 +276,8 @@ func TestKilledUnderLoad(t *testing.T) {
 				for first := true; ; first = false {
 					n := sent[i].Add(1)
 					path := fmt.Sprintf("/admin/people/%d/edit", i+2) // root was the first
-					answer, err := c.do("POST", path, "name", fmt.Sprintf("Clerk %d", n), "email", email(i), "role", "member")
+					answer, err := c.do("POST", path, "name", fmt.Sprintf("Clerk %d", n), "email", email(i), "role",
+						"member")
 					if err == nil && answer.status < 400 {
 						answered[i].Store(n)
 					}
@@ -301,8 +309,10 @@ func TestKilledUnderLoad(t *testing.T) {
 			if _, err := fmt.Sscanf(one.Email, "clerk%d@", &i); err != nil {
 				continue // root
 			}
-			if _, err := fmt.Sscanf(one.Name, "Clerk %d", &n); err != nil || n < answered[i].Load() || n > sent[i].Load() {
-				t.Errorf("round %d: %s is called %q; %d was answered, %d sent", round, one.Email, one.Name, answered[i].Load(), sent[i].Load())
+			if _, err := fmt.Sscanf(one.Name, "Clerk %d", &n); err != nil || n < answered[i].Load() ||
+				n > sent[i].Load() {
+				t.Errorf("round %d: %s is called %q; %d was answered, %d sent", round, one.Email, one.Name,
+					answered[i].Load(), sent[i].Load())
 			}
 		}
 		s.start()
@@ -314,12 +324,15 @@ func TestCountsOutlastAKill(t *testing.T) {
 	s := startSite(t)
 	s.addPerson(fay, "member")
 	for range 14 {
-		if answer, err := newClient(t, s).do("POST", "/signin", "email", fay.email, "password", "wrong horse"); err != nil || answer.status == http.StatusSeeOther {
+		if answer, err := newClient(t, s).
+			do("POST", "/signin", "email", fay.email, "password", "wrong horse"); err != nil ||
+			answer.status == http.StatusSeeOther {
 			t.Fatalf("%+v, %v", answer, err)
 		}
 	}
 	for i := range 20 { // to the end of the address's bucket
-		_, _ = newClient(t, s).do("POST", "/signin", "email", fmt.Sprintf("p%d@example.org", i), "password", "wrong horse")
+		_, _ = newClient(t, s).
+			do("POST", "/signin", "email", fmt.Sprintf("p%d@example.org", i), "password", "wrong horse")
 	}
 	s.kill()
 	s.start()
@@ -337,7 +350,8 @@ func TestDiskFull(t *testing.T) {
 	p := c.enable()
 	limit := func(to string) {
 		t.Helper()
-		out, err := exec.Command(prlimit, "--pid", strconv.Itoa(s.server.Process.Pid), "--fsize="+to+":").CombinedOutput()
+		out, err := exec.Command(prlimit, "--pid", strconv.Itoa(s.server.Process.Pid), "--fsize="+to+":").
+			CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
@@ -393,7 +407,8 @@ func TestTermUnderLoad(t *testing.T) {
 			for n := 0; stop.Err() == nil; n++ {
 				if i == 0 {
 					name := fmt.Sprintf("Acme %d", n)
-					if answer, err := c.do("POST", "/admin/settings/general", "workspace", name); err == nil && answer.status == 200 {
+					if answer, err := c.do("POST", "/admin/settings/general", "workspace", name); err == nil &&
+						answer.status == 200 {
 						mu.Lock()
 						last = name
 						mu.Unlock()
@@ -439,7 +454,8 @@ func TestManySlowConnections(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		if _, err := io.WriteString(conn, "POST /signin HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 65000\r\n\r\nemail="); err != nil {
+		if _, err := io.WriteString(conn,
+			"POST /signin HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 65000\r\n\r\nemail="); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -455,8 +471,10 @@ func TestLargeBodies(t *testing.T) {
 	s := startSite(t)
 	s.addPerson(fay, "member")
 	c := newClient(t, s)
-	c.must(http.StatusUnprocessableEntity, "POST", "/signin", "email", fay.email, "password", strings.Repeat("x", 60<<10))
-	c.must(http.StatusRequestEntityTooLarge, "POST", "/signin", "email", fay.email, "password", strings.Repeat("x", 64<<10))
+	c.must(http.StatusUnprocessableEntity, "POST", "/signin", "email", fay.email, "password",
+		strings.Repeat("x", 60<<10))
+	c.must(http.StatusRequestEntityTooLarge, "POST", "/signin", "email", fay.email, "password",
+		strings.Repeat("x", 64<<10))
 	if err := s.healthy(); err != nil {
 		t.Error(err)
 	}

@@ -7,8 +7,10 @@ import (
 	"testing"
 )
 
-// TestFocusAfterAnAct does what there is to do on People, a person's page, My profile, the settings and Activity. After each answer
-// the focus is on what it tells, or on the field that it is about, and on the screen; where htmx swaps, a live region that was there
+// TestFocusAfterAnAct does what there is to do on People, a person's page, My profile, the settings
+// and Activity. After each answer
+// the focus is on what it tells, or on the field that it is about, and on the screen; where htmx
+// swaps, a live region that was there
 // before has the words.
 func TestFocusAfterAnAct(t *testing.T) {
 	for _, script := range []bool{true, false} {
@@ -84,7 +86,8 @@ func (w *walk) focusOnProfile(b *tab) {
 	w.focused(b, "Your password is changed.")
 }
 
-// act clicks a button and demands where the focus is then ("" for the message itself), and that the words are announced.
+// act clicks a button and demands where the focus is then ("" for the message itself), and that the
+// words are announced.
 func (w *walk) act(b *tab, button, within, focus, words string) {
 	w.t.Helper()
 	evaluate[any](b, `() => { window.live = [...document.querySelectorAll("body > [aria-live]")] }`)
@@ -98,7 +101,8 @@ func (w *walk) act(b *tab, button, within, focus, words string) {
 		return
 	}
 	err := poll(patience, func() error {
-		said := evaluate[string](b, `() => window.live ? window.live.filter(e => e.isConnected).map(e => e.textContent).join(" ") : "the page is another"`)
+		said := evaluate[string](b,
+			`() => window.live ? window.live.filter(e => e.isConnected).map(e => e.textContent).join(" ") : "the page is another"`)
 		if !strings.Contains(said, words) {
 			return fmt.Errorf("the live region that was there says %q", said)
 		}
@@ -107,7 +111,8 @@ func (w *walk) act(b *tab, button, within, focus, words string) {
 	if err != nil {
 		b.fail("%q is not announced: %v", words, err)
 	}
-	if seen := evaluate[float64](b, `() => Math.max(...window.live.map(e => e.getBoundingClientRect().width))`); seen > 1 {
+	if seen := evaluate[float64](b,
+		`() => Math.max(...window.live.map(e => e.getBoundingClientRect().width))`); seen > 1 {
 		b.fail("what is announced can be seen, %v pixels wide", seen)
 	}
 }

@@ -19,7 +19,13 @@ import (
 // GATEHOUSE_SCREENS set to a folder, it leaves a picture of each there.
 func TestPages(t *testing.T) {
 	s := startSite(t)
-	g := &gallery{t: t, site: s, axe: readTool(t, "node_modules/axe-core/axe.min.js"), folder: os.Getenv("GATEHOUSE_SCREENS"), html: t.TempDir()}
+	g := &gallery{
+		t:      t,
+		site:   s,
+		axe:    readTool(t, "node_modules/axe-core/axe.min.js"),
+		folder: os.Getenv("GATEHOUSE_SCREENS"),
+		html:   t.TempDir(),
+	}
 	w := &walk{t: t, site: s, script: true, ledger: newLedger()}
 
 	g.beforeAnybody(w)
@@ -181,7 +187,8 @@ func (g *gallery) renaming(b *tab) {
 
 // rare shows, inside a page, states that take a quarter of an hour or a fault to meet.
 func (g *gallery) rare(b *tab) {
-	for _, name := range []string{"enabled-few", "enabled-reauth", "enabled-reauth-no", "enabled-wait", "problem-inside"} {
+	for _, name := range []string{"enabled-few", "enabled-reauth", "enabled-reauth-no", "enabled-wait",
+		"problem-inside"} {
 		b.Visit(twoFactorPath)
 		g.stage(b, name)
 	}
@@ -393,7 +400,8 @@ func (g *gallery) look(b *tab, name string) {
 	b.must("keep the page", os.WriteFile(filepath.Join(g.html, name+".html"), []byte(source), 0o600))
 }
 
-// spaced looks at the narrowest screen with the text spacing of WCAG 2.2, 1.4.12: nothing is wider than the screen, nothing is cut
+// spaced looks at the narrowest screen with the text spacing of WCAG 2.2, 1.4.12: nothing is wider
+// than the screen, nothing is cut
 // off, and no word is broken into lines of a letter or two.
 func (g *gallery) spaced(b *tab, name string) {
 	g.t.Helper()
@@ -430,14 +438,19 @@ func (g *gallery) spaced(b *tab, name string) {
 // emulate gives the tab another screen and colour scheme.
 func (b *tab) emulate(width, height int64, scale float64, dark bool) {
 	b.t.Helper()
-	_, err := chromedp.Call(b.ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: height, DeviceScaleFactor: scale})
+	_, err := chromedp.Call(b.ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+		Width:             width,
+		Height:            height,
+		DeviceScaleFactor: scale,
+	})
 	b.must("change the screen", err)
 	scheme := "light"
 	if dark {
 		scheme = "dark"
 	}
-	_, err = chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
-		{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
+	_, err = chromedp.Call(b.ctx, emulation.SetEmulatedMedia,
+		emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+			{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
 	b.must("change the colour scheme", err)
 }
 
@@ -468,8 +481,9 @@ func (g *gallery) picture(b *tab, path string) {
 	defer cancel()
 	evaluate[any](b, `() => scrollTo(0, 0)`) // else the sidebar stands in the middle
 	size := evaluate[[]float64](b, `() => [innerWidth, document.documentElement.scrollHeight]`)
-	png, err := chromedp.Call(ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{Format: "png", CaptureBeyondViewport: new(true),
-		Clip: &page.Viewport{Width: size[0], Height: size[1], Scale: 1}})
+	png, err := chromedp.Call(ctx, page.CaptureScreenshot,
+		page.CaptureScreenshotParams{Format: "png", CaptureBeyondViewport: new(true),
+			Clip: &page.Viewport{Width: size[0], Height: size[1], Scale: 1}})
 	b.must("take a picture", err)
 	b.must("keep a picture", os.WriteFile(path, png.Data, 0o644))
 }
@@ -479,7 +493,8 @@ func (g *gallery) validate() {
 	g.t.Helper()
 	java := tool(g.t, "java", "default-jre-headless")
 	readTool(g.t, "node_modules/vnu-jar/package.json")
-	out, err := exec.Command(java, "-jar", "node_modules/vnu-jar/build/dist/vnu.jar", "--errors-only", g.html).CombinedOutput()
+	out, err := exec.Command(java, "-jar", "node_modules/vnu-jar/build/dist/vnu.jar", "--errors-only", g.html).
+		CombinedOutput()
 	if err != nil {
 		g.t.Errorf("the HTML checker: %v\n%s", err, out)
 	}

@@ -89,7 +89,8 @@ func (w *walk) lostPhone(admin, member *tab) {
 // lockedOut turns the policy on without being enrolled; the machine turns it off.
 func (w *walk) lockedOut(admin *tab) {
 	admin.Visit("/admin/settings/security")
-	admin.Sees("1 person would have to set it up first: "+sue.name, "You are one of them", "No admin has a recovery code left.")
+	admin.Sees("1 person would have to set it up first: "+sue.name, "You are one of them",
+		"No admin has a recovery code left.")
 	admin.Tick("require_everyone", true)
 	admin.Click(saveLevers)
 	admin.WaitFor("", success)

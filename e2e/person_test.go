@@ -70,7 +70,8 @@ func (w *walk) notConfigured(b *tab) {
 		b.Click("Set up two-factor")
 		w.badge(b, "Pending confirmation", "amber")
 		w.want(b.Count("svg.qr") == 1, "there is no QR code")
-	}, "In the Two-factor authentication card, select Set up two-factor", "from the My portal under My profile → Two-factor authentication")
+	}, "In the Two-factor authentication card, select Set up two-factor",
+		"from the My portal under My profile → Two-factor authentication")
 }
 
 // discard shows that leaving the Pending card in any way takes its secret away.
@@ -93,7 +94,8 @@ func (w *walk) discard(b *tab) {
 		second = w.enable(b)
 		w.want(b.Count("svg.qr") == 1, "there is no QR code")
 	}, "(or Enable two-factor on the management screen)")
-	w.proves(func() { w.want(second != first, "the same secret was minted again") }, "Select Enable two-factor again to mint a fresh QR code")
+	w.proves(func() { w.want(second != first, "the same secret was minted again") },
+		"Select Enable two-factor again to mint a fresh QR code")
 	w.proves(func() {
 		b.Click("My profile", sidebar)
 		b.Visit(twoFactorPath)
@@ -108,12 +110,14 @@ func (w *walk) pending(b *tab) string {
 	w.proves(func() {
 		b.WaitFor("Step 1", card)
 		b.WaitFor("Step 2", card)
-		w.want(b.Count("svg.qr") == 1 && b.Count("#secret") == 1 && b.Count(sixDigitField) == 1, "the Pending card is not complete")
+		w.want(b.Count("svg.qr") == 1 && b.Count("#secret") == 1 && b.Count(sixDigitField) == 1,
+			"the Pending card is not complete")
 	}, "A QR code, the secret to copy, and a 6-digit code field")
 
 	key := w.readKey(b)
 	w.proves(func() {
-		w.want(key.Get("secret") == secret, "the QR code holds the secret %q, the card shows %q", key.Get("secret"), secret)
+		w.want(key.Get("secret") == secret, "the QR code holds the secret %q, the card shows %q", key.Get("secret"),
+			secret)
 	}, "The secret and QR produce the same account")
 	if w.script {
 		w.proves(func() {
@@ -138,7 +142,8 @@ func (w *walk) readKey(b *tab) url.Values {
 		var err error
 		key, err = url.Parse(scan(w.t, b.Screenshot("svg.qr")))
 		b.must("read the QR code's address", err)
-		w.want(key.Scheme == "otpauth" && key.Host == "totp", "the QR code holds no TOTP key but %s://%s", key.Scheme, key.Host)
+		w.want(key.Scheme == "otpauth" && key.Host == "totp", "the QR code holds no TOTP key but %s://%s", key.Scheme,
+			key.Host)
 		w.want(key.Path == "/Acme & Söhne + 100% #1:"+ada.email, "the label is %q", key.Path)
 		w.want(key.Query().Get("issuer") == "Acme & Söhne + 100% #1", "the issuer is %q", key.Query().Get("issuer"))
 		w.want(!strings.Contains(key.RawQuery, "+"), "apps would show the plus signs in %q", key.RawQuery)
@@ -148,7 +153,8 @@ func (w *walk) readKey(b *tab) url.Values {
 		w.want(values.Get("period") == "" || values.Get("period") == "30", "the period is %q", values.Get("period"))
 	}, "The code rotates every 30 seconds")
 	w.want(values.Get("digits") == "" || values.Get("digits") == "6", "the digits are %q", values.Get("digits"))
-	w.want(values.Get("algorithm") == "" || values.Get("algorithm") == "SHA1", "the algorithm is %q", values.Get("algorithm"))
+	w.want(values.Get("algorithm") == "" || values.Get("algorithm") == "SHA1", "the algorithm is %q",
+		values.Get("algorithm"))
 	return values
 }
 
@@ -160,7 +166,8 @@ func (w *walk) wrongCodes(b *tab, p *phone) {
 		w.refused(b, wrongCode)
 		w.badge(b, "Pending confirmation", "amber")
 		w.want(b.Secret() == p.secret, "a wrong code changes the secret")
-		w.want(evaluate[string](b, `() => document.querySelector("svg.qr").outerHTML`) == qr, "a wrong code changes the QR code")
+		w.want(evaluate[string](b, `() => document.querySelector("svg.qr").outerHTML`) == qr,
+			"a wrong code changes the QR code")
 	}
 	w.proves(func() { try(p.wrong()) }, "Your code is rejected with That code did not match")
 	w.proves(func() {
@@ -182,7 +189,8 @@ func (w *walk) activate(b *tab, p *phone) []string {
 	var codes []string
 	w.proves(func() { codes = w.confirm(b, p.previous()) },
 		"Under Step 2, enter the current 6-digit code", "Select Confirm and enable", "plus the one immediately before",
-		"If a code is rejected, wait for the next one and try again", "Any TOTP-compatible app works", "The code rotates every 30 seconds")
+		"If a code is rejected, wait for the next one and try again", "Any TOTP-compatible app works",
+		"The code rotates every 30 seconds")
 	w.proves(func() {
 		b.WaitFor(nowActive, success)
 		seen := b.Colour(success)
@@ -191,7 +199,8 @@ func (w *walk) activate(b *tab, p *phone) []string {
 	w.proves(func() { w.badge(b, "Enabled", "emerald") }, "Enabled (emerald)",
 		"only active once you complete the confirmation step below and the badge turns Enabled")
 	w.panel(b, codes)
-	w.proves(func() { w.want(len(codes) == 8, "there are %d codes", len(codes)) }, "your recovery codes are displayed immediately")
+	w.proves(func() { w.want(len(codes) == 8, "there are %d codes", len(codes)) },
+		"your recovery codes are displayed immediately")
 	w.proves(func() {
 		// Without JavaScript this sends the form again: it must do nothing a second time.
 		b.Reload()
@@ -206,7 +215,8 @@ func (w *walk) activate(b *tab, p *phone) []string {
 	}, "The date you confirmed")
 	w.proves(func() { b.WaitFor("Regenerate recovery codes", card+" button") }, "a Regenerate recovery codes button")
 	w.proves(func() {
-		w.want(b.Count(card+" summary") == 1 && b.Count(card+" [name=password]") == 0, "the section to disable is not collapsed")
+		w.want(b.Count(card+" summary") == 1 && b.Count(card+" [name=password]") == 0,
+			"the section to disable is not collapsed")
 		b.WaitFor("Disable two-factor", card+" summary")
 	}, "a collapsed Disable two-factor section")
 	return codes
@@ -226,7 +236,8 @@ func (w *walk) panel(b *tab, codes []string) {
 	}, "Each code is formatted XXXX-XXXX")
 	w.proves(func() {
 		different := slices.Compact(slices.Sorted(slices.Values(codes)))
-		w.want(len(codes) == 8 && len(different) == 8, "the codes are %d, %d of them different", len(codes), len(different))
+		w.want(len(codes) == 8 && len(different) == 8, "the codes are %d, %d of them different", len(codes),
+			len(different))
 	}, "Number of codes: 8")
 	if w.script {
 		w.proves(func() {
@@ -258,7 +269,8 @@ func (w *walk) signInWithApp(b *tab, p *phone) {
 		w.want(b.Path() == "/signin/two-factor", "the password alone leads to %s", b.Path())
 	}, "adds a second sign-in step", "every sign-in adds a verification step after your password is accepted")
 	w.proves(func() { b.WaitFor("Two-factor verification", "h1") }, "Two-factor verification")
-	w.proves(func() { b.Sees("Password accepted. Enter your code to continue.") }, "Password accepted. Enter your code to continue.")
+	w.proves(func() { b.Sees("Password accepted. Enter your code to continue.") },
+		"Password accepted. Enter your code to continue.")
 	w.proves(func() {
 		for _, path := range append(pages, twoFactorPath) {
 			b.Visit(path)
@@ -274,7 +286,8 @@ func (w *walk) signInWithApp(b *tab, p *phone) {
 	w.proves(func() {
 		w.enterCode(b, p.current())
 		w.signedIn(b)
-	}, "then Verify and sign in", "The server accepts the current code", "If a code is rejected, wait for the next one and try again")
+	}, "then Verify and sign in", "The server accepts the current code",
+		"If a code is rejected, wait for the next one and try again")
 
 	w.signOut(b)
 	w.proves(func() {
@@ -314,7 +327,8 @@ func (w *walk) signInWithRecoveryCode(b *tab, codes []string) []string {
 	w.proves(func() {
 		w.enterRecoveryCode(b, codes[0])
 		w.signedIn(b)
-	}, "then Use recovery code", "Each code signs you in once if you lose your authenticator app", "You lost your phone and can't get a code")
+	}, "then Use recovery code", "Each code signs you in once if you lose your authenticator app",
+		"You lost your phone and can't get a code")
 	w.proves(func() {
 		b.Sees("7 recovery codes left")
 		w.signOut(b)

@@ -107,7 +107,8 @@ func (w *walk) freeOnceEnabled(b *tab, p person) {
 		w.want(b.Path() == "/admin/settings/general", "the link leads on to %s", b.Path())
 		b.Click("My profile", sidebar)
 		w.want(b.Path() == "/my/profile", "My profile leads to %s", b.Path())
-	}, "normal navigation stays blocked until the card shows Enabled", "Every page keeps redirecting you to this setup screen")
+	}, "normal navigation stays blocked until the card shows Enabled",
+		"Every page keeps redirecting you to this setup screen")
 
 	w.signOut(b)
 	w.proves(func() {

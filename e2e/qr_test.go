@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// TestTheQRCodeOfALongName scans the QR code of long names off a phone's screen, in both colour schemes: a module has four CSS
+// TestTheQRCodeOfALongName scans the QR code of long names off a phone's screen, in both colour
+// schemes: a module has four CSS
 // pixels at least, and the app shows the name, or its beginning, and the address.
 func TestTheQRCodeOfALongName(t *testing.T) {
 	s := startSite(t)
@@ -31,9 +32,12 @@ func TestTheQRCodeOfALongName(t *testing.T) {
 		secret := w.enable(b)
 		for _, width := range []int64{360, 700, 768, 960, 1024} { // where the card changes its columns
 			b.emulate(width, 800, 1, false)
-			out := evaluate[float64](b, `() => document.querySelector("svg.qr").getBoundingClientRect().right - document.querySelector(".step").getBoundingClientRect().right`)
-			if wider := evaluate[int](b, `() => document.documentElement.scrollWidth - innerWidth`); wider > 0 || out > 0 && width > 700 {
-				t.Errorf("%s, %d pixels: the page is %d pixels wider than the screen, the QR code %.0f than its column", name, width, wider, out)
+			out := evaluate[float64](b,
+				`() => document.querySelector("svg.qr").getBoundingClientRect().right - document.querySelector(".step").getBoundingClientRect().right`)
+			if wider := evaluate[int](b, `() => document.documentElement.scrollWidth - innerWidth`); wider > 0 ||
+				out > 0 && width > 700 {
+				t.Errorf("%s, %d pixels: the page is %d pixels wider than the screen, the QR code %.0f than its column",
+					name, width, wider, out)
 			}
 		}
 		for _, v := range views {
@@ -41,7 +45,8 @@ func TestTheQRCodeOfALongName(t *testing.T) {
 			if wider := evaluate[int](b, `() => document.documentElement.scrollWidth - innerWidth`); wider > 0 {
 				t.Errorf("%s, %s: the page is %d pixels wider than the screen", name, v.name, wider)
 			}
-			module := evaluate[float64](b, `() => { const e = document.querySelector("svg.qr"); return e.getBoundingClientRect().width / e.viewBox.baseVal.width }`)
+			module := evaluate[float64](b,
+				`() => { const e = document.querySelector("svg.qr"); return e.getBoundingClientRect().width / e.viewBox.baseVal.width }`)
 			if module < 4 {
 				t.Errorf("%s, %s: a module has %.2f pixels", name, v.name, module)
 			}

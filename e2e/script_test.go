@@ -118,7 +118,9 @@ func enrolByWeb(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	out, err := exec.Command("oathtool", "--totp", "-b", strings.ReplaceAll(secret[1], " ", "")).Output()
 	ts.Check(err)
-	if _, page = c.post("/my/profile/two-factor/confirm", "code", strings.TrimSpace(string(out))); !strings.Contains(page, nowActive) && !strings.Contains(page, "is now active") {
+	if _, page = c.post("/my/profile/two-factor/confirm", "code",
+		strings.TrimSpace(string(out))); !strings.Contains(page, nowActive) &&
+		!strings.Contains(page, "is now active") {
 		ts.Fatalf("the code did not confirm:\n%s", page)
 	}
 }

@@ -21,8 +21,14 @@ type sentence struct {
 var guide = []sentence{
 	// Set up two-factor authentication
 	{words: "adds a second sign-in step", promise: "once enabled, the password alone does not sign in"},
-	{words: "an attacker still needs the rotating 6-digit code to reach your account", promise: "with the password alone no page of the account opens"},
-	{words: "Any TOTP-compatible app works", promise: "an independent authenticator makes codes that are accepted, with an app's defaults"},
+	{
+		words:   "an attacker still needs the rotating 6-digit code to reach your account",
+		promise: "with the password alone no page of the account opens",
+	},
+	{
+		words:   "Any TOTP-compatible app works",
+		promise: "an independent authenticator makes codes that are accepted, with an app's defaults",
+	},
 	{words: "You need a signed-in account on the workspace", promise: "signed out, the screen leads to the sign-in"},
 	{words: "No admin role is required; every user can enrol their own account", promise: "a Member sets it up"},
 	{words: "from the My portal under My profile → Two-factor authentication", promise: "the links lead there"},
@@ -40,24 +46,42 @@ var guide = []sentence{
 	{words: "a collapsed Disable two-factor section", promise: "its field is not seen until it is opened"},
 	{words: "A pending enrolment does not protect your account", promise: "no second step while pending"},
 	{words: "does not block password sign-in", promise: "the password signs in while pending"},
-	{words: "only active once you complete the confirmation step below and the badge turns Enabled", promise: "nothing but a right code enables it"},
+	{
+		words:   "only active once you complete the confirmation step below and the badge turns Enabled",
+		promise: "nothing but a right code enables it",
+	},
 
 	// Enable two-factor
 	{words: "In the My portal sidebar, select My profile", promise: "the link stands in the sidebar"},
-	{words: "In the Two-factor authentication card, select Set up two-factor", promise: "leads straight to the Pending card with a QR code"},
+	{
+		words:   "In the Two-factor authentication card, select Set up two-factor",
+		promise: "leads straight to the Pending card with a QR code",
+	},
 	{words: "(or Enable two-factor on the management screen)", promise: "leads to the Pending card with a QR code"},
 	{words: "scan the QR code under Step 1", promise: "a QR reader reads the key from the screen"},
 	{words: "select Copy next to the secret", promise: "the secret is on the clipboard", script: true},
 	{words: "Under Step 2, enter the current 6-digit code", promise: "the field for the code"},
-	{words: "Select Confirm and enable", promise: "the button that enables; with JavaScript the sixth digit presses it"},
-	{words: "Two-factor authentication is now active. Save your recovery codes — they're shown once.", promise: "the green confirmation"},
+	{
+		words:   "Select Confirm and enable",
+		promise: "the button that enables; with JavaScript the sixth digit presses it",
+	},
+	{
+		words:   "Two-factor authentication is now active. Save your recovery codes — they're shown once.",
+		promise: "the green confirmation",
+	},
 	{words: "your recovery codes are displayed immediately", promise: "the panel comes with the confirmation"},
-	{words: "The code rotates every 30 seconds", promise: "the QR code names no other period, and the codes of 30-second steps are accepted"},
+	{
+		words:   "The code rotates every 30 seconds",
+		promise: "the QR code names no other period, and the codes of 30-second steps are accepted",
+	},
 	{words: "The server accepts the current code", promise: "accepted"},
 	{words: "plus the one immediately before", promise: "accepted"},
 	{words: "and after it", promise: "accepted"},
 	{words: "roughly a minute of clock drift", promise: "codes beyond the window are refused"},
-	{words: "If a code is rejected, wait for the next one and try again", promise: "a refusal does not stand in the way of the next code"},
+	{
+		words:   "If a code is rejected, wait for the next one and try again",
+		promise: "a refusal does not stand in the way of the next code",
+	},
 	{words: "If you reload the page", promise: "the pending secret is discarded"},
 	{words: "or navigate away", promise: "the pending secret is discarded"},
 	{words: "Select Enable two-factor again to mint a fresh QR code", promise: "another secret"},
@@ -66,7 +90,10 @@ var guide = []sentence{
 	{words: "an amber Save these recovery codes — shown ONCE panel", promise: "the panel, its words and its colour"},
 	{words: "Each code is formatted XXXX-XXXX", promise: "every code, in upper case"},
 	{words: "Number of codes: 8", promise: "eight, all different"},
-	{words: "Each code signs you in once if you lose your authenticator app", promise: "a code signs in instead of the app"},
+	{
+		words:   "Each code signs you in once if you lose your authenticator app",
+		promise: "a code signs in instead of the app",
+	},
 	{words: "a code is invalidated the moment it's used", promise: "the same code is refused afterwards"},
 	{words: "never displayed again", promise: "not on reload, not on Back, not in the page's source"},
 	{words: "Select Copy all codes", promise: "the full set is on the clipboard", script: true},
@@ -85,9 +112,15 @@ var guide = []sentence{
 
 	// Regenerate recovery codes
 	{words: "(the card must show Enabled)", promise: "no such button before"},
-	{words: "Generate new recovery codes? Old codes will stop working immediately.", promise: "the prompt; nothing happens before it is confirmed"},
+	{
+		words:   "Generate new recovery codes? Old codes will stop working immediately.",
+		promise: "the prompt; nothing happens before it is confirmed",
+	},
 	{words: "A new 8-code panel appears", promise: "eight codes, none of them old"},
-	{words: "The previous codes stop working at once, so re-save the new set", promise: "the old are refused, the new work"},
+	{
+		words:   "The previous codes stop working at once, so re-save the new set",
+		promise: "the old are refused, the new work",
+	},
 
 	// Disable two-factor
 	{words: "removes the second sign-in step", promise: "afterwards the password alone signs in"},
@@ -95,7 +128,10 @@ var guide = []sentence{
 	{words: "Enter your Current password", promise: "the field"},
 	{words: "Select Disable two-factor", promise: "the button disables"},
 	{words: "The card returns to the Not configured state and a confirmation appears", promise: "both"},
-	{words: "disabling it sends you straight back to this setup page on your next request", promise: "when the policy applies"},
+	{
+		words:   "disabling it sends you straight back to this setup page on your next request",
+		promise: "when the policy applies",
+	},
 	{words: "You can't sign out of the requirement", promise: "signing out and in again changes nothing"},
 
 	// When your organisation requires two-factor
@@ -106,22 +142,37 @@ var guide = []sentence{
 	{words: "Require MFA for admins: IT administrator", promise: "stops them"},
 	{words: "Require MFA for admins: super-administrator", promise: "stops them"},
 	{words: "redirects every page you open to My profile → Two-factor authentication", promise: "every page"},
-	{words: "Two-factor authentication is required by your organisation. Set it up to continue.", promise: "the message stands there"},
+	{
+		words:   "Two-factor authentication is required by your organisation. Set it up to continue.",
+		promise: "the message stands there",
+	},
 	{words: "You can still reach the enrolment steps", promise: "a stopped person enables two-factor"},
 	{words: "sign out", promise: "a stopped person signs out"},
 	{words: "and complete the login challenge", promise: "an enrolled person passes the challenge under the policy"},
-	{words: "normal navigation stays blocked until the card shows Enabled", promise: "blocked while pending, free at once after"},
+	{
+		words:   "normal navigation stays blocked until the card shows Enabled",
+		promise: "blocked while pending, free at once after",
+	},
 
 	// Troubleshooting
 	{words: "The secret and QR produce the same account", promise: "the secret on the card is the QR code's"},
 	{words: "Your code is rejected with That code did not match", promise: "the words of the refusal"},
 	{words: "a stale code", promise: "a code that was used is refused"},
-	{words: "a clock more than ~1 minute off the server will fail", promise: "refused, and at enrolment told how far it is off"},
-	{words: `No pending enrollment. Click "Enable" to start over appears on confirm`, promise: "after the secret was discarded"},
+	{
+		words:   "a clock more than ~1 minute off the server will fail",
+		promise: "refused, and at enrolment told how far it is off",
+	},
+	{
+		words:   `No pending enrollment. Click "Enable" to start over appears on confirm`,
+		promise: "after the secret was discarded",
+	},
 	{words: "You lost your phone and can't get a code", promise: "a saved recovery code signs in"},
 	{words: "issue a fresh set of 8", promise: "after using codes there are 8 again"},
 	{words: "Password did not match. Two-factor remains enabled.", promise: "on a wrong password, and it does"},
-	{words: "Every page keeps redirecting you to this setup screen", promise: "completing the enrolment unblocks navigation"},
+	{
+		words:   "Every page keeps redirecting you to this setup screen",
+		promise: "completing the enrolment unblocks navigation",
+	},
 }
 
 // ledger keeps which sentences were proved, and where.

@@ -10,7 +10,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestTimes looks at every page that shows instants, in a browser in Kiritimati, fourteen hours ahead of UTC: on pages and
+// TestTimes looks at every page that shows instants, in a browser in Kiritimati, fourteen hours
+// ahead of UTC: on pages and
 // in what htmx swaps they are local, and without script in UTC, saying so. The CSV is in UTC always.
 func TestTimes(t *testing.T) {
 	for _, script := range []bool{true, false} {

@@ -66,10 +66,12 @@ func (w *traffic) see(event any) {
 			w.fault("console.%s: %s", e.Type, words(e.Args))
 		}
 	case *runtime.EventExceptionThrown:
-		w.fault("exception: %s %s", e.ExceptionDetails.Text, words([]*runtime.RemoteObject{e.ExceptionDetails.Exception}))
+		w.fault("exception: %s %s", e.ExceptionDetails.Text,
+			words([]*runtime.RemoteObject{e.ExceptionDetails.Exception}))
 	case *audits.EventIssueAdded:
 		if details := e.Issue.Details.ContentSecurityPolicyIssueDetails; details != nil {
-			w.fault("Content-Security-Policy: %s of %s %s", details.ContentSecurityPolicyViolationType, details.ViolatedDirective, details.BlockedURL)
+			w.fault("Content-Security-Policy: %s of %s %s", details.ContentSecurityPolicyViolationType,
+				details.ViolatedDirective, details.BlockedURL)
 		}
 	}
 }
@@ -128,7 +130,8 @@ func (w *traffic) entry(e *log.Entry) {
 	if e.Level != log.EntryLevelError || notFound {
 		return
 	}
-	if !slices.ContainsFunc(append(w.expects, noFault...), func(text string) bool { return strings.Contains(e.Text, text) }) {
+	if !slices.ContainsFunc(append(w.expects, noFault...),
+		func(text string) bool { return strings.Contains(e.Text, text) }) {
 		w.fault("console: %s %s", e.Text, e.URL)
 	}
 }

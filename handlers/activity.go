@@ -41,8 +41,12 @@ func (s *Server) showActivity(v *visit) error {
 // with what is wrong with it.
 func (s *Server) activityFilter(v *visit, query url.Values) (db.Filter, views.Activity, error) {
 	filter := db.Filter{Event: account.Event(query.Get("event")), After: query.Get("after")}
-	card := views.Activity{Person: views.Field{Value: query.Get("person")}, From: views.Field{Value: query.Get("from")}, Until: views.Field{Value: query.Get("until")},
-		Event: account.Event(query.Get("event"))}
+	card := views.Activity{
+		Person: views.Field{Value: query.Get("person")},
+		From:   views.Field{Value: query.Get("from")},
+		Until:  views.Field{Value: query.Get("until")},
+		Event:  account.Event(query.Get("event")),
+	}
 	card.Events = account.Events()
 	card.Export = addressOf("/admin/activity.csv", query, "")
 	card.Filtered = card.Export != "/admin/activity.csv"
@@ -94,8 +98,15 @@ func day(typed string) (at time.Time, ok bool) {
 func rowsOf(list []db.Row) []views.ActivityRow {
 	out := make([]views.ActivityRow, 0, len(list))
 	for _, r := range list {
-		out = append(out, views.ActivityRow{At: r.At, Event: r.Event, Text: views.EventText(r.Event, r.OK, r.Method, r.Detail), OK: r.OK,
-			Actor: r.Actor, Subject: r.Subject, Address: r.Address})
+		out = append(out, views.ActivityRow{
+			At:      r.At,
+			Event:   r.Event,
+			Text:    views.EventText(r.Event, r.OK, r.Method, r.Detail),
+			OK:      r.OK,
+			Actor:   r.Actor,
+			Subject: r.Subject,
+			Address: r.Address,
+		})
 	}
 	return out
 }
@@ -110,7 +121,8 @@ func (s *Server) exportActivity(v *visit) error {
 		return s.goTo(v, addressOf("/admin/activity", v.r.URL.Query(), ""))
 	}
 	filter.After = ""
-	t, err := s.newTable(v, "activity", "time", "event", "result", "who", "who_email", "about", "about_email", "method", "detail", "address", "who_kind")
+	t, err := s.newTable(v, "activity", "time", "event", "result", "who", "who_email", "about", "about_email", "method",
+		"detail", "address", "who_kind")
 	if err != nil {
 		return t.end(err)
 	}
@@ -119,6 +131,7 @@ func (s *Server) exportActivity(v *visit) error {
 		if !r.OK {
 			result = "failure"
 		}
-		return t.row(stamp(r.At), string(r.Event), result, r.Actor.Name, r.Actor.Email, r.Subject.Name, r.Subject.Email, string(r.Method), r.Detail, r.Address, string(r.Actor.Kind))
+		return t.row(stamp(r.At), string(r.Event), result, r.Actor.Name, r.Actor.Email, r.Subject.Name, r.Subject.Email,
+			string(r.Method), r.Detail, r.Address, string(r.Actor.Kind))
 	}))
 }

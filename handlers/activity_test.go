@@ -36,8 +36,10 @@ func TestTwoPeopleOfOneName(t *testing.T) {
 	lee := s.signedIn("lee@example.org")
 	lee.post(path(noor, "/two-factor/reset")).to(path(noor, ""))
 
-	lee.get("/admin/activity?event=authn_factor_reset").is(200, "Kim Lee", "lee@example.org", "noor.2@example.org").lacks("kim@example.org", ">noor@example.org")
-	lee.get("/admin/activity.csv?event=authn_factor_reset").is(200, "lee@example.org", "noor.2@example.org", "who_kind").lacks("kim@example.org")
+	lee.get("/admin/activity?event=authn_factor_reset").is(200, "Kim Lee", "lee@example.org", "noor.2@example.org").
+		lacks("kim@example.org", ">noor@example.org")
+	lee.get("/admin/activity.csv?event=authn_factor_reset").
+		is(200, "lee@example.org", "noor.2@example.org", "who_kind").lacks("kim@example.org")
 	lee.get("/admin/activity?person=kim@example.org").is(200).lacks("authn_factor_reset</code>")
 	lee.get("/admin/activity?person=lee@example.org").is(200, "<code translate=\"no\">authn_factor_reset</code>")
 
@@ -49,7 +51,8 @@ func TestTwoPeopleOfOneName(t *testing.T) {
 	if err := s.store.Unlock(ctx, noor, machine.Author(), s.now); err != nil {
 		t.Fatal(err)
 	}
-	lee.get("/my").is(200, "Failed attempts of", "Noor (noor.2@example.org)", "on the machine by").lacks("Noor (noor@example.org)")
+	lee.get("/my").is(200, "Failed attempts of", "Noor (noor.2@example.org)", "on the machine by").
+		lacks("Noor (noor@example.org)")
 }
 
 // TestANameIsNotTheMachine has a person who is called like the machine's user.
@@ -60,7 +63,8 @@ func TestANameIsNotTheMachine(t *testing.T) {
 	ben := s.add("ben@example.org", twofactor.Member)
 	s.signedIn("eve@example.org").post(path(ben, "/unlock")).to(path(ben, ""))
 	ada := s.signedIn("ada@example.org")
-	ada.get("/admin/activity?event=authn_login_unlock").is(200, "os:root", "eve@example.org").lacks("root on the machine")
+	ada.get("/admin/activity?event=authn_login_unlock").is(200, "os:root", "eve@example.org").
+		lacks("root on the machine")
 	for i, row := range ada.get("/admin/activity.csv?event=authn_login_unlock").table() {
 		if kind := row[len(row)-1]; i > 0 && kind != "person" {
 			t.Errorf("the export says that it was a %s: %v", kind, row)
@@ -111,7 +115,8 @@ func TestRemovePerson(t *testing.T) {
 		ada.htmx = htmx
 		ada.get(path(mia, "")).is(200, "Remove the account").lacks("This cannot be undone")
 		for _, confirmed := range []string{"", "no", "yes please"} {
-			ada.post(path(mia, "/remove"), "confirmed", confirmed).is(200, "Remove this account? This cannot be undone.", `name="confirmed" value="yes"`)
+			ada.post(path(mia, "/remove"), "confirmed", confirmed).
+				is(200, "Remove this account? This cannot be undone.", `name="confirmed" value="yes"`)
 		}
 		hers.get("/my").is(200)
 		ada.post(path(root, "/remove"), "confirmed", "yes").is(403)
@@ -125,12 +130,14 @@ func TestRemovePerson(t *testing.T) {
 		ada.post(path(mia, "/remove"), "confirmed", "yes").is(404)
 		hers.get("/my").to("/signin")
 		s.browser().post("/signin", "email", "mia@example.org", "password", dbtest.Password).is(422)
-		ada.get("/admin/activity").is(200, "Account removed (Member)", "Removed account #3").lacks("mia@example.org", "Mia")
+		ada.get("/admin/activity").is(200, "Account removed (Member)", "Removed account #3").
+			lacks("mia@example.org", "Mia")
 		ada.get("/admin/activity?person=%233").is(200, "Account removed (Member)", "Account added")
 		ada.get("/admin/activity.csv?person=%233").is(200, "user_deleted").lacks("Mia")
 		ada.get("/admin/activity?person=%23many").is(422, "Nobody has this e-mail address")
 
-		again := ada.post("/admin/people/invite", "name", "Mia Again", "email", "mia@example.org", "role", "member").is(200, "Invitation link")
+		again := ada.post("/admin/people/invite", "name", "Mia Again", "email", "mia@example.org", "role", "member").
+			is(200, "Invitation link")
 		s.browser().get(again.link()).is(200, "You are invited")
 		ada.get(path(4, "")).is(200, "Withdraw the invitation")
 		ada.post(path(4, "/remove"), "confirmed", "yes").to("/admin/people")

@@ -40,7 +40,12 @@ func openSite(t testing.TB, store *db.Store) *site {
 	t.Helper()
 	s := &site{store: store, now: dbtest.Start}
 	var err error
-	if s.server, err = handlers.New(handlers.Config{Store: s.store, Static: staticFiles(), Log: slog.New(slog.NewTextHandler(&s.log, nil)), Now: func() time.Time { return s.now }}); err != nil {
+	if s.server, err = handlers.New(handlers.Config{
+		Store:  s.store,
+		Static: staticFiles(),
+		Log:    slog.New(slog.NewTextHandler(&s.log, nil)),
+		Now:    func() time.Time { return s.now },
+	}); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -126,8 +131,10 @@ func TestHeaders(t *testing.T) {
 			if a.status != k.status {
 				t.Errorf("status %d, want %d", a.status, k.status)
 			}
-			want := map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", "Cross-Origin-Opener-Policy": "same-origin",
-				"Cross-Origin-Resource-Policy": "same-origin", "Strict-Transport-Security": "max-age=31536000", "Cache-Control": "no-store"}
+			want := map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin",
+				"Cross-Origin-Opener-Policy":   "same-origin",
+				"Cross-Origin-Resource-Policy": "same-origin", "Strict-Transport-Security": "max-age=31536000",
+				"Cache-Control": "no-store"}
 			if strings.HasPrefix(k.name, "a static") || k.name == "the icon" {
 				delete(want, "Cache-Control")
 			}
@@ -137,7 +144,8 @@ func TestHeaders(t *testing.T) {
 				}
 			}
 			policy := a.header.Get("Content-Security-Policy")
-			if !strings.HasPrefix(policy, "default-src 'none'; script-src 'self' 'sha256-") || strings.Contains(policy, "unsafe") || strings.Contains(policy, "*") {
+			if !strings.HasPrefix(policy, "default-src 'none'; script-src 'self' 'sha256-") ||
+				strings.Contains(policy, "unsafe") || strings.Contains(policy, "*") {
 				t.Errorf("policy %q", policy)
 			}
 			if a.header.Get("Permissions-Policy") == "" || a.header.Get("Vary") == "" {
@@ -170,7 +178,8 @@ func TestPagesKeepTheirPolicy(t *testing.T) {
 	keep(s.browser().get("/setup/" + token))
 	s.add("root@example.org", twofactor.SuperAdmin)
 	root := s.signedIn("root@example.org")
-	for _, path := range []string{"/my", "/my/profile", "/my/profile/two-factor", "/help/two-factor", "/admin/settings/security", "/admin/settings/general", "/nowhere"} {
+	for _, path := range []string{"/my", "/my/profile", "/my/profile/two-factor", "/help/two-factor",
+		"/admin/settings/security", "/admin/settings/general", "/nowhere"} {
 		keep(root.get(path))
 	}
 	keep(s.browser().get("/signin"))
@@ -196,7 +205,8 @@ func TestPagesKeepTheirPolicy(t *testing.T) {
 				t.Errorf("the policy does not allow this script: %s", m[1])
 			}
 		}
-		if n := len(anyScript.FindAllString(a.body, -1)) - strings.Count(a.body, `<script src="/static/`); n != len(scripts) {
+		if n := len(anyScript.FindAllString(a.body, -1)) - strings.Count(a.body,
+			`<script src="/static/`); n != len(scripts) {
 			t.Errorf("%d scripts beside %d that the policy can allow", n, len(scripts))
 		}
 		if m := handler.FindString(a.body); m != "" {
@@ -206,7 +216,8 @@ func TestPagesKeepTheirPolicy(t *testing.T) {
 			if strings.HasPrefix(m[1], "otpauth://totp/") {
 				continue // opens the app on the phone itself
 			}
-			if !strings.HasPrefix(m[1], "/") && !strings.HasPrefix(m[1], "#") && !strings.HasPrefix(m[1], "?") || strings.HasPrefix(m[1], "//") {
+			if !strings.HasPrefix(m[1], "/") && !strings.HasPrefix(m[1], "#") && !strings.HasPrefix(m[1], "?") ||
+				strings.HasPrefix(m[1], "//") {
 				t.Errorf("an address elsewhere: %s", m[1])
 			}
 		}
@@ -260,14 +271,22 @@ func TestHalfAForm(t *testing.T) {
 	whole := url.Values{"as": {b.get("/my").as()}, "require_everyone": {"on"}}.Encode() + "&seen=" + seen
 	on := twofactor.Policy{Everyone: true, Admins: true}
 	for name, r := range map[string]*http.Request{
-		"a connection that broke": httptest.NewRequest("POST", "/admin/settings/security", &slowBody{text: strings.NewReader(whole), end: io.ErrUnexpectedEOF}),
-		"broken escapes":          httptest.NewRequest("POST", "/admin/settings/security", strings.NewReader(whole+"&x=%zz")),
-		"a JSON text":             httptest.NewRequest("POST", "/admin/settings/security", strings.NewReader(`{"require_everyone":true}`)),
-		"no type":                 httptest.NewRequest("POST", "/admin/settings/security", strings.NewReader(whole)),
-		"half a multipart form":   httptest.NewRequest("POST", "/admin/settings/security", strings.NewReader("--b\r\nContent-Disposition: form-data; name=\"seen\"\r\n\r\n"+seen)),
+		"a connection that broke": httptest.NewRequest("POST", "/admin/settings/security", &slowBody{
+			text: strings.NewReader(whole),
+			end:  io.ErrUnexpectedEOF,
+		}),
+		"broken escapes": httptest.NewRequest("POST", "/admin/settings/security",
+			strings.NewReader(whole+"&x=%zz")),
+		"a JSON text": httptest.NewRequest("POST", "/admin/settings/security",
+			strings.NewReader(`{"require_everyone":true}`)),
+		"no type": httptest.NewRequest("POST", "/admin/settings/security", strings.NewReader(whole)),
+		"half a multipart form": httptest.NewRequest("POST", "/admin/settings/security",
+			strings.NewReader("--b\r\nContent-Disposition: form-data; name=\"seen\"\r\n\r\n"+seen)),
 	} {
 		t.Run(name, func(t *testing.T) {
-			r.Header.Set("Content-Type", map[string]string{"a JSON text": "application/json", "half a multipart form": "multipart/form-data; boundary=b"}[name])
+			r.Header.Set("Content-Type",
+				map[string]string{"a JSON text": "application/json",
+					"half a multipart form": "multipart/form-data; boundary=b"}[name])
 			if name == "no type" {
 				r.Header.Del("Content-Type")
 			} else if r.Header.Get("Content-Type") == "" {
@@ -286,14 +305,16 @@ func TestHalfAForm(t *testing.T) {
 			t.Errorf("%q: status %d", whole[:n], a.status)
 		}
 	}
-	b.send(httptest.NewRequest("POST", "/admin/settings/security", nil)).is(422, "The form did not arrive whole.", `name="require_everyone"`)
+	b.send(httptest.NewRequest("POST", "/admin/settings/security", nil)).
+		is(422, "The form did not arrive whole.", `name="require_everyone"`)
 	b.post("/admin/settings/security", "seen", seen, "seen", seen).is(422)
 	if w, err := s.store.Workspace(ctx); err != nil || w.Policy != on {
 		t.Fatalf("the policy is %+v, %v", w.Policy, err)
 	}
 	t.Run("a whole multipart form counts", func(t *testing.T) {
-		r := httptest.NewRequest("POST", "/admin/settings/security", strings.NewReader("--b\r\nContent-Disposition: form-data; name=\"require_everyone\"\r\n\r\non\r\n"+
-			"--b\r\nContent-Disposition: form-data; name=\"seen\"\r\n\r\n"+seen+"\r\n--b--\r\n"))
+		r := httptest.NewRequest("POST", "/admin/settings/security",
+			strings.NewReader("--b\r\nContent-Disposition: form-data; name=\"require_everyone\"\r\n\r\non\r\n"+
+				"--b\r\nContent-Disposition: form-data; name=\"seen\"\r\n\r\n"+seen+"\r\n--b--\r\n"))
 		r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
 		b.send(r).is(200)
 		if w, err := s.store.Workspace(ctx); err != nil || w.Policy != (twofactor.Policy{Everyone: true}) {
@@ -332,8 +353,14 @@ func TestClosed(t *testing.T) {
 // TestEveryWaitingSurface makes each place that checks a password wait.
 func TestEveryWaitingSurface(t *testing.T) {
 	for name, post := range map[string]func(b *browser, password string) answer{
-		"disabling":    func(b *browser, p string) answer { return b.post("/my/profile/two-factor/disable", "password", p) },
-		"regenerating": func(b *browser, p string) answer { return b.post("/my/profile/two-factor/regenerate", "password", p) },
+		"disabling": func(b *browser, p string) answer {
+			return b.post("/my/profile/two-factor/disable", "password",
+				p)
+		},
+		"regenerating": func(b *browser, p string) answer {
+			return b.post("/my/profile/two-factor/regenerate",
+				"password", p)
+		},
 		"changing password": func(b *browser, p string) answer {
 			return b.post("/my/profile/password", "current_password", p, "new_password", "violet copper lantern")
 		},
@@ -362,14 +389,18 @@ func TestReauthentication(t *testing.T) {
 	s.add("ada@example.org", twofactor.Member)
 	b, _, old := s.enrolled("ada@example.org")
 	s.pass(14 * time.Minute)
-	b.post("/my/profile/two-factor/regenerate").is(200, "Generate new recovery codes? Old codes will stop working immediately.")
+	b.post("/my/profile/two-factor/regenerate").
+		is(200, "Generate new recovery codes? Old codes will stop working immediately.")
 	s.pass(time.Minute)
 	for _, fields := range [][]string{{}, {"confirmed", "yes"}} {
-		b.post("/my/profile/two-factor/regenerate", fields...).is(200).lacks("shown ONCE", "Old codes will stop working immediately.")
+		b.post("/my/profile/two-factor/regenerate", fields...).is(200).
+			lacks("shown ONCE", "Old codes will stop working immediately.")
 	}
-	b.post("/my/profile/two-factor/regenerate", "confirmed", "yes", "password", "wrong horse").is(422, "Password did not match.").lacks("shown ONCE")
+	b.post("/my/profile/two-factor/regenerate", "confirmed", "yes", "password", "wrong horse").
+		is(422, "Password did not match.").lacks("shown ONCE")
 	before := b.cookies["gatehouse"]
-	b.post("/my/profile/two-factor/regenerate", "password", dbtest.Password).is(200, "Old codes will stop working immediately.")
+	b.post("/my/profile/two-factor/regenerate", "password", dbtest.Password).
+		is(200, "Old codes will stop working immediately.")
 	b.post("/my/profile/two-factor/regenerate", "confirmed", "yes").is(200, "shown ONCE")
 	if b.cookies["gatehouse"] == before {
 		t.Error("the session kept its id")
@@ -385,7 +416,8 @@ func TestCookiesOfOneKindOpenNothingElse(t *testing.T) {
 	signedIn, _, _ := s.enrolled("ada@example.org")
 	c := s.challenged("ada@example.org")
 	for _, path := range []string{"/my", "/my/profile", "/my/profile/two-factor"} {
-		for name, token := range map[string]string{"a challenge": c.cookies["gatehouse-challenge"], "a known browser": signedIn.cookies["gatehouse-browser"], "nothing": ""} {
+		for name, token := range map[string]string{"a challenge": c.cookies["gatehouse-challenge"],
+			"a known browser": signedIn.cookies["gatehouse-browser"], "nothing": ""} {
 			b := s.browser()
 			b.cookies["gatehouse"] = token
 			if a := b.get(path); a.status != http.StatusSeeOther {
@@ -430,7 +462,8 @@ func TestDisablingWhilePendingShowsNoSecret(t *testing.T) {
 	s.add("ada@example.org", twofactor.Member)
 	b := s.signedIn("ada@example.org")
 	secret := b.post("/my/profile/two-factor/enable").is(200).secret()
-	b.post("/my/profile/two-factor/disable", "password", dbtest.Password).is(200, "Not configured").lacks(secret, "<svg class=\"qr\"")
+	b.post("/my/profile/two-factor/disable", "password", dbtest.Password).is(200, "Not configured").
+		lacks(secret, "<svg class=\"qr\"")
 	b.post("/my/profile/two-factor/confirm", "code", s.code(secret)).is(422, "No pending enrollment.")
 }
 
@@ -444,7 +477,9 @@ func TestNoSecretIsWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secrets := map[string][]byte{"the set-up link": []byte(link), "a wrong password": []byte("entirely wrong horse"), "a password as a name": []byte("hunter2hunter2hunter2"), "the password": []byte(dbtest.Password), "the new password": []byte("violet copper lantern")}
+	secrets := map[string][]byte{"the set-up link": []byte(link), "a wrong password": []byte("entirely wrong horse"),
+		"a password as a name": []byte("hunter2hunter2hunter2"), "the password": []byte(dbtest.Password),
+		"the new password": []byte("violet copper lantern")}
 	var addresses []string
 	note := func(a answer) answer {
 		addresses = append(addresses, a.header.Get("Location"), a.header.Get("HX-Redirect"))
@@ -456,7 +491,8 @@ func TestNoSecretIsWritten(t *testing.T) {
 		}
 	}
 	b := s.browser()
-	note(b.post("/setup/"+link, "workspace", "Acme", "name", "Ada", "email", "ada@example.org", "password", dbtest.Password)).to("/my")
+	note(b.post("/setup/"+link, "workspace", "Acme", "name", "Ada", "email", "ada@example.org", "password",
+		dbtest.Password)).to("/my")
 	cookies(b)
 	secret := note(b.post("/my/profile/two-factor/enable")).is(200).secret()
 	key, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(secret)
@@ -475,12 +511,14 @@ func TestNoSecretIsWritten(t *testing.T) {
 		secrets[fmt.Sprintf("recovery code %d without its hyphen", i)] = []byte(strings.ReplaceAll(code, "-", ""))
 	}
 	cookies(b)
-	note(b.post("/my/profile/password", "current_password", dbtest.Password, "new_password", "violet copper lantern")).to("/my/profile")
+	note(b.post("/my/profile/password", "current_password", dbtest.Password, "new_password", "violet copper lantern")).
+		to("/my/profile")
 	cookies(b)
 	note(s.browser().post("/signin", "email", "ada@example.org", "password", "entirely wrong horse")).is(422)
 	note(s.browser().post("/signin", "email", "hunter2hunter2hunter2", "password", "x")).is(422)
 	c := s.browser()
-	note(c.post("/signin", "email", "ada@example.org", "password", "violet copper lantern", "next", "/my/profile")).to("/signin/two-factor")
+	note(c.post("/signin", "email", "ada@example.org", "password", "violet copper lantern", "next", "/my/profile")).
+		to("/signin/two-factor")
 	cookies(c)
 	note(c.post("/signin/two-factor/recovery", "recovery_code", codes[8])).to("/my/profile")
 	cookies(c)
@@ -520,7 +558,9 @@ func TestNoSecretIsWritten(t *testing.T) {
 			}
 		}
 	}
-	if n := strings.Count(written["the log"], "msg=request"); n < 14 || strings.Contains(written["the log"], "/setup/"+link[:8]) || !strings.Contains(written["the log"], `route="POST /setup/{token}"`) {
+	if n := strings.Count(written["the log"],
+		"msg=request"); n < 14 || strings.Contains(written["the log"], "/setup/"+link[:8]) ||
+		!strings.Contains(written["the log"], `route="POST /setup/{token}"`) {
 		t.Errorf("the log has %d lines of requests:\n%s", n, written["the log"])
 	}
 }
@@ -528,7 +568,9 @@ func TestNoSecretIsWritten(t *testing.T) {
 // spellings gives a secret raw and as it is usually written down.
 func spellings(secret []byte) []string {
 	b32, b64 := base32.StdEncoding.EncodeToString(secret), base64.StdEncoding.EncodeToString(secret)
-	return []string{string(secret), strings.TrimRight(b32, "="), hex.EncodeToString(secret), strings.TrimRight(b64, "="), strings.TrimRight(base64.URLEncoding.EncodeToString(secret), "="), url.QueryEscape(string(secret))}
+	return []string{string(secret), strings.TrimRight(b32, "="), hex.EncodeToString(secret),
+		strings.TrimRight(b64, "="), strings.TrimRight(base64.URLEncoding.EncodeToString(secret), "="),
+		url.QueryEscape(string(secret))}
 }
 
 // TestLog checks that each request is one line with its route's pattern.
@@ -541,7 +583,8 @@ func TestLog(t *testing.T) {
 	b.get("/nowhere/secret-in-a-path")
 	b.post("/my/profile/sessions/end", "session", "secret-in-a-form")
 	lines := strings.Split(strings.TrimSpace(s.log.String()), "\n")
-	want := []string{`route="GET /my/profile" status=200`, `route=/ status=404`, `route="POST /my/profile/sessions/end" status=303`}
+	want := []string{`route="GET /my/profile" status=200`, `route=/ status=404`,
+		`route="POST /my/profile/sessions/end" status=303`}
 	if len(lines) != len(want) {
 		t.Fatalf("%d lines, want %d:\n%s", len(lines), len(want), s.log.String())
 	}
@@ -563,7 +606,8 @@ func TestALineForWhatWasCutOff(t *testing.T) {
 		if fault := recover(); fault != http.ErrAbortHandler {
 			t.Errorf("the download ended with %v", fault)
 		}
-		if log := s.log.String(); strings.Count(log, "msg=request") != 1 || !strings.Contains(log, `route="GET /admin/activity.csv"`) {
+		if log := s.log.String(); strings.Count(log, "msg=request") != 1 ||
+			!strings.Contains(log, `route="GET /admin/activity.csv"`) {
 			t.Errorf("the log:\n%s", log)
 		}
 	}()
@@ -590,7 +634,10 @@ func TestOnceMeansOnceOverHTTP(t *testing.T) {
 	}
 	web := httptest.NewServer(http.HandlerFunc(s.server.ServeHTTP))
 	defer web.Close()
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	client := &http.Client{
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport:     &http.Transport{MaxIdleConnsPerHost: 64},
+	}
 	defer client.CloseIdleConnections()
 
 	post := func(b *browser, path string, fields ...string) (won bool) {
@@ -615,7 +662,8 @@ func TestOnceMeansOnceOverHTTP(t *testing.T) {
 		}
 		defer func() { _ = answer.Body.Close() }()
 		_, _ = io.Copy(io.Discard, answer.Body)
-		return slices.ContainsFunc(answer.Cookies(), func(c *http.Cookie) bool { return c.Name == "gatehouse" && c.Value != "" })
+		return slices.ContainsFunc(answer.Cookies(),
+			func(c *http.Cookie) bool { return c.Name == "gatehouse" && c.Value != "" })
 	}
 	race := func(name string, b *browser, path string, fields ...string) {
 		t.Run(name, func(t *testing.T) {
@@ -639,7 +687,8 @@ func TestOnceMeansOnceOverHTTP(t *testing.T) {
 			}
 		})
 	}
-	race("one set-up link", s.browser(), "/setup/"+link, "workspace", "Acme", "name", "Root", "email", "root@example.org", "password", dbtest.Password)
+	race("one set-up link", s.browser(), "/setup/"+link, "workspace", "Acme", "name", "Root", "email",
+		"root@example.org", "password", dbtest.Password)
 	s.add("ada@example.org", twofactor.Member)
 	pending := s.signedIn("ada@example.org")
 	secret := pending.post("/my/profile/two-factor/enable").is(200).secret()

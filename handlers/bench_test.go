@@ -112,11 +112,17 @@ func serveBench(b *testing.B, s *site, people, rows int) *bench {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s.server, err = handlers.New(handlers.Config{Store: s.store, Static: staticFiles(), Log: slog.New(slog.NewJSONHandler(io.Discard, nil)), Now: func() time.Time { return s.now }})
+	s.server, err = handlers.New(handlers.Config{
+		Store:  s.store,
+		Static: staticFiles(),
+		Log:    slog.New(slog.NewJSONHandler(io.Discard, nil)),
+		Now:    func() time.Time { return s.now },
+	})
 	if err != nil {
 		b.Fatal(err)
 	}
-	return &bench{site: s, people: slices.Clone(filled[:min(len(filled), 1000)])} // the rest would be the collector's work
+	// the rest would be the collector's work
+	return &bench{site: s, people: slices.Clone(filled[:min(len(filled), 1000)])}
 }
 
 // serve sends a request straight to the handler, without a network.
@@ -165,7 +171,8 @@ func (s *bench) owes(p db.Filled) owing {
 
 // secondStep passes the second step and gives the session's cookie.
 func (s *bench) secondStep(o owing) string {
-	w := s.serve(formRequest("/signin/two-factor", url.Values{"code": {o.code}}), http.StatusSeeOther, "gatehouse-challenge", o.token)
+	w := s.serve(formRequest("/signin/two-factor", url.Values{"code": {o.code}}), http.StatusSeeOther,
+		"gatehouse-challenge", o.token)
 	for _, c := range w.Result().Cookies() {
 		if c.Name == "gatehouse" {
 			return c.Value
@@ -183,7 +190,8 @@ func bareHandler(b *testing.B, page templ.Component, look func()) (ask func()) {
 		look()
 		h := w.Header()
 		h.Set("Content-Type", "text/html; charset=utf-8")
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy",
+			"default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
@@ -199,7 +207,8 @@ func bareHandler(b *testing.B, page templ.Component, look func()) (ask func()) {
 func BenchmarkSignInPage(b *testing.B) {
 	s := newBench(b)
 	page := views.SignInPage(views.Frame{Workspace: "Acme", Now: s.now}, views.SignIn{})
-	beside(b, bareHandler(b, page, func() {}), nothing, func(struct{}) { s.serve(httptest.NewRequest("GET", "/signin", nil), http.StatusOK) })
+	beside(b, bareHandler(b, page, func() {}), nothing,
+		func(struct{}) { s.serve(httptest.NewRequest("GET", "/signin", nil), http.StatusOK) })
 }
 
 // BenchmarkTwoFactorPage: a bare handler with one read by key and the same page,
@@ -208,8 +217,17 @@ func BenchmarkTwoFactorPage(b *testing.B) {
 	s := newBench(b)
 	session := s.secondStep(s.owing())
 	bare := bareDatabase(b)
-	card := views.TwoFactor{Workspace: "Acme", Email: s.people[0].Email, Now: s.now, Enrollment: twofactor.Enrollment{State: twofactor.Enabled, ConfirmedAt: s.now}}
-	page := views.TwoFactorPage(views.Frame{Workspace: "Acme", Now: s.now, Visitor: views.Visitor{Name: "Ada", Email: s.people[0].Email}}, card)
+	card := views.TwoFactor{
+		Workspace:  "Acme",
+		Email:      s.people[0].Email,
+		Now:        s.now,
+		Enrollment: twofactor.Enrollment{State: twofactor.Enabled, ConfirmedAt: s.now},
+	}
+	page := views.TwoFactorPage(views.Frame{
+		Workspace: "Acme",
+		Now:       s.now,
+		Visitor:   views.Visitor{Name: "Ada", Email: s.people[0].Email},
+	}, card)
 	read, err := bare.Prepare(`SELECT n FROM used WHERE id = 1`)
 	if err != nil {
 		b.Fatal(err)
@@ -230,7 +248,8 @@ func BenchmarkPasswordStep(b *testing.B) {
 	salt := make([]byte, 16)
 	beside(b, func() { argon2.IDKey([]byte(dbtest.Password), salt, 2, 19456, 1, 32) }, nothing, func(struct{}) {
 		s.pass(time.Minute)
-		s.serve(formRequest("/signin", url.Values{"email": {s.next().Email}, "password": {dbtest.Password}}), http.StatusSeeOther)
+		s.serve(formRequest("/signin", url.Values{"email": {s.next().Email}, "password": {dbtest.Password}}),
+			http.StatusSeeOther)
 	})
 }
 
@@ -262,7 +281,8 @@ func BenchmarkTOTPStepAtOnce(b *testing.B) {
 // against as many sign-ins.
 func BenchmarkPasswordStepAtOnce(b *testing.B) {
 	s := newBench(b)
-	salt, gate := make([]byte, 16), make(chan struct{}, min(runtime.GOMAXPROCS(0), 4)) // as many as the product lets run
+	// as many as the product lets run
+	salt, gate := make([]byte, 16), make(chan struct{}, min(runtime.GOMAXPROCS(0), 4))
 	besideAtOnce(b, func() {
 		gate <- struct{}{}
 		argon2.IDKey([]byte(dbtest.Password), salt, 2, 19456, 1, 32)
@@ -290,7 +310,8 @@ func durable(b *testing.B) func() {
 			b.Error(err)
 			return
 		}
-		for _, query := range []string{`UPDATE used SET n = n + 1 WHERE id = 1`, `INSERT INTO session (id, at) VALUES (hex(randomblob(16)), 1)`} {
+		for _, query := range []string{`UPDATE used SET n = n + 1 WHERE id = 1`,
+			`INSERT INTO session (id, at) VALUES (hex(randomblob(16)), 1)`} {
 			if _, err := tx.Exec(query); err != nil {
 				b.Error(err)
 			}
@@ -358,7 +379,8 @@ func BenchmarkEnable(b *testing.B) {
 	cookie := s.signedIn("ada@example.org").cookies["gatehouse"]
 	uri := twofactor.KeyURI("Acme", "ada@example.org", s.people[0].Secret)
 	beside(b, func() {
-		if _, err := qrcode.NewWith(uri, qrcode.WithErrorCorrectionLevel(qrcode.ErrorCorrectionMedium), qrcode.WithEncodingMode(qrcode.EncModeByte)); err != nil {
+		if _, err := qrcode.NewWith(uri, qrcode.WithErrorCorrectionLevel(qrcode.ErrorCorrectionMedium),
+			qrcode.WithEncodingMode(qrcode.EncModeByte)); err != nil {
 			b.Fatal(err)
 		}
 	}, nothing, func(struct{}) {
@@ -371,13 +393,16 @@ func BenchmarkEnable(b *testing.B) {
 func bareDatabase(b *testing.B) *sql.DB {
 	b.Helper()
 	path := filepath.Join(b.TempDir(), "bare.db")
-	bare, err := sql.Open("sqlite", fmt.Sprintf("file:%s?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate", path))
+	bare, err := sql.Open("sqlite",
+		fmt.Sprintf("file:%s?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate", path))
 	if err != nil {
 		b.Fatal(err)
 	}
 	bare.SetMaxOpenConns(1)
 	b.Cleanup(func() { _ = bare.Close() })
-	for _, query := range []string{`CREATE TABLE used (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)`, `CREATE TABLE session (id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID`, `INSERT INTO used VALUES (1, 0)`} {
+	for _, query := range []string{`CREATE TABLE used (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)`,
+		`CREATE TABLE session (id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID`,
+		`INSERT INTO used VALUES (1, 0)`} {
 		if _, err := bare.Exec(query); err != nil {
 			b.Fatal(err)
 		}

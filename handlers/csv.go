@@ -29,7 +29,12 @@ func (s *Server) newTable(v *visit, name string, columns ...string) (*table, err
 	h.Set("Content-Type", "text/csv; charset=utf-8; header=present")
 	h.Set("Content-Disposition", `attachment; filename="`+name+"-"+v.now.UTC().Format("2006-01-02")+`.csv"`)
 	control := http.NewResponseController(v.w)
-	t := &table{v: v, w: csv.NewWriter(v.w), deadline: func() { _ = control.SetWriteDeadline(s.now().Add(exportPatience)) }} // a recorder has none
+	// a recorder has none
+	t := &table{
+		v:        v,
+		w:        csv.NewWriter(v.w),
+		deadline: func() { _ = control.SetWriteDeadline(s.now().Add(exportPatience)) },
+	}
 	t.deadline()
 	return t, t.row(columns...)
 }

@@ -37,13 +37,15 @@ func TestWhoHangsUpIsNoFault(t *testing.T) {
 	s.add("ada@example.org", twofactor.SuperAdmin)
 	b := s.signedIn("ada@example.org")
 	for _, request := range []string{
-		"GET /my", "GET /my/profile", "GET /admin/people", "GET /admin/activity", "GET /admin/activity.csv", "GET /healthz", "GET /signin", "GET /nowhere",
+		"GET /my", "GET /my/profile", "GET /admin/people", "GET /admin/activity", "GET /admin/activity.csv",
+		"GET /healthz", "GET /signin", "GET /nowhere",
 		"POST /signin", "POST /admin/settings/general", "POST /my/profile/two-factor/enable",
 	} {
 		t.Run(request, func(t *testing.T) {
 			for looks := range 30 {
 				method, path, _ := strings.Cut(request, " ")
-				form := "email=ada@example.org&password=" + strings.ReplaceAll(dbtest.Password, " ", "+") + "&workspace=Acme"
+				form := "email=ada@example.org&password=" + strings.ReplaceAll(dbtest.Password, " ", "+") +
+					"&workspace=Acme"
 				r := httptest.NewRequest(method, path, strings.NewReader(form))
 				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 				c := &hangingUp{left: looks}
@@ -82,12 +84,15 @@ func TestAProblemLeavesTheCardOfHTMXInItsPlace(t *testing.T) {
 	s.add("ada@example.org", twofactor.Member)
 	b := s.signedIn("ada@example.org")
 	b.htmx = true
-	a := b.post("/admin/settings/general", "workspace", "Mine").is(403, "Not for your role").lacks("<html", "problem-title")
-	if target, swap := a.header.Get("HX-Retarget"), a.header.Get("HX-Reswap"); target != "#fault" || swap != "innerHTML" {
+	a := b.post("/admin/settings/general", "workspace", "Mine").is(403, "Not for your role").
+		lacks("<html", "problem-title")
+	if target, swap := a.header.Get("HX-Retarget"), a.header.Get("HX-Reswap"); target != "#fault" ||
+		swap != "innerHTML" {
 		t.Errorf("goes to %q by %q", target, swap)
 	}
 	b.htmx = false
-	if a := b.post("/admin/settings/general", "workspace", "Mine").is(403, "<html", "problem-title"); a.header.Get("HX-Retarget") != "" {
+	if a := b.post("/admin/settings/general", "workspace", "Mine").
+		is(403, "<html", "problem-title"); a.header.Get("HX-Retarget") != "" {
 		t.Error("a whole page goes to a part of one")
 	}
 }
@@ -97,6 +102,8 @@ func TestTheSidebarShowsTheNewName(t *testing.T) {
 	s.add("ada@example.org", twofactor.SuperAdmin)
 	b := s.signedIn("ada@example.org")
 	b.htmx = true
-	b.post("/admin/settings/general", "workspace", "Harbour").is(200, `data-hx-swap-oob="true"`, `<span class="brand__name" translate="no">Harbour</span>`, "<title>General settings · Harbour</title>")
+	b.post("/admin/settings/general", "workspace", "Harbour").
+		is(200, `data-hx-swap-oob="true"`, `<span class="brand__name" translate="no">Harbour</span>`,
+			"<title>General settings · Harbour</title>")
 	b.post("/admin/settings/general", "workspace", "").is(422).lacks("data-hx-swap-oob", "<title>")
 }

@@ -43,7 +43,8 @@ func TestFill(t *testing.T) {
 	w := bufio.NewWriter(f)
 	enc := json.NewEncoder(w)
 	for _, one := range filled {
-		if err := enc.Encode(map[string]string{"login": one.Email, "password": dbtest.Password, "secret": one.Secret.Base32()}); err != nil {
+		if err := enc.Encode(map[string]string{"login": one.Email, "password": dbtest.Password,
+			"secret": one.Secret.Base32()}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -13,8 +13,10 @@ import (
 // FuzzCookies looks for a Cookie header that opens a page, or that the server
 // cannot bear.
 func FuzzCookies(f *testing.F) {
-	for _, seed := range []string{"", "gatehouse=", "gatehouse=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "gatehouse=a; gatehouse=b", `gatehouse="x"`, "gatehouse-challenge=x; gatehouse-browser=y",
-		"__Host-gatehouse=x", "gatehouse=%00", "gatehouse=' OR 1=1 --", "=;=;=", "gatehouse", strings.Repeat("gatehouse=x; ", 100)} {
+	for _, seed := range []string{"", "gatehouse=", "gatehouse=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+		"gatehouse=a; gatehouse=b", `gatehouse="x"`, "gatehouse-challenge=x; gatehouse-browser=y",
+		"__Host-gatehouse=x", "gatehouse=%00", "gatehouse=' OR 1=1 --", "=;=;=", "gatehouse",
+		strings.Repeat("gatehouse=x; ", 100)} {
 		f.Add(seed)
 	}
 	t := testing.TB(f)
@@ -25,7 +27,10 @@ func FuzzCookies(f *testing.F) {
 			r.Header.Set("Cookie", cookie)
 			w := httptest.NewRecorder()
 			s.server.ServeHTTP(w, r)
-			if want := map[bool]int{true: http.StatusOK, false: http.StatusSeeOther}[path == "/signin"]; w.Code != want {
+			if want := map[bool]int{
+				true:  http.StatusOK,
+				false: http.StatusSeeOther,
+			}[path == "/signin"]; w.Code != want {
 				t.Fatalf("%q on %s: status %d", cookie, path, w.Code)
 			}
 		}
@@ -35,9 +40,14 @@ func FuzzCookies(f *testing.F) {
 // FuzzForms sends bodies of every kind to a form: they are refused or taken, and
 // never a fault.
 func FuzzForms(f *testing.F) {
-	for _, seed := range [][2]string{{"application/x-www-form-urlencoded", "workspace=Acme"}, {"application/x-www-form-urlencoded", "workspace=%00%ff&workspace=x"}, {"application/x-www-form-urlencoded", "%zz"},
-		{"multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"workspace\"\r\n\r\nx\r\n--b--\r\n"}, {"multipart/form-data", "x"}, {"application/json", "{}"}, {"", "x"}, {"text/plain;;;", "a=b"},
-		{"application/x-www-form-urlencoded", "workspace=<script>alert(1)</script>"}, {"application/x-www-form-urlencoded", "a;b&c=d=e"}} {
+	for _, seed := range [][2]string{{"application/x-www-form-urlencoded", "workspace=Acme"},
+		{"application/x-www-form-urlencoded", "workspace=%00%ff&workspace=x"},
+		{"application/x-www-form-urlencoded", "%zz"},
+		{"multipart/form-data; boundary=b",
+			"--b\r\nContent-Disposition: form-data; name=\"workspace\"\r\n\r\nx\r\n--b--\r\n"},
+		{"multipart/form-data", "x"}, {"application/json", "{}"}, {"", "x"}, {"text/plain;;;", "a=b"},
+		{"application/x-www-form-urlencoded", "workspace=<script>alert(1)</script>"},
+		{"application/x-www-form-urlencoded", "a;b&c=d=e"}} {
 		f.Add(seed[0], seed[1])
 	}
 	t := testing.TB(f)
@@ -71,7 +81,8 @@ func fuzzSite(t testing.TB) *site {
 // signedInTB gives the token of a session.
 func (s *site) signedInTB(t testing.TB, email string) string {
 	t.Helper()
-	r := httptest.NewRequest(http.MethodPost, "/signin", strings.NewReader("email="+email+"&password="+strings.ReplaceAll(dbtest.Password, " ", "+")))
+	r := httptest.NewRequest(http.MethodPost, "/signin",
+		strings.NewReader("email="+email+"&password="+strings.ReplaceAll(dbtest.Password, " ", "+")))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	w := httptest.NewRecorder()
 	s.server.ServeHTTP(w, r)

@@ -32,8 +32,10 @@ func TestClientAddress(t *testing.T) {
 
 // FuzzNext looks for an address to go on to that leads off this server.
 func FuzzNext(f *testing.F) {
-	for _, seed := range []string{"/my", "/my/profile?x=1#y", "https://evil.example/", "//evil.example", "///evil.example", `/\evil.example`, `\\evil.example`, "/%2F/evil.example/..",
-		"/%5Cevil.example", "javascript:alert(1)", "/\tevil", "/my\r\nX: y", "/.//evil.example", "/..//evil.example", "/my?next=//evil.example", "/%", "/\u2028", "/;@evil.example", "/signin"} {
+	for _, seed := range []string{"/my", "/my/profile?x=1#y", "https://evil.example/", "//evil.example",
+		"///evil.example", `/\evil.example`, `\\evil.example`, "/%2F/evil.example/..",
+		"/%5Cevil.example", "javascript:alert(1)", "/\tevil", "/my\r\nX: y", "/.//evil.example", "/..//evil.example",
+		"/my?next=//evil.example", "/%", "/\u2028", "/;@evil.example", "/signin"} {
 		f.Add(seed)
 	}
 	here, err := url.Parse("https://portal.example.org/signin")
@@ -57,7 +59,8 @@ func FuzzNext(f *testing.F) {
 		}
 		w := httptest.NewRecorder()
 		http.Redirect(w, httptest.NewRequest(http.MethodGet, "/signin", nil), got, http.StatusSeeOther)
-		if location := w.Header().Get("Location"); !strings.HasPrefix(location, "/") || strings.HasPrefix(location, "//") {
+		if location := w.Header().
+			Get("Location"); !strings.HasPrefix(location, "/") || strings.HasPrefix(location, "//") {
 			t.Fatalf("%q is sent as %q", next, location)
 		}
 	})
@@ -66,8 +69,10 @@ func FuzzNext(f *testing.F) {
 // FuzzForwardedAddress looks for a header that makes a stranger's address
 // something else than what the last trusted proxy says, or no address at all.
 func FuzzForwardedAddress(f *testing.F) {
-	for _, seed := range [][2]string{{"203.0.113.9", "192.0.2.1:4711"}, {"203.0.113.9, 10.0.0.2", "10.0.0.1:80"}, {"garbage, 10.0.0.2", "10.0.0.1:80"}, {"", "[2001:db8::1%eth0]:80"},
-		{"::ffff:10.0.0.3, 10.0.0.2", "10.0.0.1:80"}, {",,,", "10.0.0.1:80"}, {"10.0.0.1", "10.0.0.1"}, {"1.2.3.4:80", "10.0.0.1:80"}, {"\x00", "@"}} {
+	for _, seed := range [][2]string{{"203.0.113.9", "192.0.2.1:4711"}, {"203.0.113.9, 10.0.0.2", "10.0.0.1:80"},
+		{"garbage, 10.0.0.2", "10.0.0.1:80"}, {"", "[2001:db8::1%eth0]:80"},
+		{"::ffff:10.0.0.3, 10.0.0.2", "10.0.0.1:80"}, {",,,", "10.0.0.1:80"}, {"10.0.0.1", "10.0.0.1"},
+		{"1.2.3.4:80", "10.0.0.1:80"}, {"\x00", "@"}} {
 		f.Add(seed[0], seed[1])
 	}
 	proxies := netip.MustParsePrefix("10.0.0.0/8")

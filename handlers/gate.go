@@ -194,11 +194,13 @@ func (s *Server) visitor(v *visit) error {
 // localPath gives an address to go on to if it is a page of this server, and ""
 // otherwise: a link to the sign-in must not lead to somebody else's copy of it.
 func localPath(next string) string {
-	if len(next) > 1024 || !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.ContainsAny(next, "\\\x00\r\n\t") {
+	if len(next) > 1024 || !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") ||
+		strings.ContainsAny(next, "\\\x00\r\n\t") {
 		return ""
 	}
 	u, err := url.Parse(next)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || strings.HasPrefix(u.Path, "//") || strings.Contains(u.Path, "\\") {
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || strings.HasPrefix(u.Path, "//") ||
+		strings.Contains(u.Path, "\\") {
 		return ""
 	}
 	for _, r := range u.Path {

@@ -41,7 +41,11 @@ func BenchmarkGrowth(b *testing.B) {
 	var admins [2]*browser
 	var members [2]string
 	for i, people := range []int{fewPeople, many} {
-		s := serveBench(b, &site{t: b, store: dbtest.OpenRecommended(b, b.TempDir()), now: dbtest.Start}, people, 10*people)
+		s := serveBench(b, &site{
+			t:     b,
+			store: dbtest.OpenRecommended(b, b.TempDir()),
+			now:   dbtest.Start,
+		}, people, 10*people)
 		s.add("admin@example.org", twofactor.SuperAdmin)
 		s.add("new@example.org", twofactor.Member)
 		sites[i], admins[i], members[i] = s, s.signedIn("admin@example.org"), s.signedIn("new@example.org").cookies["gatehouse"]
@@ -68,17 +72,20 @@ func BenchmarkGrowth(b *testing.B) {
 		{"general", page("/admin/settings/general")},
 		{"activity", page("/admin/activity")},
 		{"activity-by-event", page("/admin/activity?event=authn_login_success")},
-		{"activity-by-person-and-event", page("/admin/activity?event=authn_login_success&person=person000077@example.org")},
+		{"activity-by-person-and-event",
+			page("/admin/activity?event=authn_login_success&person=person000077@example.org")},
 		{"activity-by-person", page("/admin/activity?person=person000077@example.org")},
 		{"enable", func(i int) func() {
 			return func() {
-				sites[i].serve(formRequest("/my/profile/two-factor/enable", nil), http.StatusOK, "gatehouse", members[i])
+				sites[i].serve(formRequest("/my/profile/two-factor/enable", nil), http.StatusOK, "gatehouse",
+					members[i])
 			}
 		}},
 		{"challenge", func(i int) func() { // from here on the clock moves: sessions end
 			o := sites[i].owing()
 			return func() {
-				sites[i].serve(httptest.NewRequest("GET", "/signin/two-factor", nil), http.StatusOK, "gatehouse-challenge", o.token)
+				sites[i].serve(httptest.NewRequest("GET", "/signin/two-factor", nil), http.StatusOK,
+					"gatehouse-challenge", o.token)
 			}
 		}},
 		{"password-step", func(i int) func() {
@@ -86,7 +93,8 @@ func BenchmarkGrowth(b *testing.B) {
 			sites[i].pass(time.Minute)
 			email := sites[i].next().Email
 			return func() {
-				sites[i].serve(formRequest("/signin", url.Values{"email": {email}, "password": {dbtest.Password}}), http.StatusSeeOther)
+				sites[i].serve(formRequest("/signin", url.Values{"email": {email}, "password": {dbtest.Password}}),
+					http.StatusSeeOther)
 			}
 		}},
 		{"second-step", func(i int) func() {
@@ -101,7 +109,8 @@ func BenchmarkGrowth(b *testing.B) {
 			for range growthRounds {
 				for i := range sites {
 					runtime.GC()
-					turns[i] = append(turns[i], cpuOf(b, max(1, b.N/growthRounds), func() func() { return step.turn(i) }))
+					turns[i] = append(turns[i],
+						cpuOf(b, max(1, b.N/growthRounds), func() func() { return step.turn(i) }))
 				}
 			}
 			small, large := median(turns[0]), median(turns[1])

@@ -27,14 +27,17 @@ func at(t *testing.T, base string) *site {
 
 func TestHostsThatAreTheWorkspace(t *testing.T) {
 	for base, hosts := range map[string][]string{
-		"https://bücher.example": {"xn--bcher-kva.example", "XN--Bcher-kva.Example", "bücher.example", "xn--bcher-kva.example:443"},
+		"https://bücher.example": {"xn--bcher-kva.example", "XN--Bcher-kva.Example", "bücher.example",
+			"xn--bcher-kva.example:443"},
 		"https://portal.example.org": {
-			"portal.example.org", "Portal.Example.org", "portal.example.org.", "portal.example.org:443", "portal.example.org:80",
+			"portal.example.org", "Portal.Example.org", "portal.example.org.", "portal.example.org:443",
+			"portal.example.org:80",
 		},
-		"https://portal.example.org:443":  {"portal.example.org", "portal.example.org:443"},
-		"https://portal.example.org:8443": {"portal.example.org:8443", "portal.example.org", "portal.example.org:443", "PORTAL.example.org.:8443"},
-		"http://127.0.0.1:8080":           {"127.0.0.1:8080", "127.0.0.1"},
-		"https://[2001:db8::1]:8443":      {"[2001:db8::1]:8443", "[2001:DB8:0::1]:8443", "[2001:db8::1]"},
+		"https://portal.example.org:443": {"portal.example.org", "portal.example.org:443"},
+		"https://portal.example.org:8443": {"portal.example.org:8443", "portal.example.org", "portal.example.org:443",
+			"PORTAL.example.org.:8443"},
+		"http://127.0.0.1:8080":      {"127.0.0.1:8080", "127.0.0.1"},
+		"https://[2001:db8::1]:8443": {"[2001:db8::1]:8443", "[2001:DB8:0::1]:8443", "[2001:db8::1]"},
 	} {
 		s := at(t, base)
 		for _, host := range hosts {
@@ -55,13 +58,15 @@ func TestHostsThatAreTheWorkspace(t *testing.T) {
 // and once in the log.
 func TestHostsThatAreAnother(t *testing.T) {
 	s := at(t, "https://portal.example.org:8443")
-	for _, host := range []string{"evil.example", "evil.example", "portal.example.org:9000", "portal.example.org.evil.example", "sub.portal.example.org", "", "<b>:80"} {
+	for _, host := range []string{"evil.example", "evil.example", "portal.example.org:9000",
+		"portal.example.org.evil.example", "sub.portal.example.org", "", "<b>:80"} {
 		r := httptest.NewRequest("GET", "/signin", nil)
 		r.Host = host
 		w := httptest.NewRecorder()
 		s.server.ServeHTTP(w, r)
 		body := w.Body.String()
-		if w.Code != 421 || !strings.Contains(body, "https://portal.example.org:8443") || !strings.Contains(body, "--base-url") {
+		if w.Code != 421 || !strings.Contains(body, "https://portal.example.org:8443") ||
+			!strings.Contains(body, "--base-url") {
 			t.Errorf("Host %q: got %d\n%s", host, w.Code, body)
 		}
 		if host == "evil.example" && !strings.Contains(body, host) {
@@ -75,7 +80,8 @@ func TestHostsThatAreAnother(t *testing.T) {
 	if n := strings.Count(said, "level=WARN msg=\"refused a request for another host\" host=evil.example"); n != 1 {
 		t.Errorf("%d warnings of one name", n)
 	}
-	if !strings.Contains(said, "base_url=https://portal.example.org:8443") || !strings.Contains(said, "GATEHOUSE_BASE_URL") {
+	if !strings.Contains(said, "base_url=https://portal.example.org:8443") ||
+		!strings.Contains(said, "GATEHOUSE_BASE_URL") {
 		t.Errorf("the log does not say what to set:\n%s", said)
 	}
 	for i := range 100 {
@@ -122,7 +128,8 @@ func TestCookieNames(t *testing.T) {
 	for _, c := range []struct{ base, host, want string }{
 		{"https://portal.example.org", "portal.example.org", "__Host-gatehouse"},
 		{"https://portal.example.org:8443", "portal.example.org:8443", "__Host-gatehouse-8443"},
-		{"https://portal.example.org:8443", "portal.example.org", "__Host-gatehouse-8443"}, // through a proxy that maps the port
+		// through a proxy that maps the port
+		{"https://portal.example.org:8443", "portal.example.org", "__Host-gatehouse-8443"},
 		{"http://127.0.0.1", "127.0.0.1", "gatehouse"},
 		{"", "localhost", "gatehouse"},
 		{"", "localhost:80", "gatehouse"},

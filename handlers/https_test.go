@@ -29,20 +29,57 @@ func TestPasswordsAreTakenOverHTTPSAlone(t *testing.T) {
 		headers []string
 		want    string
 	}{
-		"http":                              {peer: "203.0.113.7:1", want: led},
-		"a tunnel on this machine":          {peer: "127.0.0.1:1", want: taken},
-		"a proxy of this machine, in clear": {peer: "[::1]:1", headers: []string{"X-Forwarded-Proto", "http"}, want: led},
-		"TLS":                               {peer: "203.0.113.7:1", tls: true, want: taken},
-		"TLS, whatever a header says":       {peer: "203.0.113.7:1", tls: true, headers: []string{"X-Forwarded-Proto", "http"}, want: taken},
-		"a proxy that serves https":         {peer: "192.0.2.7:1", headers: []string{"X-Forwarded-Proto", "https"}, want: taken},
-		"a proxy that does not say":         {peer: "192.0.2.7:1", want: taken},
-		"a proxy that serves http":          {peer: "192.0.2.7:1", headers: []string{"X-Forwarded-Proto", "http"}, want: led},
-		"a proxy that says it in capitals":  {peer: "192.0.2.7:1", headers: []string{"X-Forwarded-Proto", "https, HTTP "}, want: led},
-		"a proxy that another one asked":    {peer: "192.0.2.7:1", headers: []string{"X-Forwarded-Proto", "http", "Sec-Fetch-Site", "same-origin"}, want: taken},
-		"a proxy on a unix socket":          {peer: "@", want: taken},
-		"a proxy that is not listed":        {peer: "203.0.113.7:1", headers: []string{"X-Forwarded-Proto", "https"}, want: taken},
-		"a proxy that is not trusted":       {peer: "203.0.113.7:1", headers: []string{"X-Forwarded-For", "198.51.100.1"}, want: explained},
-		"a browser behind a proxy that not": {peer: "203.0.113.7:1", headers: []string{"Sec-Fetch-Site", "none"}, want: explained},
+		"http":                     {peer: "203.0.113.7:1", want: led},
+		"a tunnel on this machine": {peer: "127.0.0.1:1", want: taken},
+		"a proxy of this machine, in clear": {
+			peer:    "[::1]:1",
+			headers: []string{"X-Forwarded-Proto", "http"},
+			want:    led,
+		},
+		"TLS": {peer: "203.0.113.7:1", tls: true, want: taken},
+		"TLS, whatever a header says": {
+			peer:    "203.0.113.7:1",
+			tls:     true,
+			headers: []string{"X-Forwarded-Proto", "http"},
+			want:    taken,
+		},
+		"a proxy that serves https": {
+			peer:    "192.0.2.7:1",
+			headers: []string{"X-Forwarded-Proto", "https"},
+			want:    taken,
+		},
+		"a proxy that does not say": {peer: "192.0.2.7:1", want: taken},
+		"a proxy that serves http": {
+			peer:    "192.0.2.7:1",
+			headers: []string{"X-Forwarded-Proto", "http"},
+			want:    led,
+		},
+		"a proxy that says it in capitals": {
+			peer:    "192.0.2.7:1",
+			headers: []string{"X-Forwarded-Proto", "https, HTTP "},
+			want:    led,
+		},
+		"a proxy that another one asked": {
+			peer:    "192.0.2.7:1",
+			headers: []string{"X-Forwarded-Proto", "http", "Sec-Fetch-Site", "same-origin"},
+			want:    taken,
+		},
+		"a proxy on a unix socket": {peer: "@", want: taken},
+		"a proxy that is not listed": {
+			peer:    "203.0.113.7:1",
+			headers: []string{"X-Forwarded-Proto", "https"},
+			want:    taken,
+		},
+		"a proxy that is not trusted": {
+			peer:    "203.0.113.7:1",
+			headers: []string{"X-Forwarded-For", "198.51.100.1"},
+			want:    explained,
+		},
+		"a browser behind a proxy that not": {
+			peer:    "203.0.113.7:1",
+			headers: []string{"Sec-Fetch-Site", "none"},
+			want:    explained,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			base, _ := url.Parse("https://portal.example.org:8443")
@@ -75,14 +112,16 @@ func TestPasswordsAreTakenOverHTTPSAlone(t *testing.T) {
 			} else {
 				page.is(403, "Open this workspace over https", "--trusted-proxy")
 			}
-			form.is(403, "Open this workspace over https", "Nothing was changed.", `href="https://portal.example.org:8443"`)
+			form.is(403, "Open this workspace over https", "Nothing was changed.",
+				`href="https://portal.example.org:8443"`)
 			if len(b.cookies) != 0 {
 				t.Errorf("it set %v", b.cookies)
 			}
 			if n := strings.Count(s.log.String(), "level=WARN msg=\"refused a request over http"); n != 1 {
 				t.Errorf("%d warnings in the log, want one:\n%s", n, s.log.String())
 			}
-			if rows, err := s.store.Activity(ctx, db.Filter{Event: account.SignedIn}); err != nil || len(rows.Rows) != 0 {
+			if rows, err := s.store.Activity(ctx, db.Filter{Event: account.SignedIn}); err != nil ||
+				len(rows.Rows) != 0 {
 				t.Errorf("somebody has signed in: %v, %v", rows, err)
 			}
 		})
@@ -113,7 +152,8 @@ func TestALostCookie(t *testing.T) {
 	from(s.browser(), "/signin?next=%2Fmy%2Fprofile", form).is(200, says, `value="/my/profile"`)
 	from(s.browser(), "/signin", "http://example.com/setup/x").is(200, says)
 
-	for _, referer := range []string{"", "http://example.com/help/two-factor", "http://example.com/signin/two-factor", "http://evil.example/signin", "http://example.com/my", "%"} {
+	for _, referer := range []string{"", "http://example.com/help/two-factor", "http://example.com/signin/two-factor",
+		"http://evil.example/signin", "http://example.com/my", "%"} {
 		from(s.browser(), "/signin", referer).is(200).lacks(says)
 	}
 	b := s.signedIn("ada@example.org")

@@ -21,13 +21,20 @@ func TestMessagesAreToldOnce(t *testing.T) {
 		says   string
 		asked  string // what an address must not make the page say
 	}{
-		"a password":        {"/my/profile/password", []string{"current_password", dbtest.Password, "new_password", dbtest.Password + "!"}, "/my/profile", "Your password is changed.", "?done=password"},
-		"a session":         {"/my/profile/sessions/end", []string{"session", "of nobody"}, "/my/profile", "The session has ended.", "?done=session"},
-		"the others":        {"/my/profile/sessions/end", []string{"others", "all"}, "/my/profile", "All your other sessions have ended.", "?done=sessions"},
-		"an unlocked":       {"/admin/people/2/unlock", nil, "/admin/people/2", "The account is unlocked.", "?done=unlock"},
-		"sessions of Mia's": {"/admin/people/2/sessions/end", nil, "/admin/people/2", "All sessions have ended.", "?done=sessions%2Fend"},
-		"Mia's name":        {"/admin/people/2/edit", []string{"name", "Mia", "email", "mia@example.org", "role", "member"}, "/admin/people/2", "The changes are saved.", "?done=edit"},
-		"the sign-out":      {"/signout", nil, "/signin", "You are signed out.", "?ended=signout"},
+		"a password": {"/my/profile/password",
+			[]string{"current_password", dbtest.Password, "new_password", dbtest.Password + "!"}, "/my/profile",
+			"Your password is changed.", "?done=password"},
+		"a session": {"/my/profile/sessions/end", []string{"session", "of nobody"}, "/my/profile",
+			"The session has ended.", "?done=session"},
+		"the others": {"/my/profile/sessions/end", []string{"others", "all"}, "/my/profile",
+			"All your other sessions have ended.", "?done=sessions"},
+		"an unlocked": {"/admin/people/2/unlock", nil, "/admin/people/2", "The account is unlocked.",
+			"?done=unlock"},
+		"sessions of Mia's": {"/admin/people/2/sessions/end", nil, "/admin/people/2", "All sessions have ended.",
+			"?done=sessions%2Fend"},
+		"Mia's name": {"/admin/people/2/edit", []string{"name", "Mia", "email", "mia@example.org", "role", "member"},
+			"/admin/people/2", "The changes are saved.", "?done=edit"},
+		"the sign-out": {"/signout", nil, "/signin", "You are signed out.", "?ended=signout"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if name == "a password" {
@@ -71,7 +78,8 @@ func TestNobodyElseIsTold(t *testing.T) {
 	nobody := s.browser()
 	nobody.cookies["gatehouse-message"] = cookie
 	nobody.get("/signin").is(200).lacks(says)
-	for _, changed := range []string{"", "x", "...", "." + cookie, "sessions.0.zzzzzz." + cookie[len(cookie)-22:], "password" + cookie[len("sessions"):]} {
+	for _, changed := range []string{"", "x", "...", "." + cookie, "sessions.0.zzzzzz." + cookie[len(cookie)-22:],
+		"password" + cookie[len("sessions"):]} {
 		b.cookies["gatehouse-message"] = changed
 		b.get("/my/profile").is(200).lacks(says, "Your password is changed.")
 	}
@@ -92,7 +100,8 @@ func TestALinkInSomebodyElsesSession(t *testing.T) {
 	ada, emil := s.signedIn("ada@example.org"), s.signedIn("emil@example.org")
 	link := ada.act(path(id, "/link")).is(200).link()
 	emil.post(link, "password", newPassword).to("/my")
-	emil.get("/my").is(200, "The password of mia@example.org is set.", "You are still signed in as Person of emil@example.org.", "sign out first")
+	emil.get("/my").is(200, "The password of mia@example.org is set.",
+		"You are still signed in as Person of emil@example.org.", "sign out first")
 	emil.get("/my").is(200).lacks("is set.")
 	emil.get("/my/profile").is(200, "emil@example.org")
 

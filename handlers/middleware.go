@@ -57,8 +57,10 @@ func (s *Server) middleware(next http.Handler) http.Handler {
 			took := s.now().Sub(began)
 			s.observe(r.Pattern, rec.status, took)
 			// The route's pattern, not the address: an address may hold a one-time link.
-			s.log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("request", requestID(r.Context())), slog.String("route", r.Pattern),
-				slog.Int("status", rec.status), slog.Int("bytes", rec.bytes), slog.Duration("took", took.Round(time.Microsecond)))
+			s.log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("request", requestID(r.Context())),
+				slog.String("route", r.Pattern),
+				slog.Int("status", rec.status), slog.Int("bytes", rec.bytes),
+				slog.Duration("took", took.Round(time.Microsecond)))
 		}()
 		handler.ServeHTTP(rec, r)
 	})
@@ -145,9 +147,11 @@ func (s *Server) warnUntrusted(r *http.Request) {
 	}
 	s.untrusted.Do(func() {
 		address := peer.Unmap().WithZone("").String()
-		s.log.WarnContext(r.Context(), "X-Forwarded-For is ignored, because it comes from an address that is not a trusted proxy",
+		s.log.WarnContext(r.Context(),
+			"X-Forwarded-For is ignored, because it comes from an address that is not a trusted proxy",
 			"peer", address,
-			"what_to_do", "if this is your proxy, set --trusted-proxy "+address+" (GATEHOUSE_TRUSTED_PROXY); otherwise ignore this")
+			"what_to_do", "if this is your proxy, set --trusted-proxy "+address+
+				" (GATEHOUSE_TRUSTED_PROXY); otherwise ignore this")
 	})
 }
 

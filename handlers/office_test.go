@@ -22,13 +22,19 @@ func TestARefusedLinkLeadsBackToItself(t *testing.T) {
 		b.post(fmt.Sprintf("/setup/made-up-%d", i), "workspace", "Acme").is(404)
 	}
 	for _, path := range []string{"/setup/made-up", "/welcome/made-up"} {
-		refused := b.post(path, "password", "lantern sofa marble").is(429, "Too many tries.", "Back to the link", `href="`+path+`"`)
+		refused := b.post(path, "password", "lantern sofa marble").
+			is(429, "Too many tries.", "Back to the link", `href="`+path+`"`)
 		if refused.header.Get("Retry-After") == "" {
 			t.Errorf("%s: no Retry-After", path)
 		}
 	}
-	b.post("/setup/"+setup, "workspace", "Acme", "name", "Root", "email", "root@example.org", "password", "lantern sofa marble").to("/my")
-	_, token, err := s.store.Invite(ctx, db.NewPerson{Name: "Neo", Email: "neo@example.org", Role: twofactor.Member}, machine.Author(), s.now)
+	b.post("/setup/"+setup, "workspace", "Acme", "name", "Root", "email", "root@example.org", "password",
+		"lantern sofa marble").to("/my")
+	_, token, err := s.store.Invite(ctx, db.NewPerson{
+		Name:  "Neo",
+		Email: "neo@example.org",
+		Role:  twofactor.Member,
+	}, machine.Author(), s.now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,8 @@ func (v *visit) author() account.Author {
 
 // showPeople shows the list of people.
 func (s *Server) showPeople(v *visit) error {
-	return s.showPeopleCards(v, http.StatusOK, views.People{Invite: views.Invite{Role: views.Field{Value: string(twofactor.Member)}}})
+	return s.showPeopleCards(v, http.StatusOK,
+		views.People{Invite: views.Invite{Role: views.Field{Value: string(twofactor.Member)}}})
 }
 
 func (s *Server) showPeopleCards(v *visit, status int, card views.People) error {
@@ -87,16 +88,34 @@ func peopleOf(list []db.Person) []views.Person {
 }
 
 func personOf(p db.Person) views.Person {
-	return views.Person{ID: p.ID, Name: p.Name, Email: p.Email, Role: p.Role, Active: p.Active, Invited: p.Invited, LastSignInAt: p.LastSignInAt, ConfirmedAt: p.ConfirmedAt, CodesLeft: p.CodesLeft}
+	return views.Person{
+		ID:           p.ID,
+		Name:         p.Name,
+		Email:        p.Email,
+		Role:         p.Role,
+		Active:       p.Active,
+		Invited:      p.Invited,
+		LastSignInAt: p.LastSignInAt,
+		ConfirmedAt:  p.ConfirmedAt,
+		CodesLeft:    p.CodesLeft,
+	}
 }
 
 // invitePerson adds somebody and shows their one-time link, once.
 func (s *Server) invitePerson(v *visit) error {
-	n := db.NewPerson{Name: v.r.PostFormValue("name"), Email: v.r.PostFormValue("email"), Role: twofactor.Role(v.r.PostFormValue("role"))}
+	n := db.NewPerson{
+		Name:  v.r.PostFormValue("name"),
+		Email: v.r.PostFormValue("email"),
+		Role:  twofactor.Role(v.r.PostFormValue("role")),
+	}
 	_, token, err := s.store.Invite(v.ctx(), n, v.who.Author(v.client), v.now)
 	if problems, ok := fieldProblems(err); ok {
-		return s.showPeopleCards(v, http.StatusUnprocessableEntity, views.People{Invite: views.Invite{Open: true,
-			Name: problems.field("name", n.Name), Email: problems.field("email", n.Email), Role: problems.field("role", string(n.Role))}})
+		return s.showPeopleCards(v, http.StatusUnprocessableEntity, views.People{Invite: views.Invite{
+			Open:  true,
+			Name:  problems.field("name", n.Name),
+			Email: problems.field("email", n.Email),
+			Role:  problems.field("role", string(n.Role)),
+		}})
 	}
 	if err != nil {
 		return err
@@ -112,7 +131,13 @@ func (s *Server) oneTimeLink(v *visit, token, kind, name, email string) views.On
 	if s.base != nil {
 		at = s.base.Scheme + "://" + s.base.Host
 	}
-	return views.OneTimeLink{URL: at + "/welcome/" + token, Kind: kind, Name: name, Email: email, EndsAt: v.now.Add(db.LinkTTL)}
+	return views.OneTimeLink{
+		URL:    at + "/welcome/" + token,
+		Kind:   kind,
+		Name:   name,
+		Email:  email,
+		EndsAt: v.now.Add(db.LinkTTL),
+	}
 }
 
 // showPerson shows one person's page.
@@ -136,10 +161,17 @@ func (s *Server) showPersonCards(v *visit, status int, card views.PersonDetail) 
 		return err
 	}
 	card.Person = personOf(p)
-	card.AddedAt, card.LinkKind, card.LinkUntil, card.Sessions = facts.AddedAt, facts.LinkKind, facts.LinkUntil, facts.Sessions
+	card.AddedAt = facts.AddedAt
+	card.LinkKind = facts.LinkKind
+	card.LinkUntil = facts.LinkUntil
+	card.Sessions = facts.Sessions
 	card.Rights = account.RightsOver(v.author(), account.Subject{ID: p.ID, Role: p.Role})
 	if card.Edit == (views.Edit{}) {
-		card.Edit = views.Edit{Name: views.Field{Value: p.Name}, Email: views.Field{Value: p.Email}, Role: views.Field{Value: string(p.Role)}}
+		card.Edit = views.Edit{
+			Name:  views.Field{Value: p.Name},
+			Email: views.Field{Value: p.Email},
+			Role:  views.Field{Value: string(p.Role)},
+		}
 	}
 	if card.Edit.Seen == "" {
 		card.Edit.Seen = v.shows(account.PersonVersion(p.Name, p.Email, p.Role))
@@ -165,7 +197,11 @@ func (s *Server) editPerson(v *visit) error {
 	if err != nil {
 		return err
 	}
-	n := db.NewPerson{Name: v.r.PostFormValue("name"), Email: v.r.PostFormValue("email"), Role: twofactor.Role(v.r.PostFormValue("role"))}
+	n := db.NewPerson{
+		Name:  v.r.PostFormValue("name"),
+		Email: v.r.PostFormValue("email"),
+		Role:  twofactor.Role(v.r.PostFormValue("role")),
+	}
 	err = s.store.ChangePerson(v.ctx(), id, seen, n, v.who.Author(v.client), v.now)
 	if errors.Is(err, account.ErrOutdated) {
 		return s.showPersonOutdated(v, id, seen)
@@ -173,7 +209,11 @@ func (s *Server) editPerson(v *visit) error {
 	problems, refused := fieldProblems(err)
 	alert := views.PersonRefused(err)
 	if refused || !alert.None() {
-		card := views.PersonDetail{Edit: views.Edit{Name: problems.field("name", n.Name), Email: problems.field("email", n.Email), Role: problems.field("role", string(n.Role))}}
+		card := views.PersonDetail{Edit: views.Edit{
+			Name:  problems.field("name", n.Name),
+			Email: problems.field("email", n.Email),
+			Role:  problems.field("role", string(n.Role)),
+		}}
 		card.Edit.Seen = v.r.PostFormValue("seen")
 		card.Alert = alert
 		return s.showPersonCards(v, http.StatusUnprocessableEntity, card)
@@ -228,22 +268,26 @@ func (s *Server) change(v *visit, verb string, do func(id int64, by db.Author) e
 
 // deactivatePerson ends somebody's access.
 func (s *Server) deactivatePerson(v *visit) error {
-	return s.change(v, "deactivate", func(id int64, by db.Author) error { return s.store.SetActive(v.ctx(), id, false, by, v.now) })
+	return s.change(v, "deactivate",
+		func(id int64, by db.Author) error { return s.store.SetActive(v.ctx(), id, false, by, v.now) })
 }
 
 // reactivatePerson gives somebody access again.
 func (s *Server) reactivatePerson(v *visit) error {
-	return s.change(v, "reactivate", func(id int64, by db.Author) error { return s.store.SetActive(v.ctx(), id, true, by, v.now) })
+	return s.change(v, "reactivate",
+		func(id int64, by db.Author) error { return s.store.SetActive(v.ctx(), id, true, by, v.now) })
 }
 
 // endSessionsOf signs somebody out everywhere.
 func (s *Server) endSessionsOf(v *visit) error {
-	return s.change(v, "sessions/end", func(id int64, by db.Author) error { return s.store.EndSessionsOf(v.ctx(), id, by, v.now) })
+	return s.change(v, "sessions/end",
+		func(id int64, by db.Author) error { return s.store.EndSessionsOf(v.ctx(), id, by, v.now) })
 }
 
 // resetTwoFactor takes somebody's factor away.
 func (s *Server) resetTwoFactor(v *visit) error {
-	return s.change(v, "two-factor/reset", func(id int64, by db.Author) error { return s.store.ResetTwoFactor(v.ctx(), id, by, v.now) })
+	return s.change(v, "two-factor/reset",
+		func(id int64, by db.Author) error { return s.store.ResetTwoFactor(v.ctx(), id, by, v.now) })
 }
 
 // unlockPerson forgets somebody's wrong answers.

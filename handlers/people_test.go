@@ -19,7 +19,8 @@ const newPassword = "lantern sofa marble"
 // link reads the one-time link off a page, as a path.
 func (a answer) link() string {
 	a.t.Helper()
-	m := regexp.MustCompile(`id="link"[^>]*>http://example\.com(/welcome/[A-Za-z0-9_-]{43})<`).FindStringSubmatch(a.body)
+	m := regexp.MustCompile(`id="link"[^>]*>http://example\.com(/welcome/[A-Za-z0-9_-]{43})<`).
+		FindStringSubmatch(a.body)
 	if m == nil {
 		a.t.Fatalf("no link in:\n%s", a.body)
 	}
@@ -45,20 +46,25 @@ func TestInvitation(t *testing.T) {
 		s.add("ada@example.org", twofactor.Administrator)
 		ada := s.signedIn("ada@example.org")
 		ada.htmx = htmx
-		refused := ada.post("/admin/people/invite", "name", "Alan", "email", "alan", "role", "member").is(422, "Enter an e-mail address, like", `value="Alan"`, `value="alan"`)
+		refused := ada.post("/admin/people/invite", "name", "Alan", "email", "alan", "role", "member").
+			is(422, "Enter an e-mail address, like", `value="Alan"`, `value="alan"`)
 		if whole := strings.Contains(refused.body, "<html"); whole == htmx {
 			t.Errorf("a whole page: %v", whole)
 		}
-		ada.post("/admin/people/invite", "name", "Alan", "email", "ada@example.org", "role", "member").is(422, "Somebody has this e-mail address already.")
+		ada.post("/admin/people/invite", "name", "Alan", "email", "ada@example.org", "role", "member").
+			is(422, "Somebody has this e-mail address already.")
 		ada.post("/admin/people/invite", "name", "Eve", "email", "eve@example.org", "role", "administrator").is(403)
-		link := ada.post("/admin/people/invite", "name", "Alan", "email", "Alan@example.org", "role", "member").is(200, "Invitation link — shown ONCE", `until <time datetime="2030-03-18T17:46:40Z"`, "18 Mar 2030, 17:46 UTC", "Copy").link()
+		link := ada.post("/admin/people/invite", "name", "Alan", "email", "Alan@example.org", "role", "member").
+			is(200, "Invitation link — shown ONCE", `until <time datetime="2030-03-18T17:46:40Z"`,
+				"18 Mar 2030, 17:46 UTC", "Copy").link()
 		ada.htmx = false
 		ada.get("/admin/people").is(200, "alan@example.org", "Invited").lacks("/welcome/")
 
 		alan := s.browser()
 		alan.htmx = htmx
 		alan.get(link).is(200, "You are invited", "alan@example.org", `value="Alan"`)
-		alan.post(link, "name", "Alan Turing", "password", "short").is(422, "Use at least 8 characters", `value="Alan Turing"`).lacks("short\"")
+		alan.post(link, "name", "Alan Turing", "password", "short").
+			is(422, "Use at least 8 characters", `value="Alan Turing"`).lacks("short\"")
 		alan.post(link, "name", "Alan Turing", "password", newPassword).to("/signin")
 		for _, cookie := range []string{"gatehouse", "gatehouse-challenge", "gatehouse-browser"} {
 			if alan.cookies[cookie] != "" {
@@ -113,7 +119,8 @@ func TestPasswordLink(t *testing.T) {
 			}
 		}
 	})
-	if strings.Contains(s.log.String(), link) || strings.Contains(s.log.String(), strings.TrimPrefix(link, "/welcome/")) {
+	if strings.Contains(s.log.String(), link) ||
+		strings.Contains(s.log.String(), strings.TrimPrefix(link, "/welcome/")) {
 		t.Error("the log holds the link")
 	}
 }
@@ -129,11 +136,16 @@ func TestPersonPage(t *testing.T) {
 		both(t, func(t *testing.T, htmx bool) {
 			ada.htmx = htmx
 			ada.get(path(id, "")).is(200, "Person of mia@example.org", "Not configured", "Never", "0 sessions")
-			ada.act(path(id, "/edit"), "name", "Mia M", "email", "mia@", "role", "member").is(422, `value="Mia M"`, `value="mia@"`, "Enter an e-mail address, like")
-			ada.act(path(id, "/edit"), "name", "Mia M", "email", "mia2@example.org", "role", "member").is(200, "The changes are saved.", "Mia M", "mia2@example.org")
-			ada.act(path(id, "/edit"), "name", "Person of mia@example.org", "email", "mia@example.org", "role", "member").is(200)
-			ada.act(path(id, "/edit"), "name", "Mia", "email", "sue@example.org", "role", "member").is(422, "Somebody has this e-mail address already.")
-			ada.act(path(id, "/edit"), "name", "Mia", "email", "mia@example.org", "role", "owner").is(422, "Choose one of the values offered.")
+			ada.act(path(id, "/edit"), "name", "Mia M", "email", "mia@", "role", "member").
+				is(422, `value="Mia M"`, `value="mia@"`, "Enter an e-mail address, like")
+			ada.act(path(id, "/edit"), "name", "Mia M", "email", "mia2@example.org", "role", "member").
+				is(200, "The changes are saved.", "Mia M", "mia2@example.org")
+			ada.act(path(id, "/edit"), "name", "Person of mia@example.org", "email", "mia@example.org", "role",
+				"member").is(200)
+			ada.act(path(id, "/edit"), "name", "Mia", "email", "sue@example.org", "role", "member").
+				is(422, "Somebody has this e-mail address already.")
+			ada.act(path(id, "/edit"), "name", "Mia", "email", "mia@example.org", "role", "owner").
+				is(422, "Choose one of the values offered.")
 		})
 		ada.htmx = false
 	})
@@ -142,21 +154,27 @@ func TestPersonPage(t *testing.T) {
 		ada.get(path(id, "")).lacks(`value="administrator"`)
 	})
 	t.Run("an administrator changes no admin", func(t *testing.T) {
-		ada.get(path(superID, "")).is(200, "Only a Super-administrator changes admins.").lacks("Save changes", "Deactivate")
-		for _, verb := range []string{"/edit", "/deactivate", "/reactivate", "/sessions/end", "/link", "/two-factor/reset", "/unlock"} {
+		ada.get(path(superID, "")).is(200, "Only a Super-administrator changes admins.").
+			lacks("Save changes", "Deactivate")
+		for _, verb := range []string{"/edit", "/deactivate", "/reactivate", "/sessions/end", "/link",
+			"/two-factor/reset", "/unlock"} {
 			ada.act(path(superID, verb), "name", "X", "email", "x@example.org", "role", "member").is(403)
 		}
 	})
 	t.Run("nobody touches their own account here", func(t *testing.T) {
 		sue.get(path(superID, "")).is(200, "This is your own account.").lacks("Deactivate")
-		for _, verb := range []string{"/deactivate", "/reactivate", "/sessions/end", "/link", "/two-factor/reset", "/unlock"} {
+		for _, verb := range []string{"/deactivate", "/reactivate", "/sessions/end", "/link", "/two-factor/reset",
+			"/unlock"} {
 			sue.act(path(superID, verb)).is(422, "This is your own account.")
 		}
-		sue.act(path(superID, "/edit"), "name", "Sue", "email", "sue@example.org", "role", "member").is(422, "Nobody changes their own role.")
-		sue.act(path(superID, "/edit"), "name", "Sue Super", "email", "sue@example.org", "role", "super-administrator").is(200, "The changes are saved.", "Sue Super")
+		sue.act(path(superID, "/edit"), "name", "Sue", "email", "sue@example.org", "role", "member").
+			is(422, "Nobody changes their own role.")
+		sue.act(path(superID, "/edit"), "name", "Sue Super", "email", "sue@example.org", "role", "super-administrator").
+			is(200, "The changes are saved.", "Sue Super")
 	})
 	t.Run("a Super-administrator makes an admin and unmakes one", func(t *testing.T) {
-		sue.act(path(id, "/edit"), "name", "Mia", "email", "mia@example.org", "role", "it-administrator").is(200, "IT administrator")
+		sue.act(path(id, "/edit"), "name", "Mia", "email", "mia@example.org", "role", "it-administrator").
+			is(200, "IT administrator")
 		sue.act(path(id, "/edit"), "name", "Mia", "email", "mia@example.org", "role", "member").is(200)
 		sue.act(path(adminID, "/sessions/end")).is(200, "All sessions have ended.")
 		ada.get("/my").to("/signin")
@@ -177,7 +195,8 @@ func TestDeactivating(t *testing.T) {
 	ada, mia := s.signedIn("ada@example.org"), s.signedIn("mia@example.org")
 	ada.act(path(id, "/deactivate")).is(200, "The account is deactivated.", "Deactivated", "Reactivate")
 	mia.get("/my").to("/signin")
-	mia.post("/signin", "email", "mia@example.org", "password", dbtest.Password).is(422, "E-mail or password did not match.")
+	mia.post("/signin", "email", "mia@example.org", "password", dbtest.Password).
+		is(422, "E-mail or password did not match.")
 	ada.act(path(id, "/link")).is(422, "This account is deactivated.")
 	ada.act(path(id, "/reactivate")).is(200, "The account is active again.")
 	mia.get("/my").to("/signin")
@@ -196,7 +215,8 @@ func TestLostPhone(t *testing.T) {
 	mia.get("/my").to("/signin")
 	s.pass(time.Minute)
 	mia = s.signedIn("mia@example.org")
-	mia.get("/my").is(200, "Since your last sign-in", "Your two-factor authentication was reset by", "Person of ada@example.org (ada@example.org)")
+	mia.get("/my").is(200, "Since your last sign-in", "Your two-factor authentication was reset by",
+		"Person of ada@example.org (ada@example.org)")
 	mia.get("/my/profile").is(200, "Two-factor reset", "Person of ada@example.org (ada@example.org)")
 	s.enrolled("mia@example.org")
 }
@@ -207,7 +227,8 @@ func TestUnlockingOverTheWeb(t *testing.T) {
 	id := s.add("mia@example.org", twofactor.Member)
 	ada, mia := s.signedIn("ada@example.org"), s.browser()
 	mia.address = "203.0.113.9:1"
-	for a := mia.post("/signin", "email", "mia@example.org", "password", "wrong"); a.status != 429; s.pass(time.Second) {
+	for a := mia.post("/signin", "email", "mia@example.org", "password",
+		"wrong"); a.status != 429; s.pass(time.Second) {
 		a = mia.post("/signin", "email", "mia@example.org", "password", "wrong")
 	}
 	ada.act(path(id, "/unlock")).is(200, "The account is unlocked.")
@@ -248,17 +269,23 @@ func TestSecuritySettings(t *testing.T) {
 	s.add("ada@example.org", twofactor.Administrator)
 	s.add("mia@example.org", twofactor.Member)
 	ada := s.signedIn("ada@example.org")
-	page := ada.get("/admin/settings/security").is(200, "2 people would have to set it up first: Person of ada@example.org, Person of mia@example.org (never signed in).",
-		"1 person would have to set it up first: Person of ada@example.org.", "You are one of them", "No admin has a recovery code left.")
+	page := ada.get("/admin/settings/security").
+		is(200, "2 people would have to set it up first: Person of ada@example.org, Person of mia@example.org (never signed in).",
+			"1 person would have to set it up first: Person of ada@example.org.", "You are one of them",
+			"No admin has a recovery code left.")
 	page.is(200, "/admin/settings/not-enrolled")
 	ada.get("/admin/settings/not-enrolled").is(200, "ada@example.org", "mia@example.org", "Never")
 
 	ada, _, _ = s.enrolled("ada@example.org")
-	ada.get("/admin/settings/security").is(200, "1 person would have to set it up first: Person of mia@example.org (never signed in).", "Nobody would be stopped now").
+	ada.get("/admin/settings/security").
+		is(200, "1 person would have to set it up first: Person of mia@example.org (never signed in).",
+			"Nobody would be stopped now").
 		lacks("You are one of them", "No admin has a recovery code left.")
 	ada.get("/admin/settings/not-enrolled").is(200, "mia@example.org").lacks(`href="/admin/people/1"`)
 	table := ada.get("/admin/settings/not-enrolled.csv").is(200).table()
-	if want := [][]string{{"name", "email", "role", "last_sign_in"}, {"Person of mia@example.org", "mia@example.org", "member", ""}}; !slices.EqualFunc(table, want, slices.Equal[[]string]) {
+	if want := [][]string{{"name", "email", "role", "last_sign_in"},
+		{"Person of mia@example.org", "mia@example.org", "member", ""}}; !slices.EqualFunc(table, want,
+		slices.Equal[[]string]) {
 		t.Errorf("got %q", table)
 	}
 }
@@ -284,12 +311,15 @@ func TestActivityPage(t *testing.T) {
 	s.add("ada@example.org", twofactor.Administrator)
 	id := s.add("mia@example.org", twofactor.Member)
 	ada := s.signedIn("ada@example.org")
-	ada.act(path(id, "/edit"), "name", `=HYPERLINK("http://evil.example")`, "email", "mia@example.org", "role", "member").is(200)
+	ada.act(path(id, "/edit"), "name", `=HYPERLINK("http://evil.example")`, "email", "mia@example.org", "role",
+		"member").is(200)
 	s.browser().post("/signin", "email", "nobody@example.org", "password", "my other password").is(422)
 	s.pass(24 * time.Hour)
 	ada = s.signedIn("ada@example.org")
 
-	all := ada.get("/admin/activity").is(200, "authn_login_success", "Signed in with password", "test on the machine", "Unknown name", "Refused", "user_updated").lacks("nobody@example.org", "my other password")
+	all := ada.get("/admin/activity").
+		is(200, "authn_login_success", "Signed in with password", "test on the machine", "Unknown name", "Refused",
+			"user_updated").lacks("nobody@example.org", "my other password")
 	if strings.Index(all.body, "18 Mar 2030") > strings.Index(all.body, "17 Mar 2030") {
 		t.Error("the newest does not come first")
 	}
@@ -316,7 +346,8 @@ func TestActivityPage(t *testing.T) {
 		ada.get("/admin/activity.csv?" + query).to("/admin/activity?" + strings.ReplaceAll(query, "@", "%40"))
 	}
 	table := ada.get("/admin/activity.csv?event=user_updated").is(200).table()
-	if len(table) != 2 || table[0][0] != "time" || table[1][1] != "user_updated" || table[1][4] != "ada@example.org" || table[1][6] != "mia@example.org" {
+	if len(table) != 2 || table[0][0] != "time" || table[1][1] != "user_updated" || table[1][4] != "ada@example.org" ||
+		table[1][6] != "mia@example.org" {
 		t.Fatalf("got %q", table)
 	}
 	if cell := table[1][5]; cell != `'=HYPERLINK("http://evil.example")` {
@@ -358,7 +389,9 @@ func TestOwnPage(t *testing.T) {
 	s.pass(time.Minute)
 	two, three := s.signedIn("mia@example.org"), s.signedIn("mia@example.org")
 	bob := s.signedIn("bob@example.org")
-	page := one.get("/my/profile").is(200, "Firefox on Linux", "192.0.2.7", "This session", "End all others", "Recent activity", "Signed in with password")
+	page := one.get("/my/profile").
+		is(200, "Firefox on Linux", "192.0.2.7", "This session", "End all others", "Recent activity",
+			"Signed in with password")
 	handles := regexp.MustCompile(`name="session" value="([^"]+)"`).FindAllStringSubmatch(page.body, -1)
 	if len(handles) != 2 {
 		t.Fatalf("%d sessions can be ended", len(handles))

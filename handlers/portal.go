@@ -84,7 +84,12 @@ func (s *Server) showProfileCards(v *visit, status int, card views.Profile) erro
 		return err
 	}
 	for _, one := range events {
-		card.Events = append(card.Events, views.Event{At: one.At, Text: views.EventText(one.Event, one.OK, one.Method, one.Detail), Address: one.Address, By: one.By()})
+		card.Events = append(card.Events, views.Event{
+			At:      one.At,
+			Text:    views.EventText(one.Event, one.OK, one.Method, one.Detail),
+			Address: one.Address,
+			By:      one.By(),
+		})
 	}
 	f, err := s.frame(v)
 	if err != nil {
@@ -101,11 +106,13 @@ const ownActivityShown = 10
 
 // changePassword sets a new password and ends all other sessions.
 func (s *Server) changePassword(v *visit) error {
-	renewal, err := s.store.ChangePassword(v.ctx(), v.who, v.r.PostFormValue("current_password"), v.r.PostFormValue("new_password"), v.client, v.now)
+	renewal, err := s.store.ChangePassword(v.ctx(), v.who, v.r.PostFormValue("current_password"),
+		v.r.PostFormValue("new_password"), v.client, v.now)
 	if db.IsRefusal(err) {
 		var card views.Profile
 		if problems, ok := fieldProblems(err); ok {
-			card.CurrentPassword, card.NewPassword = problems.field("current_password", ""), problems.field("new_password", "")
+			card.CurrentPassword, card.NewPassword = problems.field("current_password",
+				""), problems.field("new_password", "")
 		} else {
 			card.Alert = views.Refused(err, v.now)
 		}
@@ -162,7 +169,10 @@ func (s *Server) showTwoFactorScreen(v *visit, status int, card views.TwoFactor)
 	who.Stopped = who.Workspace.Policy.Stops(who.Person.Role, who.State)
 	wasStopped := v.who.Stopped
 	v.who = who
-	card.Workspace, card.Email, card.Now, card.NextCode = who.Workspace.Name, who.Person.Email, v.now, twofactor.NextStepIn(v.now)
+	card.Workspace = who.Workspace.Name
+	card.Email = who.Person.Email
+	card.Now = v.now
+	card.NextCode = twofactor.NextStepIn(v.now)
 	card.Required, card.Next = who.Stopped, localPath(v.r.FormValue("next"))
 	if card.Enrollment.State == twofactor.Pending {
 		uri := twofactor.KeyURI(card.Workspace, card.Email, card.Enrollment.Secret)
@@ -201,7 +211,10 @@ func (s *Server) confirmTwoFactor(v *visit) error {
 		return s.showTwoFactorScreen(v, http.StatusOK, views.TwoFactor{Enrollment: e})
 	}
 	if db.IsRefusal(err) {
-		return s.showTwoFactorScreen(v, s.statusOf(v, err), views.TwoFactor{Enrollment: e, Alert: views.EnrollmentRefused(err, v.now)})
+		return s.showTwoFactorScreen(v, s.statusOf(v, err), views.TwoFactor{
+			Enrollment: e,
+			Alert:      views.EnrollmentRefused(err, v.now),
+		})
 	}
 	if err != nil {
 		return err
@@ -209,7 +222,11 @@ func (s *Server) confirmTwoFactor(v *visit) error {
 	if err := s.cookies.set(v, sessionCookie, renewal.Session); err != nil {
 		return err
 	}
-	return s.showTwoFactorScreen(v, http.StatusOK, views.TwoFactor{Enrollment: e, Codes: renewal.Codes, Success: views.Confirmed()})
+	return s.showTwoFactorScreen(v, http.StatusOK, views.TwoFactor{
+		Enrollment: e,
+		Codes:      renewal.Codes,
+		Success:    views.Confirmed(),
+	})
 }
 
 // regenerateRecoveryCodes asks for the password when the sign-in is old, then
@@ -246,7 +263,10 @@ func (s *Server) regenerateRecoveryCodes(v *visit) error {
 	}
 	e, renewal, err := s.store.RegenerateRecoveryCodes(v.ctx(), v.who, v.client, v.now)
 	if db.IsRefusal(err) {
-		return s.showTwoFactorScreen(v, s.statusOf(v, err), views.TwoFactor{Enrollment: e, Alert: views.EnrollmentRefused(err, v.now)})
+		return s.showTwoFactorScreen(v, s.statusOf(v, err), views.TwoFactor{
+			Enrollment: e,
+			Alert:      views.EnrollmentRefused(err, v.now),
+		})
 	}
 	if err != nil {
 		return err
@@ -254,7 +274,11 @@ func (s *Server) regenerateRecoveryCodes(v *visit) error {
 	if err := s.cookies.set(v, sessionCookie, renewal.Session); err != nil {
 		return err
 	}
-	return s.showTwoFactorScreen(v, http.StatusOK, views.TwoFactor{Enrollment: e, Codes: renewal.Codes, Success: views.Regenerated()})
+	return s.showTwoFactorScreen(v, http.StatusOK, views.TwoFactor{
+		Enrollment: e,
+		Codes:      renewal.Codes,
+		Success:    views.Regenerated(),
+	})
 }
 
 // disableTwoFactor turns two-factor off when the password is right.
@@ -272,7 +296,11 @@ func (s *Server) disableTwoFactor(v *visit) error {
 		if readErr != nil {
 			return readErr
 		}
-		return s.showTwoFactorScreen(v, s.statusOf(v, err), views.TwoFactor{Enrollment: e, Disable: true, Alert: views.DisableRefused(err, v.now)})
+		return s.showTwoFactorScreen(v, s.statusOf(v, err), views.TwoFactor{
+			Enrollment: e,
+			Disable:    true,
+			Alert:      views.DisableRefused(err, v.now),
+		})
 	}
 	if err != nil {
 		return err

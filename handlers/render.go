@@ -104,7 +104,12 @@ func (s *Server) frame(v *visit) (views.Frame, error) {
 		return f, err
 	}
 	f.Workspace = v.who.Workspace.Name
-	f.Visitor = views.Visitor{Name: v.who.Person.Name, Email: v.who.Person.Email, Role: v.who.Person.Role, Stopped: v.who.Stopped}
+	f.Visitor = views.Visitor{
+		Name:    v.who.Person.Name,
+		Email:   v.who.Person.Email,
+		Role:    v.who.Person.Role,
+		Stopped: v.who.Stopped,
+	}
 	if v.who.Person.Role.Admin() {
 		if f.Notices, err = s.notices(v); err != nil {
 			return f, err
@@ -133,7 +138,14 @@ func (s *Server) statusOf(v *visit, refusal error) int {
 func sessionsOf(list []db.Session) []views.Session {
 	out := make([]views.Session, 0, len(list))
 	for _, one := range list {
-		out = append(out, views.Session{ID: one.Handle, Browser: views.Browser(one.Browser), Address: one.Address, StartedAt: one.StartedAt, SeenAt: one.SeenAt, Current: one.Current})
+		out = append(out, views.Session{
+			ID:        one.Handle,
+			Browser:   views.Browser(one.Browser),
+			Address:   one.Address,
+			StartedAt: one.StartedAt,
+			SeenAt:    one.SeenAt,
+			Current:   one.Current,
+		})
 	}
 	return out
 }

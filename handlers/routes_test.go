@@ -96,12 +96,15 @@ func TestRoutes(t *testing.T) {
 					a := walk(b, route)
 					sentAway := sentAway(a, kind)
 					if reached := !sentAway; reached != strings.ContainsRune(who, kind) {
-						t.Errorf("reached %v, want %v: status %d, Location %q, HX-Redirect %q", reached, !reached, a.status, a.header.Get("Location"), a.header.Get("HX-Redirect"))
+						t.Errorf("reached %v, want %v: status %d, Location %q, HX-Redirect %q", reached, !reached,
+							a.status, a.header.Get("Location"), a.header.Get("HX-Redirect"))
 					}
 					if a.status >= 500 {
 						t.Errorf("status %d\n%s", a.status, a.body)
 					}
-					for _, header := range []string{"Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy", "Cross-Origin-Opener-Policy", "Cross-Origin-Resource-Policy", "Permissions-Policy", "Cache-Control", "Vary"} {
+					for _, header := range []string{"Content-Security-Policy", "X-Content-Type-Options",
+						"Referrer-Policy", "Cross-Origin-Opener-Policy", "Cross-Origin-Resource-Policy",
+						"Permissions-Policy", "Cache-Control", "Vary"} {
 						if a.header.Get(header) == "" {
 							t.Errorf("no %s", header)
 						}
@@ -119,7 +122,8 @@ func TestRoutes(t *testing.T) {
 func visitorsOf(t *testing.T, kind rune) func() *browser {
 	t.Helper()
 	s := newSite(t)
-	role := map[rune]twofactor.Role{'a': twofactor.Member, 'c': twofactor.Member, 'o': twofactor.Administrator, 'm': twofactor.Member, 'A': twofactor.Administrator}[kind]
+	role := map[rune]twofactor.Role{'a': twofactor.Member, 'c': twofactor.Member, 'o': twofactor.Administrator,
+		'm': twofactor.Member, 'A': twofactor.Administrator}[kind]
 	s.add("ada@example.org", role)
 	if kind == 'c' {
 		s.enrolled("ada@example.org")
@@ -187,7 +191,9 @@ func TestSpelledOtherwise(t *testing.T) {
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	b := s.signedIn("ada@example.org")
-	for _, path := range []string{"/%61dmin/settings/security", "/admin/./settings/security", "/admin//settings/security", "/my/../admin/settings/security", "/ADMIN/settings/security", "/admin/settings/security/"} {
+	for _, path := range []string{"/%61dmin/settings/security", "/admin/./settings/security",
+		"/admin//settings/security", "/my/../admin/settings/security", "/ADMIN/settings/security",
+		"/admin/settings/security/"} {
 		a := b.get(path)
 		if a.status == 200 {
 			t.Errorf("%s was opened", path)

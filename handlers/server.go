@@ -22,10 +22,12 @@ type Config struct {
 	Log    *slog.Logger
 	Now    func() time.Time
 
-	BaseURL        *url.URL                                           // how browsers reach the server; nil for whatever they used
+	// how browsers reach the server; nil for whatever they used
+	BaseURL        *url.URL
 	TrustedProxies []netip.Prefix                                     // whose X-Forwarded-For counts
 	Observe        func(route string, status int, took time.Duration) // told of each request, by its route's pattern
-	InsecureHTTP   bool                                               // served over plain http beyond this machine: admins see a notice
+	// served over plain http beyond this machine: admins see a notice
+	InsecureHTTP bool
 }
 
 // A Server answers every request of the workspace.
@@ -50,7 +52,15 @@ type Server struct {
 
 // New prepares a server; nothing is served before ServeHTTP is called.
 func New(c Config) (*Server, error) {
-	s := &Server{store: c.Store, log: c.Log, now: c.Now, base: c.BaseURL, proxies: c.TrustedProxies, insecure: c.InsecureHTTP, observe: c.Observe}
+	s := &Server{
+		store:    c.Store,
+		log:      c.Log,
+		now:      c.Now,
+		base:     c.BaseURL,
+		proxies:  c.TrustedProxies,
+		insecure: c.InsecureHTTP,
+		observe:  c.Observe,
+	}
 	if s.observe == nil {
 		s.observe = func(string, int, time.Duration) {}
 	}
@@ -65,7 +75,12 @@ func New(c Config) (*Server, error) {
 	}
 	s.hosts = &hostRule{base: s.base, log: c.Log, refused: map[string]bool{}}
 	s.policy = contentSecurityPolicy()
-	s.cookies = &cookieStore{store: c.Store, now: c.Now, secure: s.https(), port: s.hosts.cookiePort}
+	s.cookies = &cookieStore{
+		store:  c.Store,
+		now:    c.Now,
+		secure: s.https(),
+		port:   s.hosts.cookiePort,
+	}
 	s.handler = s.middleware(s.mux())
 	return s, nil
 }

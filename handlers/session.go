@@ -80,7 +80,12 @@ func (c *cookieStore) Save(_ *http.Request, w http.ResponseWriter, session *sess
 
 // options sets every attribute: gorilla's defaults suit no sign-in.
 func (c *cookieStore) options(isBrowser bool) *sessions.Options {
-	o := &sessions.Options{Path: "/", HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteLaxMode}
+	o := &sessions.Options{
+		Path:     "/",
+		HttpOnly: true,
+		Secure:   c.secure,
+		SameSite: http.SameSiteLaxMode,
+	}
 	if isBrowser {
 		o.MaxAge = browserCookieAge
 	}

@@ -30,7 +30,10 @@ func (s *Server) notices(v *visit) (views.Notices, error) {
 		out.Through = open.Newest[0].ID
 	}
 	for _, one := range open.Newest {
-		out.Shown = append(out.Shown, views.Notice{Text: views.BreakGlass(one.Event, one.Actor, one.Subject, one.Detail, one.At), DismissID: one.ID})
+		out.Shown = append(out.Shown, views.Notice{
+			Text:      views.BreakGlass(one.Event, one.Actor, one.Subject, one.Detail, one.At),
+			DismissID: one.ID,
+		})
 	}
 	return out, nil
 }
@@ -42,7 +45,8 @@ func (s *Server) showSecurity(v *visit) error {
 
 func (s *Server) showSecurityCard(v *visit, status int, card views.Security) error {
 	card.Seen = v.shows(account.PolicyVersion(card.Policy))
-	for lever, into := range map[twofactor.Policy]*views.Stopped{{Everyone: true}: &card.Everyone, {Admins: true}: &card.Admins} {
+	for lever, into := range map[twofactor.Policy]*views.Stopped{{Everyone: true}: &card.Everyone,
+		{Admins: true}: &card.Admins} {
 		stopped, err := s.store.WouldStop(v.ctx(), v.who, lever)
 		if err != nil {
 			return err
@@ -63,7 +67,11 @@ func (s *Server) showSecurityCard(v *visit, status int, card views.Security) err
 func stoppedOf(s db.Stopped) views.Stopped {
 	out := views.Stopped{Count: s.Count, More: s.More, You: s.You}
 	for _, one := range s.First {
-		out.First = append(out.First, views.StoppedPerson{Name: one.Name, Email: one.Email, NeverSignedIn: one.NeverSignedIn})
+		out.First = append(out.First, views.StoppedPerson{
+			Name:          one.Name,
+			Email:         one.Email,
+			NeverSignedIn: one.NeverSignedIn,
+		})
 	}
 	return out
 }
@@ -79,7 +87,10 @@ func (s *Server) showNotEnrolled(v *visit) error {
 	if err != nil {
 		return err
 	}
-	card := views.NotEnrolled{Rows: peopleOf(page.People), List: listOf("/admin/settings/not-enrolled", query, page.Next)}
+	card := views.NotEnrolled{
+		Rows: peopleOf(page.People),
+		List: listOf("/admin/settings/not-enrolled", query, page.Next),
+	}
 	return s.show(v, http.StatusOK, views.NotEnrolledCard(card), views.NotEnrolledPage(f, card))
 }
 
@@ -121,7 +132,8 @@ func (s *Server) dismissNotices(v *visit) error {
 // goBack sends the browser back to the page of ours on which it was.
 func (s *Server) goBack(v *visit) error {
 	back := "/my"
-	if from, err := url.Parse(v.r.Referer()); err == nil && from.Host == v.r.Host && localPath(from.RequestURI()) != "" {
+	if from, err := url.Parse(v.r.Referer()); err == nil && from.Host == v.r.Host &&
+		localPath(from.RequestURI()) != "" {
 		back = localPath(from.RequestURI())
 	}
 	return s.goTo(v, back)
@@ -138,7 +150,10 @@ func (s *Server) setPolicy(v *visit) error {
 		card := views.Security{Policy: v.who.Workspace.Policy, Alert: views.FormIncomplete()}
 		return s.showSecurityCard(v, http.StatusUnprocessableEntity, card)
 	}
-	policy := twofactor.Policy{Everyone: v.r.PostFormValue("require_everyone") != "", Admins: v.r.PostFormValue("require_admins") != ""}
+	policy := twofactor.Policy{
+		Everyone: v.r.PostFormValue("require_everyone") != "",
+		Admins:   v.r.PostFormValue("require_admins") != "",
+	}
 	err = s.store.ChangePolicy(v.ctx(), seen, policy, v.who.Author(v.client), v.now)
 	if errors.Is(err, account.ErrOutdated) {
 		return s.showSecurityOutdated(v, seen)
@@ -193,7 +208,10 @@ func (s *Server) renameWorkspace(v *visit) error {
 	typed := v.r.PostFormValue("workspace")
 	err = s.store.RenameWorkspace(v.ctx(), seen, typed, v.who.Author(v.client), v.now)
 	if problems, ok := fieldProblems(err); ok {
-		return s.showGeneralCard(v, http.StatusUnprocessableEntity, views.General{Workspace: problems.field("workspace", typed), Seen: v.r.PostFormValue("seen")})
+		return s.showGeneralCard(v, http.StatusUnprocessableEntity, views.General{
+			Workspace: problems.field("workspace", typed),
+			Seen:      v.r.PostFormValue("seen"),
+		})
 	}
 	if errors.Is(err, account.ErrOutdated) {
 		return s.showGeneralOutdated(v, seen)
@@ -204,7 +222,10 @@ func (s *Server) renameWorkspace(v *visit) error {
 	if v.who.Workspace.Name, err = account.ParseName("workspace", typed); err != nil {
 		return err
 	}
-	return s.showGeneralCard(v, http.StatusOK, views.General{Workspace: views.Field{Value: v.who.Workspace.Name}, Success: views.WorkspaceRenamed()})
+	return s.showGeneralCard(v, http.StatusOK, views.General{
+		Workspace: views.Field{Value: v.who.Workspace.Name},
+		Success:   views.WorkspaceRenamed(),
+	})
 }
 
 // showGeneralOutdated shows the name as it is now to somebody whose form showed another,
@@ -217,6 +238,9 @@ func (s *Server) showGeneralOutdated(v *visit, seen account.Seen) error {
 	if v.who.Workspace, err = s.store.Workspace(v.ctx()); err != nil {
 		return err
 	}
-	card := views.General{Workspace: views.Field{Value: v.who.Workspace.Name}, Alert: views.Outdated(changesOf(changes))}
+	card := views.General{
+		Workspace: views.Field{Value: v.who.Workspace.Name},
+		Alert:     views.Outdated(changesOf(changes)),
+	}
 	return s.showGeneralCard(v, http.StatusUnprocessableEntity, card)
 }

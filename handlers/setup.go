@@ -34,10 +34,15 @@ func (s *Server) showSetupCard(v *visit, status int, card views.Setup) error {
 // setUp makes the workspace's first Super-administrator.
 func (s *Server) setUp(v *visit) error {
 	token, workspace := v.r.PathValue("token"), v.r.PostFormValue("workspace")
-	n := db.NewPerson{Name: v.r.PostFormValue("name"), Email: v.r.PostFormValue("email"), Password: v.r.PostFormValue("password")}
+	n := db.NewPerson{
+		Name:     v.r.PostFormValue("name"),
+		Email:    v.r.PostFormValue("email"),
+		Password: v.r.PostFormValue("password"),
+	}
 	passage, err := s.store.SetUp(v.ctx(), token, workspace, n, v.client, v.now)
 	if problems, ok := fieldProblems(err); ok {
-		card := views.Setup{Token: token,
+		card := views.Setup{
+			Token:     token,
 			Workspace: problems.field("workspace", workspace),
 			Name:      problems.field("name", n.Name),
 			Email:     problems.field("email", n.Email),

@@ -138,7 +138,8 @@ func (s *Server) passWithCode(v *visit, typed string, refuse func(*visit, error)
 	return s.challengeAnswered(v, passage, err, refuse)
 }
 
-// passWithRecoveryCode passes the second step with a recovery code, or has the refusal shown at the field that was used.
+// passWithRecoveryCode passes the second step with a recovery code, or has the refusal shown at the
+// field that was used.
 func (s *Server) passWithRecoveryCode(v *visit, typed string, refuse func(*visit, error) error) error {
 	passage, left, err := s.store.RedeemRecoveryCode(v.ctx(), v.token, typed, v.client, v.now)
 	if errors.Is(err, twofactor.ErrWrongRecovery) && left == 0 {
@@ -162,7 +163,10 @@ func (s *Server) challengeAnswered(v *visit, passage db.Passage, err error, refu
 }
 
 func (s *Server) refuseCode(v *visit, refusal error) error {
-	card := views.Challenge{CodeAlert: views.ChallengeRefused(refusal, v.now), ShowSheet: errors.Is(refusal, twofactor.ErrWrongRecovery)}
+	card := views.Challenge{
+		CodeAlert: views.ChallengeRefused(refusal, v.now),
+		ShowSheet: errors.Is(refusal, twofactor.ErrWrongRecovery),
+	}
 	card.Wait, _ = waitOf(refusal, v.now)
 	return s.showChallengeCard(v, s.statusOf(v, refusal), card)
 }
@@ -178,7 +182,10 @@ func (s *Server) endChallenge(v *visit, refusal error) error {
 	if err := s.cookies.set(v, challengeCookie, ""); err != nil {
 		return err
 	}
-	return s.showSignInCard(v, http.StatusUnprocessableEntity, views.SignIn{Email: v.challenge.Email, Alert: views.ChallengeEnded(refusal, v.now)})
+	return s.showSignInCard(v, http.StatusUnprocessableEntity, views.SignIn{
+		Email: v.challenge.Email,
+		Alert: views.ChallengeEnded(refusal, v.now),
+	})
 }
 
 // cancelChallenge goes back to the sign-in, for somebody else.

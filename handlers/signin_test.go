@@ -29,12 +29,14 @@ func TestSetup(t *testing.T) {
 		b.htmx = htmx
 		b.post("/setup/"+token, "workspace", "Acme", "name", "Ada", "email", "not an address", "password", "12345678").
 			is(422, "Acme", "Ada", "not an address", "Enter an e-mail address", "among the first").lacks("12345678")
-		b.post("/setup/"+token, "workspace", "Acme & Söhne", "name", "Ada", "email", "ada@example.org", "password", dbtest.Password).to("/my")
+		b.post("/setup/"+token, "workspace", "Acme & Söhne", "name", "Ada", "email", "ada@example.org", "password",
+			dbtest.Password).to("/my")
 		b.htmx = false
 		b.get("/my").is(200, "Acme & Söhne", "Ada")
 		b.get("/admin/settings/security").is(200)
 		s.browser().get("/setup/" + token).is(404)
-		s.browser().post("/setup/"+token, "workspace", "Evil", "name", "Eve", "email", "eve@example.org", "password", dbtest.Password).is(404)
+		s.browser().post("/setup/"+token, "workspace", "Evil", "name", "Eve", "email", "eve@example.org", "password",
+			dbtest.Password).is(404)
 		if _, err := s.store.NewSetupToken(ctx, s.now); err == nil {
 			t.Error("a second set-up link was made")
 		}
@@ -49,8 +51,10 @@ func TestSignIn(t *testing.T) {
 		b.get("/my/profile").to("/signin?next=%2Fmy%2Fprofile")
 		b.get("/signin?next=%2Fmy%2Fprofile").is(200, "Sign in", `value="/my/profile"`)
 		b.htmx = htmx
-		b.post("/signin", "email", "ada@example.org", "password", "wrong horse", "next", "/my/profile").is(422, "did not match", "ada@example.org", "/my/profile").lacks("wrong horse")
-		b.post("/signin", "email", "ada@example.org", "password", dbtest.Password, "next", "/my/profile").to("/my/profile")
+		b.post("/signin", "email", "ada@example.org", "password", "wrong horse", "next", "/my/profile").
+			is(422, "did not match", "ada@example.org", "/my/profile").lacks("wrong horse")
+		b.post("/signin", "email", "ada@example.org", "password", dbtest.Password, "next", "/my/profile").
+			to("/my/profile")
 		b.htmx = false
 		b.get("/signin").to("/my")
 		b.post("/signout").to("/signin")
@@ -62,11 +66,14 @@ func TestSignIn(t *testing.T) {
 func TestNext(t *testing.T) {
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
-	for _, next := range []string{"https://evil.example/", "//evil.example", "/\\evil.example", "\\\\evil.example", "/%2F/evil.example/..", "javascript:alert(1)", "/\tevil", "/my\r\nX: y", "///evil.example", "/%5Cevil.example"} {
+	for _, next := range []string{"https://evil.example/", "//evil.example", "/\\evil.example", "\\\\evil.example",
+		"/%2F/evil.example/..", "javascript:alert(1)", "/\tevil", "/my\r\nX: y", "///evil.example",
+		"/%5Cevil.example"} {
 		a := s.browser().post("/signin", "email", "ada@example.org", "password", dbtest.Password, "next", next)
 		to := a.header.Get("Location")
 		u, err := url.Parse(to)
-		if err != nil || u.Host != "" || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.ContainsAny(to, "\\") {
+		if err != nil || u.Host != "" || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") ||
+			strings.ContainsAny(to, "\\") {
 			t.Errorf("next %q leads to %q", next, to)
 		}
 		s.pass(time.Minute)
@@ -131,10 +138,13 @@ func TestChangePassword(t *testing.T) {
 		s.add("ada@example.org", twofactor.Member)
 		b, other := s.signedIn("ada@example.org"), s.signedIn("ada@example.org")
 		b.htmx = htmx
-		b.post("/my/profile/password", "current_password", "wrong", "new_password", "a quite different one").is(422, "Password did not match.")
-		b.post("/my/profile/password", "current_password", dbtest.Password, "new_password", "short").is(422, "at least 8 characters")
+		b.post("/my/profile/password", "current_password", "wrong", "new_password", "a quite different one").
+			is(422, "Password did not match.")
+		b.post("/my/profile/password", "current_password", dbtest.Password, "new_password", "short").
+			is(422, "at least 8 characters")
 		other.get("/my").is(200)
-		b.post("/my/profile/password", "current_password", dbtest.Password, "new_password", "a quite different one").to("/my/profile")
+		b.post("/my/profile/password", "current_password", dbtest.Password, "new_password", "a quite different one").
+			to("/my/profile")
 		b.htmx = false
 		b.get("/my/profile").is(200, "Your password is changed.")
 		other.get("/my").to("/signin")
@@ -216,7 +226,8 @@ func TestCookies(t *testing.T) {
 			a := b.post("/signin", "email", "ada@example.org", "password", dbtest.Password).to("/my")
 			for _, c := range a.header.Values("Set-Cookie") {
 				name, rest, _ := strings.Cut(c, "=")
-				if !strings.Contains(rest, "HttpOnly") || !strings.Contains(rest, "SameSite=Lax") || !strings.Contains(rest, "Path=/") || strings.Contains(rest, "Domain") {
+				if !strings.Contains(rest, "HttpOnly") || !strings.Contains(rest, "SameSite=Lax") ||
+					!strings.Contains(rest, "Path=/") || strings.Contains(rest, "Domain") {
 					t.Errorf("cookie %s", c)
 				}
 				if strings.Contains(rest, "Secure") != https || strings.HasPrefix(name, "__Host-") != https {
@@ -249,7 +260,8 @@ func TestLogHoldsNoSecrets(t *testing.T) {
 	s.browser().get("/setup/abcdefghijklmnop")
 	s.browser().post("/signin", "email", "a password typed as a name", "password", "x")
 	log := s.log.String()
-	for _, text := range append([]string{secret, dbtest.Password, "not my password", "abcdefghijklmnop", "a password typed", b.cookies["gatehouse"], b.cookies["gatehouse-browser"]}, codes...) {
+	for _, text := range append([]string{secret, dbtest.Password, "not my password", "abcdefghijklmnop",
+		"a password typed", b.cookies["gatehouse"], b.cookies["gatehouse-browser"]}, codes...) {
 		if strings.Contains(log, text) {
 			t.Errorf("the log holds %q", text)
 		}
@@ -284,7 +296,8 @@ func TestLookingWritesNothing(t *testing.T) {
 		return before != after
 	}
 	if changed(func() {
-		for _, path := range []string{"/signin", "/signin?next=/my/profile", "/", "/my", "/signin/two-factor", "/nowhere", "/favicon.ico"} {
+		for _, path := range []string{"/signin", "/signin?next=/my/profile", "/", "/my", "/signin/two-factor",
+			"/nowhere", "/favicon.ico"} {
 			if a := s.browser().get(path); len(a.header.Values("Set-Cookie")) > 0 {
 				t.Errorf("%s set %q", path, a.header.Values("Set-Cookie"))
 			}

@@ -38,7 +38,12 @@ func newSite(t *testing.T, change ...func(*handlers.Config)) *site {
 	t.Helper()
 	dir := t.TempDir()
 	s := &site{t: t, dir: dir, store: dbtest.OpenIn(t, dir), now: dbtest.Start}
-	c := handlers.Config{Store: s.store, Static: staticFiles(), Log: slog.New(slog.NewTextHandler(&s.log, nil)), Now: func() time.Time { return s.now }}
+	c := handlers.Config{
+		Store:  s.store,
+		Static: staticFiles(),
+		Log:    slog.New(slog.NewTextHandler(&s.log, nil)),
+		Now:    func() time.Time { return s.now },
+	}
 	for _, f := range change {
 		f(&c)
 	}
@@ -140,7 +145,8 @@ func (b *browser) clone() *browser {
 func (a answer) is(status int, texts ...string) answer {
 	a.t.Helper()
 	if a.status != status {
-		a.t.Fatalf("status %d, want %d; Location %q, HX-Redirect %q\n%s", a.status, status, a.header.Get("Location"), a.header.Get("HX-Redirect"), a.body)
+		a.t.Fatalf("status %d, want %d; Location %q, HX-Redirect %q\n%s", a.status, status, a.header.Get("Location"),
+			a.header.Get("HX-Redirect"), a.body)
 	}
 	for _, text := range texts {
 		if !strings.Contains(a.words(), text) {
@@ -178,7 +184,8 @@ func (a answer) to(address string) answer {
 
 // words is the body as a person reads it and as a form sends it.
 func (a answer) words() string {
-	return strings.NewReplacer("&#39;", "'", "&#34;", `"`, "&quot;", `"`, "&amp;", "&", "&lt;", "<", "&gt;", ">").Replace(a.body)
+	return strings.NewReplacer("&#39;", "'", "&#34;", `"`, "&quot;", `"`, "&amp;", "&", "&lt;", "<", "&gt;", ">").
+		Replace(a.body)
 }
 
 // secret reads the secret off a Pending card.

@@ -65,7 +65,9 @@ func TestEveryFormNamesItsSession(t *testing.T) {
 	if handle == other.get("/my").as() {
 		t.Error("two sessions have one handle")
 	}
-	pages := []string{"/my", "/my/profile", "/my/profile/two-factor", "/admin/people", "/admin/people/1", "/admin/people/2", "/admin/settings/security", "/admin/settings/general", "/admin/activity", "/admin/settings/not-enrolled"}
+	pages := []string{"/my", "/my/profile", "/my/profile/two-factor", "/admin/people", "/admin/people/1",
+		"/admin/people/2", "/admin/settings/security", "/admin/settings/general", "/admin/activity",
+		"/admin/settings/not-enrolled"}
 	for _, htmx := range []bool{false, true} {
 		ada.htmx = htmx
 		for _, page := range pages {
@@ -76,7 +78,8 @@ func TestEveryFormNamesItsSession(t *testing.T) {
 		}
 	}
 	ada.htmx = false
-	ada.post("/my/profile/sessions/end", "as", other.get("/my").as(), "session", "of nobody").to("/my/profile") // her own, too
+	// her own, too
+	ada.post("/my/profile/sessions/end", "as", other.get("/my").as(), "session", "of nobody").to("/my/profile")
 	pending := ada.post("/my/profile/two-factor/enable", "as", handle).is(200)
 	if pending.as() != handle {
 		t.Error("the pending card was shown for another session")
@@ -104,13 +107,16 @@ func TestAStaleTabActsOnNobodyElse(t *testing.T) {
 	sent := 0
 	for _, route := range handlers.Routes() {
 		method, path, _ := strings.Cut(route, " ")
-		if method != "POST" || !strings.HasPrefix(path, "/my") && !strings.HasPrefix(path, "/admin") && path != "/signout" {
+		if method != "POST" ||
+			!strings.HasPrefix(path, "/my") && !strings.HasPrefix(path, "/admin") && path != "/signout" {
 			continue
 		}
 		for _, htmx := range []bool{false, true} {
 			b.htmx = htmx
-			fields := []string{"as", dora, "confirmed", "yes", "password", dbtest.Password, "current_password", dbtest.Password, "new_password", newPassword,
-				"others", "all", "require_everyone", "on", "workspace", "Other", "name", "Other", "email", "other@example.org", "role", "member"}
+			fields := []string{"as", dora, "confirmed", "yes", "password", dbtest.Password, "current_password",
+				dbtest.Password, "new_password", newPassword,
+				"others", "all", "require_everyone", "on", "workspace", "Other", "name", "Other", "email",
+				"other@example.org", "role", "member"}
 			a := b.post(strings.ReplaceAll(path, "{id}", "1"), fields...).is(409, told)
 			if whole := strings.Contains(a.body, "<html"); whole == htmx {
 				t.Errorf("%s: a whole page: %v, with htmx: %v", route, whole, htmx)
@@ -142,7 +148,8 @@ func TestAStaleTabActsOnNobodyElse(t *testing.T) {
 		})
 	}
 	s.challenged("emil@example.org").post("/signin/two-factor/recovery", "recovery_code", codes[0]).to("/my")
-	b.post("/my/profile/two-factor/regenerate", "confirmed", "yes").is(200, "shown ONCE") // a script's, without the field
+	// a script's, without the field
+	b.post("/my/profile/two-factor/regenerate", "confirmed", "yes").is(200, "shown ONCE")
 	b.post("/signout", "as", emil)
 	b.get("/my").to("/signin")
 	b.post("/signout", "as", dora).to("/signin")
@@ -173,10 +180,12 @@ func TestAStaleChallengeActsOnNobodyElse(t *testing.T) {
 	if got := b.get("/my").is(200).as(); got != emil {
 		t.Errorf("the session has the handle %q, its challenge had %q", got, emil)
 	}
-	b.post("/signin/two-factor", "as", dora, "code", s.code(secret)).is(409, "You are signed in as Person of emil@example.org now. Nothing was changed.", "Sign out")
+	b.post("/signin/two-factor", "as", dora, "code", s.code(secret)).
+		is(409, "You are signed in as Person of emil@example.org now. Nothing was changed.", "Sign out")
 	b.post("/signin/two-factor", "as", emil, "code", s.code(emils)).to("/signin") // the same form, sent twice
 	b.get("/my").is(200, "Person of emil@example.org")
-	s.challenged("dora@example.org").post("/signin/two-factor", "code", s.code(secret)).to("/my") // neither counted nor used up
+	// neither counted nor used up
+	s.challenged("dora@example.org").post("/signin/two-factor", "code", s.code(secret)).to("/my")
 }
 
 // TestProblemsKeepTheSidebar meets every kind of problem as somebody who is signed in.
@@ -196,7 +205,8 @@ func TestProblemsKeepTheSidebar(t *testing.T) {
 		"403 of a form":      ada.send(crossSite).is(403),
 		"409":                ada.post("/my/profile/password", "as", "x").is(409),
 		"413":                ada.post("/my/profile/password", "x", strings.Repeat("x", 65<<10)).is(413),
-		"422":                ada.send(httptest.NewRequest("POST", "/my/profile/password", strings.NewReader("x"))).is(422),
+		"422": ada.send(httptest.NewRequest("POST", "/my/profile/password", strings.NewReader("x"))).
+			is(422),
 	} {
 		t.Run(name, func(t *testing.T) {
 			a.t = t
@@ -275,12 +285,15 @@ func TestTwoAdminsWithOneForm(t *testing.T) {
 				}
 				state := emil.get(f.page).is(200, f.now).seen()
 				ada.htmx = htmx
-				a := ada.post(f.page+f.action, append(f.second, "seen", shown)...).is(422, "This has changed since you opened the page.",
-					"Person of emil@example.org (emil@example.org)</span>, <time datetime=", "17 Mar 2030", f.told, "Nothing of yours was saved.", f.now)
+				a := ada.post(f.page+f.action, append(f.second, "seen", shown)...).
+					is(422, "This has changed since you opened the page.",
+						"Person of emil@example.org (emil@example.org)</span>, <time datetime=", "17 Mar 2030", f.told,
+						"Nothing of yours was saved.", f.now)
 				if whole := strings.Contains(a.body, "<html"); whole == htmx {
 					t.Errorf("a whole page: %v", whole)
 				}
-				if after := emil.get(f.page).seen(); after[strings.Index(after, "."):] != state[strings.Index(state, "."):] {
+				if after := emil.get(f.page).
+					seen(); after[strings.Index(after, "."):] != state[strings.Index(state, "."):] {
 					t.Error("an outdated form has changed something")
 				}
 				ada.act(f.page+f.action, append(f.second, "seen", a.seen())...).is(200, f.done)
@@ -300,15 +313,21 @@ func TestFormsWithoutWhatTheyShowed(t *testing.T) {
 	s.add("mia@example.org", twofactor.Member)
 	ada := s.signedIn("ada@example.org")
 	ada.post("/admin/settings/general", "workspace", "Harbour").is(200, "The name is saved.") // a script's
-	ada.act("/admin/people/2/edit", "name", "Mia", "email", "mia@example.org", "role", "member").is(200, "The changes are saved.")
+	ada.act("/admin/people/2/edit", "name", "Mia", "email", "mia@example.org", "role", "member").
+		is(200, "The changes are saved.")
 	for _, seen := range []string{"", "x", "1.", ".x", "12345.abc", ada.get("/admin/settings/general").seen() + "x"} {
 		ada.post("/admin/settings/general", "workspace", "Quay", "seen", seen).is(422, "The form did not arrive whole")
-		ada.post("/admin/people/2/edit", "name", "Mia Two", "email", "mia@example.org", "role", "member", "seen", seen).is(422, "The form did not arrive whole")
-		ada.post("/admin/settings/security", "require_everyone", "on", "seen", seen).is(422, "The form did not arrive whole")
+		ada.post("/admin/people/2/edit", "name", "Mia Two", "email", "mia@example.org", "role", "member", "seen", seen).
+			is(422, "The form did not arrive whole")
+		ada.post("/admin/settings/security", "require_everyone", "on", "seen", seen).
+			is(422, "The form did not arrive whole")
 	}
-	typed := ada.saveAt("/admin/people/2", "/edit", []string{"name", "", "email", "two@example.org", "role", "member"}).is(422, "Enter a name.", `value="two@example.org"`)
-	ada.act("/admin/people/2/edit", "name", "Two", "email", "two@example.org", "role", "member", "seen", typed.seen()).is(200, "The changes are saved.")
-	typed = ada.saveAt("/admin/people/2", "/edit", []string{"name", "", "email", "two@example.org", "role", "member"}).is(422, "Enter a name.")
+	typed := ada.saveAt("/admin/people/2", "/edit", []string{"name", "", "email", "two@example.org", "role", "member"}).
+		is(422, "Enter a name.", `value="two@example.org"`)
+	ada.act("/admin/people/2/edit", "name", "Two", "email", "two@example.org", "role", "member", "seen", typed.seen()).
+		is(200, "The changes are saved.")
+	typed = ada.saveAt("/admin/people/2", "/edit", []string{"name", "", "email", "two@example.org", "role", "member"}).
+		is(422, "Enter a name.")
 	if err := s.store.SetRole(ctx, 2, twofactor.Administrator, machine.Author(), s.now); err != nil {
 		t.Fatal(err)
 	}

@@ -69,7 +69,12 @@ func addAsset(files map[string]asset, file, kind string, text []byte) (address s
 	tag := hex.EncodeToString(sum[:6])
 	base, ext, _ := strings.Cut(file, ".")
 	name := base + "." + tag + "." + ext
-	files[name] = asset{kind: kind, tag: `"` + tag + `"`, plain: text, gzip: sync.OnceValue(func() []byte { return packed(text) })}
+	files[name] = asset{
+		kind:  kind,
+		tag:   `"` + tag + `"`,
+		plain: text,
+		gzip:  sync.OnceValue(func() []byte { return packed(text) }),
+	}
 	return "/static/" + name
 }
 

@@ -36,7 +36,8 @@ func TestEnrolment(t *testing.T) {
 		b.get("/my/profile/two-factor").is(200, "Not configured", "Enable two-factor").lacks("otpauth")
 
 		b.htmx = htmx
-		pending := b.post("/my/profile/two-factor/enable").is(200, "Pending confirmation", "Step 1", "Step 2", "Confirm and enable", "<svg")
+		pending := b.post("/my/profile/two-factor/enable").
+			is(200, "Pending confirmation", "Step 1", "Step 2", "Confirm and enable", "<svg")
 		isCard(t, pending, htmx)
 		secret := pending.secret()
 
@@ -47,7 +48,8 @@ func TestEnrolment(t *testing.T) {
 		}
 		before := b.cookies["gatehouse"]
 		done := b.post("/my/profile/two-factor/confirm", "code", s.code(secret)[:3]+" "+s.code(secret)[3:]).is(200,
-			"Two-factor authentication is now active. Save your recovery codes — they're shown once.", "Save these recovery codes — shown ONCE", "Enabled")
+			"Two-factor authentication is now active. Save your recovery codes — they're shown once.",
+			"Save these recovery codes — shown ONCE", "Enabled")
 		isCard(t, done, htmx)
 		if codes := done.codes(); len(codes) != 8 {
 			t.Errorf("%d codes", len(codes))
@@ -56,7 +58,8 @@ func TestEnrolment(t *testing.T) {
 			t.Error("the session kept its id")
 		}
 		b.htmx = false
-		b.get("/my/profile/two-factor").is(200, "Enabled", "Regenerate recovery codes", "Disable two-factor").lacks("shown ONCE", secret)
+		b.get("/my/profile/two-factor").is(200, "Enabled", "Regenerate recovery codes", "Disable two-factor").
+			lacks("shown ONCE", secret)
 	})
 }
 
@@ -69,7 +72,8 @@ func TestPendingIsDiscarded(t *testing.T) {
 	}
 	gone := func(t *testing.T, b *browser, secret string) {
 		t.Helper()
-		b.post("/my/profile/two-factor/confirm", "code", s.code(secret)).is(422, `No pending enrollment. Click "Enable" to start over`, "Not configured")
+		b.post("/my/profile/two-factor/confirm", "code", s.code(secret)).
+			is(422, `No pending enrollment. Click "Enable" to start over`, "Not configured")
 	}
 	t.Run("by a reload", func(t *testing.T) {
 		b, secret := begin()
@@ -89,7 +93,8 @@ func TestPendingIsDiscarded(t *testing.T) {
 	t.Run("by the fifth wrong code", func(t *testing.T) {
 		b, secret := begin()
 		for range 4 {
-			b.post("/my/profile/two-factor/confirm", "code", "000000").is(422, "That code did not match", "Pending confirmation")
+			b.post("/my/profile/two-factor/confirm", "code", "000000").
+				is(422, "That code did not match", "Pending confirmation")
 		}
 		b.post("/my/profile/two-factor/confirm", "code", "000000").is(422, "That code did not match", "Not configured")
 		gone(t, b, secret)
@@ -105,23 +110,34 @@ func TestPendingIsDiscarded(t *testing.T) {
 		headers   []string
 		discarded bool
 	}{
-		"a document that a person opens":      {"GET", []string{"Sec-Fetch-Dest", "document", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-User", "?1"}, true},
-		"a document that a redirect leads to": {"GET", []string{"Sec-Fetch-Dest", "document", "Sec-Fetch-Mode", "navigate"}, true},
-		"a browser without Fetch Metadata":    {"GET", nil, true},
-		"a HEAD":                              {"HEAD", nil, false},
-		"a fragment":                          {"GET", []string{"HX-Request", "true"}, false},
-		"a script's fetch":                    {"GET", []string{"Sec-Fetch-Dest", "empty", "Sec-Fetch-Mode", "cors"}, false},
-		"a script's fetch without CORS":       {"GET", []string{"Sec-Fetch-Dest", "empty", "Sec-Fetch-Mode", "no-cors"}, false},
-		"an image":                            {"GET", []string{"Sec-Fetch-Dest", "image", "Sec-Fetch-Mode", "no-cors"}, false},
-		"a frame":                             {"GET", []string{"Sec-Fetch-Dest", "iframe", "Sec-Fetch-Mode", "navigate"}, false},
-		"a prefetch by a link element":        {"GET", []string{"Sec-Purpose", "prefetch", "Sec-Fetch-Dest", "empty", "Sec-Fetch-Mode", "no-cors"}, false},
-		"a prerender by speculation rules":    {"GET", []string{"Sec-Purpose", "prefetch;prerender", "Sec-Fetch-Dest", "document", "Sec-Fetch-Mode", "navigate"}, false},
-		"a prefetch through a private proxy":  {"GET", []string{"Sec-Purpose", "prefetch;anonymous-client-ip", "Sec-Fetch-Dest", "document", "Sec-Fetch-Mode", "navigate"}, false},
-		"Chromium's preview of a link":        {"GET", []string{"Sec-Purpose", "prefetch;prerender;preview"}, false},
-		"an older Chromium's prefetch":        {"GET", []string{"Purpose", "prefetch"}, false},
-		"Safari's preview":                    {"GET", []string{"X-Purpose", "preview"}, false},
-		"Safari's top hit":                    {"GET", []string{"Purpose", "preview"}, false},
-		"an older Firefox's prefetch":         {"GET", []string{"X-Moz", "prefetch"}, false},
+		"a document that a person opens": {"GET",
+			[]string{"Sec-Fetch-Dest", "document", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-User", "?1"}, true},
+		"a document that a redirect leads to": {"GET",
+			[]string{"Sec-Fetch-Dest", "document", "Sec-Fetch-Mode", "navigate"}, true},
+		"a browser without Fetch Metadata": {"GET", nil, true},
+		"a HEAD":                           {"HEAD", nil, false},
+		"a fragment":                       {"GET", []string{"HX-Request", "true"}, false},
+		"a script's fetch": {"GET", []string{"Sec-Fetch-Dest", "empty", "Sec-Fetch-Mode", "cors"},
+			false},
+		"a script's fetch without CORS": {"GET", []string{"Sec-Fetch-Dest", "empty", "Sec-Fetch-Mode", "no-cors"},
+			false},
+		"an image": {"GET", []string{"Sec-Fetch-Dest", "image", "Sec-Fetch-Mode", "no-cors"},
+			false},
+		"a frame": {"GET",
+			[]string{"Sec-Fetch-Dest", "iframe", "Sec-Fetch-Mode", "navigate"}, false},
+		"a prefetch by a link element": {"GET",
+			[]string{"Sec-Purpose", "prefetch", "Sec-Fetch-Dest", "empty", "Sec-Fetch-Mode", "no-cors"}, false},
+		"a prerender by speculation rules": {"GET",
+			[]string{"Sec-Purpose", "prefetch;prerender", "Sec-Fetch-Dest", "document", "Sec-Fetch-Mode", "navigate"},
+			false},
+		"a prefetch through a private proxy": {"GET",
+			[]string{"Sec-Purpose", "prefetch;anonymous-client-ip", "Sec-Fetch-Dest", "document", "Sec-Fetch-Mode",
+				"navigate"}, false},
+		"Chromium's preview of a link": {"GET", []string{"Sec-Purpose", "prefetch;prerender;preview"}, false},
+		"an older Chromium's prefetch": {"GET", []string{"Purpose", "prefetch"}, false},
+		"Safari's preview":             {"GET", []string{"X-Purpose", "preview"}, false},
+		"Safari's top hit":             {"GET", []string{"Purpose", "preview"}, false},
+		"an older Firefox's prefetch":  {"GET", []string{"X-Moz", "prefetch"}, false},
 	}
 	for name, look := range looks {
 		t.Run("or not, by "+name, func(t *testing.T) {
@@ -189,12 +205,15 @@ func TestRegenerate(t *testing.T) {
 		s.add("ada@example.org", twofactor.Member)
 		b, _, old := s.enrolled("ada@example.org")
 		b.htmx = htmx
-		isCard(t, b.post("/my/profile/two-factor/regenerate").is(200, "Generate new recovery codes? Old codes will stop working immediately.").lacks("shown ONCE"), htmx)
-		codes := b.post("/my/profile/two-factor/regenerate", "confirmed", "yes").is(200, "Save these recovery codes — shown ONCE").codes()
+		isCard(t, b.post("/my/profile/two-factor/regenerate").
+			is(200, "Generate new recovery codes? Old codes will stop working immediately.").lacks("shown ONCE"), htmx)
+		codes := b.post("/my/profile/two-factor/regenerate", "confirmed", "yes").
+			is(200, "Save these recovery codes — shown ONCE").codes()
 
 		other := s.challenged("ada@example.org")
 		other.post("/signin/two-factor/recovery", "recovery_code", old[0]).is(422)
-		other.post("/signin/two-factor/recovery", "recovery_code", strings.ToLower(strings.ReplaceAll(codes[0], "-", " "))).to("/my")
+		other.post("/signin/two-factor/recovery", "recovery_code",
+			strings.ToLower(strings.ReplaceAll(codes[0], "-", " "))).to("/my")
 
 		s.pass(16 * time.Minute)
 		b = other
@@ -202,7 +221,8 @@ func TestRegenerate(t *testing.T) {
 		b.post("/my/profile/two-factor/regenerate", "confirmed", "yes").is(200, "Current password").lacks("shown ONCE")
 		b.post("/my/profile/two-factor/regenerate", "password", "something else").is(422, "Password did not match.")
 		b.post("/my/profile/two-factor/regenerate", "password", dbtest.Password).is(200, "Generate new recovery codes?")
-		b.post("/my/profile/two-factor/regenerate", "confirmed", "yes").is(200, "Save these recovery codes — shown ONCE")
+		b.post("/my/profile/two-factor/regenerate", "confirmed", "yes").
+			is(200, "Save these recovery codes — shown ONCE")
 	})
 }
 
@@ -213,8 +233,10 @@ func TestDisable(t *testing.T) {
 		b, _, _ := s.enrolled("ada@example.org")
 		other := b.clone()
 		b.htmx = htmx
-		isCard(t, b.post("/my/profile/two-factor/disable", "password", "something else").is(422, "Password did not match. Two-factor remains enabled.", "Enabled"), htmx)
-		isCard(t, b.post("/my/profile/two-factor/disable", "password", dbtest.Password).is(200, "Not configured", "Enable two-factor"), htmx)
+		isCard(t, b.post("/my/profile/two-factor/disable", "password", "something else").
+			is(422, "Password did not match. Two-factor remains enabled.", "Enabled"), htmx)
+		isCard(t, b.post("/my/profile/two-factor/disable", "password", dbtest.Password).
+			is(200, "Not configured", "Enable two-factor"), htmx)
 		other.get("/my").to("/signin")
 		s.signedIn("ada@example.org").get("/my").is(200)
 	})
@@ -226,8 +248,10 @@ func TestCodesAsDevicesGiveThem(t *testing.T) {
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	_, secret, codes := s.enrolled("ada@example.org")
-	fullWidth := strings.NewReplacer("0", "０", "1", "１", "2", "２", "3", "３", "4", "４", "5", "５", "6", "６", "7", "７", "8", "８", "9", "９")
-	arabic := strings.NewReplacer("0", "٠", "1", "١", "2", "٢", "3", "٣", "4", "٤", "5", "٥", "6", "٦", "7", "٧", "8", "٨", "9", "٩")
+	fullWidth := strings.NewReplacer("0", "０", "1", "１", "2", "２", "3", "３", "4", "４", "5", "５", "6", "６", "7", "７",
+		"8", "８", "9", "９")
+	arabic := strings.NewReplacer("0", "٠", "1", "١", "2", "٢", "3", "٣", "4", "٤", "5", "٥", "6", "٦", "7", "٧", "8",
+		"٨", "9", "٩")
 	for _, write := range []func(code string) string{
 		func(code string) string { return "\ufeff" + fullWidth.Replace(code[:3]+"\u3000"+code[3:]) },
 		func(code string) string { return "\u2067" + arabic.Replace(code) + "\u2069\r\n" },
@@ -245,7 +269,8 @@ func TestCodesAsDevicesGiveThem(t *testing.T) {
 		b.post("/signin/two-factor/recovery", "recovery_code", typed).to("/my")
 		if b.get("/my").is(200, fmt.Sprintf("%d recovery codes left", 7-i)); i == 2 {
 			b = s.challenged("ada@example.org")
-			b.post("/signin/two-factor/recovery", "recovery_code", codes[3]+"\n"+codes[4]).is(422, "That code did not match")
+			b.post("/signin/two-factor/recovery", "recovery_code", codes[3]+"\n"+codes[4]).
+				is(422, "That code did not match")
 		}
 	}
 }
@@ -256,7 +281,9 @@ func TestChallenge(t *testing.T) {
 		s.add("ada@example.org", twofactor.Member)
 		_, secret, codes := s.enrolled("ada@example.org")
 		b := s.challenged("ada@example.org")
-		b.get("/signin/two-factor").is(200, "Two-factor verification", "Password accepted. Enter your code to continue.", "Verify and sign in", "Lost your phone? Use a recovery code", "Use recovery code", "Sign in as a different user")
+		b.get("/signin/two-factor").
+			is(200, "Two-factor verification", "Password accepted. Enter your code to continue.", "Verify and sign in",
+				"Lost your phone? Use a recovery code", "Use recovery code", "Sign in as a different user")
 		b.get("/my").to("/signin")
 		b.htmx = htmx
 		b.post("/signin/two-factor", "code", "000000").is(422, "That code did not match")
@@ -294,8 +321,11 @@ func TestACodeOfTheOtherKindIsTaken(t *testing.T) {
 	b.get("/my/profile").is(200, "7 recovery codes left")
 
 	b = s.challenged("ada@example.org")
-	b.post("/signin/two-factor", "code", codes[2]).is(422, `id="code-error"`, "That code did not match", "Each code works once", `<details class="fold" open>`).lacks(`id="recovery-error"`)
-	b.post("/signin/two-factor/recovery", "recovery_code", s.code(secret)).is(422, `id="recovery-error"`, "That code did not match", "Wait for the next code").lacks(`id="code-error"`)
+	b.post("/signin/two-factor", "code", codes[2]).
+		is(422, `id="code-error"`, "That code did not match", "Each code works once", `<details class="fold" open>`).
+		lacks(`id="recovery-error"`)
+	b.post("/signin/two-factor/recovery", "recovery_code", s.code(secret)).
+		is(422, `id="recovery-error"`, "That code did not match", "Wait for the next code").lacks(`id="code-error"`)
 	b.post("/signin/two-factor", "code", codes[3]).to("/my")
 }
 
@@ -316,7 +346,8 @@ func TestACodeOfTheOtherKindCountsWithItsOwn(t *testing.T) {
 		for range 4 {
 			b.post(path, field, code).is(422, "That code did not match")
 		}
-		b.post(path, field, code).is(422, "That code did not match", "Too many wrong codes. Sign in again with your password.")
+		b.post(path, field, code).
+			is(422, "That code did not match", "Too many wrong codes. Sign in again with your password.")
 	}
 	t.Run("recovery codes in the field for the app's make recovery codes wait, and no others", func(t *testing.T) {
 		fiveWrong(app, "code", "AAAA-AAAA")
@@ -359,9 +390,11 @@ func TestPolicy(t *testing.T) {
 	b.htmx = true
 	b.post("/my/profile/password").to("/my/profile/two-factor?next=%2Fmy%2Fprofile")
 	b.htmx = false
-	secret := b.post("/my/profile/two-factor/enable", "next", "/my/profile").is(200, required, "Pending confirmation").secret()
+	secret := b.post("/my/profile/two-factor/enable", "next", "/my/profile").is(200, required, "Pending confirmation").
+		secret()
 	b.post("/my/profile/two-factor/confirm", "code", "000000", "next", "/my/profile").is(422, required)
-	b.post("/my/profile/two-factor/confirm", "code", s.code(secret), "next", "/my/profile").is(200, "Enabled", `href="/my/profile"`).lacks(required)
+	b.post("/my/profile/two-factor/confirm", "code", s.code(secret), "next", "/my/profile").
+		is(200, "Enabled", `href="/my/profile"`).lacks(required)
 	b.get("/my").is(200)
 	b.post("/my/profile/two-factor/disable", "password", dbtest.Password).is(200, "Not configured", required)
 	b.get("/my").to("/my/profile/two-factor")
@@ -394,6 +427,7 @@ func TestHelpIsOpenToEverybody(t *testing.T) {
 	mia.get(help).is(200, title, `href="/my/profile/two-factor"`, "Sign out").lacks(`href="/my/profile"`)
 	secret := mia.post("/my/profile/two-factor/enable").is(200).secret()
 	mia.get(help).is(200)
-	mia.post("/my/profile/two-factor/confirm", "code", s.code(secret)).is(422, "No pending enrollment.") // it is a page like any other
+	// it is a page like any other
+	mia.post("/my/profile/two-factor/confirm", "code", s.code(secret)).is(422, "No pending enrollment.")
 	mia.get("/my").to("/my/profile/two-factor")
 }

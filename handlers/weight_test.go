@@ -39,7 +39,8 @@ func TestWeight(t *testing.T) {
 		t.Run(page.name, func(t *testing.T) {
 			html := page.browser.weigh(page.method, page.path)
 			sum, requests := len(html), 1
-			for _, file := range regexp.MustCompile(`(?:href|src)="(/static/[^"]+)"`).FindAllStringSubmatch(unpacked(t, html), -1) {
+			for _, file := range regexp.MustCompile(`(?:href|src)="(/static/[^"]+)"`).
+				FindAllStringSubmatch(unpacked(t, html), -1) {
 				sum, requests = sum+len(page.browser.weigh(get, file[1])), requests+1
 			}
 			if sum > page.bytes || requests > page.requests {
@@ -66,7 +67,8 @@ func TestStaticFiles(t *testing.T) {
 		}
 		return b.send(r)
 	}
-	files := regexp.MustCompile(`(?:href|src)="(/static/[^"]+)"`).FindAllStringSubmatch(b.get("/my/profile/two-factor").body, -1)
+	files := regexp.MustCompile(`(?:href|src)="(/static/[^"]+)"`).
+		FindAllStringSubmatch(b.get("/my/profile/two-factor").body, -1)
 	if len(files) != 3 {
 		t.Fatalf("the page names %d files: %v", len(files), files)
 	}
@@ -76,14 +78,16 @@ func TestStaticFiles(t *testing.T) {
 			t.Errorf("%s: %d bytes packed into %d", file[1], len(plain.body), len(packed.body))
 		}
 		tag, caching := plain.header.Get("ETag"), plain.header.Get("Cache-Control")
-		if immutable := caching == "public, max-age=31536000, immutable"; immutable != strings.HasPrefix(file[1], "/static/") {
+		if immutable := caching == "public, max-age=31536000, immutable"; immutable != strings.HasPrefix(file[1],
+			"/static/") {
 			t.Errorf("%s: Cache-Control %q", file[1], caching)
 		}
 		if tag == "" || packed.header.Get("ETag") != tag {
 			t.Errorf("%s: ETag %q, and %q when packed", file[1], tag, packed.header.Get("ETag"))
 		}
 		for _, known := range []string{tag, strings.TrimPrefix(tag, "W/"), `"another", ` + tag} {
-			if a := ask(file[1], "If-None-Match", known).is(304); a.body != "" || a.header.Get("ETag") != tag || a.header.Get("Cache-Control") != caching {
+			if a := ask(file[1], "If-None-Match", known).
+				is(304); a.body != "" || a.header.Get("ETag") != tag || a.header.Get("Cache-Control") != caching {
 				t.Errorf("%s: unchanged, with %d bytes and %v", file[1], len(a.body), a.header)
 			}
 		}

@@ -15,7 +15,12 @@ func (s *Server) showWelcome(v *visit) error {
 	if err != nil {
 		return s.linkRefused(v, err)
 	}
-	return s.showWelcomeCard(v, http.StatusOK, views.Welcome{Token: token, Kind: link.Kind, Email: link.Email, Name: views.Field{Value: link.Name}})
+	return s.showWelcomeCard(v, http.StatusOK, views.Welcome{
+		Token: token,
+		Kind:  link.Kind,
+		Email: link.Email,
+		Name:  views.Field{Value: link.Name},
+	})
 }
 
 func (s *Server) showWelcomeCard(v *visit, status int, card views.Welcome) error {
@@ -32,8 +37,13 @@ func (s *Server) takeUpLink(v *visit) error {
 	token, name := v.r.PathValue("token"), v.r.PostFormValue("name")
 	link, err := s.store.TakeUpLink(v.ctx(), token, name, v.r.PostFormValue("password"), v.client, v.now)
 	if problems, ok := fieldProblems(err); ok {
-		return s.showWelcomeCard(v, http.StatusUnprocessableEntity, views.Welcome{Token: token, Kind: link.Kind, Email: link.Email,
-			Name: problems.field("name", name), Password: problems.field("password", "")})
+		return s.showWelcomeCard(v, http.StatusUnprocessableEntity, views.Welcome{
+			Token:    token,
+			Kind:     link.Kind,
+			Email:    link.Email,
+			Name:     problems.field("name", name),
+			Password: problems.field("password", ""),
+		})
 	}
 	if err != nil {
 		return s.linkRefused(v, err)

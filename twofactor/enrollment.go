@@ -88,7 +88,13 @@ func (e *Enrollment) Confirm(typed string, sheet Sheet, now time.Time) error {
 		}
 		return refusal
 	}
-	*e = Enrollment{State: Enabled, Secret: e.Secret, ConfirmedAt: now, LastStep: step, Sheet: sheet}
+	*e = Enrollment{
+		State:       Enabled,
+		Secret:      e.Secret,
+		ConfirmedAt: now,
+		LastStep:    step,
+		Sheet:       sheet,
+	}
 	return nil
 }
 

@@ -31,19 +31,25 @@ func TestMovesByState(t *testing.T) {
 		leads   [3]twofactor.State
 	}{
 		"Enable": {func(e *twofactor.Enrollment) error { return e.Enable(fresh, noon, pendingTTL) },
-			[3]error{nil, nil, twofactor.ErrAlreadyEnabled}, [3]twofactor.State{twofactor.Pending, twofactor.Pending, twofactor.Enabled}},
+			[3]error{nil, nil, twofactor.ErrAlreadyEnabled},
+			[3]twofactor.State{twofactor.Pending, twofactor.Pending, twofactor.Enabled}},
 		"Discard": {func(e *twofactor.Enrollment) error { e.Discard(); return nil },
 			[3]error{}, [3]twofactor.State{twofactor.NotConfigured, twofactor.NotConfigured, twofactor.Enabled}},
 		"Confirm": {func(e *twofactor.Enrollment) error { return e.Confirm(right, twofactor.Sheet{ID: "M4"}, noon) },
-			[3]error{twofactor.ErrNoPending, nil, twofactor.ErrAlreadyEnabled}, [3]twofactor.State{twofactor.NotConfigured, twofactor.Enabled, twofactor.Enabled}},
+			[3]error{twofactor.ErrNoPending, nil, twofactor.ErrAlreadyEnabled},
+			[3]twofactor.State{twofactor.NotConfigured, twofactor.Enabled, twofactor.Enabled}},
 		"Verify": {func(e *twofactor.Enrollment) error { return e.Verify(right, noon) },
-			[3]error{twofactor.ErrNotEnabled, twofactor.ErrNotEnabled, nil}, [3]twofactor.State{twofactor.NotConfigured, twofactor.Pending, twofactor.Enabled}},
+			[3]error{twofactor.ErrNotEnabled, twofactor.ErrNotEnabled, nil},
+			[3]twofactor.State{twofactor.NotConfigured, twofactor.Pending, twofactor.Enabled}},
 		"Redeem": {func(e *twofactor.Enrollment) error { return e.Redeem(0) },
-			[3]error{twofactor.ErrNotEnabled, twofactor.ErrNotEnabled, nil}, [3]twofactor.State{twofactor.NotConfigured, twofactor.Pending, twofactor.Enabled}},
+			[3]error{twofactor.ErrNotEnabled, twofactor.ErrNotEnabled, nil},
+			[3]twofactor.State{twofactor.NotConfigured, twofactor.Pending, twofactor.Enabled}},
 		"Regenerate": {func(e *twofactor.Enrollment) error { return e.Regenerate(twofactor.Sheet{ID: "M4"}) },
-			[3]error{twofactor.ErrNotEnabled, twofactor.ErrNotEnabled, nil}, [3]twofactor.State{twofactor.NotConfigured, twofactor.Pending, twofactor.Enabled}},
+			[3]error{twofactor.ErrNotEnabled, twofactor.ErrNotEnabled, nil},
+			[3]twofactor.State{twofactor.NotConfigured, twofactor.Pending, twofactor.Enabled}},
 		"Disable": {func(e *twofactor.Enrollment) error { return e.Disable() },
-			[3]error{twofactor.ErrNotEnabled, twofactor.ErrNotEnabled, nil}, [3]twofactor.State{twofactor.NotConfigured, twofactor.Pending, twofactor.NotConfigured}},
+			[3]error{twofactor.ErrNotEnabled, twofactor.ErrNotEnabled, nil},
+			[3]twofactor.State{twofactor.NotConfigured, twofactor.Pending, twofactor.NotConfigured}},
 	} {
 		for _, state := range allStates {
 			t.Run(fmt.Sprintf("%s when %s", name, state), func(t *testing.T) {
@@ -74,13 +80,15 @@ func TestEnable(t *testing.T) {
 			t.Fatal(err)
 		}
 		same(t, e, twofactor.Enrollment{State: twofactor.Pending, Secret: fresh, ExpiresAt: later.Add(pendingTTL)})
-		if err := e.Confirm(codeAt([]byte(rfcKey), stepOf(later)), twofactor.Sheet{}, later); !errors.As(err, new(twofactor.WrongCode)) {
+		if err := e.Confirm(codeAt([]byte(rfcKey), stepOf(later)), twofactor.Sheet{}, later); !errors.As(err,
+			new(twofactor.WrongCode)) {
 			t.Errorf("a code of the old secret: %v", err)
 		}
 	})
 	t.Run("an enabled secret stays, whoever asks for a new one", func(t *testing.T) {
 		e := enabled(t)
-		if err := e.Enable(secretOf(t, []byte("another secret of 20")), noon, pendingTTL); err != twofactor.ErrAlreadyEnabled {
+		if err := e.Enable(secretOf(t, []byte("another secret of 20")), noon,
+			pendingTTL); err != twofactor.ErrAlreadyEnabled {
 			t.Error(err)
 		}
 		same(t, e, enabled(t))
@@ -99,12 +107,28 @@ func TestConfirm(t *testing.T) {
 		{"the present code", 0, codeAt([]byte(rfcKey), stepOf(noon)), 0, nil},
 		{"the code before", 0, codeAt([]byte(rfcKey), stepOf(noon)-1), -1, nil},
 		{"the code after", 0, codeAt([]byte(rfcKey), stepOf(noon)+1), 1, nil},
-		{"a code with a space", 0, codeAt([]byte(rfcKey), stepOf(noon))[:3] + " " + codeAt([]byte(rfcKey), stepOf(noon))[3:], 0, nil},
-		{"two codes before is too old", 0, codeAt([]byte(rfcKey), stepOf(noon)-2), 0, twofactor.WrongCode{ClockOff: -time.Minute, Left: 4}},
-		{"two codes after is too new", 0, codeAt([]byte(rfcKey), stepOf(noon)+2), 0, twofactor.WrongCode{ClockOff: time.Minute, Left: 4}},
-		{"a phone four minutes behind is told", 0, codeAt([]byte(rfcKey), stepOf(noon)-8), 0, twofactor.WrongCode{ClockOff: -4 * time.Minute, Left: 4}},
-		{"a phone ten minutes behind is told", 0, codeAt([]byte(rfcKey), stepOf(noon)-20), 0, twofactor.WrongCode{ClockOff: -10 * time.Minute, Left: 4}},
-		{"a phone ten minutes ahead is told", 0, codeAt([]byte(rfcKey), stepOf(noon)+20), 0, twofactor.WrongCode{ClockOff: 10 * time.Minute, Left: 4}},
+		{"a code with a space", 0,
+			codeAt([]byte(rfcKey), stepOf(noon))[:3] + " " + codeAt([]byte(rfcKey), stepOf(noon))[3:], 0, nil},
+		{"two codes before is too old", 0, codeAt([]byte(rfcKey), stepOf(noon)-2), 0, twofactor.WrongCode{
+			ClockOff: -time.Minute,
+			Left:     4,
+		}},
+		{"two codes after is too new", 0, codeAt([]byte(rfcKey), stepOf(noon)+2), 0, twofactor.WrongCode{
+			ClockOff: time.Minute,
+			Left:     4,
+		}},
+		{"a phone four minutes behind is told", 0, codeAt([]byte(rfcKey), stepOf(noon)-8), 0, twofactor.WrongCode{
+			ClockOff: -4 * time.Minute,
+			Left:     4,
+		}},
+		{"a phone ten minutes behind is told", 0, codeAt([]byte(rfcKey), stepOf(noon)-20), 0, twofactor.WrongCode{
+			ClockOff: -10 * time.Minute,
+			Left:     4,
+		}},
+		{"a phone ten minutes ahead is told", 0, codeAt([]byte(rfcKey), stepOf(noon)+20), 0, twofactor.WrongCode{
+			ClockOff: 10 * time.Minute,
+			Left:     4,
+		}},
 		{"a phone further behind is not", 0, codeAt([]byte(rfcKey), stepOf(noon)-21), 0, twofactor.WrongCode{Left: 4}},
 		{"a phone further ahead is not", 0, codeAt([]byte(rfcKey), stepOf(noon)+21), 0, twofactor.WrongCode{Left: 4}},
 		{"a code of no step near", 0, wrongFor([]byte(rfcKey), noon), 0, twofactor.WrongCode{Left: 4}},
@@ -112,7 +136,8 @@ func TestConfirm(t *testing.T) {
 		{"five digits count as well", 0, "12345", 0, twofactor.WrongCode{Left: 4}},
 		{"a nanosecond before the end", pendingTTL - 1, codeAt([]byte(rfcKey), stepOf(noon)+20), 20, nil},
 		{"the end itself is too late", pendingTTL, codeAt([]byte(rfcKey), stepOf(noon)+20), 0, twofactor.ErrNoPending},
-		{"and so is any time after it", 1000 * time.Hour, codeAt([]byte(rfcKey), stepOf(noon)+120_000), 0, twofactor.ErrNoPending},
+		{"and so is any time after it", 1000 * time.Hour, codeAt([]byte(rfcKey), stepOf(noon)+120_000), 0,
+			twofactor.ErrNoPending},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e, now := pending(t), noon.Add(c.after)
@@ -122,7 +147,13 @@ func TestConfirm(t *testing.T) {
 			want := pending(t)
 			switch c.err {
 			case nil:
-				want = twofactor.Enrollment{State: twofactor.Enabled, Secret: want.Secret, ConfirmedAt: now, LastStep: stepOf(noon) + c.step, Sheet: sheet}
+				want = twofactor.Enrollment{
+					State:       twofactor.Enabled,
+					Secret:      want.Secret,
+					ConfirmedAt: now,
+					LastStep:    stepOf(noon) + c.step,
+					Sheet:       sheet,
+				}
 			case twofactor.ErrNoPending:
 				want = twofactor.Enrollment{}
 			default:
@@ -139,7 +170,8 @@ func TestFiveWrongCodesDiscardThePendingSecret(t *testing.T) {
 		if e.State != twofactor.Pending {
 			t.Fatalf("with %d codes left the enrolment is %s", left+1, e.State)
 		}
-		if err := e.Confirm(wrongFor([]byte(rfcKey), noon), twofactor.Sheet{}, noon); err != (twofactor.WrongCode{Left: left}) {
+		if err := e.Confirm(wrongFor([]byte(rfcKey), noon), twofactor.Sheet{},
+			noon); err != (twofactor.WrongCode{Left: left}) {
 			t.Errorf("%#v, want %d left", err, left)
 		}
 	}
@@ -156,7 +188,8 @@ func TestFourWrongCodesLeaveTheFifthTry(t *testing.T) {
 			t.Fatal("a wrong code was accepted")
 		}
 	}
-	if err := e.Confirm(codeAt([]byte(rfcKey), stepOf(noon)), twofactor.Sheet{}, noon); err != nil || e.WrongCodes != 0 {
+	if err := e.Confirm(codeAt([]byte(rfcKey), stepOf(noon)), twofactor.Sheet{}, noon); err != nil ||
+		e.WrongCodes != 0 {
 		t.Errorf("%v, %d wrong codes", err, e.WrongCodes)
 	}
 }
@@ -175,16 +208,22 @@ func TestVerify(t *testing.T) {
 	}{
 		{"the confirming code does not sign in", []try{{0, 0, false}, {20 * time.Second, 0, false}}},
 		{"nor does the one before it", []try{{0, -1, false}}},
-		{"the next code does, once", []try{{0, 1, true}, {0, 1, false}, {30 * time.Second, 1, false}, {time.Minute, 1, false}}},
+		{"the next code does, once",
+			[]try{{0, 1, true}, {0, 1, false}, {30 * time.Second, 1, false}, {time.Minute, 1, false}}},
 		{"the present code does", []try{{time.Hour, 120, true}}},
 		{"the code before does", []try{{time.Hour, 119, true}}},
 		{"the code after does", []try{{time.Hour, 121, true}}},
 		{"two before is too old", []try{{time.Hour, 118, false}}},
 		{"two after is too new", []try{{time.Hour, 122, false}}},
-		{"three codes of one window, each once, in order", []try{{time.Hour, 119, true}, {time.Hour, 120, true}, {time.Hour, 121, true}, {time.Hour, 119, false}, {time.Hour, 120, false}, {time.Hour, 121, false}}},
-		{"a newer code makes the older ones worthless", []try{{time.Hour, 121, true}, {time.Hour, 120, false}, {time.Hour, 119, false}}},
+		{"three codes of one window, each once, in order",
+			[]try{{time.Hour, 119, true}, {time.Hour, 120, true}, {time.Hour, 121, true}, {time.Hour, 119, false},
+				{time.Hour, 120, false}, {time.Hour, 121, false}}},
+		{"a newer code makes the older ones worthless",
+			[]try{{time.Hour, 121, true}, {time.Hour, 120, false}, {time.Hour, 119, false}}},
 		{"a refused code does not use up the right one", []try{{time.Hour, 118, false}, {time.Hour, 120, true}}},
-		{"a used code stays used when the clock goes back", []try{{time.Hour, 120, true}, {time.Hour - 30*time.Second, 120, false}, {time.Hour - time.Minute, 119, false}, {0, 1, false}, {time.Hour + 30*time.Second, 121, true}}},
+		{"a used code stays used when the clock goes back",
+			[]try{{time.Hour, 120, true}, {time.Hour - 30*time.Second, 120, false},
+				{time.Hour - time.Minute, 119, false}, {0, 1, false}, {time.Hour + 30*time.Second, 121, true}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e := enabled(t)
@@ -221,7 +260,11 @@ func TestVerifyTellsOfCodesThatHaveExpired(t *testing.T) {
 		{"nor of a later one", 8, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			e := twofactor.Enrollment{State: twofactor.Enabled, Secret: secretOf(t, []byte(rfcKey)), LastStep: stepOf(noon) - 1}
+			e := twofactor.Enrollment{
+				State:    twofactor.Enabled,
+				Secret:   secretOf(t, []byte(rfcKey)),
+				LastStep: stepOf(noon) - 1,
+			}
 			err := e.Verify(codeAt([]byte(rfcKey), stepOf(noon)+c.step), noon)
 			if err != (twofactor.WrongCode{Expired: c.expired}) {
 				t.Errorf("%#v", err)
@@ -277,7 +320,8 @@ func TestDisableForgetsEverything(t *testing.T) {
 }
 
 func TestStateWords(t *testing.T) {
-	for state, word := range map[twofactor.State]string{0: "not configured", 1: "pending", 2: "enabled", 3: "not configured"} {
+	for state, word := range map[twofactor.State]string{0: "not configured", 1: "pending", 2: "enabled",
+		3: "not configured"} {
 		if state.String() != word {
 			t.Errorf("state %d is %q", int(state), state)
 		}

@@ -274,7 +274,8 @@ func (m *model) check(t *rapid.T) {
 	key := string(e.Secret.Bytes())
 	if e.State != m.state || key != string(m.key) || !e.ExpiresAt.Equal(m.expires) || e.WrongCodes != m.wrong ||
 		!e.ConfirmedAt.Equal(m.confirmed) || e.LastStep != m.last || e.Sheet != m.sheet {
-		t.Fatalf("the enrolment is %+v, the model %s, wrong %d, last step %d, %+v", e, m.state, m.wrong, m.last, m.sheet)
+		t.Fatalf("the enrolment is %+v, the model %s, wrong %d, last step %d, %+v", e, m.state, m.wrong, m.last,
+			m.sheet)
 	}
 	if m.state != twofactor.Pending {
 		return

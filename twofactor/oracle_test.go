@@ -70,7 +70,8 @@ func pending(t testing.TB) twofactor.Enrollment {
 func enabled(t testing.TB) twofactor.Enrollment {
 	t.Helper()
 	e := pending(t)
-	if err := e.Confirm(codeAt([]byte(rfcKey), stepOf(noon)), twofactor.Sheet{ID: "K7", MadeAt: noon}, noon); err != nil {
+	if err := e.Confirm(codeAt([]byte(rfcKey), stepOf(noon)), twofactor.Sheet{ID: "K7", MadeAt: noon},
+		noon); err != nil {
 		t.Fatal(err)
 	}
 	return e

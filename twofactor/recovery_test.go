@@ -113,8 +113,10 @@ func TestNormalizeRecoveryCode(t *testing.T) {
 }
 
 func FuzzNormalizeRecoveryCode(f *testing.F) {
-	for _, seed := range []string{"8QJX-7KRM", "8qjx7krm", " oIlL-0000\r\n", "", "8QJX-7KR", "8QJX-7KRM8", "8QJX-7KRU", "8QJX\u20117KRM", "8QJX-7\u212aRM", "\xff8QJX7KRM", "8QJX-7KR\ufffd", strings.Repeat("-", 60) + "8QJX7KRM",
-		"1. 8QJX-7KRM", "(5)\t8qjx-7krm", "２．８ＱＪＸ－７ＫＲＭ", "\u200f٢. ٨QJX-٧KRM", "1\u200b8QJX-7KRM", "1. 8QJX-7KRM\n2. 8QJX-7KRN", "„8QJX—7KRM“"} {
+	for _, seed := range []string{"8QJX-7KRM", "8qjx7krm", " oIlL-0000\r\n", "", "8QJX-7KR", "8QJX-7KRM8", "8QJX-7KRU",
+		"8QJX\u20117KRM", "8QJX-7\u212aRM", "\xff8QJX7KRM", "8QJX-7KR\ufffd", strings.Repeat("-", 60) + "8QJX7KRM",
+		"1. 8QJX-7KRM", "(5)\t8qjx-7krm", "２．８ＱＪＸ－７ＫＲＭ", "\u200f٢. ٨QJX-٧KRM", "1\u200b8QJX-7KRM",
+		"1. 8QJX-7KRM\n2. 8QJX-7KRN", "„8QJX—7KRM“"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, typed string) {
@@ -128,7 +130,8 @@ func FuzzNormalizeRecoveryCode(f *testing.F) {
 		if len(code.Symbols()) != 8 || strings.Trim(code.Symbols(), crockford) != "" {
 			t.Errorf("%q gives %q, which is not of the alphabet", typed, code.Symbols())
 		}
-		for _, text := range []string{code.Symbols(), code.Text(), strings.ToLower(code.Text()), "1. " + code.Text(), "8.\t" + code.Symbols()} {
+		for _, text := range []string{code.Symbols(), code.Text(), strings.ToLower(code.Text()), "1. " + code.Text(),
+			"8.\t" + code.Symbols()} {
 			if again, ok := twofactor.NormalizeRecoveryCode(text); !ok || again.Symbols() != code.Symbols() {
 				t.Errorf("%q gives %q, but %q gives %q", typed, code.Symbols(), text, again.Symbols())
 			}
@@ -178,7 +181,10 @@ func TestRedeem(t *testing.T) {
 			t.Errorf("code %d a second time: %v", number, err)
 		}
 		same(t, e, want)
-		if err := e.Regenerate(twofactor.Sheet{ID: "M4", MadeAt: later}); err != nil || e.Sheet.Left() != 8 || e.Sheet.ID != "M4" || !e.Sheet.MadeAt.Equal(later) {
+		if err := e.Regenerate(twofactor.Sheet{
+			ID:     "M4",
+			MadeAt: later,
+		}); err != nil || e.Sheet.Left() != 8 || e.Sheet.ID != "M4" || !e.Sheet.MadeAt.Equal(later) {
 			t.Errorf("after regenerating: %v, %+v", err, e.Sheet)
 		}
 	}

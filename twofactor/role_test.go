@@ -16,10 +16,30 @@ func TestPolicy(t *testing.T) {
 		admin   bool
 		obliged map[twofactor.Policy]bool
 	}{
-		{twofactor.Member, true, false, map[twofactor.Policy]bool{none: false, admins: false, everyone: true, both: true}},
-		{twofactor.Administrator, true, true, map[twofactor.Policy]bool{none: false, admins: true, everyone: true, both: true}},
-		{twofactor.ITAdministrator, true, true, map[twofactor.Policy]bool{none: false, admins: true, everyone: true, both: true}},
-		{twofactor.SuperAdmin, true, true, map[twofactor.Policy]bool{none: false, admins: true, everyone: true, both: true}},
+		{twofactor.Member, true, false, map[twofactor.Policy]bool{
+			none:     false,
+			admins:   false,
+			everyone: true,
+			both:     true,
+		}},
+		{twofactor.Administrator, true, true, map[twofactor.Policy]bool{
+			none:     false,
+			admins:   true,
+			everyone: true,
+			both:     true,
+		}},
+		{twofactor.ITAdministrator, true, true, map[twofactor.Policy]bool{
+			none:     false,
+			admins:   true,
+			everyone: true,
+			both:     true,
+		}},
+		{twofactor.SuperAdmin, true, true, map[twofactor.Policy]bool{
+			none:     false,
+			admins:   true,
+			everyone: true,
+			both:     true,
+		}},
 		{"", false, false, map[twofactor.Policy]bool{none: false, admins: true, everyone: true, both: true}},
 		{"Member", false, false, map[twofactor.Policy]bool{none: false, admins: true, everyone: true, both: true}},
 		{"root", false, false, map[twofactor.Policy]bool{none: false, admins: true, everyone: true, both: true}},

@@ -81,7 +81,8 @@ func printed(t *testing.T) map[string]struct {
 		t.Fatal("the recovery code is none")
 	}
 	// As text, as hexadecimal, as numbers, as base 32 and base 64.
-	ofSecret := []string{rfcKey[:5], "3132333435", "0x31, 0x32, 0x33", "0x31 0x32 0x33", "49 50 51", "49, 50, 51", "GEZDGNBV", "GEZD GNBV", "MTIzNDU2"}
+	ofSecret := []string{rfcKey[:5], "3132333435", "0x31, 0x32, 0x33", "0x31 0x32 0x33", "49 50 51", "49, 50, 51",
+		"GEZDGNBV", "GEZD GNBV", "MTIzNDU2"}
 	ofCode := []string{"8QJX", "7KRM", "38514a58", "38514A58", "56 81 74", "0x38, 0x51", "OFFKWDLS"}
 	type what = struct {
 		value any
@@ -125,7 +126,9 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 			check("a wrapped value", fmt.Errorf(wrap, c.value).Error(), false)
 			check("Print", fmt.Sprint(c.value), true)
 			check("too many arguments", fmt.Sprintf(none, c.value), true)
-			check("an unexported field", fmt.Sprintf("%v %+v %#v %x %s", hidden{c.value}, hidden{c.value}, hidden{c.value}, hidden{c.value}, hidden{c.value}), false)
+			check("an unexported field",
+				fmt.Sprintf("%v %+v %#v %x %s", hidden{c.value}, hidden{c.value}, hidden{c.value}, hidden{c.value},
+					hidden{c.value}), false)
 
 			var log bytes.Buffer
 			slog.New(slog.NewTextHandler(&log, nil)).Info("x", "it", c.value, slog.Group("in", "it", c.value))
@@ -158,7 +161,8 @@ func TestSecretsAsTextAndKeys(t *testing.T) {
 		MarshalText() ([]byte, error)
 	}{secret, code} {
 		text, err := value.MarshalText()
-		if err != nil || string(text) != "[redacted]" || value.String() != "[redacted]" || value.LogValue().String() != "[redacted]" {
+		if err != nil || string(text) != "[redacted]" || value.String() != "[redacted]" ||
+			value.LogValue().String() != "[redacted]" {
 			t.Errorf("%T says %q, %q, %q", value, text, value.String(), value.LogValue())
 		}
 	}

@@ -13,13 +13,18 @@ import (
 // only the present step and the next are open.
 func accepts(t *testing.T, code string, now time.Time) (step int64, ok bool) {
 	t.Helper()
-	e := twofactor.Enrollment{State: twofactor.Enabled, Secret: secretOf(t, []byte(rfcKey)), LastStep: twofactor.TimeStep(now) - 1}
+	e := twofactor.Enrollment{
+		State:    twofactor.Enabled,
+		Secret:   secretOf(t, []byte(rfcKey)),
+		LastStep: twofactor.TimeStep(now) - 1,
+	}
 	err := e.Verify(code, now)
 	return e.LastStep, err == nil
 }
 
 func TestCodesOfRFC4226AppendixD(t *testing.T) {
-	for counter, code := range []string{"755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583", "399871", "520489"} {
+	for counter, code := range []string{"755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583",
+		"399871", "520489"} {
 		if got := codeAt([]byte(rfcKey), int64(counter)); got != code {
 			t.Fatalf("the tests' own code for counter %d is %s, want %s", counter, got, code)
 		}
@@ -66,7 +71,8 @@ func TestTimeStep(t *testing.T) {
 		{"the first step begins in 1970", time.Unix(0, 0), 0, 30 * time.Second},
 		{"the last nanosecond of a step belongs to it", time.Unix(29, 999_999_999), 0, 1},
 		{"the thirtieth second begins the next step", time.Unix(30, 0), 1, 30 * time.Second},
-		{"a fraction of a second shortens the time to the next code", time.Unix(31, 500_000_000), 1, 28*time.Second + 500*time.Millisecond},
+		{"a fraction of a second shortens the time to the next code", time.Unix(31, 500_000_000), 1,
+			28*time.Second + 500*time.Millisecond},
 		{"a clock just before 1970 is in step -1", time.Unix(-1, 0), -1, time.Second},
 		{"a fraction before 1970 is in step -1", time.Unix(-1, 999_999_999), -1, 1},
 		{"step -1 begins 30 seconds before 1970", time.Unix(-30, 0), -1, 30 * time.Second},
@@ -140,7 +146,9 @@ func TestNormalizeCode(t *testing.T) {
 }
 
 func FuzzNormalizeCode(f *testing.F) {
-	for _, seed := range []string{"123456", "123 456", " 000-042\r\n", "", "12345", "1234567", "123\u202f456", "١٢٣٤٥٦", "\uff11\uff12\uff13\uff14\uff15\uff16", "12\xff3456", "123456\x00", strings.Repeat("1 ", 6) + strings.Repeat(" ", 60),
+	for _, seed := range []string{"123456", "123 456", " 000-042\r\n", "", "12345", "1234567", "123\u202f456", "١٢٣٤٥٦",
+		"\uff11\uff12\uff13\uff14\uff15\uff16", "12\xff3456", "123456\x00",
+		strings.Repeat("1 ", 6) + strings.Repeat(" ", 60),
 		"\u2067۱۲۳\u061c٤٥٦\u2069", "१२३\u00ad४५६", "“123–456”", "1٢۳४５๖", "\ufeff123456\u200b"} {
 		f.Add(seed)
 	}

@@ -15,9 +15,11 @@ func TestKeyURI(t *testing.T) {
 	secret := secretOf(t, []byte(rfcKey))
 	for _, c := range []struct{ name, issuer, account, wantIssuer, wantAccount string }{
 		{"a plain name", "Acme", "ada@acme.example", "Acme", "ada@acme.example"},
-		{"a name full of reserved characters", "Acme & Söhne + 100% #1", "ada+totp@söhne.example", "Acme & Söhne + 100% #1", "ada+totp@söhne.example"},
+		{"a name full of reserved characters", "Acme & Söhne + 100% #1", "ada+totp@söhne.example",
+			"Acme & Söhne + 100% #1", "ada+totp@söhne.example"},
 		{"a name that would bring a second secret", "X&secret=AAAA", "a@b", "X&secret=AAAA", "a@b"},
-		{"an address that would bring a second secret", "X", "a?secret=AAAA&issuer=Bank#@b", "X", "a?secret=AAAA&issuer=Bank#@b"},
+		{"an address that would bring a second secret", "X", "a?secret=AAAA&issuer=Bank#@b", "X",
+			"a?secret=AAAA&issuer=Bank#@b"},
 		{"a name that is encoded already", "100%25%26", "a%40b", "100%25%26", "a%40b"},
 		{"slashes and dots stay in the label", "../a//b", "./..", "../a//b", "./.."},
 		{"colons become spaces", "Acme: Web:Shop:", "a:b@c", "Acme Web Shop", "a b@c"},
@@ -29,11 +31,15 @@ func TestKeyURI(t *testing.T) {
 		{"no name leaves the account alone", "", "a@b", "", "a@b"},
 		{"a name of colons is no name", " ::\xff ", "a@b", "", "a@b"},
 		{"no account", "Acme", "", "Acme", ""},
-		{"a long name", strings.Repeat("Long ", 20) + "Ltd", "ada@acme.example", strings.Repeat("Long ", 20) + "Ltd", "ada@acme.example"},
-		{"a name of a hundred letters of another script", strings.Repeat("株式会社", 25), "taro@acme.example", strings.Repeat("株式会社", 25), "taro@acme.example"},
-		{"letters of several signs", strings.Repeat("한국", 30), strings.Repeat("é", 60) + "@b", strings.Repeat("한국", 30), strings.Repeat("é", 60) + "@b"},
+		{"a long name", strings.Repeat("Long ", 20) + "Ltd", "ada@acme.example", strings.Repeat("Long ", 20) + "Ltd",
+			"ada@acme.example"},
+		{"a name of a hundred letters of another script", strings.Repeat("株式会社", 25), "taro@acme.example",
+			strings.Repeat("株式会社", 25), "taro@acme.example"},
+		{"letters of several signs", strings.Repeat("한국", 30), strings.Repeat("é", 60) + "@b", strings.Repeat("한국", 30),
+			strings.Repeat("é", 60) + "@b"},
 		{"families", strings.Repeat("👩‍👩‍👧", 30), "a@b", strings.Repeat("👩‍👩‍👧", 30), "a@b"},
-		{"a long address alone", "Acme", strings.Repeat("a", 240) + "@acme.example", "Acme", strings.Repeat("a", 240) + "@acme.example"},
+		{"a long address alone", "Acme", strings.Repeat("a", 240) + "@acme.example", "Acme",
+			strings.Repeat("a", 240) + "@acme.example"},
 		{"an endless mark", "A" + strings.Repeat("\u0301", 300), "a@b", "A" + strings.Repeat("\u0301", 300), "a@b"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -46,9 +52,12 @@ func TestKeyURI(t *testing.T) {
 func TestKeyURIOfALongName(t *testing.T) {
 	for _, c := range []struct{ name, issuer, account, wantIssuer, wantLabel string }{
 		{"a name that fits once", "合同会社みなと工房", "mia@example.org", "合同会社みなと工房", "mia@example.org"},
-		{"a name that does not fit", strings.Repeat("株式会社", 25), "taro@acme.example", strings.Repeat("株式会社", 6) + "株…", "taro@acme.example"},
-		{"an address that does not fit", "Acme", strings.Repeat("a", 240) + "@acme.example", "Acme", strings.Repeat("a", 240)[:149] + "…"},
-		{"neither fits", strings.Repeat("株式会社", 25), strings.Repeat("a", 240) + "@acme.example", strings.Repeat("株式会社", 4) + "…", strings.Repeat("a", 91) + "…"},
+		{"a name that does not fit", strings.Repeat("株式会社", 25), "taro@acme.example", strings.Repeat("株式会社", 6) + "株…",
+			"taro@acme.example"},
+		{"an address that does not fit", "Acme", strings.Repeat("a", 240) + "@acme.example", "Acme",
+			strings.Repeat("a", 240)[:149] + "…"},
+		{"neither fits", strings.Repeat("株式会社", 25), strings.Repeat("a", 240) + "@acme.example",
+			strings.Repeat("株式会社", 4) + "…", strings.Repeat("a", 91) + "…"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			u, err := url.Parse(twofactor.KeyURI(c.issuer, c.account, secretOf(t, []byte(rfcKey))))
@@ -133,9 +142,10 @@ func shows(shown, text string) bool {
 	}
 	begin, cut := strings.CutSuffix(shown, "…")
 	rest, ok := strings.CutPrefix(text, begin)
-	between := letterBegins(begin, strings.TrimLeft(rest, " ")) || !slices.ContainsFunc(indexes(begin)[1:], func(at int) bool {
-		return letterBegins(begin[:at], begin[at:])
-	})
+	between := letterBegins(begin, strings.TrimLeft(rest, " ")) ||
+		!slices.ContainsFunc(indexes(begin)[1:], func(at int) bool {
+			return letterBegins(begin[:at], begin[at:])
+		})
 	return cut && ok && len(begin) > 8 && utf8.ValidString(begin) && between
 }
 
@@ -157,7 +167,8 @@ func indexes(text string) []int {
 func FuzzKeyURI(f *testing.F) {
 	for _, seed := range [][2]string{
 		{"Acme", "ada@acme.example"}, {"Acme & Söhne + 100% #1", "a+b@c"}, {"X&secret=AAAA", "a@b"}, {"a:b", "c:d"},
-		{"", ""}, {":", "\xff"}, {"%26secret%3DAAAA", "?secret=AAAA#"}, {"A\u2028B", "\x00"}, {"../..", "//host/"}, {"A；secret=1;b", "a;b"},
+		{"", ""}, {":", "\xff"}, {"%26secret%3DAAAA", "?secret=AAAA#"}, {"A\u2028B", "\x00"}, {"../..", "//host/"},
+		{"A；secret=1;b", "a;b"},
 	} {
 		f.Add(seed[0], seed[1])
 	}

@@ -37,7 +37,8 @@ func TestPasswordWaits(t *testing.T) {
 	for n, want := range map[int]time.Duration{
 		-1: 0, 0: 0, 9: 0,
 		10: time.Second, 11: 2 * time.Second, 12: 4 * time.Second, 19: 512 * time.Second,
-		20: 15 * time.Minute, 21: 15 * time.Minute, 64: 15 * time.Minute, 73: 15 * time.Minute, 74: 15 * time.Minute, 1 << 40: 15 * time.Minute,
+		20: 15 * time.Minute, 21: 15 * time.Minute, 64: 15 * time.Minute, 73: 15 * time.Minute, 74: 15 * time.Minute,
+		1 << 40: 15 * time.Minute,
 	} {
 		if got := twofactor.PasswordWaits(n); got != want {
 			t.Errorf("after %d wrong passwords: %v, want %v", n, got, want)
@@ -46,7 +47,8 @@ func TestPasswordWaits(t *testing.T) {
 }
 
 func TestWaitsNeverShrink(t *testing.T) {
-	for name, ladder := range map[string]twofactor.Ladder{"codes": twofactor.CodeWaits, "passwords": twofactor.PasswordWaits} {
+	for name, ladder := range map[string]twofactor.Ladder{"codes": twofactor.CodeWaits,
+		"passwords": twofactor.PasswordWaits} {
 		for n := range 200 {
 			if ladder(n+1) < ladder(n) {
 				t.Errorf("%s: the wait shrinks after %d", name, n)
@@ -64,11 +66,19 @@ func TestLadderCheck(t *testing.T) {
 	}{
 		{"nobody waits at first", twofactor.Count{}, 0, nil},
 		{"four wrong codes are free", twofactor.Count{N: 4, LastAt: noon}, 0, nil},
-		{"the fifth makes one wait", twofactor.Count{N: 5, LastAt: noon}, 0, twofactor.Wait{Until: noon.Add(30 * time.Second)}},
-		{"to the last nanosecond", twofactor.Count{N: 5, LastAt: noon}, 30*time.Second - 1, twofactor.Wait{Until: noon.Add(30 * time.Second)}},
+		{"the fifth makes one wait", twofactor.Count{N: 5, LastAt: noon}, 0,
+			twofactor.Wait{Until: noon.Add(30 * time.Second)}},
+		{"to the last nanosecond", twofactor.Count{N: 5, LastAt: noon}, 30*time.Second - 1,
+			twofactor.Wait{Until: noon.Add(30 * time.Second)}},
 		{"and no longer", twofactor.Count{N: 5, LastAt: noon}, 30 * time.Second, nil},
-		{"a count from the future waits one whole wait", twofactor.Count{N: 79, LastAt: noon.Add(9999 * time.Hour)}, 0, twofactor.Wait{Until: noon.Add(30 * time.Minute)}},
-		{"a count without a wait is free even from the future", twofactor.Count{N: 4, LastAt: noon.Add(time.Hour)}, 0, nil},
+		{"a count from the future waits one whole wait", twofactor.Count{
+			N:      79,
+			LastAt: noon.Add(9999 * time.Hour),
+		}, 0, twofactor.Wait{Until: noon.Add(30 * time.Minute)}},
+		{"a count without a wait is free even from the future", twofactor.Count{
+			N:      4,
+			LastAt: noon.Add(time.Hour),
+		}, 0, nil},
 		{"eighty close it", twofactor.Count{N: 80, LastAt: noon}, 0, twofactor.ErrClosed},
 		{"for ever", twofactor.Count{N: 80, LastAt: noon}, 99999 * time.Hour, twofactor.ErrClosed},
 	} {
@@ -82,19 +92,26 @@ func TestLadderCheck(t *testing.T) {
 
 func TestCount(t *testing.T) {
 	later := noon.Add(time.Hour)
-	if got, want := (twofactor.Count{N: 3, LastAt: noon}).Another(later), (twofactor.Count{N: 4, LastAt: later}); got != want {
+	if got, want := (twofactor.Count{N: 3, LastAt: noon}).Another(later), (twofactor.Count{N: 4,
+		LastAt: later}); got != want {
 		t.Errorf("another: %+v", got)
 	}
-	if got, want := (twofactor.Count{N: 3, LastAt: later}).Another(noon), (twofactor.Count{N: 4, LastAt: later}); got != want {
+	if got, want := (twofactor.Count{N: 3, LastAt: later}).Another(noon), (twofactor.Count{N: 4,
+		LastAt: later}); got != want {
 		t.Errorf("another that came late: %+v", got)
 	}
-	if got, want := (twofactor.Count{N: 3, LastAt: noon.Add(30 * time.Second)}).Settle(noon), (twofactor.Count{N: 3, LastAt: noon.Add(30 * time.Second)}); got != want {
+	if got, want := (twofactor.Count{
+		N:      3,
+		LastAt: noon.Add(30 * time.Second),
+	}).Settle(noon), (twofactor.Count{N: 3, LastAt: noon.Add(30 * time.Second)}); got != want {
 		t.Errorf("settled by a request that came late: %+v", got)
 	}
-	if got, want := (twofactor.Count{N: 3, LastAt: later}).Settle(noon), (twofactor.Count{N: 3, LastAt: noon}); got != want {
+	if got, want := (twofactor.Count{N: 3, LastAt: later}).Settle(noon), (twofactor.Count{N: 3,
+		LastAt: noon}); got != want {
 		t.Errorf("settled from the future: %+v", got)
 	}
-	if got, want := (twofactor.Count{N: 3, LastAt: noon}).Settle(later), (twofactor.Count{N: 3, LastAt: noon}); got != want {
+	if got, want := (twofactor.Count{N: 3, LastAt: noon}).Settle(later), (twofactor.Count{N: 3,
+		LastAt: noon}); got != want {
 		t.Errorf("settled from the past: %+v", got)
 	}
 }

@@ -11,7 +11,8 @@ import (
 )
 
 func TestDigit(t *testing.T) {
-	for r, want := range map[rune]int{'0': 0, '9': 9, '٣': 3, '۷': 7, '५': 5, '４': 4, '๖': 6, '၈': 8, '𝟗': 9, '𝟎': 0, '𝟘': 0, '🯱': 1, '߁': 1} {
+	for r, want := range map[rune]int{'0': 0, '9': 9, '٣': 3, '۷': 7, '५': 5, '４': 4, '๖': 6, '၈': 8, '𝟗': 9, '𝟎': 0,
+		'𝟘': 0, '🯱': 1, '߁': 1} {
 		if got, ok := typed.Digit(r); !ok || got != want {
 			t.Errorf("%c is %d, %v", r, got, ok)
 		}

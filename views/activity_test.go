@@ -59,10 +59,14 @@ func TestParties(t *testing.T) {
 		{person(1, "Kim Lee", "kim@example.org"), "Kim Lee", "Kim Lee (kim@example.org)"},
 		{person(2, "Kim Lee", "lee@example.org"), "Kim Lee", "Kim Lee (lee@example.org)"},
 		{person(3, "os:root", "eve@example.org"), "os:root", "os:root (eve@example.org)"},
-		{person(4, "unknown:0123456789", "mal@example.org"), "unknown:0123456789", "unknown:0123456789 (mal@example.org)"},
+		{person(4, "unknown:0123456789", "mal@example.org"), "unknown:0123456789",
+			"unknown:0123456789 (mal@example.org)"},
 		{person(5, "", ""), "Removed account #5", "removed account #5"},
 		{account.Party{Kind: account.ActorMachine, Name: "os:root"}, "root on the machine", "root on the machine"},
-		{account.Party{Kind: account.ActorStranger, Name: "unknown:0123456789"}, "Unknown name 01234567", "Unknown name 01234567"},
+		{account.Party{
+			Kind: account.ActorStranger,
+			Name: "unknown:0123456789",
+		}, "Unknown name 01234567", "Unknown name 01234567"},
 		{account.Party{Kind: account.ActorStranger}, "—", "—"},
 		{account.Party{}, "—", "—"},
 	} {
@@ -87,16 +91,22 @@ func TestBreakGlass(t *testing.T) {
 		want   string
 	}{
 		{account.PersonAdded, kim, "it-administrator", "Kim Lee (kim@example.org) was added as IT administrator"},
-		{account.RoleChanged, kim, "member to super-administrator", "The role of Kim Lee (kim@example.org) was changed from Member to Super-administrator"},
+		{account.RoleChanged, kim, "member to super-administrator",
+			"The role of Kim Lee (kim@example.org) was changed from Member to Super-administrator"},
 		{account.PasswordChanged, kim, "", "The password of Kim Lee (kim@example.org) was set"},
 		{account.PersonDeactivated, kim, "", "The account of Kim Lee (kim@example.org) was deactivated"},
 		{account.PersonReactivated, kim, "", "The account of Kim Lee (kim@example.org) was reactivated"},
 		{account.PersonUnlocked, kim, "", "Failed attempts of Kim Lee (kim@example.org) were cleared"},
-		{account.PersonRemoved, account.Party{Kind: account.ActorPerson, ID: 7}, "administrator", "Account #7 (Administrator) was removed"},
+		{account.PersonRemoved, account.Party{
+			Kind: account.ActorPerson,
+			ID:   7,
+		}, "administrator", "Account #7 (Administrator) was removed"},
 		{account.FactorReset, kim, "", "Two-factor authentication of Kim Lee (kim@example.org) was reset"},
-		{account.PolicyChanged, account.Party{}, "everyone off, admins on", "The two-factor policy was set to everyone off, admins on"},
+		{account.PolicyChanged, account.Party{}, "everyone off, admins on",
+			"The two-factor policy was set to everyone off, admins on"},
 		{account.WorkspaceRestored, account.Party{}, "", "The workspace was restored from a backup"},
-		{account.ActivityPruned, account.Party{}, "before 2026-01-01, 12 rows", "Activity was deleted (before 2026-01-01, 12 rows)"},
+		{account.ActivityPruned, account.Party{}, "before 2026-01-01, 12 rows",
+			"Activity was deleted (before 2026-01-01, 12 rows)"},
 		{account.KeyRotated, account.Party{}, "", "The encryption key was replaced"},
 	} {
 		page := render(t, dated(BreakGlass(c.event, root, c.about, c.detail, at)))

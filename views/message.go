@@ -21,7 +21,10 @@ func PageMessage(word, about, name string) Message {
 			Advice: "You are still signed in as " + name + ". To sign in as " + about + ", sign out first.",
 		}
 	case "challenge":
-		return Message{Text: "Please sign in again.", Advice: "The verification step expired, or you started signing in again in another tab."}
+		return Message{
+			Text:   "Please sign in again.",
+			Advice: "The verification step expired, or you started signing in again in another tab.",
+		}
 	}
 	return PersonDone(word)
 }

@@ -15,7 +15,10 @@ import (
 // name or the password was wrong.
 func SignInRefused(err error, now time.Time) Message {
 	if errors.Is(err, twofactor.ErrWrongPassword) {
-		return Message{Text: "E-mail or password did not match.", Advice: "Check both and try again. If you have forgotten your password, ask an administrator for a new link."}
+		return Message{
+			Text:   "E-mail or password did not match.",
+			Advice: "Check both and try again. If you have forgotten your password, ask an administrator for a new link.",
+		}
 	}
 	return Refused(err, now)
 }
@@ -24,9 +27,15 @@ func SignInRefused(err error, now time.Time) Message {
 func ChallengeRefused(err error, now time.Time) Message {
 	switch {
 	case errors.Is(err, twofactor.ErrWrongRecovery):
-		return Message{Text: wrongCode, Advice: "Each code works once. Check that you are reading from the sheet named here, and enter a code that you have not used."}
+		return Message{
+			Text:   wrongCode,
+			Advice: "Each code works once. Check that you are reading from the sheet named here, and enter a code that you have not used.",
+		}
 	case errors.Is(err, twofactor.ErrClosed):
-		return Message{Text: "Too many wrong codes.", Advice: "Use the other way to pass this step, or ask an administrator to unlock your account."}
+		return Message{
+			Text:   "Too many wrong codes.",
+			Advice: "Use the other way to pass this step, or ask an administrator to unlock your account.",
+		}
 	}
 	return Refused(err, now)
 }
@@ -64,7 +73,10 @@ func EnrollmentRefused(err error, now time.Time) Message {
 // DisableRefused words why disabling was refused.
 func DisableRefused(err error, now time.Time) Message {
 	if errors.Is(err, twofactor.ErrWrongPassword) {
-		return Message{Text: "Password did not match. Two-factor remains enabled.", Advice: "Re-enter your current account password."}
+		return Message{
+			Text:   "Password did not match. Two-factor remains enabled.",
+			Advice: "Re-enter your current account password.",
+		}
 	}
 	return Refused(err, now)
 }
@@ -84,7 +96,10 @@ func Confirmed() Message {
 
 // Regenerated is said once, above new recovery codes.
 func Regenerated() Message {
-	return Message{Text: "New recovery codes are ready. Save them — they're shown once.", Advice: "The old codes have stopped working."}
+	return Message{
+		Text:   "New recovery codes are ready. Save them — they're shown once.",
+		Advice: "The old codes have stopped working.",
+	}
 }
 
 // Disabled is said when two-factor was turned off.
@@ -108,7 +123,10 @@ func PolicySaved(p twofactor.Policy) Message {
 
 // WorkspaceRenamed is said when the workspace has a new name.
 func WorkspaceRenamed() Message {
-	return Message{Text: "The name is saved.", Advice: "Authenticator apps that were set up before keep showing the old name."}
+	return Message{
+		Text:   "The name is saved.",
+		Advice: "Authenticator apps that were set up before keep showing the old name.",
+	}
 }
 
 // HomeAdvice is what My portal urges people to do about their second step.
@@ -116,9 +134,15 @@ func HomeAdvice(e twofactor.Enrollment) Message {
 	left := e.Sheet.Left()
 	switch {
 	case e.State != twofactor.Enabled:
-		return Message{Text: "Your account is protected by a password alone.", Advice: "Set up two-factor authentication: it takes a minute."}
+		return Message{
+			Text:   "Your account is protected by a password alone.",
+			Advice: "Set up two-factor authentication: it takes a minute.",
+		}
 	case left <= 2:
-		return Message{Text: "You have " + counted(left, "recovery code") + " left.", Advice: "Make a new set now, so that a lost phone does not lock you out."}
+		return Message{
+			Text:   "You have " + counted(left, "recovery code") + " left.",
+			Advice: "Make a new set now, so that a lost phone does not lock you out.",
+		}
 	case left < twofactor.RecoveryCodes:
 		return Message{Text: "You have " + counted(left, "recovery code") + " left."}
 	}
@@ -154,7 +178,13 @@ func Happened(event account.Event, count int, at time.Time, by account.Party) Da
 	if by.None() || event == account.SignInFailed {
 		return Dated{Before: text + on, At: at, After: "."}
 	}
-	return Dated{Before: text + " by", By: partyText(by), Then: on, At: at, After: "."}
+	return Dated{
+		Before: text + " by",
+		By:     partyText(by),
+		Then:   on,
+		At:     at,
+		After:  ".",
+	}
 }
 
 var happenings = map[account.Event]string{
@@ -231,7 +261,13 @@ var events = map[account.Event]string{
 
 // BreakGlass words what was done on the machine, for the notice that every admin sees.
 func BreakGlass(event account.Event, actor, subject account.Party, detail string, at time.Time) Dated {
-	d := Dated{Before: EventText(event, true, "", detail) + onTheMachine, By: machineUser(actor), Then: ",", At: at, After: "."}
+	d := Dated{
+		Before: EventText(event, true, "", detail) + onTheMachine,
+		By:     machineUser(actor),
+		Then:   ",",
+		At:     at,
+		After:  ".",
+	}
 	if act, ok := workspaceActs[event]; ok {
 		d.Before = act(subject, detail) + onTheMachine
 	}
@@ -248,10 +284,16 @@ const onTheMachine = " on the machine by"
 
 // workspaceActs are the sentences of notices in which no name stands.
 var workspaceActs = map[account.Event]func(about account.Party, detail string) string{
-	account.PolicyChanged:     func(_ account.Party, policy string) string { return "The two-factor policy was set to " + policy },
+	account.PolicyChanged: func(_ account.Party,
+		policy string) string {
+		return "The two-factor policy was set to " + policy
+	},
 	account.WorkspaceRestored: func(account.Party, string) string { return "The workspace was restored from a backup" },
-	account.ActivityPruned:    func(_ account.Party, what string) string { return "Activity was deleted (" + what + ")" },
-	account.KeyRotated:        func(account.Party, string) string { return "The encryption key was replaced" },
+	account.ActivityPruned: func(_ account.Party, what string) string {
+		return "Activity was deleted (" + what +
+			")"
+	},
+	account.KeyRotated: func(account.Party, string) string { return "The encryption key was replaced" },
 	account.PersonRemoved: func(about account.Party, role string) string {
 		return fmt.Sprintf("Account #%d (%s) was removed", about.ID, roleName(twofactor.Role(role)))
 	},
@@ -288,13 +330,15 @@ func InsecureHTTP() Notice {
 // Browser words a User-Agent header: "Firefox on Linux".
 func Browser(agent string) string {
 	name := "A browser"
-	for _, known := range [][2]string{{"Edg/", "Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"}, {"FxiOS/", "Firefox"}, {"CriOS/", "Chrome"}, {"Chrome/", "Chrome"}, {"Safari/", "Safari"}, {"curl/", "curl"}} {
+	for _, known := range [][2]string{{"Edg/", "Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"},
+		{"FxiOS/", "Firefox"}, {"CriOS/", "Chrome"}, {"Chrome/", "Chrome"}, {"Safari/", "Safari"}, {"curl/", "curl"}} {
 		if strings.Contains(agent, known[0]) {
 			name = known[1]
 			break
 		}
 	}
-	for _, known := range [][2]string{{"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"}, {"Windows", "Windows"}, {"Mac OS X", "macOS"}, {"CrOS", "ChromeOS"}, {"Linux", "Linux"}} {
+	for _, known := range [][2]string{{"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"},
+		{"Windows", "Windows"}, {"Mac OS X", "macOS"}, {"CrOS", "ChromeOS"}, {"Linux", "Linux"}} {
 		if strings.Contains(agent, known[0]) {
 			return name + " on " + known[1]
 		}
@@ -308,7 +352,8 @@ func FieldProblem(e account.FieldError) string {
 	case account.Missing:
 		return missing[e.Field]
 	case account.TooShort:
-		return fmt.Sprintf("Use at least %d characters. A few words in a row are easy to remember and hard to guess.", e.Limit)
+		return fmt.Sprintf("Use at least %d characters. A few words in a row are easy to remember and hard to guess.",
+			e.Limit)
 	case account.TooLong:
 		return fmt.Sprintf("Use at most %d characters.", e.Limit)
 	case account.Common:
@@ -339,17 +384,35 @@ var missing = map[string]string{
 
 // NotFound is the page of an address that leads nowhere.
 func NotFound() Problem {
-	return Problem{Status: http.StatusNotFound, Title: "Page not found", Text: "This address leads nowhere, or the link on it was used already.", Action: "Go to My portal", Address: "/my"}
+	return Problem{
+		Status:  http.StatusNotFound,
+		Title:   "Page not found",
+		Text:    "This address leads nowhere, or the link on it was used already.",
+		Action:  "Go to My portal",
+		Address: "/my",
+	}
 }
 
 // NotAllowed is the page of an address that the role does not open.
 func NotAllowed() Problem {
-	return Problem{Status: http.StatusForbidden, Title: "Not for your role", Text: "Only administrators can open these pages, and only a Super-administrator changes admins. Ask one of them if you need something here.", Action: "Go to My portal", Address: "/my"}
+	return Problem{
+		Status:  http.StatusForbidden,
+		Title:   "Not for your role",
+		Text:    "Only administrators can open these pages, and only a Super-administrator changes admins. Ask one of them if you need something here.",
+		Action:  "Go to My portal",
+		Address: "/my",
+	}
 }
 
 // OtherSite is the page of a form that came from another site.
 func OtherSite() Problem {
-	return Problem{Status: http.StatusForbidden, Title: "This came from another site", Text: "For your safety, changes are accepted from this workspace's own pages only. Open the page here and try again.", Action: "Go to My portal", Address: "/my"}
+	return Problem{
+		Status:  http.StatusForbidden,
+		Title:   "This came from another site",
+		Text:    "For your safety, changes are accepted from this workspace's own pages only. Open the page here and try again.",
+		Action:  "Go to My portal",
+		Address: "/my",
+	}
 }
 
 // OtherHost is the page of a request under another host than the workspace's. It
@@ -367,12 +430,24 @@ func OtherHost(address, asked string) Problem {
 
 // TooLarge is the page of a form that is larger than any of ours.
 func TooLarge() Problem {
-	return Problem{Status: http.StatusRequestEntityTooLarge, Title: "That was too much", Text: "The form held more than this page takes. Go back, shorten what you entered, and send it again.", Action: "Go to My portal", Address: "/my"}
+	return Problem{
+		Status:  http.StatusRequestEntityTooLarge,
+		Title:   "That was too much",
+		Text:    "The form held more than this page takes. Go back, shorten what you entered, and send it again.",
+		Action:  "Go to My portal",
+		Address: "/my",
+	}
 }
 
 // BadForm is the page of a form that arrived in part, or in no form's shape.
 func BadForm() Problem {
-	return Problem{Status: http.StatusUnprocessableEntity, Title: "The form did not arrive whole", Text: "Nothing was changed. Go back and send it again.", Action: "Go to My portal", Address: "/my"}
+	return Problem{
+		Status:  http.StatusUnprocessableEntity,
+		Title:   "The form did not arrive whole",
+		Text:    "Nothing was changed. Go back and send it again.",
+		Action:  "Go to My portal",
+		Address: "/my",
+	}
 }
 
 // Busy is the page of a moment in which too many people sign in at once. It leads back
@@ -389,5 +464,12 @@ func Busy(address string) Problem {
 
 // Unavailable is the page of a fault: nothing was changed, and nobody let in.
 func Unavailable(id string) Problem {
-	return Problem{Status: http.StatusServiceUnavailable, Title: "Gatehouse cannot answer just now", Text: "Nothing was changed. Try again in a moment; if it stays, tell an administrator, with the number below.", Action: "Try My portal", Address: "/my", ID: id}
+	return Problem{
+		Status:  http.StatusServiceUnavailable,
+		Title:   "Gatehouse cannot answer just now",
+		Text:    "Nothing was changed. Try again in a moment; if it stays, tell an administrator, with the number below.",
+		Action:  "Try My portal",
+		Address: "/my",
+		ID:      id,
+	}
 }

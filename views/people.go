@@ -151,7 +151,12 @@ func linkTitle(l OneTimeLink) string {
 }
 
 func linkText(l OneTimeLink) Dated {
-	text := Dated{Before: "Give this link to ", Who: l.Name + " (" + l.Email + ")", Middle: ". It works once, until", At: l.EndsAt}
+	text := Dated{
+		Before: "Give this link to ",
+		Who:    l.Name + " (" + l.Email + ")",
+		Middle: ". It works once, until",
+		At:     l.EndsAt,
+	}
 	text.After = ". With it they choose a new password; it changes nothing about their second step and signs nobody in."
 	if l.Kind == "invitation" {
 		text.After = ". With it they choose their name and password; then they sign in."
@@ -165,15 +170,27 @@ func PersonDone(verb string) Message {
 	case "edit":
 		return Message{Text: "The changes are saved."}
 	case "deactivate":
-		return Message{Text: "The account is deactivated.", Advice: "Its sessions and one-time links have ended. Nothing is deleted."}
+		return Message{
+			Text:   "The account is deactivated.",
+			Advice: "Its sessions and one-time links have ended. Nothing is deleted.",
+		}
 	case "remove":
-		return Message{Text: "The account is removed.", Advice: "Its e-mail address can be used again. Activity keeps what was done, without the name."}
+		return Message{
+			Text:   "The account is removed.",
+			Advice: "Its e-mail address can be used again. Activity keeps what was done, without the name.",
+		}
 	case "reactivate":
-		return Message{Text: "The account is active again.", Advice: "The password and the second step are as they were."}
+		return Message{
+			Text:   "The account is active again.",
+			Advice: "The password and the second step are as they were.",
+		}
 	case "sessions/end":
 		return Message{Text: "All sessions have ended."}
 	case "two-factor/reset":
-		return Message{Text: "Two-factor is reset.", Advice: "The sessions have ended. The next sign-in takes the password alone and tells of the reset; then two-factor can be set up anew."}
+		return Message{
+			Text:   "Two-factor is reset.",
+			Advice: "The sessions have ended. The next sign-in takes the password alone and tells of the reset; then two-factor can be set up anew.",
+		}
 	case "unlock":
 		return Message{Text: "The account is unlocked.", Advice: "Its wrong answers are forgotten; nobody has to wait."}
 	}
@@ -187,9 +204,15 @@ func PersonRefused(err error) Message {
 	case errors.Is(err, account.ErrOwnRole):
 		return Message{Text: "Nobody changes their own role.", Advice: "Ask another Super-administrator."}
 	case errors.Is(err, account.ErrOwnAccount):
-		return Message{Text: "This is your own account.", Advice: "Change your password and two-factor on My profile, where your password is asked for."}
+		return Message{
+			Text:   "This is your own account.",
+			Advice: "Change your password and two-factor on My profile, where your password is asked for.",
+		}
 	case errors.Is(err, account.ErrLastSuperAdmin):
-		return Message{Text: "This is the last active Super-administrator.", Advice: "Make somebody else a Super-administrator first."}
+		return Message{
+			Text:   "This is the last active Super-administrator.",
+			Advice: "Make somebody else a Super-administrator first.",
+		}
 	case errors.Is(err, account.ErrInactive):
 		return Message{Text: "This account is deactivated.", Advice: "Reactivate it first; then make the link."}
 	case errors.Is(err, account.ErrOutdated):
@@ -202,17 +225,32 @@ func PersonRefused(err error) Message {
 
 // NoCodesLeft warns before a lever goes on.
 func NoCodesLeft() Message {
-	return Message{Text: "No admin has a recovery code left.", Advice: "If the last admin's phone is lost, only the command line on the server lets anybody back in. Make a new set of codes on My profile first."}
+	return Message{
+		Text:   "No admin has a recovery code left.",
+		Advice: "If the last admin's phone is lost, only the command line on the server lets anybody back in. Make a new set of codes on My profile first.",
+	}
 }
 
 // LinkOver is the page of a one-time link that does not work any more.
 func LinkOver() Problem {
-	return Problem{Status: 404, Title: "This link does not work", Text: "One-time links work once, for a day, until a newer one is made. If you have used it already, sign in. Otherwise ask an administrator for a new link.", Action: "Go to the sign-in", Address: "/signin"}
+	return Problem{
+		Status:  404,
+		Title:   "This link does not work",
+		Text:    "One-time links work once, for a day, until a newer one is made. If you have used it already, sign in. Otherwise ask an administrator for a new link.",
+		Action:  "Go to the sign-in",
+		Address: "/signin",
+	}
 }
 
 // LinkRefused is the page of a one-time link that was not looked at, because too many
 // were tried from one address. It leads back to the link.
 func LinkRefused(status int, err error, address string, now time.Time) Problem {
 	m := Refused(err, now)
-	return Problem{Status: status, Title: m.Text, Text: m.Advice, Action: "Back to the link", Address: address}
+	return Problem{
+		Status:  status,
+		Title:   m.Text,
+		Text:    m.Advice,
+		Action:  "Back to the link",
+		Address: address,
+	}
 }

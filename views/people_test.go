@@ -20,31 +20,82 @@ var (
 
 func people() []Person {
 	return []Person{
-		{ID: 1, Name: "Ada Lovelace", Email: "ada@example.org", Role: twofactor.SuperAdmin, Active: true, LastSignInAt: now, ConfirmedAt: madeA, CodesLeft: 5},
+		{
+			ID:           1,
+			Name:         "Ada Lovelace",
+			Email:        "ada@example.org",
+			Role:         twofactor.SuperAdmin,
+			Active:       true,
+			LastSignInAt: now,
+			ConfirmedAt:  madeA,
+			CodesLeft:    5,
+		},
 		{ID: 2, Name: "Alan <Turing>", Email: "alan@example.org", Role: twofactor.Member, Active: true, Invited: true},
 		{ID: 3, Name: "Grace", Email: "grace@example.org", Role: twofactor.ITAdministrator, LastSignInAt: madeA},
 	}
 }
 
 func peoplePage() templ.Component {
-	return PeoplePage(frame(admin, "/admin/people"), People{Rows: people(), List: List{First: "/admin/people", Next: "/admin/people?after=3"},
-		Invite: Invite{Roles: twofactor.Roles}, Link: OneTimeLink{URL: "https://portal.example.org/welcome/abc", Kind: "invitation", Name: "Alan", Email: "alan@example.org", EndsAt: now}})
+	return PeoplePage(frame(admin, "/admin/people"), People{Rows: people(), List: List{
+		First: "/admin/people",
+		Next:  "/admin/people?after=3",
+	},
+		Invite: Invite{Roles: twofactor.Roles}, Link: OneTimeLink{
+			URL:    "https://portal.example.org/welcome/abc",
+			Kind:   "invitation",
+			Name:   "Alan",
+			Email:  "alan@example.org",
+			EndsAt: now,
+		}})
 }
 
 func personDetail() PersonDetail {
 	p := people()[0]
 	p.ID, p.Name = 2, "Alan Turing"
-	return PersonDetail{Person: p, AddedAt: madeA, LinkKind: "password", LinkUntil: now, Sessions: 2, Rights: account.Rights{Edit: true, Manage: true, Roles: twofactor.Roles},
-		Edit: Edit{Name: Field{Value: p.Name}, Email: Field{Value: "alan", Error: FieldProblem(account.FieldError{Field: "email", Reason: account.NotEmail})}, Role: Field{Value: "member"}}, Success: PersonDone("unlock")}
+	return PersonDetail{Person: p, AddedAt: madeA, LinkKind: "password", LinkUntil: now, Sessions: 2,
+		Rights: account.Rights{
+			Edit:   true,
+			Manage: true,
+			Roles:  twofactor.Roles,
+		},
+		Edit: Edit{
+			Name: Field{Value: p.Name},
+			Email: Field{
+				Value: "alan",
+				Error: FieldProblem(account.FieldError{Field: "email", Reason: account.NotEmail}),
+			},
+			Role: Field{Value: "member"},
+		}, Success: PersonDone("unlock")}
 }
 
 func activityPage() templ.Component {
-	return ActivityPage(frame(admin, "/admin/activity"), Activity{Events: []account.Event{account.SignInFailed}, Export: "/admin/activity.csv", List: List{Next: "/admin/activity?after=1"},
-		Rows: []ActivityRow{
-			{At: now, Event: "authn_login_fail", Text: EventText("authn_login_fail", false, "password", ""), Actor: account.Party{Kind: account.ActorStranger, Name: "unknown:0123456789abcdef"}, Address: "192.0.2.4"},
-			{At: now, Event: "sys_policy_changed", Text: EventText("sys_policy_changed", true, "", "everyone off, admins on"), OK: true, Actor: root},
-			{At: madeA, Event: "authn_factor_reset", Text: EventText("authn_factor_reset", true, "", ""), OK: true, Actor: ada, Subject: alan},
-		}})
+	return ActivityPage(frame(admin, "/admin/activity"),
+		Activity{Events: []account.Event{account.SignInFailed}, Export: "/admin/activity.csv",
+			List: List{Next: "/admin/activity?after=1"},
+			Rows: []ActivityRow{
+				{
+					At:      now,
+					Event:   "authn_login_fail",
+					Text:    EventText("authn_login_fail", false, "password", ""),
+					Actor:   account.Party{Kind: account.ActorStranger, Name: "unknown:0123456789abcdef"},
+					Address: "192.0.2.4",
+				},
+				{
+					At:    now,
+					Event: "sys_policy_changed",
+					Text:  EventText("sys_policy_changed", true, "", "everyone off, admins on"),
+					OK:    true,
+					Actor: root,
+				},
+				{
+					At:      madeA,
+					Event:   "authn_factor_reset",
+					Text:    EventText("authn_factor_reset", true, "", ""),
+					OK:      true,
+					Actor:   ada,
+					Subject: alan,
+				},
+			}})
 }
 
 func TestEveryRefusalAndDeedHasWords(t *testing.T) {

@@ -33,7 +33,8 @@ func NewQR(uri string) (QR, error) {
 	if len(uri) > twofactor.KeyURIShort {
 		level = qrcode.ErrorCorrectionLow
 	}
-	code, err := qrcode.NewWith(uri, qrcode.WithErrorCorrectionLevel(level), qrcode.WithEncodingMode(qrcode.EncModeByte))
+	code, err := qrcode.NewWith(uri, qrcode.WithErrorCorrectionLevel(level),
+		qrcode.WithEncodingMode(qrcode.EncModeByte))
 	if err != nil {
 		return QR{}, fmt.Errorf("making the QR code: %w", err)
 	}
@@ -72,7 +73,8 @@ func (w *svgWriter) Write(m qrcode.Matrix) error {
 	rows := m.Bitmap()
 	modules := len(rows) + 2*quietZone
 	side, width := strconv.Itoa(modules), strconv.Itoa(modules*max(leastModule, widest/modules))
-	w.text = append(w.text, `<svg class="qr" width="`+width+`" height="`+width+`" viewBox="0 0 `+side+` `+side+`" role="img" aria-label="`+qrLabel+
+	w.text = append(w.text, `<svg class="qr" width="`+width+`" height="`+width+`" viewBox="0 0 `+side+` `+side+
+		`" role="img" aria-label="`+qrLabel+
 		`" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h`+side+`v`+side+`H0z"/><path stroke="#000" d="`...)
 	for y, row := range rows {
 		pen := -1 // where the run before ended; -1 at the start of a row

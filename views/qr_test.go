@@ -9,7 +9,8 @@ import (
 	"gatehouse/twofactor"
 )
 
-// A phone's camera reads modules of four CSS pixels and more, whatever the workspace and the person are called, and a screen
+// A phone's camera reads modules of four CSS pixels and more, whatever the workspace and the person
+// are called, and a screen
 // of 320 pixels has 286 between the card's edges.
 func TestTheQRCodeOfAnyNameCanBeScannedFromAPhone(t *testing.T) {
 	size := regexp.MustCompile(`<svg class="qr" width="(\d+)" height="(\d+)" viewBox="0 0 (\d+) (\d+)"`)

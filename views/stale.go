@@ -11,9 +11,11 @@ import (
 // the browser's: nobody acts as somebody else by an old tab.
 func OtherSession(name, email string) Problem {
 	return Problem{
-		Status:  http.StatusConflict,
-		Title:   "Signed in as somebody else",
-		Text:    "You are signed in as " + name + " now. Nothing was changed. This page is from another session. Open it again to go on as " + email + ", or sign out first.",
+		Status: http.StatusConflict,
+		Title:  "Signed in as somebody else",
+		Text: "You are signed in as " + name +
+			" now. Nothing was changed. This page is from another session. Open it again to go on as " + email +
+			", or sign out first.",
 		Action:  "Go to My portal",
 		Address: "/my",
 	}
@@ -34,7 +36,10 @@ func OtherChallenge(email string) Problem {
 // FormIncomplete is the refusal of a form in which an absent field means "off", when it
 // does not say what it showed: part of it may have been lost on the way.
 func FormIncomplete() Message {
-	return Message{Text: "The form did not arrive whole.", Advice: "Nothing was changed. Check what the page shows now and send it again."}
+	return Message{
+		Text:   "The form did not arrive whole.",
+		Advice: "Nothing was changed. Check what the page shows now and send it again.",
+	}
 }
 
 // A Change is what somebody did while another person's form was open.
@@ -52,7 +57,12 @@ func Outdated(changes []Change) Message {
 		Advice: "Nothing of yours was saved. Check what the page shows now and send it again.",
 	}
 	for _, one := range changes {
-		m.Changes = append(m.Changes, Dated{By: partyText(one.By), Then: ",", At: one.At, After: ": " + one.Text + "."})
+		m.Changes = append(m.Changes, Dated{
+			By:    partyText(one.By),
+			Then:  ",",
+			At:    one.At,
+			After: ": " + one.Text + ".",
+		})
 	}
 	return m
 }

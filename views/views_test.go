@@ -33,7 +33,13 @@ var (
 )
 
 func frame(v Visitor, path string) Frame {
-	return Frame{Workspace: "Acme & Söhne", Assets: Assets{CSS: "/static/gatehouse.1.css", HTMX: "/static/htmx.1.js", Icon: "/static/icon.1.svg"}, Visitor: v, Path: path, Now: now}
+	return Frame{
+		Workspace: "Acme & Söhne",
+		Assets:    Assets{CSS: "/static/gatehouse.1.css", HTMX: "/static/htmx.1.js", Icon: "/static/icon.1.svg"},
+		Visitor:   v,
+		Path:      path,
+		Now:       now,
+	}
 }
 
 func notConfigured() TwoFactor {
@@ -94,11 +100,14 @@ func states(t *testing.T) map[string]templ.Component {
 	screen := func(x TwoFactor) templ.Component { return TwoFactorScreen(x) }
 	return map[string]templ.Component{
 		"not-configured": screen(notConfigured()),
-		"required":       screen(with(notConfigured(), func(x *TwoFactor) { x.Required, x.Next = true, "/my/profile?a=b" })),
-		"no-pending":     screen(with(notConfigured(), func(x *TwoFactor) { x.Alert = EnrollmentRefused(twofactor.ErrNoPending, now) })),
-		"disabled":       screen(with(notConfigured(), func(x *TwoFactor) { x.Success = Disabled() })),
-		"pending":        screen(pending(t)),
-		"pending-wrong":  screen(with(pending(t), func(x *TwoFactor) { x.Alert = EnrollmentRefused(twofactor.WrongCode{Left: 4}, now) })),
+		"required": screen(with(notConfigured(),
+			func(x *TwoFactor) { x.Required, x.Next = true, "/my/profile?a=b" })),
+		"no-pending": screen(with(notConfigured(),
+			func(x *TwoFactor) { x.Alert = EnrollmentRefused(twofactor.ErrNoPending, now) })),
+		"disabled": screen(with(notConfigured(), func(x *TwoFactor) { x.Success = Disabled() })),
+		"pending":  screen(pending(t)),
+		"pending-wrong": screen(with(pending(t),
+			func(x *TwoFactor) { x.Alert = EnrollmentRefused(twofactor.WrongCode{Left: 4}, now) })),
 		"pending-clock": screen(with(pending(t), func(x *TwoFactor) {
 			x.Alert = EnrollmentRefused(twofactor.WrongCode{Left: 4, ClockOff: -4 * time.Minute}, now)
 		})),
@@ -109,63 +118,159 @@ func states(t *testing.T) map[string]templ.Component {
 		"enabled-few": screen(with(enabled(), func(x *TwoFactor) {
 			x.Enrollment.Sheet.Used[3], x.Enrollment.Sheet.Used[4], x.Enrollment.Sheet.Used[5] = true, true, true
 		})),
-		"enabled-prompt":     screen(with(enabled(), func(x *TwoFactor) { x.Prompt = true })),
-		"enabled-reauth":     screen(with(enabled(), func(x *TwoFactor) { x.Reauth = true })),
-		"enabled-reauth-no":  screen(with(enabled(), func(x *TwoFactor) { x.Reauth, x.Alert = true, PasswordRefused(twofactor.ErrWrongPassword, now) })),
-		"enabled-disable-no": screen(with(enabled(), func(x *TwoFactor) { x.Disable, x.Alert = true, DisableRefused(twofactor.ErrWrongPassword, now) })),
-		"enabled-wait":       screen(with(enabled(), func(x *TwoFactor) { x.Disable, x.Alert = true, wait })),
-		"with-sidebar":       TwoFactorScreenWithSidebar(frame(member, "/my/profile"), enabled()),
-		"page":               TwoFactorPage(frame(admin, "/my/profile"), notConfigured()),
-		"page-stopped": TwoFactorPage(frame(Visitor{Name: "Alan Turing", Email: "alan@example.org", Role: twofactor.Member, Stopped: true}, "/my/profile"),
+		"enabled-prompt": screen(with(enabled(), func(x *TwoFactor) { x.Prompt = true })),
+		"enabled-reauth": screen(with(enabled(), func(x *TwoFactor) { x.Reauth = true })),
+		"enabled-reauth-no": screen(with(enabled(),
+			func(x *TwoFactor) { x.Reauth, x.Alert = true, PasswordRefused(twofactor.ErrWrongPassword, now) })),
+		"enabled-disable-no": screen(with(enabled(),
+			func(x *TwoFactor) { x.Disable, x.Alert = true, DisableRefused(twofactor.ErrWrongPassword, now) })),
+		"enabled-wait": screen(with(enabled(), func(x *TwoFactor) { x.Disable, x.Alert = true, wait })),
+		"with-sidebar": TwoFactorScreenWithSidebar(frame(member, "/my/profile"), enabled()),
+		"page":         TwoFactorPage(frame(admin, "/my/profile"), notConfigured()),
+		"page-stopped": TwoFactorPage(frame(Visitor{
+			Name:    "Alan Turing",
+			Email:   "alan@example.org",
+			Role:    twofactor.Member,
+			Stopped: true,
+		}, "/my/profile"),
 			with(notConfigured(), func(x *TwoFactor) { x.Required = true })),
 
-		"signin":             SignInPage(frame(Visitor{}, "/signin"), SignIn{Next: "/my/profile"}),
-		"signin-notice":      SignInCard(SignIn{Notice: PageMessage("signed-out", "", "")}),
-		"signin-refused":     SignInCard(SignIn{Email: "ada@example.org", Alert: SignInRefused(twofactor.ErrWrongPassword, now)}),
-		"signin-wait":        SignInCard(SignIn{Email: "ada@example.org", Alert: wait, Wait: 30 * time.Second}),
-		"challenge":          ChallengePage(frame(Visitor{}, "/signin/two-factor"), Challenge{Email: "ada@example.org", Sheet: sheet}),
-		"challenge-wrong":    ChallengeCard(Challenge{Email: "ada@example.org", Sheet: sheet, CodeAlert: ChallengeRefused(twofactor.WrongCode{Left: 4}, now)}),
-		"challenge-wait":     ChallengeCard(Challenge{Email: "ada@example.org", Sheet: sheet, CodeAlert: wait, Wait: 30 * time.Second}),
-		"challenge-recovery": ChallengeCard(Challenge{Email: "ada@example.org", Sheet: sheet, RecoveryAlert: ChallengeRefused(twofactor.ErrWrongRecovery, now)}),
-		"setup":              SetupPage(frame(Visitor{}, "/setup/x"), Setup{Token: "x"}),
-		"setup-refused":      SetupCard(Setup{Token: "x", Workspace: Field{Value: "Acme"}, Email: Field{Value: "ada", Error: FieldProblem(account.FieldError{Field: "email", Reason: account.NotEmail})}}),
+		"signin":        SignInPage(frame(Visitor{}, "/signin"), SignIn{Next: "/my/profile"}),
+		"signin-notice": SignInCard(SignIn{Notice: PageMessage("signed-out", "", "")}),
+		"signin-refused": SignInCard(SignIn{
+			Email: "ada@example.org",
+			Alert: SignInRefused(twofactor.ErrWrongPassword, now),
+		}),
+		"signin-wait": SignInCard(SignIn{Email: "ada@example.org", Alert: wait, Wait: 30 * time.Second}),
+		"challenge": ChallengePage(frame(Visitor{}, "/signin/two-factor"), Challenge{
+			Email: "ada@example.org",
+			Sheet: sheet,
+		}),
+		"challenge-wrong": ChallengeCard(Challenge{
+			Email:     "ada@example.org",
+			Sheet:     sheet,
+			CodeAlert: ChallengeRefused(twofactor.WrongCode{Left: 4}, now),
+		}),
+		"challenge-wait": ChallengeCard(Challenge{
+			Email:     "ada@example.org",
+			Sheet:     sheet,
+			CodeAlert: wait,
+			Wait:      30 * time.Second,
+		}),
+		"challenge-recovery": ChallengeCard(Challenge{
+			Email:         "ada@example.org",
+			Sheet:         sheet,
+			RecoveryAlert: ChallengeRefused(twofactor.ErrWrongRecovery, now),
+		}),
+		"setup": SetupPage(frame(Visitor{}, "/setup/x"), Setup{Token: "x"}),
+		"setup-refused": SetupCard(Setup{
+			Token:     "x",
+			Workspace: Field{Value: "Acme"},
+			Email: Field{
+				Value: "ada",
+				Error: FieldProblem(account.FieldError{Field: "email", Reason: account.NotEmail}),
+			},
+		}),
 
 		"home": HomePage(frame(member, "/my"), Home{Advice: HomeAdvice(twofactor.Enrollment{})}),
-		"home-meanwhile": HomeCards(Home{State: twofactor.Enabled, Since: madeA, Advice: HomeAdvice(enabled().Enrollment),
-			Meanwhile: []Dated{Happened("authn_login_fail", 2, now, account.Party{}), Happened("authn_factor_reset", 1, now, grace)}}),
+		"home-meanwhile": HomeCards(Home{State: twofactor.Enabled, Since: madeA,
+			Advice: HomeAdvice(enabled().Enrollment),
+			Meanwhile: []Dated{Happened("authn_login_fail", 2, now, account.Party{}),
+				Happened("authn_factor_reset", 1, now, grace)}}),
 		"profile":       ProfilePage(frame(admin, "/my/profile"), profile),
 		"profile-empty": ProfileCards(Profile{}),
-		"profile-wrong": ProfileCards(Profile{CurrentPassword: Field{Error: FieldProblem(account.FieldError{Field: "current_password", Reason: account.Wrong})}}),
-		"security":      SecurityPage(frame(admin, "/admin/settings/security"), Security{Policy: twofactor.Policy{Admins: true}, Everyone: Stopped{Count: 7, First: []StoppedPerson{{Name: "Ada"}, {Name: "Alan", NeverSignedIn: true}}, You: true}, NoCodes: true}),
+		"profile-wrong": ProfileCards(Profile{CurrentPassword: Field{Error: FieldProblem(account.FieldError{
+			Field:  "current_password",
+			Reason: account.Wrong,
+		})}}),
+		"security": SecurityPage(frame(admin, "/admin/settings/security"), Security{
+			Policy: twofactor.Policy{Admins: true},
+			Everyone: Stopped{
+				Count: 7,
+				First: []StoppedPerson{{Name: "Ada"}, {Name: "Alan", NeverSignedIn: true}},
+				You:   true,
+			},
+			NoCodes: true,
+		}),
 		"security-outdated": SecurityCard(Security{Alert: Outdated([]Change{{
 			At:   now,
 			By:   account.Party{Kind: account.ActorPerson, ID: 2, Name: "Grace Hopper", Email: "grace@example.org"},
 			Text: "Policy changed",
 		}})}),
-		"security-saved": SecurityCard(Security{Policy: twofactor.Policy{Everyone: true}, Success: PolicySaved(twofactor.Policy{Everyone: true})}),
-		"general":        GeneralPage(frame(admin, "/admin/settings/general"), General{Workspace: Field{Value: "Acme & Söhne"}}),
-		"general-empty":  GeneralCard(General{Workspace: Field{Error: FieldProblem(account.FieldError{Field: "workspace", Reason: account.Missing})}}),
+		"security-saved": SecurityCard(Security{
+			Policy:  twofactor.Policy{Everyone: true},
+			Success: PolicySaved(twofactor.Policy{Everyone: true}),
+		}),
+		"general": GeneralPage(frame(admin, "/admin/settings/general"),
+			General{Workspace: Field{Value: "Acme & Söhne"}}),
+		"general-empty": GeneralCard(General{Workspace: Field{Error: FieldProblem(account.FieldError{
+			Field:  "workspace",
+			Reason: account.Missing,
+		})}}),
 		"problem":        ProblemPage(frame(Visitor{}, "/x"), NotFound()),
 		"problem-inside": ProblemPage(frame(member, "/x"), Unavailable("5f2c9a")),
 		"help":           HelpPage(frame(member, "/help/two-factor"), HelpFromPortal()),
-		"notices": portalWith(Frame{Workspace: "Acme", Visitor: admin, Path: "/my", Notices: Notices{Open: 1, Through: 3, Shown: []Notice{
-			InsecureHTTP(), {Text: BreakGlass("authn_factor_reset", root, alan, "", now), DismissID: 3}}}}),
-		"notices-many": portalWith(Frame{Workspace: "Acme", Visitor: admin, Path: "/my", Notices: Notices{Open: 25, Through: 31, Shown: []Notice{
-			{Text: BreakGlass(account.RoleChanged, root, alan, "member to administrator", now), DismissID: 31},
-			{Text: BreakGlass(account.KeyRotated, root, account.Party{}, "", now), DismissID: 30}}}}),
+		"notices": portalWith(Frame{Workspace: "Acme", Visitor: admin, Path: "/my",
+			Notices: Notices{Open: 1, Through: 3, Shown: []Notice{
+				InsecureHTTP(), {Text: BreakGlass("authn_factor_reset", root, alan, "", now), DismissID: 3}}}}),
+		"notices-many": portalWith(Frame{Workspace: "Acme", Visitor: admin, Path: "/my",
+			Notices: Notices{Open: 25, Through: 31, Shown: []Notice{
+				{Text: BreakGlass(account.RoleChanged, root, alan, "member to administrator", now), DismissID: 31},
+				{Text: BreakGlass(account.KeyRotated, root, account.Party{}, "", now), DismissID: 30}}}}),
 		"list": list(),
 
-		"people":         peoplePage(),
-		"people-empty":   PeopleCards(People{Search: "zz", Invite: Invite{Open: true, Name: Field{Error: FieldProblem(account.FieldError{Field: "name", Reason: account.Missing})}, Roles: []twofactor.Role{twofactor.Member}}}),
-		"person-remove":  PersonCards(PersonDetail{Person: people()[1], AddedAt: madeA, AskRemove: true, Rights: account.Rights{Edit: true, Manage: true}}),
-		"person":         PersonPage(frame(admin, "/admin/people/2"), personDetail()),
-		"person-own":     PersonCards(PersonDetail{Person: people()[0], AddedAt: madeA, Rights: account.Rights{Own: true, Edit: true}}),
-		"person-admin":   PersonCards(PersonDetail{Person: people()[0], AddedAt: madeA, Alert: PersonRefused(account.ErrLastSuperAdmin)}),
-		"not-enrolled":   NotEnrolledPage(frame(admin, "/admin/settings/not-enrolled"), NotEnrolled{Rows: people()[1:], List: List{Next: "/admin/settings/not-enrolled?after=2"}}),
-		"welcome":        WelcomePage(frame(Visitor{}, "/welcome/x"), Welcome{Token: "x", Kind: "invitation", Email: "alan@example.org", Name: Field{Value: "Alan"}}),
-		"welcome-again":  WelcomeCard(Welcome{Token: "x", Kind: "password", Email: "alan@example.org", Password: Field{Error: FieldProblem(account.FieldError{Field: "password", Reason: account.TooShort, Limit: account.PasswordMin})}}),
-		"activity":       activityPage(),
-		"activity-empty": ActivityCards(Activity{Person: Field{Value: "x", Error: FilterProblem("person")}, Filtered: true, Export: "/admin/activity.csv"}),
+		"people": peoplePage(),
+		"people-empty": PeopleCards(People{
+			Search: "zz",
+			Invite: Invite{
+				Open:  true,
+				Name:  Field{Error: FieldProblem(account.FieldError{Field: "name", Reason: account.Missing})},
+				Roles: []twofactor.Role{twofactor.Member},
+			},
+		}),
+		"person-remove": PersonCards(PersonDetail{
+			Person:    people()[1],
+			AddedAt:   madeA,
+			AskRemove: true,
+			Rights:    account.Rights{Edit: true, Manage: true},
+		}),
+		"person": PersonPage(frame(admin, "/admin/people/2"), personDetail()),
+		"person-own": PersonCards(PersonDetail{
+			Person:  people()[0],
+			AddedAt: madeA,
+			Rights:  account.Rights{Own: true, Edit: true},
+		}),
+		"person-admin": PersonCards(PersonDetail{
+			Person:  people()[0],
+			AddedAt: madeA,
+			Alert:   PersonRefused(account.ErrLastSuperAdmin),
+		}),
+		"not-enrolled": NotEnrolledPage(frame(admin, "/admin/settings/not-enrolled"), NotEnrolled{
+			Rows: people()[1:],
+			List: List{Next: "/admin/settings/not-enrolled?after=2"},
+		}),
+		"welcome": WelcomePage(frame(Visitor{}, "/welcome/x"), Welcome{
+			Token: "x",
+			Kind:  "invitation",
+			Email: "alan@example.org",
+			Name:  Field{Value: "Alan"},
+		}),
+		"welcome-again": WelcomeCard(Welcome{
+			Token: "x",
+			Kind:  "password",
+			Email: "alan@example.org",
+			Password: Field{Error: FieldProblem(account.FieldError{
+				Field:  "password",
+				Reason: account.TooShort,
+				Limit:  account.PasswordMin,
+			})},
+		}),
+		"activity": activityPage(),
+		"activity-empty": ActivityCards(Activity{
+			Person:   Field{Value: "x", Error: FilterProblem("person")},
+			Filtered: true,
+			Export:   "/admin/activity.csv",
+		}),
 	}
 }
 
@@ -213,7 +318,8 @@ func TestEveryStateIsAsItsGoldenFile(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got != string(want) {
-				t.Errorf("%s differs; look at the change with: go test ./views -update && git diff views/testdata", file)
+				t.Errorf("%s differs; look at the change with: go test ./views -update && git diff views/testdata",
+					file)
 			}
 		})
 	}
@@ -258,7 +364,8 @@ func TestNoFieldCutsWhatIsPasted(t *testing.T) {
 }
 
 func TestOnlyPagesThatUseHTMXLoadIt(t *testing.T) {
-	for _, name := range []string{"signin", "challenge", "setup", "home", "profile", "problem", "problem-inside", "help"} {
+	for _, name := range []string{"signin", "challenge", "setup", "home", "profile", "problem", "problem-inside",
+		"help"} {
 		if strings.Contains(render(t, states(t)[name]), "/static/htmx") {
 			t.Errorf("%s loads htmx", name)
 		}

@@ -18,9 +18,11 @@ func TestRefusalsAreWorded(t *testing.T) {
 	}{
 		"a wrong code says when the next one comes": {Refused(twofactor.WrongCode{Left: 4}, at),
 			"That code did not match", "in 18 seconds, and enter that one. You have 4 more tries."},
-		"one try is left": {Refused(twofactor.WrongCode{Left: 1}, at), "That code did not match", "You have 1 more try."},
+		"one try is left": {Refused(twofactor.WrongCode{Left: 1}, at), "That code did not match",
+			"You have 1 more try."},
 		"the phone's clock is behind": {EnrollmentRefused(twofactor.WrongCode{Left: 4, ClockOff: -4 * time.Minute}, at),
-			"That code did not match", "Your phone's clock is about 4 minutes behind this server's, or the code has expired. Enter the one your app shows now."},
+			"That code did not match",
+			"Your phone's clock is about 4 minutes behind this server's, or the code has expired. Enter the one your app shows now."},
 		"the phone's clock is ahead": {EnrollmentRefused(twofactor.WrongCode{Left: 4, ClockOff: time.Minute}, at),
 			"That code did not match", "Your phone's clock is about 1 minute ahead of this server's."},
 		"a code of lately has expired": {ChallengeRefused(twofactor.WrongCode{Left: 4, Expired: true}, at),
@@ -31,11 +33,15 @@ func TestRefusalsAreWorded(t *testing.T) {
 			`No pending enrollment. Click "Enable" to start over`, "select Enable two-factor"},
 		"disabling with a wrong password": {DisableRefused(twofactor.ErrWrongPassword, at),
 			"Password did not match. Two-factor remains enabled.", "Re-enter your current account password."},
-		"a wrong recovery code": {ChallengeRefused(twofactor.ErrWrongRecovery, at), "That code did not match", "Each code works once."},
-		"a wait in seconds":     {Refused(twofactor.Wait{Until: at.Add(29500 * time.Millisecond)}, at), "Too many tries.", "Wait 30 seconds, then try again."},
-		"a wait in minutes":     {Refused(twofactor.Wait{Until: at.Add(30 * time.Minute)}, at), "Too many tries.", "Wait 30 minutes, then try again."},
-		"an unknown error":      {Refused(errors.New("disk on fire"), at), "That did not work.", "Reload the page"},
-		"confirmed":             {Confirmed(), "Two-factor authentication is now active. Save your recovery codes — they're shown once.", ""},
+		"a wrong recovery code": {ChallengeRefused(twofactor.ErrWrongRecovery, at), "That code did not match",
+			"Each code works once."},
+		"a wait in seconds": {Refused(twofactor.Wait{Until: at.Add(29500 * time.Millisecond)}, at), "Too many tries.",
+			"Wait 30 seconds, then try again."},
+		"a wait in minutes": {Refused(twofactor.Wait{Until: at.Add(30 * time.Minute)}, at), "Too many tries.",
+			"Wait 30 minutes, then try again."},
+		"an unknown error": {Refused(errors.New("disk on fire"), at), "That did not work.", "Reload the page"},
+		"confirmed": {Confirmed(),
+			"Two-factor authentication is now active. Save your recovery codes — they're shown once.", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.got.Text != c.text {
@@ -56,8 +62,10 @@ func TestTheChallengeNeverTellsOfTheClock(t *testing.T) {
 }
 
 func TestEveryRefusalSaysWhatToDoNext(t *testing.T) {
-	for _, err := range []error{twofactor.ErrNoPending, twofactor.ErrAlreadyEnabled, twofactor.ErrNotEnabled, twofactor.ErrWrongRecovery,
-		twofactor.ErrChallengeOver, twofactor.ErrWrongPassword, twofactor.ErrClosed, twofactor.WrongCode{Left: 2}, twofactor.Wait{Until: now}} {
+	for _, err := range []error{twofactor.ErrNoPending, twofactor.ErrAlreadyEnabled, twofactor.ErrNotEnabled,
+		twofactor.ErrWrongRecovery,
+		twofactor.ErrChallengeOver, twofactor.ErrWrongPassword, twofactor.ErrClosed, twofactor.WrongCode{Left: 2},
+		twofactor.Wait{Until: now}} {
 		m := Refused(err, now)
 		if m.None() || m.Advice == "" || m.Text == "That did not work." {
 			t.Errorf("%v: %+v", err, m)
@@ -79,10 +87,24 @@ func TestThingsAreNamedAsPeopleSayThem(t *testing.T) {
 		{long(90 * time.Second), "90 seconds"},
 		{long(91 * time.Second), "2 minutes"},
 		{seconds(0), "1 second"},
-		{stoppedText(Stopped{Count: 3, First: []StoppedPerson{{Name: "Ada"}, {Name: "Alan", NeverSignedIn: true}}}), "3 people would have to set it up first: Ada, Alan (never signed in) and 1 more."},
-		{stoppedText(Stopped{Count: 2, First: []StoppedPerson{{Name: "Kim", Email: "kim@example.org"}, {Name: "Kim", Email: "k.2@example.org", NeverSignedIn: true}}}),
+		{stoppedText(Stopped{
+			Count: 3,
+			First: []StoppedPerson{{Name: "Ada"}, {Name: "Alan", NeverSignedIn: true}},
+		}), "3 people would have to set it up first: Ada, Alan (never signed in) and 1 more."},
+		{stoppedText(Stopped{
+			Count: 2,
+			First: []StoppedPerson{{Name: "Kim", Email: "kim@example.org"}, {
+				Name:          "Kim",
+				Email:         "k.2@example.org",
+				NeverSignedIn: true,
+			}},
+		}),
 			"2 people would have to set it up first: Kim (kim@example.org), Kim (k.2@example.org) (never signed in)."},
-		{stoppedText(Stopped{Count: 1000, More: true, First: []StoppedPerson{{Name: "Ada"}}}), "More than 1000 people would have to set it up first: Ada and others."},
+		{stoppedText(Stopped{
+			Count: 1000,
+			More:  true,
+			First: []StoppedPerson{{Name: "Ada"}},
+		}), "More than 1000 people would have to set it up first: Ada and others."},
 		{Browser("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"), "Firefox on Linux"},
 		{currentEntry("/my/profile/two-factor"), "/my/profile"},
 		{currentEntry("/admin/settings/general"), "/admin/settings/security"},

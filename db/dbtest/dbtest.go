@@ -87,7 +87,12 @@ func open(t testing.TB, dir string, hashing hash.Parameters) *db.Store {
 // Add adds a person with Password.
 func Add(t testing.TB, store *db.Store, email string, role twofactor.Role) int64 {
 	t.Helper()
-	id, err := store.AddPerson(context.Background(), db.NewPerson{Name: "Person of " + email, Email: email, Password: Password, Role: role}, db.Machine("test"), Start)
+	id, err := store.AddPerson(context.Background(), db.NewPerson{
+		Name:     "Person of " + email,
+		Email:    email,
+		Password: Password,
+		Role:     role,
+	}, db.Machine("test"), Start)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +105,10 @@ func Code(t testing.TB, secret string, at time.Time) string {
 	if _, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(secret); err != nil {
 		t.Fatal(err)
 	}
-	code, err := hotp.GenerateCodeCustom(secret, uint64(twofactor.TimeStep(at)), hotp.ValidateOpts{Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
+	code, err := hotp.GenerateCodeCustom(secret, uint64(twofactor.TimeStep(at)), hotp.ValidateOpts{
+		Digits:    otp.DigitsSix,
+		Algorithm: otp.AlgorithmSHA1,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

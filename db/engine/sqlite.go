@@ -30,7 +30,12 @@ func DSN(path, mode string, pragmas ...string) (string, error) {
 		"mode":    {mode},
 		"_pragma": append([]string{"busy_timeout(5000)"}, pragmas...),
 	}
-	return (&url.URL{Scheme: "file", OmitHost: true, Path: abs, RawQuery: q.Encode()}).String(), nil
+	return (&url.URL{
+		Scheme:   "file",
+		OmitHost: true,
+		Path:     abs,
+		RawQuery: q.Encode(),
+	}).String(), nil
 }
 
 // OpenFile opens a database file for what is neither page nor step: checking it,

@@ -86,7 +86,8 @@ func (p Parameters) Parse(text string) (Stored, error) {
 	if s.tag, err = base64.RawStdEncoding.DecodeString(parts[5]); err != nil {
 		return s, fmt.Errorf("reading a password's hash: %w", err)
 	}
-	if version != argon2.Version || s.passes == 0 || s.threads == 0 || s.memory > 1<<20 || len(s.tag) < 16 || len(s.tag) > 1024 {
+	if version != argon2.Version || s.passes == 0 || s.threads == 0 || s.memory > 1<<20 || len(s.tag) < 16 ||
+		len(s.tag) > 1024 {
 		return s, fmt.Errorf("a password's parameters are out of range")
 	}
 	return s, nil

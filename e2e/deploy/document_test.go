@@ -26,7 +26,8 @@ func TestDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(released, "gatehouse-0.2.0-linux-amd64"), string(binary))
-	write(t, filepath.Join(released, "SHA256SUMS"), fmt.Sprintf("%x  gatehouse-0.2.0-linux-amd64\n", sha256.Sum256(binary)))
+	write(t, filepath.Join(released, "SHA256SUMS"),
+		fmt.Sprintf("%x  gatehouse-0.2.0-linux-amd64\n", sha256.Sum256(binary)))
 	for _, name := range []string{"gatehouse.service", "gatehouse-tls.conf"} {
 		write(t, filepath.Join(released, name), read(t, "../../docs/"+name))
 	}
@@ -42,7 +43,8 @@ func TestDocument(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	sh := exec.Command("sh", "-eu", "-c", replace(t, commands, "/usr/local/", root+"/usr/local/", "/etc/", root+"/etc/"))
+	sh := exec.Command("sh", "-eu", "-c",
+		replace(t, commands, "/usr/local/", root+"/usr/local/", "/etc/", root+"/etc/"))
 	sh.Dir, sh.Env = released, append(os.Environ(), "PATH="+filepath.Join(root, "stubs")+":"+os.Getenv("PATH"))
 	out, err := sh.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "systemctl enable --now gatehouse") {
@@ -55,9 +57,12 @@ func TestDocument(t *testing.T) {
 	}
 	at, plain := loopback.Free(t), loopback.Free(t)
 	ca := newAuthority(t, plain, at, 90*days)
-	unit := read(t, filepath.Join(root, "etc/systemd/system/gatehouse.service")) + read(t, filepath.Join(root, "etc/systemd/system/gatehouse.service.d/tls.conf"))
-	env := environment(t, unit, map[string]string{"%S/": filepath.Join(root, "var/lib") + "/", "%d/": filepath.Dir(key) + "/"})
-	env = append(env, "GATEHOUSE_LISTEN="+at, "GATEHOUSE_REDIRECT_LISTEN="+plain, "GATEHOUSE_ACME_DIRECTORY="+ca.directory, "GATEHOUSE_ACME_CA="+ca.ca)
+	unit := read(t, filepath.Join(root, "etc/systemd/system/gatehouse.service")) +
+		read(t, filepath.Join(root, "etc/systemd/system/gatehouse.service.d/tls.conf"))
+	env := environment(t, unit,
+		map[string]string{"%S/": filepath.Join(root, "var/lib") + "/", "%d/": filepath.Dir(key) + "/"})
+	env = append(env, "GATEHOUSE_LISTEN="+at, "GATEHOUSE_REDIRECT_LISTEN="+plain,
+		"GATEHOUSE_ACME_DIRECTORY="+ca.directory, "GATEHOUSE_ACME_CA="+ca.ca)
 	p := start(t, env, filepath.Join(root, "usr/local/bin/gatehouse"), "serve")
 	eventually(t, "the certificate", func() error {
 		_, err := serial(at, "portal.example.org", ca.roots)

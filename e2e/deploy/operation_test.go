@@ -41,7 +41,8 @@ func TestDrain(t *testing.T) {
 	defer conn.Close()
 	fmt.Fprintf(conn, "POST /signin HTTP/1.1\r\nHost: %s\r\nOrigin: http://%s\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", at, at, len(form))
 	answers := bufio.NewReader(conn)
-	if line, err := answers.ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") { // now the handler waits for the form
+	if line, err := answers.ReadString('\n'); err != nil ||
+		!strings.Contains(line, "100 Continue") { // now the handler waits for the form
 		t.Fatalf("%q, %v", line, err)
 	}
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -127,7 +128,8 @@ func TestRestoreCommand(t *testing.T) {
 	must(t, "", "backup", backup, "--data", data)
 	must(t, password+"\n", "user", "add", "late@example.org", "--name", "Late", "--data", data)
 
-	if code, said := command(t, "", "restore", backup, "--data", data); code != 1 || !strings.Contains(said, "stop it before restoring") {
+	if code, said := command(t, "", "restore", backup, "--data", data); code != 1 ||
+		!strings.Contains(said, "stop it before restoring") {
 		t.Errorf("beside a server: exit %d, %q", code, said)
 	}
 	if code, said := command(t, "", "restore", "--data", data); code != 2 || strings.Count(said, "\n") != 1 {
@@ -136,7 +138,8 @@ func TestRestoreCommand(t *testing.T) {
 	b.get("/my") // nothing has happened
 	p.stop()
 	said := must(t, "", "restore", backup, "--data", data)
-	for _, sentence := range []string{"Ended: 1 sessions", "Recovery codes that were used after the backup work again", "is kept as"} {
+	for _, sentence := range []string{"Ended: 1 sessions", "Recovery codes that were used after the backup work again",
+		"is kept as"} {
 		if !strings.Contains(said, sentence) {
 			t.Errorf("restore does not say %q:\n%s", sentence, said)
 		}
@@ -145,7 +148,8 @@ func TestRestoreCommand(t *testing.T) {
 	again := newBrowser(t, "http://"+at, at, "127.0.0.1", nil)
 	again.client.Jar = b.client.Jar // cookies are of a host, whatever its port
 	again.send("GET", "/my", 303, nil)
-	if list := must(t, "", "user", "list", "--data", data); strings.Contains(list, "late@") || !strings.Contains(list, ada) {
+	if list := must(t, "", "user", "list", "--data", data); strings.Contains(list, "late@") ||
+		!strings.Contains(list, ada) {
 		t.Errorf("the people are\n%s", list)
 	}
 	again.post("/signin", 303, "email", ada, "password", password)
@@ -208,7 +212,8 @@ func TestSystemd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	p := start(t, []string{"NOTIFY_SOCKET=" + socket, "WATCHDOG_USEC=150000"}, program, "serve", "--data", dataWithAda(t), "--listen", loopback.Free(t))
+	p := start(t, []string{"NOTIFY_SOCKET=" + socket, "WATCHDOG_USEC=150000"}, program, "serve", "--data",
+		dataWithAda(t), "--listen", loopback.Free(t))
 	hears := func(want string) {
 		t.Helper()
 		for message := make([]byte, 4096); ; {
@@ -243,7 +248,8 @@ func TestUnit(t *testing.T) {
 	write(t, unit, replace(t, read(t, "../../docs/gatehouse.service"), "/usr/local/bin/gatehouse", program))
 	dropIn := filepath.Join(dir, "gatehouse.service.d")
 	exposed := func(name string, limit string) {
-		if out, err := exec.Command(analyze, "verify", "--man=no", unit).CombinedOutput(); err != nil || strings.Contains(string(out), "gatehouse.service") {
+		if out, err := exec.Command(analyze, "verify", "--man=no", unit).
+			CombinedOutput(); err != nil || strings.Contains(string(out), "gatehouse.service") {
 			t.Errorf("%s: verify: %v\n%s", name, err, out)
 		}
 		out, err := exec.Command(analyze, "security", "--offline=true", "--threshold="+limit, unit).CombinedOutput()

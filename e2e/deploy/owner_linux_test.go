@@ -77,7 +77,8 @@ func (s *service) owned(after string) {
 			return err
 		}
 		if owner := info.Sys().(*syscall.Stat_t); int(owner.Uid) != s.uid || info.Mode().Perm()&0o077 != 0 {
-			s.t.Errorf("after %s: %s has mode %v and belongs to %d; want %d", after, filepath.Base(path), info.Mode(), owner.Uid, s.uid)
+			s.t.Errorf("after %s: %s has mode %v and belongs to %d; want %d", after, filepath.Base(path), info.Mode(),
+				owner.Uid, s.uid)
 		}
 		return nil
 	})
@@ -170,7 +171,8 @@ func TestLinksAreNotFollowed(t *testing.T) {
 	}
 	missing := filepath.Join(filepath.Dir(s.data), "missing")
 	for _, name := range []string{
-		"gatehouse.lock", "gatehouse.db.new", "gatehouse.db.restoring", "gatehouse.key.new", "gatehouse.key.next.new", "taken.db", "taken.db.new",
+		"gatehouse.lock", "gatehouse.db.new", "gatehouse.db.restoring", "gatehouse.key.new", "gatehouse.key.next.new",
+		"taken.db", "taken.db.new",
 	} {
 		for i, target := range []string{victim, missing} {
 			link := filepath.Join(s.data, name)
@@ -194,11 +196,13 @@ func TestLinksAreNotFollowed(t *testing.T) {
 	}
 	s.root("", "restore", backup)
 	s.root("", "key", "rotate")
-	if code, said := command(t, "", "backup", filepath.Join(s.data, "taken.db"), "--data", s.data); code != 1 || !strings.Contains(said, "exists already") {
+	if code, said := command(t, "", "backup", filepath.Join(s.data, "taken.db"), "--data", s.data); code != 1 ||
+		!strings.Contains(said, "exists already") {
 		t.Errorf("a backup over a link: exit %d, %s", code, said)
 	}
 	after, err := os.Stat(victim)
-	if err != nil || read(t, victim) != "root's own" || after.Sys().(*syscall.Stat_t).Uid != before.Sys().(*syscall.Stat_t).Uid {
+	if err != nil || read(t, victim) != "root's own" ||
+		after.Sys().(*syscall.Stat_t).Uid != before.Sys().(*syscall.Stat_t).Uid {
 		t.Errorf("the file behind the links was changed: %v", err)
 	}
 	if _, err := os.Lstat(missing); !errors.Is(err, fs.ErrNotExist) {
@@ -206,7 +210,8 @@ func TestLinksAreNotFollowed(t *testing.T) {
 	}
 }
 
-// TestOpenToOthers refuses what other users could read or change, and says the command that closes it; that command helps.
+// TestOpenToOthers refuses what other users could read or change, and says the command that closes
+// it; that command helps.
 func TestOpenToOthers(t *testing.T) {
 	t.Parallel()
 	data := dataWithAda(t)
@@ -226,10 +231,12 @@ func TestOpenToOthers(t *testing.T) {
 		if err := os.Chmod(c.path, c.mode); err != nil {
 			t.Fatal(err)
 		}
-		for _, args := range [][]string{{"serve", "--listen", "127.0.0.1:0"}, {"user", "list"}, {"check"}, {"key", "rotate"}} {
+		for _, args := range [][]string{{"serve", "--listen", "127.0.0.1:0"}, {"user", "list"}, {"check"},
+			{"key", "rotate"}} {
 			code, said := command(t, "", append(args, "--data", data)...)
 			if code != 1 || !strings.Contains(said, c.says) || strings.Count(said, "\n") != 1 {
-				t.Errorf("%v %s with mode %o: exit %d, %q; want a sentence with %q", args, filepath.Base(c.path), c.mode, code, said, c.says)
+				t.Errorf("%v %s with mode %o: exit %d, %q; want a sentence with %q", args, filepath.Base(c.path),
+					c.mode, code, said, c.says)
 			}
 		}
 		if out, err := exec.Command("sh", "-c", c.says).CombinedOutput(); err != nil {
@@ -267,7 +274,8 @@ func TestOpenToOthers(t *testing.T) {
 	})
 }
 
-// TestAKeyThatRootHands over, as systemd's LoadCredential and Kubernetes do: root's, and readable by the service's group.
+// TestAKeyThatRootHands over, as systemd's LoadCredential and Kubernetes do: root's, and readable
+// by the service's group.
 func TestAKeyThatRootHandsOver(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
@@ -293,21 +301,25 @@ func TestPermissionErrorsSayAsWhom(t *testing.T) {
 	s := newService(t)
 	file := filepath.Join(filepath.Dir(s.data), "file")
 	write(t, file, "")
-	if code, said := command(t, "", "serve", "--data", filepath.Join(file, "data")); code != 1 || !strings.Contains(said, "a file stands where a directory should be") {
+	if code, said := command(t, "", "serve", "--data", filepath.Join(file, "data")); code != 1 ||
+		!strings.Contains(said, "a file stands where a directory should be") {
 		t.Errorf("a file for a directory: exit %d, %q", code, said)
 	}
 	if s.as == nil {
 		return // the rest needs a user who may not
 	}
 	s.root(password+"\n", "user", "add", ada, "--name", "Ada", "--new-workspace")
-	if err := filepath.WalkDir(s.data, func(path string, _ fs.DirEntry, _ error) error { return os.Chown(path, 0, 0) }); err != nil {
+	if err := filepath.WalkDir(s.data,
+		func(path string, _ fs.DirEntry, _ error) error { return os.Chown(path, 0, 0) }); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{{"serve", "--listen", "127.0.0.1:0"}, {"user", "list"}, {"check"}, {"backup", "/tmp/never.db"}} {
+	for _, args := range [][]string{{"serve", "--listen", "127.0.0.1:0"}, {"user", "list"}, {"check"},
+		{"backup", "/tmp/never.db"}} {
 		cmd := exec.Command(program, append(args, "--data", s.data)...)
 		cmd.SysProcAttr = s.as
 		out, err := cmd.CombinedOutput()
-		if err == nil || !strings.Contains(string(out), "(uid 65534)") || !strings.Contains(string(out), "belongs to root (uid 0)") {
+		if err == nil || !strings.Contains(string(out), "(uid 65534)") ||
+			!strings.Contains(string(out), "belongs to root (uid 0)") {
 			t.Errorf("%v: %v, %s", args, err, out)
 		}
 	}
@@ -323,7 +335,8 @@ func TestAMistypedDirectory(t *testing.T) {
 	}
 	for _, data := range []string{filepath.Join(above, "dta"), empty} {
 		for _, args := range [][]string{
-			{"user", "add", ada, "--name", "Ada"}, {"user", "list"}, {"user", "unlock", ada}, {"two-factor", "status"}, {"policy", "show"},
+			{"user", "add", ada, "--name", "Ada"}, {"user", "list"}, {"user", "unlock", ada}, {"two-factor", "status"},
+			{"policy", "show"},
 			{"backup", filepath.Join(above, "b.db")}, {"check"}, {"key", "rotate"},
 		} {
 			code, said := command(t, password+"\n", append(args, "--data", data)...)
@@ -356,7 +369,8 @@ func TestBackupDeletesNothing(t *testing.T) {
 		write(t, filepath.Join(dir, name), "somebody's")
 	}
 	must(t, "", "backup", filepath.Join(dir, "b.db"), "--data", data)
-	if code, said := command(t, "", "backup", filepath.Join(dir, "b.db.new"), "--data", data); code != 1 || !strings.Contains(said, "exists already") {
+	if code, said := command(t, "", "backup", filepath.Join(dir, "b.db.new"), "--data", data); code != 1 ||
+		!strings.Contains(said, "exists already") {
 		t.Errorf("over another file: exit %d, %q", code, said)
 	}
 	names, err := os.ReadDir(dir)
@@ -379,7 +393,8 @@ func TestWorkspaceIsIgnored(t *testing.T) {
 	data := dataWithAda(t)
 	p, _ := serve(t, data, "--workspace", "Acme")
 	p.stop()
-	if said := p.output.String(); !strings.Contains(said, "--workspace is ignored") || !strings.Contains(said, `"name":"Workspace"`) {
+	if said := p.output.String(); !strings.Contains(said, "--workspace is ignored") ||
+		!strings.Contains(said, `"name":"Workspace"`) {
 		t.Errorf("it says nothing:\n%s", said)
 	}
 	p, _ = serve(t, data, "--workspace", "Workspace")
@@ -394,7 +409,8 @@ func TestTheSetupLinkOpens(t *testing.T) {
 	t.Parallel()
 	for _, host := range []string{"", "0.0.0.0", "[::]", "127.0.0.1"} {
 		at := host + ":" + port(loopback.Free(t))
-		p := start(t, nil, program, "serve", "--data", filepath.Join(t.TempDir(), "data"), "--listen", at, "--insecure-http")
+		p := start(t, nil, program, "serve", "--data", filepath.Join(t.TempDir(), "data"), "--listen", at,
+			"--insecure-http")
 		link := regexp.MustCompile(`http://\S+/setup/\S+`)
 		eventually(t, "the page of the set-up link for "+at, func() error {
 			found := link.FindString(p.output.String())
@@ -407,7 +423,8 @@ func TestTheSetupLinkOpens(t *testing.T) {
 	}
 }
 
-// TestADiskThatIsFullOrReadOnly starts where nothing can be written, on a file system of its own where one may be mounted.
+// TestADiskThatIsFullOrReadOnly starts where nothing can be written, on a file system of its own
+// where one may be mounted.
 func TestADiskThatIsFullOrReadOnly(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -429,9 +446,11 @@ func TestADiskThatIsFullOrReadOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{
-		{"serve", "--listen", "127.0.0.1:0"}, {"user", "add", "b@example.org", "--name", "B"}, {"backup", filepath.Join(dir, "b.db")},
+		{"serve", "--listen", "127.0.0.1:0"}, {"user", "add", "b@example.org", "--name", "B"},
+		{"backup", filepath.Join(dir, "b.db")},
 	} {
-		if code, said := command(t, password+"\n", append(args, "--data", data)...); code != 1 || !strings.Contains(said, "make room") {
+		if code, said := command(t, password+"\n", append(args, "--data", data)...); code != 1 ||
+			!strings.Contains(said, "make room") {
 			t.Errorf("%v on a full disk: exit %d, %q", args, code, said)
 		}
 	}
@@ -441,7 +460,8 @@ func TestADiskThatIsFullOrReadOnly(t *testing.T) {
 	if err := syscall.Mount("", dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 		t.Fatal(err)
 	}
-	if code, said := command(t, "", "serve", "--listen", "127.0.0.1:0", "--data", data); code != 1 || !strings.Contains(said, "mount the file system for writing") {
+	if code, said := command(t, "", "serve", "--listen", "127.0.0.1:0", "--data", data); code != 1 ||
+		!strings.Contains(said, "mount the file system for writing") {
 		t.Errorf("a read-only disk: exit %d, %q", code, said)
 	}
 }

@@ -44,7 +44,8 @@ func runAll(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	if err := os.Setenv("GATEHOUSE_DRAIN_DELAY", "0s"); err != nil { // nobody but the tests of it waits for load balancers
+	if err := os.Setenv("GATEHOUSE_DRAIN_DELAY",
+		"0s"); err != nil { // nobody but the tests of it waits for load balancers
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -184,7 +185,8 @@ const (
 func dataWithAda(t testing.TB) string {
 	t.Helper()
 	data := filepath.Join(t.TempDir(), "data")
-	must(t, password+"\n", "user", "add", ada, "--name", "Ada", "--role", "super-administrator", "--new-workspace", "--data", data)
+	must(t, password+"\n", "user", "add", ada, "--name", "Ada", "--role", "super-administrator", "--new-workspace",
+		"--data", data)
 	return data
 }
 
@@ -273,7 +275,8 @@ func (b *browser) send(method, path string, want int, fields url.Values) string 
 		b.t.Fatal(err)
 	}
 	if b.last.StatusCode != want {
-		b.t.Fatalf("%s %s answers %s, want %d; Location %q\n%s", method, path, b.last.Status, want, b.last.Header.Get("Location"), body)
+		b.t.Fatalf("%s %s answers %s, want %d; Location %q\n%s", method, path, b.last.Status, want,
+			b.last.Header.Get("Location"), body)
 	}
 	return string(body)
 }

@@ -29,7 +29,8 @@ func nginx(t *testing.T, at, upstream string, own pair) *process {
 	t.Helper()
 	path := tool(t, "nginx", "nginx-light")
 	dir := t.TempDir()
-	block := replace(t, read(t, "../../docs/proxy/nginx.conf"), "listen 443 ssl", "listen "+at+" ssl", "/etc/ssl/portal.pem", own.cert, "/etc/ssl/portal.key", own.key, "127.0.0.1:8080", upstream)
+	block := replace(t, read(t, "../../docs/proxy/nginx.conf"), "listen 443 ssl", "listen "+at+" ssl",
+		"/etc/ssl/portal.pem", own.cert, "/etc/ssl/portal.key", own.key, "127.0.0.1:8080", upstream)
 	temporary := ""
 	for _, what := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
 		temporary += fmt.Sprintf("%s_temp_path %s;\n", what, filepath.Join(dir, what))
@@ -39,7 +40,8 @@ func nginx(t *testing.T, at, upstream string, own pair) *process {
 		user = "user root;\n"
 	}
 	conf := filepath.Join(dir, "nginx.conf")
-	write(t, conf, user+"daemon off;\nmaster_process off;\npid "+filepath.Join(dir, "pid")+";\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;\n"+temporary+block+"}\n")
+	write(t, conf, user+"daemon off;\nmaster_process off;\npid "+filepath.Join(dir, "pid")+
+		";\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;\n"+temporary+block+"}\n")
 	return start(t, nil, path, "-p", dir, "-c", conf, "-e", "stderr")
 }
 
@@ -48,15 +50,19 @@ func caddy(t *testing.T, at, upstream string, own pair) *process {
 	t.Helper()
 	path := tool(t, "caddy", "caddy")
 	dir := t.TempDir()
-	site := replace(t, read(t, "../../docs/proxy/Caddyfile"), "portal.example.org {", "https://portal.example.org:"+port(at)+" {\n\tbind 127.0.0.1\n\ttls "+own.cert+" "+own.key, "127.0.0.1:8080", upstream)
+	site := replace(t, read(t, "../../docs/proxy/Caddyfile"), "portal.example.org {",
+		"https://portal.example.org:"+port(at)+" {\n\tbind 127.0.0.1\n\ttls "+own.cert+" "+own.key, "127.0.0.1:8080",
+		upstream)
 	conf := filepath.Join(dir, "Caddyfile")
 	write(t, conf, "{\n\tadmin off\n\tauto_https off\n\tservers {\n\t\tprotocols h1 h2\n\t}\n}\n"+site)
-	return start(t, []string{"HOME=" + dir, "XDG_DATA_HOME=" + dir, "XDG_CONFIG_HOME=" + dir}, path, "run", "--config", conf, "--adapter", "caddyfile")
+	return start(t, []string{"HOME=" + dir, "XDG_DATA_HOME=" + dir, "XDG_CONFIG_HOME=" + dir}, path, "run", "--config",
+		conf, "--adapter", "caddyfile")
 }
 
 // TestProxies signs in through real proxies: the address that counts is the browser's, whatever it says itself.
 func TestProxies(t *testing.T) {
-	for name, run := range map[string]func(t *testing.T, at, upstream string, own pair) *process{"nginx": nginx, "Caddy": caddy} {
+	for name, run := range map[string]func(t *testing.T, at, upstream string, own pair) *process{"nginx": nginx,
+		"Caddy": caddy} {
 		t.Run(name, func(t *testing.T) {
 			data := dataWithAda(t)
 			own := newPair(t, t.TempDir(), "portal.example.org")
@@ -70,7 +76,9 @@ func TestProxies(t *testing.T) {
 			})
 
 			b := newBrowser(t, base, at, "127.0.0.5", own.roots)
-			b.header = http.Header{"X-Forwarded-For": {"203.0.113.9"}, "X-Real-Ip": {"203.0.113.9"}, "Forwarded": {"for=203.0.113.9;host=evil.example;proto=http"}, "X-Forwarded-Host": {"evil.example"}, "X-Forwarded-Proto": {"http"}, "Remote-User": {"root"}}
+			b.header = http.Header{"X-Forwarded-For": {"203.0.113.9"}, "X-Real-Ip": {"203.0.113.9"},
+				"Forwarded": {"for=203.0.113.9;host=evil.example;proto=http"}, "X-Forwarded-Host": {"evil.example"},
+				"X-Forwarded-Proto": {"http"}, "Remote-User": {"root"}}
 			b.wholeSignIn()
 			b.post("/signout", 303)
 			b.post("/signin", 303, "email", ada, "password", password)
@@ -103,7 +111,9 @@ func activityAddresses(t *testing.T, data string) string {
 	t.Helper()
 	copied := filepath.Join(t.TempDir(), "backup.db")
 	must(t, "", "backup", copied, "--data", data)
-	out, err := exec.Command(tool(t, "sqlite3", "sqlite3"), copied, "SELECT group_concat(a, ' ') FROM (SELECT DISTINCT address AS a FROM activity WHERE address <> '' ORDER BY a)").Output()
+	out, err := exec.Command(tool(t, "sqlite3", "sqlite3"), copied,
+		"SELECT group_concat(a, ' ') FROM (SELECT DISTINCT address AS a FROM activity WHERE address <> '' ORDER BY a)").
+		Output()
 	if err != nil {
 		t.Fatal(err)
 	}

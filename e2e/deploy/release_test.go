@@ -87,14 +87,16 @@ func TestLicences(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"Go, its standard library", "htmx", "modernc.org/sqlite v", "github.com/a-h/templ v", "github.com/yeqown/reedsolomon v"} {
+	for _, name := range []string{"Go, its standard library", "htmx", "modernc.org/sqlite v", "github.com/a-h/templ v",
+		"github.com/yeqown/reedsolomon v"} {
 		if !strings.Contains(string(out), "======== "+name) {
 			t.Errorf("nothing about %s", name)
 		}
 	}
 	for _, part := range strings.Split(string(out), "\n======== ")[1:] {
 		name, text, _ := strings.Cut(part, "\n")
-		if text = strings.Join(strings.Fields(text), " "); !slices.ContainsFunc(grants, func(grant string) bool { return strings.Contains(text, grant) }) {
+		if text = strings.Join(strings.Fields(text), " "); !slices.ContainsFunc(grants,
+			func(grant string) bool { return strings.Contains(text, grant) }) {
 			t.Errorf("%s: no licence grants anything in\n%.300s", name, text)
 		}
 	}

@@ -134,6 +134,7 @@ func TestHealthCommand(t *testing.T) {
 func serveTLS(t *testing.T, cert, key string) (*process, string) {
 	t.Helper()
 	at := loopback.Free(t)
-	return start(t, nil, program, "serve", "--data", filepath.Join(t.TempDir(), "data"), "--listen", at, "--redirect-listen", "none",
+	return start(t, nil, program, "serve", "--data", filepath.Join(t.TempDir(), "data"), "--listen", at,
+		"--redirect-listen", "none",
 		"--tls-cert", cert, "--tls-key", key, "--base-url", "https://portal.example.org:"+port(at)), at
 }

@@ -36,7 +36,8 @@ func newAuthority(t *testing.T, plainAt, tlsAt string, valid int) authority {
 	t.Helper()
 	dir := t.TempDir()
 	pebble := filepath.Join(dir, "pebble")
-	if out, err := exec.Command("go", "build", "-o", pebble, "github.com/letsencrypt/pebble/v2/cmd/pebble").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-o", pebble, "github.com/letsencrypt/pebble/v2/cmd/pebble").
+		CombinedOutput(); err != nil {
 		t.Fatalf("build pebble: %v\n%s", err, out)
 	}
 	names := loopback.Free(t)
@@ -60,7 +61,8 @@ func newAuthority(t *testing.T, plainAt, tlsAt string, valid int) authority {
 	}
 	write(t, filepath.Join(dir, "pebble.json"), string(config))
 	a := authority{directory: "https://" + listen + "/dir", ca: own.cert, roots: x509.NewCertPool()}
-	a.process = start(t, []string{"PEBBLE_VA_NOSLEEP=1"}, pebble, "-config", filepath.Join(dir, "pebble.json"), "-dnsserver", names)
+	a.process = start(t, []string{"PEBBLE_VA_NOSLEEP=1"}, pebble, "-config", filepath.Join(dir, "pebble.json"),
+		"-dnsserver", names)
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: own.roots}}}
 	defer client.CloseIdleConnections()
 	eventually(t, "pebble answers", func() error {
@@ -103,7 +105,8 @@ func TestACME(t *testing.T) {
 	data := dataWithAda(t)
 	at, plain := loopback.Free(t), loopback.Free(t)
 	ca := newAuthority(t, plain, at, 90*days)
-	flags := []string{"serve", "--data", data, "--listen", at, "--redirect-listen", plain, "--tls-domain", domain, "--acme-directory", ca.directory, "--acme-ca", ca.ca}
+	flags := []string{"serve", "--data", data, "--listen", at, "--redirect-listen", plain, "--tls-domain", domain,
+		"--acme-directory", ca.directory, "--acme-ca", ca.ca}
 	p := start(t, nil, program, flags...)
 	var first *big.Int
 	eventually(t, "the certificate", func() (err error) {
@@ -123,7 +126,8 @@ func TestACME(t *testing.T) {
 	b.post("/signout", 303)
 	b.post("/signin", 303, "email", ada, "password", password)
 	for _, cookie := range b.last.Cookies() {
-		if !strings.HasPrefix(cookie.Name, "__Host-") || !cookie.Secure || !cookie.HttpOnly || cookie.Path != "/" || cookie.Domain != "" {
+		if !strings.HasPrefix(cookie.Name, "__Host-") || !cookie.Secure || !cookie.HttpOnly || cookie.Path != "/" ||
+			cookie.Domain != "" {
 			t.Errorf("the cookie %s", cookie)
 		}
 	}
@@ -160,7 +164,8 @@ func TestACME(t *testing.T) {
 func TestACMERenewal(t *testing.T) {
 	at, plain := loopback.Free(t), loopback.Free(t)
 	ca := newAuthority(t, plain, at, 12)
-	start(t, nil, program, "serve", "--data", dataWithAda(t), "--listen", at, "--redirect-listen", plain, "--tls-domain", domain, "--acme-directory", ca.directory, "--acme-ca", ca.ca)
+	start(t, nil, program, "serve", "--data", dataWithAda(t), "--listen", at, "--redirect-listen", plain,
+		"--tls-domain", domain, "--acme-directory", ca.directory, "--acme-ca", ca.ca)
 	var first *big.Int
 	eventually(t, "the certificate", func() (err error) {
 		first, err = serial(at, domain, ca.roots)
@@ -223,12 +228,15 @@ func TestTLSFlagsRefused(t *testing.T) {
 		says  string
 	}{
 		"a certificate without its key": {[]string{"--tls-cert", "x"}, "go together"},
-		"two ways at once":              {[]string{"--tls-domain", domain, "--tls-cert", "x", "--tls-key", "y"}, "choose one"},
+		"two ways at once": {[]string{"--tls-domain", domain, "--tls-cert", "x", "--tls-key", "y"},
+			"choose one"},
 		"an address in place of a name": {[]string{"--tls-domain", "192.0.2.1"}, "takes a name"},
 		"a name without a dot":          {[]string{"--tls-domain", "portal"}, "takes a name"},
 		"no base URL":                   {[]string{"--tls-cert", "x", "--tls-key", "y"}, "--base-url"},
-		"a plain base URL":              {[]string{"--tls-domain", domain, "--base-url", "http://" + domain, "--insecure-http"}, "must be https"},
-		"a base URL of another name":    {[]string{"--tls-domain", domain, "--base-url", "https://other.example"}, "must be https and of the name"},
+		"a plain base URL": {[]string{"--tls-domain", domain, "--base-url", "http://" + domain,
+			"--insecure-http"}, "must be https"},
+		"a base URL of another name": {[]string{"--tls-domain", domain, "--base-url", "https://other.example"},
+			"must be https and of the name"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, said := command(t, "", append([]string{"serve", "--data", t.TempDir()}, c.flags...)...)

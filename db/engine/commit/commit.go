@@ -71,7 +71,12 @@ var ErrCutOff = errors.New("the transaction was cut off")
 func (q *Queue) Do(caller context.Context, limit time.Duration, alone bool, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(caller), limit)
 	defer cancel()
-	j := &job{ctx: ctx, alone: alone, do: do, done: make(chan struct{})}
+	j := &job{
+		ctx:   ctx,
+		alone: alone,
+		do:    do,
+		done:  make(chan struct{}),
+	}
 	q.join(j)
 	var gone error
 	select {

@@ -158,7 +158,8 @@ func plans(t *rapid.T) []plan {
 			limit:   ms(t, 50, 3000, "limit"),
 			takes:   ms(t, 1, 200, "takes"),
 			alone:   rapid.IntRange(0, 4).Draw(t, "alone") == 0,
-			result:  rapid.SampledFrom([]error{nil, nil, nil, errFails, errRefuses, errPanics, errEnds}).Draw(t, "result"),
+			result: rapid.SampledFrom([]error{nil, nil, nil, errFails, errRefuses, errPanics, errEnds}).
+				Draw(t, "result"),
 		}
 		if rapid.IntRange(0, 3).Draw(t, "leaves at all") == 0 {
 			all[i].leaves = all[i].arrives + ms(t, 1, 500, "leaves")
