@@ -270,9 +270,11 @@ type Link struct {
 	Email  string
 }
 
+// linkQuery finds an open link. One made in the future, before a clock was set back,
+// would outlive its day.
 const linkQuery = `SELECT l.kind, l.person_id, p.name, p.email FROM link l
 	JOIN person p ON p.id = l.person_id AND p.active = 1
-	WHERE l.token_hash = ?1 AND l.expires_at > ?2 AND l.made_at <= ?2 + 60` // one made in the future, before a clock was set back, would outlive its day
+	WHERE l.token_hash = ?1 AND l.expires_at > ?2 AND l.made_at <= ?2 + 60`
 
 // Link finds the link that a token opens, or gives ErrNotFound when it was
 // used, has expired, was replaced by another, or the person was deactivated.

@@ -45,6 +45,3 @@ func (t *tx) one(query string, args ...any) error { return t.ExecOne(query, args
 func (t *tx) row(query string, args ...any) row { return t.Row(query, args...) }
 
 func (t *tx) rows(query string, args ...any) (*sql.Rows, error) { return t.Rows(query, args...) }
-
-// isUnique reports whether a statement broke a UNIQUE constraint.
-func isUnique(err error) bool { return engine.IsUnique(err) }

@@ -5,10 +5,10 @@ import (
 	"io"
 	"strconv"
 
+	"gatehouse/twofactor"
+
 	"github.com/a-h/templ"
 	"github.com/yeqown/go-qrcode/v2"
-
-	"gatehouse/twofactor"
 )
 
 // A QR is an otpauth address as an SVG image, and the address itself for the
