@@ -17,6 +17,7 @@ const (
 	SignInFailedMax   Event = "authn_login_fail_max" // a challenge or an enrolment ended by wrong codes
 	SignedOut         Event = "session_ended"
 	SessionsEnded     Event = "session_all_ended"
+	BrowserForgotten  Event = "authn_browser_forgotten"
 	PasswordChanged   Event = "authn_password_change"
 	PasswordFailed    Event = "authn_password_change_fail" // a wrong current password, wherever it was asked
 	FactorEnabled     Event = "authn_factor_enabled"
@@ -54,6 +55,7 @@ var eventTable = []struct {
 	{Event: SignInFailedMax},
 	{Event: SignedOut},
 	{Event: SessionsEnded},
+	{Event: BrowserForgotten},
 	{Event: PasswordChanged, told: true, notice: always},
 	{Event: PasswordFailed},
 	{Event: FactorEnabled, told: true},

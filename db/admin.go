@@ -96,6 +96,7 @@ type Facts struct {
 	LinkKind  string    // of the one-time link that is open: invitation or password; "" for none
 	LinkUntil time.Time // when it ends
 	Sessions  int
+	Browsers  int // that are known
 }
 
 // Facts reads them, or gives ErrNotFound.
@@ -103,10 +104,11 @@ func (s *Store) Facts(ctx context.Context, person int64, now time.Time) (Facts, 
 	var f Facts
 	var added, until sql.NullInt64
 	err := s.row(ctx, `SELECT p.made_at, coalesce(l.kind, ''), l.expires_at,
-			(SELECT count(*) FROM session s WHERE s.person_id = p.id AND s.seen_at > ? AND s.started_at > ?)
+			(SELECT count(*) FROM session s WHERE s.person_id = p.id AND s.seen_at > ? AND s.started_at > ?),
+			(SELECT count(*) FROM known_browser b WHERE b.person_id = p.id AND b.expires_at > ?)
 		FROM person p LEFT JOIN link l ON l.person_id = p.id AND l.expires_at > ? WHERE p.id = ?`,
-		unix(now.Add(-s.times.SessionIdle)), unix(now.Add(-s.times.SessionMax)), unix(now), person).
-		Scan(&added, &f.LinkKind, &until, &f.Sessions)
+		unix(now.Add(-s.times.SessionIdle)), unix(now.Add(-s.times.SessionMax)), unix(now), unix(now), person).
+		Scan(&added, &f.LinkKind, &until, &f.Sessions, &f.Browsers)
 	if errors.Is(err, sql.ErrNoRows) {
 		return f, ErrNotFound
 	}
@@ -408,8 +410,7 @@ func (t *tx) endAccess(person int64) error {
 	if err := t.endOthers(person, nil); err != nil {
 		return err
 	}
-	_, err := t.exec(`DELETE FROM known_browser WHERE person_id = ?`, person)
-	return err
+	return t.forgetBrowsers(person, "")
 }
 
 // SetPassword sets somebody's password on the machine. It refuses with a

@@ -20,11 +20,7 @@ import (
 const (
 	sessionsPerPerson   = 50
 	challengesPerPerson = 20
-	browsersPerPerson   = 20
 )
-
-// browserKnown is how long a browser that completed a sign-in is known.
-const browserKnown = 180 * 24 * time.Hour
 
 // seenEvery is how often a session's last use is written at most.
 const seenEvery = time.Minute
@@ -281,13 +277,17 @@ func (s *Store) EndOwnSession(ctx context.Context, v Visitor, handle string, c C
 	})
 }
 
-// EndOtherSessions ends all of the visitor's sessions and challenges but this one.
+// EndOtherSessions ends all of the visitor's sessions and challenges but this one, and
+// forgets all browsers but this one.
 func (s *Store) EndOtherSessions(ctx context.Context, v Visitor, c Client, now time.Time) error {
 	return s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {
 		if err := t.stillSignedIn(v); err != nil {
 			return err
 		}
 		if err := t.endOthers(v.Person.ID, v.session); err != nil {
+			return err
+		}
+		if err := t.forgetBrowsers(v.Person.ID, c.Known); err != nil {
 			return err
 		}
 		_, err := t.record(now, activity{
@@ -365,61 +365,6 @@ func (t *tx) startSession(n newSession, c Client, now time.Time) (token string, 
 			SELECT id_hash FROM session WHERE person_id = ? ORDER BY started_at DESC, id_hash = ? DESC LIMIT ?)`,
 		n.person, n.person, hashToken(token), sessionsPerPerson)
 	return token, err
-}
-
-// rememberBrowser makes the browser known to the person, or renews that it is, and
-// gives the token that its cookie carries. A token is taken over from this very
-// person's row alone: one that was not minted here, or that somebody else on the same
-// computer got, would be known to whoever else has it. Wrong codes from any of the
-// person's browsers are forgotten, since they are in a row no more.
-func (t *tx) rememberBrowser(person int64, c Client, now time.Time) (token string, err error) {
-	known, _, err := t.isKnownBrowser(person, c, now)
-	if err != nil {
-		return "", err
-	}
-	if _, err := t.exec(`UPDATE known_browser SET wrong_codes = 0 WHERE person_id = ? AND wrong_codes > 0`,
-		person); err != nil {
-		return "", err
-	}
-	agent := cutAgent(c.Browser)
-	if known {
-		return c.Known, t.one(`UPDATE known_browser SET browser = ?, address = ?, seen_at = ?, expires_at = ?
-			WHERE token_hash = ?`,
-			agent, c.Address, unix(now), unix(now.Add(browserKnown)), hashToken(c.Known))
-	}
-	token = newToken()
-	if err := t.one(`INSERT INTO known_browser (token_hash, handle, person_id, browser, address, made_at, seen_at, expires_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		hashToken(token), newHandle(), person, agent, c.Address, unix(now), unix(now),
-		unix(now.Add(browserKnown))); err != nil {
-		return "", fmt.Errorf("remembering a browser: %w", err)
-	}
-	if _, err := t.exec(`DELETE FROM known_browser WHERE person_id = ? AND expires_at <= ?`,
-		person, unix(now)); err != nil {
-		return "", err
-	}
-	// Among those of one second the new one counts as the newest.
-	_, err = t.exec(`DELETE FROM known_browser WHERE person_id = ? AND token_hash NOT IN (
-			SELECT token_hash FROM known_browser WHERE person_id = ?
-			ORDER BY expires_at DESC, token_hash = ? DESC LIMIT ?)`,
-		person, person, hashToken(token), browsersPerPerson)
-	return token, err
-}
-
-// isKnownBrowser reports whether a browser is known to a person, and the wrong codes
-// from all that are: each with a count of its own, they would add up to more
-// than the 100 that NIST SP 800-63B-4 section 3.2.2 allows.
-func (t *tx) isKnownBrowser(person int64, c Client, now time.Time) (known bool, wrongCodes int, err error) {
-	if c.Known == "" {
-		return false, 0, nil
-	}
-	err = t.row(`SELECT (SELECT sum(wrong_codes) FROM known_browser WHERE person_id = b.person_id)
-		FROM known_browser b WHERE token_hash = ? AND person_id = ? AND expires_at > ?`,
-		hashToken(c.Known), person, unix(now)).Scan(&wrongCodes)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, 0, nil
-	}
-	return err == nil, wrongCodes, err
 }
 
 // Sweep deletes what time has ended. Nothing depends on it: every reading

@@ -165,6 +165,7 @@ func (s *Server) showPersonCards(v *visit, status int, card views.PersonDetail) 
 	card.LinkKind = facts.LinkKind
 	card.LinkUntil = facts.LinkUntil
 	card.Sessions = facts.Sessions
+	card.Browsers = facts.Browsers
 	card.Rights = account.RightsOver(v.author(), account.Subject{ID: p.ID, Role: p.Role})
 	if card.Edit == (views.Edit{}) {
 		card.Edit = views.Edit{

@@ -98,6 +98,9 @@ func (s *Server) showProfileCards(v *visit, status int, card views.Profile) erro
 	card.Email = v.who.Person.Email
 	card.State, card.ConfirmedAt, card.Sheet = e.State, e.ConfirmedAt, e.Sheet
 	card.Sessions = sessionsOf(list)
+	if card.Browsers, err = s.knownBrowsers(v); err != nil {
+		return err
+	}
 	return s.show(v, status, views.ProfileCards(card), views.ProfilePage(f, card))
 }
 

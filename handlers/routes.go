@@ -34,6 +34,7 @@ var routes = []route{
 	{"GET", "/healthz", public, "", (*Server).showHealth},
 	{"GET", "/static/{file}", public, "", (*Server).showFile},
 	{"GET", "/favicon.ico", public, "", (*Server).showIcon},
+	{"GET", "/.well-known/change-password", public, "", (*Server).changePasswordPage},
 
 	{"GET", "/setup/{token}", public, "", (*Server).showSetup},
 	{"POST", "/setup/{token}", public, "", (*Server).setUp},
@@ -55,6 +56,7 @@ var routes = []route{
 	{"GET", "/my/profile", member, "", (*Server).showProfile},
 	{"POST", "/my/profile/password", member, "/my/profile", (*Server).changePassword},
 	{"POST", "/my/profile/sessions/end", member, "/my/profile", (*Server).endSessions},
+	{"POST", "/my/profile/browsers/end", member, "/my/profile", (*Server).forgetBrowser},
 
 	{"GET", "/my/profile/two-factor", enrolling, "", (*Server).showTwoFactor},
 	{"POST", "/my/profile/two-factor/enable", enrolling, "/my/profile/two-factor", (*Server).enableTwoFactor},

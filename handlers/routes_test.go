@@ -19,6 +19,8 @@ var reach = map[string]string{
 	"GET /static/{file}": "acomA",
 	"GET /favicon.ico":   "acomA",
 
+	"GET /.well-known/change-password": "acomA",
+
 	"GET /setup/{token}":  "acomA",
 	"POST /setup/{token}": "acomA",
 
@@ -38,6 +40,7 @@ var reach = map[string]string{
 	"GET /my/profile":               "mA",
 	"POST /my/profile/password":     "mA",
 	"POST /my/profile/sessions/end": "mA",
+	"POST /my/profile/browsers/end": "mA",
 
 	"GET /my/profile/two-factor":             "omA",
 	"POST /my/profile/two-factor/enable":     "omA",

@@ -10,7 +10,9 @@ func PageMessage(word, about, name string) Message {
 	case "session":
 		return Message{Text: "The session has ended."}
 	case "sessions":
-		return Message{Text: "All your other sessions have ended."}
+		return Message{Text: "All your other sessions have ended.", Advice: "All browsers but this one have been forgotten."}
+	case "browser":
+		return Message{Text: "The browser has been forgotten.", Advice: "Its next sign-in counts as one from a new browser. Its sessions have not ended."}
 	case "signed-out":
 		return Message{Text: "You are signed out."}
 	case "link":

@@ -236,6 +236,7 @@ var events = map[account.Event]string{
 	account.PersonRemoved:     "Account removed",
 	account.SignedOut:         "Signed out",
 	account.SessionsEnded:     "Sessions ended",
+	account.BrowserForgotten:  "Browser forgotten",
 	account.PasswordChanged:   "Password changed",
 	account.PasswordFailed:    "Wrong password given",
 	account.FactorEnabled:     "Two-factor enabled",

@@ -134,6 +134,7 @@ type Profile struct {
 	Alert             Message
 
 	Sessions []Session
+	Browsers []KnownBrowser
 	Events   []Event // recent security activity of the own account, newest first
 }
 
@@ -145,6 +146,16 @@ type Session struct {
 	StartedAt time.Time
 	SeenAt    time.Time
 	Current   bool
+}
+
+// A KnownBrowser is one row of the list of the browsers that somebody is known by.
+type KnownBrowser struct {
+	ID      string // opaque, for the form field "browser"
+	Browser string // e.g. Firefox on Linux
+	Address string // of the last sign-in; may be empty
+	MadeAt  time.Time
+	SeenAt  time.Time
+	Current bool
 }
 
 // An Event is one row of security activity, in words.

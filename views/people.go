@@ -67,6 +67,7 @@ type PersonDetail struct {
 	LinkKind  string // of the link that is open: invitation or password; ""
 	LinkUntil time.Time
 	Sessions  int
+	Browsers  int // that are known
 
 	Rights account.Rights // of the visitor over this account
 
@@ -185,7 +186,7 @@ func PersonDone(verb string) Message {
 			Advice: "The password and the second step are as they were.",
 		}
 	case "sessions/end":
-		return Message{Text: "All sessions have ended."}
+		return Message{Text: "All sessions have ended.", Advice: "The browsers they were known by have been forgotten."}
 	case "two-factor/reset":
 		return Message{
 			Text:   "Two-factor is reset.",

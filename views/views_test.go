@@ -93,6 +93,10 @@ func states(t *testing.T) map[string]templ.Component {
 			{ID: "one", Browser: "Firefox on Linux", Address: "192.0.2.4", StartedAt: now, SeenAt: now, Current: true},
 			{ID: "two", Browser: "Safari on iPhone", Address: "2001:db8::1", StartedAt: madeA, SeenAt: now},
 		},
+		Browsers: []KnownBrowser{
+			{ID: "one", Browser: "Firefox on Linux", Address: "192.0.2.4", MadeAt: madeA, SeenAt: now, Current: true},
+			{ID: "two", Browser: "A browser", MadeAt: madeA, SeenAt: madeA},
+		},
 		Events: []Event{
 			{At: now, Text: EventText("authn_login_success", true, "totp", ""), Address: "192.0.2.4"},
 			{At: madeA, Text: EventText("authn_factor_reset", true, "", ""), By: grace},
