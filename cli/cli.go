@@ -11,12 +11,16 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"gatehouse/account"
 	"gatehouse/db"
 	"gatehouse/db/files"
 	"gatehouse/twofactor"
+
+	"golang.org/x/term"
 )
 
 // The exit codes.
@@ -174,6 +178,36 @@ func (s *session) requireWorkspace(orElse string) error {
 		err = fmt.Errorf("there is no workspace in %s; name its directory with --data, %s", s.all.Data, orElse)
 	}
 	return err
+}
+
+// confirmNewWorkspace asks at a terminal whether a workspace is to be made in the data
+// directory, which holds none. A script is not asked.
+func (s *session) confirmNewWorkspace() error {
+	if !term.IsTerminal(int(s.Stdin.Fd())) {
+		return nil
+	}
+	fmt.Fprintf(s.Stderr, "There is no workspace in %s. Make a new one there? (y/N) ", s.all.Data)
+	answer, err := readLine(s.Stdin)
+	if err != nil {
+		return fmt.Errorf("reading the answer: %w", err)
+	}
+	if !slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(answer))) {
+		return s.requireWorkspace("or answer y to make one there")
+	}
+	return nil
+}
+
+// readLine reads one line and nothing after it: what follows may be a password.
+func readLine(from io.Reader) (string, error) {
+	var line []byte
+	for one := make([]byte, 1); ; line = append(line, one[0]) {
+		if _, err := io.ReadFull(from, one); err != nil {
+			return "", err
+		}
+		if one[0] == '\n' {
+			return string(line), nil
+		}
+	}
 }
 
 // open opens the workspace for a command beside a server that may be running.

@@ -139,7 +139,7 @@ func (c *checkCommand) Run(s *session) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(s.Stdout, "The database is whole, and every sealed secret opens (%d). Its newest activity: %s.\n",
+		fmt.Fprintf(s.Stdout, "The database is whole, and every sealed secret opens (%d).\nIts newest activity: %s.\n",
 			n, date(newest))
 		return nil
 	})

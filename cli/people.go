@@ -29,15 +29,16 @@ type userAdd struct {
 	Name  string `help:"The display name." required:"" placeholder:"NAME"`
 	Role  string `help:"member, administrator, it-administrator or super-administrator." enum:"member,administrator,it-administrator,super-administrator" default:"member" placeholder:"ROLE"`
 
-	NewWorkspace bool `name:"new-workspace" help:"Make the workspace first when the data directory holds none."`
+	NewWorkspace bool `name:"new-workspace" help:"Make the workspace when the data directory holds none, without asking."`
 }
 
-// Run adds a person. With --new-workspace it prepares a workspace before the
-// server's first start.
+// Run adds a person. Before the server's first start it makes the workspace as well,
+// and says where: the directory may be mistyped, or its disk not mounted. At a terminal
+// it asks first.
 func (c *userAdd) Run(s *session) error {
 	has, err := s.hasWorkspace()
-	if err == nil && !c.NewWorkspace {
-		err = s.requireWorkspace("or make one there with --new-workspace")
+	if err == nil && !has && !c.NewWorkspace {
+		err = s.confirmNewWorkspace()
 	}
 	if err != nil {
 		return err
@@ -52,7 +53,7 @@ func (c *userAdd) Run(s *session) error {
 	}
 	defer func() { _ = store.Close() }()
 	if !has {
-		fmt.Fprintf(s.Stdout, "Made a new workspace in %s.\n", s.all.Data)
+		fmt.Fprintf(s.Stderr, "There was no workspace in %s, so a new one was made there.\n", s.all.Data)
 	}
 	n := db.NewPerson{
 		Name:     c.Name,

@@ -71,7 +71,7 @@ func (c *restoreCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.Stdout, "%s is the workspace's database now. Its newest activity: %s.\n", c.File,
+	fmt.Fprintf(s.Stdout, "%s is the workspace's database now.\nIts newest activity: %s.\n", c.File,
 		date(done.NewestActivity))
 	if done.Aside != "" {
 		fmt.Fprintf(s.Stdout, "The database from before is kept as %s; delete it when nobody misses anything.\n",

@@ -325,7 +325,7 @@ func TestPermissionErrorsSayAsWhom(t *testing.T) {
 	}
 }
 
-// TestAMistypedDirectory runs every command where no workspace is: none is made, and none asks for a password first.
+// TestAMistypedDirectory runs commands where no workspace is: none is made but by user add, which says so.
 func TestAMistypedDirectory(t *testing.T) {
 	t.Parallel()
 	above := t.TempDir()
@@ -335,8 +335,8 @@ func TestAMistypedDirectory(t *testing.T) {
 	}
 	for _, data := range []string{filepath.Join(above, "dta"), empty} {
 		for _, args := range [][]string{
-			{"user", "add", ada, "--name", "Ada"}, {"user", "list"}, {"user", "unlock", ada}, {"two-factor", "status"},
-			{"policy", "show"},
+			{"user", "list"}, {"user", "unlock", ada}, {"two-factor", "status"}, {"policy", "show"},
+			{"user", "invite", ada, "--name", "Ada", "--base-url", "http://127.0.0.1:8080"},
 			{"backup", filepath.Join(above, "b.db")}, {"check"}, {"key", "rotate"},
 		} {
 			code, said := command(t, password+"\n", append(args, "--data", data)...)
@@ -351,13 +351,16 @@ func TestAMistypedDirectory(t *testing.T) {
 	if names, err := os.ReadDir(empty); err != nil || len(names) != 0 {
 		t.Errorf("%v, %v; want nothing made", names, err)
 	}
-	said := must(t, password+"\n", "user", "add", ada, "--name", "Ada", "--new-workspace", "--data", empty)
-	if !strings.Contains(said, "new workspace in "+empty) {
-		t.Errorf("it makes one without a word: %q", said)
-	}
-	said = must(t, password+"\n", "user", "add", "ben@example.org", "--name", "Ben", "--new-workspace", "--data", empty)
-	if strings.Contains(said, "new workspace in") {
-		t.Errorf("the second time: %q", said)
+	for data, flags := range map[string][]string{empty: nil, filepath.Join(above, "new"): {"--new-workspace"}} {
+		says := "There was no workspace in " + data
+		said := must(t, password+"\n", append([]string{"user", "add", ada, "--name", "Ada", "--data", data}, flags...)...)
+		if !strings.Contains(said, says) {
+			t.Errorf("it makes one without a word: %q", said)
+		}
+		said = must(t, password+"\n", append([]string{"user", "add", "ben@example.org", "--name", "Ben", "--data", data}, flags...)...)
+		if strings.Contains(said, says) {
+			t.Errorf("the second time: %q", said)
+		}
 	}
 }
 
