@@ -14,7 +14,8 @@ type Event string
 const (
 	SignedIn          Event = "authn_login_success"
 	SignInFailed      Event = "authn_login_fail"
-	SignInFailedMax   Event = "authn_login_fail_max" // a challenge or an enrolment ended by wrong codes
+	SignInFailedMax   Event = "authn_login_fail_max"     // a challenge or an enrolment ended by wrong codes
+	UnknownNames      Event = "authn_login_fail_unknown" // many of an hour, with names that nobody has
 	SignedOut         Event = "session_ended"
 	SessionsEnded     Event = "session_all_ended"
 	BrowserForgotten  Event = "authn_browser_forgotten"
@@ -53,6 +54,7 @@ var eventTable = []struct {
 	{Event: SignedIn},
 	{Event: SignInFailed},
 	{Event: SignInFailedMax},
+	{Event: UnknownNames},
 	{Event: SignedOut},
 	{Event: SessionsEnded},
 	{Event: BrowserForgotten},

@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"time"
 
+	"gatehouse/account"
 	"gatehouse/twofactor"
 )
 
@@ -215,4 +217,49 @@ const unknownNameDigits = 4
 // unknownNameCount is the subject under which attempts at an unknown name are counted.
 func unknownNameCount(unknownName string) string {
 	return unknownName[:len(unknownLabel)+unknownNameDigits]
+}
+
+// unknownNamesListed is how many failed sign-ins with names that nobody has stand in the
+// activity within an hour, each for itself. The activity is append only, and a stranger
+// can make up any number of names: the others of the hour become one row.
+const unknownNamesListed = 10
+
+// listUnknownName counts one failed sign-in with an unknown name, and reports whether it
+// is one of those that stand in the activity for themselves.
+func (t *tx) listUnknownName(now time.Time) (listed bool, err error) {
+	if err := t.closeUnknownHour(now); err != nil {
+		return false, err
+	}
+	var failed int
+	err = t.row(`INSERT INTO unknown_name (hour, failed) VALUES (?, 1)
+		ON CONFLICT (hour) DO UPDATE SET failed = unknown_name.failed + 1 RETURNING failed`,
+		unix(now.Truncate(time.Hour))).Scan(&failed)
+	return failed <= unknownNamesListed, err
+}
+
+// closeUnknownHour writes the row of an hour that is over, or that a clock which was set
+// back has left in the future.
+func (t *tx) closeUnknownHour(now time.Time) error {
+	var hour, failed int64
+	err := t.row(`SELECT hour, failed FROM unknown_name WHERE hour <> ?`, unix(now.Truncate(time.Hour))).Scan(&hour, &failed)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("counting unknown names: %w", err)
+	}
+	if err := t.one(`DELETE FROM unknown_name WHERE hour = ?`, hour); err != nil {
+		return err
+	}
+	if failed <= unknownNamesListed {
+		return nil
+	}
+	_, err = t.record(now, activity{
+		event:  account.UnknownNames,
+		failed: true,
+		actor:  strangerAt(""),
+		method: account.ByPassword,
+		detail: strconv.FormatInt(failed-unknownNamesListed, 10),
+	})
+	return err
 }

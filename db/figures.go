@@ -55,7 +55,7 @@ func (s *Store) LastActivity(ctx context.Context) (id int64, err error) {
 }
 
 // SignInsAfter counts the sign-ins in the activity after a row, and gives the
-// row to go on from.
+// row to go on from. Those that have no row of their own are told of once.
 func (s *Store) SignInsAfter(ctx context.Context, after int64) (counts []SignIns, last int64, err error) {
 	if last, err = s.LastActivity(ctx); err != nil {
 		return nil, after, err
@@ -74,5 +74,11 @@ func (s *Store) SignInsAfter(ctx context.Context, after int64) (counts []SignIns
 		}
 		counts = append(counts, one)
 	}
-	return counts, last, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, after, fmt.Errorf("counting sign-ins: %w", err)
+	}
+	if n := s.unlisted.Swap(0); n > 0 {
+		counts = append(counts, SignIns{Event: account.SignInFailed, Method: account.ByPassword, Count: int(n)})
+	}
+	return counts, last, nil
 }

@@ -398,6 +398,6 @@ func (s *Store) deleteExpired(ctx context.Context, now time.Time) error {
 				return fmt.Errorf("sweeping: %w", err)
 			}
 		}
-		return nil
+		return t.closeUnknownHour(now)
 	})
 }

@@ -58,7 +58,8 @@ func (s *Store) SignIn(ctx context.Context, email, password, next string, c Clie
 		return Passage{}, s.refundUnlooked(ctx, lock, a, err)
 	}
 	if !right || !p.active {
-		return Passage{}, s.write(context.WithoutCancel(ctx), lock, func(t *tx) error {
+		listed := true
+		err := s.write(context.WithoutCancel(ctx), lock, func(t *tx) error {
 			row := activity{
 				event:   account.SignInFailed,
 				failed:  true,
@@ -66,14 +67,23 @@ func (s *Store) SignIn(ctx context.Context, email, password, next string, c Clie
 				subject: p.id,
 				actor:   strangerAt(c.Address),
 			}
+			var err error
 			if p.id == 0 {
 				row.actor.label = s.unknownName(email)
+				listed, err = t.listUnknownName(now)
 			}
-			if _, err := t.record(now, row); err != nil {
+			if err == nil && listed {
+				_, err = t.record(now, row)
+			}
+			if err != nil {
 				return err
 			}
 			return t.refuse(a, now, twofactor.ErrWrongPassword)
 		})
+		if IsRefusal(err) && !listed {
+			s.unlisted.Add(1)
+		}
+		return Passage{}, err
 	}
 	var out Passage
 	err = s.write(ctx, lockPerson(p.id), func(t *tx) error {

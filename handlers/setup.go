@@ -40,6 +40,7 @@ func (s *Server) setUp(v *visit) error {
 		Password: v.r.PostFormValue("password"),
 	}
 	passage, err := s.store.SetUp(v.ctx(), token, workspace, n, v.client, v.now)
+	s.logRefusal(v, err, account.ByLink)
 	if problems, ok := fieldProblems(err); ok {
 		card := views.Setup{
 			Token:     token,

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 
+	"gatehouse/account"
 	"gatehouse/db"
 	"gatehouse/twofactor"
 	"gatehouse/views"
@@ -67,6 +68,7 @@ func (s *Server) showSignInCard(v *visit, status int, card views.SignIn) error {
 func (s *Server) signIn(v *visit) error {
 	card := views.SignIn{Email: v.r.PostFormValue("email"), Next: localPath(v.r.PostFormValue("next"))}
 	passage, err := s.store.SignIn(v.ctx(), card.Email, v.r.PostFormValue("password"), card.Next, v.client, v.now)
+	s.logRefusal(v, err, account.ByPassword)
 	if db.IsRefusal(err) {
 		card.Alert = views.SignInRefused(err, v.now)
 		card.Wait, _ = waitOf(err, v.now)
@@ -133,8 +135,10 @@ func (s *Server) passWithCode(v *visit, typed string, refuse func(*visit, error)
 	passage, err := s.store.VerifyCode(v.ctx(), v.token, typed, v.client, v.now)
 	var wrong twofactor.WrongCode
 	if errors.As(err, &wrong) && wrong.Left == 0 {
+		s.logFailure(v, account.SignInFailedMax, account.ByCode)
 		return s.endChallenge(v, err)
 	}
+	s.logRefusal(v, err, account.ByCode)
 	return s.challengeAnswered(v, passage, err, refuse)
 }
 
@@ -143,8 +147,10 @@ func (s *Server) passWithCode(v *visit, typed string, refuse func(*visit, error)
 func (s *Server) passWithRecoveryCode(v *visit, typed string, refuse func(*visit, error) error) error {
 	passage, left, err := s.store.RedeemRecoveryCode(v.ctx(), v.token, typed, v.client, v.now)
 	if errors.Is(err, twofactor.ErrWrongRecovery) && left == 0 {
+		s.logFailure(v, account.SignInFailedMax, account.ByRecovery)
 		return s.endChallenge(v, err)
 	}
+	s.logRefusal(v, err, account.ByRecovery)
 	return s.challengeAnswered(v, passage, err, refuse)
 }
 

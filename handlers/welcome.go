@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"gatehouse/account"
 	"gatehouse/db"
 	"gatehouse/views"
 )
@@ -36,6 +37,7 @@ func (s *Server) showWelcomeCard(v *visit, status int, card views.Welcome) error
 func (s *Server) takeUpLink(v *visit) error {
 	token, name := v.r.PathValue("token"), v.r.PostFormValue("name")
 	link, err := s.store.TakeUpLink(v.ctx(), token, name, v.r.PostFormValue("password"), v.client, v.now)
+	s.logRefusal(v, err, account.ByLink)
 	if problems, ok := fieldProblems(err); ok {
 		return s.showWelcomeCard(v, http.StatusUnprocessableEntity, views.Welcome{
 			Token:    token,

@@ -210,6 +210,8 @@ func EventText(event account.Event, ok bool, method account.Method, detail strin
 		text = "Wrong password at sign-in"
 	case event == account.SignInFailed:
 		text = "Wrong " + methods[method] + " at sign-in"
+	case event == account.UnknownNames && detail != "":
+		text = detail + " more sign-ins with unknown e-mail addresses"
 	case event == account.RoleChanged && strings.Contains(detail, " to "):
 		text += " (" + rolesChanged(detail) + ")"
 	case event == account.NoticeDismissed && account.Event(detail).Known():
@@ -235,6 +237,7 @@ var events = map[account.Event]string{
 	account.PersonUnlocked:    "Unlocked",
 	account.PersonRemoved:     "Account removed",
 	account.SignedOut:         "Signed out",
+	account.UnknownNames:      "Sign-ins with unknown e-mail addresses",
 	account.SessionsEnded:     "Sessions ended",
 	account.BrowserForgotten:  "Browser forgotten",
 	account.PasswordChanged:   "Password changed",
