@@ -101,6 +101,10 @@ func (s *Store) endAll(ctx context.Context, by Actor, now time.Time, done *Resto
 				return err
 			}
 		}
+		// A browser that was forgotten since the backup is not known again.
+		if _, err := t.exec(`DELETE FROM known_browser`); err != nil {
+			return err
+		}
 		newest := twofactor.TimeStep(now) + 1 // the newest that can have been accepted
 		if _, err := t.exec(`UPDATE enrollment SET last_step = ? WHERE last_step < ?`, newest, newest); err != nil {
 			return err

@@ -170,6 +170,11 @@ func TestRestore(t *testing.T) {
 	if _, err := store.PersonByEmail(ctx, "cleo@example.org"); !errors.Is(err, db.ErrNotFound) {
 		t.Errorf("somebody added after the backup: %v", err)
 	}
+	var browsers int
+	file := openFile(t, filepath.Join(l.dir, db.FileName))
+	if err := file.QueryRowContext(ctx, `SELECT count(*) FROM known_browser`).Scan(&browsers); err != nil || browsers != 0 {
+		t.Errorf("%d known browsers of the backup, %v", browsers, err)
+	}
 	token := challenged(t, store, "ada@example.org", l.now)
 	if p, err := store.VerifyCode(ctx, token, l.usedCode, db.Client{}, l.now); err == nil || p.Session != "" {
 		t.Error("a code that was accepted after the backup is accepted again")
