@@ -40,6 +40,7 @@ const (
 	WorkspaceRenamed  Event = "sys_workspace_renamed"
 	WorkspaceRestored Event = "sys_workspace_restored"
 	ActivityPruned    Event = "sys_activity_pruned"
+	Exported          Event = "sensitive_read" // somebody has taken a list away as CSV
 	NoticeDismissed   Event = "sys_notice_dismissed"
 	KeyRotated        Event = "crypt_key_rotated"
 )
@@ -79,6 +80,7 @@ var eventTable = []struct {
 	{Event: WorkspaceRenamed},
 	{Event: WorkspaceRestored, notice: always},
 	{Event: ActivityPruned, notice: always},
+	{Event: Exported},
 	{Event: NoticeDismissed},
 	{Event: KeyRotated, notice: always},
 }

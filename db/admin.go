@@ -626,6 +626,18 @@ func (s *Store) Unlock(ctx context.Context, person int64, by Author, now time.Ti
 	})
 }
 
+// NoteExport writes that somebody takes a list away, before they get it: what it is, and
+// what it was narrowed by. It gives ErrNotAllowed to who is no admin any more.
+func (s *Store) NoteExport(ctx context.Context, what string, by Author, now time.Time) error {
+	return s.write(ctx, lockWorkspace(by.ID), func(t *tx) error {
+		if err := t.mayAdminister(by); err != nil {
+			return err
+		}
+		_, err := t.record(now, activity{event: account.Exported, actor: by.Actor, detail: what})
+		return err
+	})
+}
+
 // DismissNotice takes a notice away for all admins. One that is gone already is
 // no error.
 func (s *Store) DismissNotice(ctx context.Context, id int64, by Author, now time.Time) error {

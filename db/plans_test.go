@@ -283,6 +283,7 @@ func runEverything(t *testing.T, store *db.Store) {
 	}
 	_, err = store.AdminsWithoutCodes(ctx)
 	must(err)
+	must(store.NoteExport(ctx, "activity", by, now))
 	notices, err := store.Notices(ctx)
 	must(err)
 	must(store.DismissNotice(ctx, notices.Newest[0].ID, by, now))

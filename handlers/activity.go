@@ -121,6 +121,9 @@ func (s *Server) exportActivity(v *visit) error {
 		return s.goTo(v, addressOf("/admin/activity", v.r.URL.Query(), ""))
 	}
 	filter.After = ""
+	if err := s.noteExport(v, exportedActivity(filter, card)); err != nil {
+		return err
+	}
 	t, err := s.newTable(v, "activity", "time", "event", "result", "who", "who_email", "about", "about_email", "method",
 		"detail", "address", "who_kind")
 	if err != nil {
@@ -134,4 +137,31 @@ func (s *Server) exportActivity(v *visit) error {
 		return t.row(stamp(r.At), string(r.Event), result, r.Actor.Name, r.Actor.Email, r.Subject.Name, r.Subject.Email,
 			string(r.Method), r.Detail, r.Address, string(r.Actor.Kind))
 	}))
+}
+
+// exportedActivity tells what an export of the activity was narrowed by.
+func exportedActivity(filter db.Filter, card views.Activity) string {
+	what := "activity"
+	if filter.Event.Known() {
+		what += ", event " + string(filter.Event)
+	}
+	if filter.Person != 0 {
+		what += ", person " + account.NormalizeEmail(card.Person.Value)
+	}
+	if !filter.From.IsZero() {
+		what += ", from " + card.From.Value
+	}
+	if !filter.Until.IsZero() {
+		what += ", until " + card.Until.Value
+	}
+	return what
+}
+
+// noteExport writes who takes a list away, before the first row leaves. Asking for the
+// head alone takes nothing away.
+func (s *Server) noteExport(v *visit, what string) error {
+	if v.r.Method == http.MethodHead {
+		return nil
+	}
+	return s.store.NoteExport(v.ctx(), what, v.who.Author(v.client), v.now)
 }

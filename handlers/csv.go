@@ -1,17 +1,19 @@
 package handlers
 
 import (
-	"encoding/csv"
+	"bufio"
 	"errors"
 	"net/http"
 	"strings"
 	"time"
+	"unicode"
+
+	"gatehouse/typed"
 )
 
-// A table streams rows as CSV.
+// A table streams rows as CSV (RFC 4180).
 type table struct {
-	v        *visit
-	w        *csv.Writer
+	w        *bufio.Writer
 	deadline func()
 	n        int
 }
@@ -22,6 +24,10 @@ const flushEvery = 500
 // exportPatience is how long a browser may take for so many rows.
 const exportPatience = 30 * time.Second
 
+// byteOrderMark tells spreadsheets that what follows is UTF-8; without it some read
+// names in the code page of the machine.
+const byteOrderMark = "\ufeff"
+
 // newTable begins a download. What goes wrong after that cuts it off: half a
 // table must not look whole.
 func (s *Server) newTable(v *visit, name string, columns ...string) (*table, error) {
@@ -29,44 +35,72 @@ func (s *Server) newTable(v *visit, name string, columns ...string) (*table, err
 	h.Set("Content-Type", "text/csv; charset=utf-8; header=present")
 	h.Set("Content-Disposition", `attachment; filename="`+name+"-"+v.now.UTC().Format("2006-01-02")+`.csv"`)
 	control := http.NewResponseController(v.w)
-	// a recorder has none
 	t := &table{
-		v:        v,
-		w:        csv.NewWriter(v.w),
-		deadline: func() { _ = control.SetWriteDeadline(s.now().Add(exportPatience)) },
+		w:        bufio.NewWriter(v.w),
+		deadline: func() { _ = control.SetWriteDeadline(s.now().Add(exportPatience)) }, // a recorder has none
 	}
 	t.deadline()
+	if _, err := t.w.WriteString(byteOrderMark); err != nil {
+		return t, err
+	}
 	return t, t.row(columns...)
 }
 
-// row writes one row.
+// row writes one row. Every cell is in quotes, whatever it holds.
 func (t *table) row(cells ...string) error {
-	for i, cell := range cells {
-		cells[i] = harmless(cell)
+	quoted := make([]string, 0, len(cells))
+	for _, cell := range cells {
+		quoted = append(quoted, `"`+strings.ReplaceAll(escapeFormula(cell), `"`, `""`)+`"`)
+	}
+	if _, err := t.w.WriteString(strings.Join(quoted, ",") + "\r\n"); err != nil {
+		return err
 	}
 	if t.n++; t.n%flushEvery == 0 {
-		t.w.Flush()
 		t.deadline()
+		return t.w.Flush()
 	}
-	return t.w.Write(cells)
+	return nil
 }
 
 // end sends the rest, or breaks the connection off when something went wrong.
 func (t *table) end(err error) error {
-	t.w.Flush()
-	if err = errors.Join(err, t.w.Error()); err != nil {
+	if err = errors.Join(err, t.w.Flush()); err != nil {
 		panic(http.ErrAbortHandler)
 	}
 	return nil
 }
 
-// harmless keeps a spreadsheet from taking a text for a formula: people choose
-// their own names (OWASP, CSV injection).
-func harmless(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r\n", rune(cell[0])) {
-		return "'" + cell
+// escapeFormula keeps a spreadsheet from taking a text for a formula: people choose
+// their own names (OWASP, CSV injection). An apostrophe goes before what begins like
+// one. That is so at the beginning of the cell, and after each sign that divides cells
+// in some locale: a reader of semicolons or tabs finds cells inside ours.
+func escapeFormula(cell string) string {
+	cell = typed.Line(cell) // tabs and line ends become blanks
+	var b strings.Builder
+	for rest := cell; rest != ""; {
+		if beginsFormula(rest) {
+			b.WriteByte('\'')
+		}
+		end := strings.IndexAny(rest, ";,|:") + 1
+		if end == 0 {
+			end = len(rest)
+		}
+		b.WriteString(rest[:end])
+		rest = rest[end:]
 	}
-	return cell
+	return b.String()
+}
+
+// beginsFormula reports whether a text opens a formula once blanks, quotes and signs
+// that nobody sees are passed over.
+func beginsFormula(text string) bool {
+	text = strings.TrimLeftFunc(text, func(r rune) bool {
+		return typed.IsBlank(r) || typed.IsInvisible(r) || unicode.In(r, unicode.Quotation_Mark)
+	})
+	for _, r := range text {
+		return strings.ContainsRune("=+-@＝＋－＠﹦﹢﹣﹫−⁺⁻⁼%", r)
+	}
+	return false
 }
 
 // stamp gives an instant for a table; "" for never.

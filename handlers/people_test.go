@@ -299,7 +299,16 @@ func (a answer) table() [][]string {
 	if got := a.header.Get("Content-Disposition"); !strings.HasPrefix(got, "attachment; filename=") {
 		a.t.Errorf("Content-Disposition %q", got)
 	}
-	rows, err := csv.NewReader(strings.NewReader(a.body)).ReadAll()
+	text, marked := strings.CutPrefix(a.body, "\ufeff")
+	if !marked {
+		a.t.Error("no byte-order mark")
+	}
+	for line := range strings.SplitSeq(strings.TrimSuffix(text, "\r\n"), "\r\n") {
+		if !strings.HasPrefix(line, `"`) || !strings.HasSuffix(line, `"`) || strings.Contains(strings.ReplaceAll(line, `","`, ""), `,,`) {
+			a.t.Errorf("a cell without quotes: %s", line)
+		}
+	}
+	rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -408,4 +417,29 @@ func TestOwnPage(t *testing.T) {
 	three.get("/my").to("/signin")
 	bob.get("/my").is(200)
 	one.get("/my/profile").is(200, "Sessions ended (all others)").lacks("End all others")
+}
+
+// TestExportsAreNoted holds that whoever takes a list away leaves a row that says what
+// it was, and that the row stands before the first byte leaves.
+func TestExportsAreNoted(t *testing.T) {
+	s := newSite(t)
+	s.add("ada@example.org", twofactor.Administrator)
+	mia := s.add("mia@example.org", twofactor.Member)
+	ada, member := s.signedIn("ada@example.org"), s.signedIn("mia@example.org")
+	ada.act(path(mia, "/edit"), "name", "Mia;=1+1", "email", "mia@example.org", "role", "member").is(200)
+	table := ada.get("/admin/activity.csv?event=sensitive_read").is(200).table()
+	if len(table) != 2 || table[1][3] != "Person of ada@example.org" || table[1][8] != "activity, event sensitive_read" {
+		t.Errorf("got %q", table)
+	}
+	if list := ada.get("/admin/settings/not-enrolled.csv").is(200).table(); !slices.ContainsFunc(list, func(row []string) bool { return row[0] == "Mia;'=1+1" }) {
+		t.Errorf("got %q", list)
+	}
+	ada.get("/admin/activity.csv?person=mia@example.org&from=2030-01-01&until=2031-01-01").is(200)
+	ada.get("/admin/activity?event=sensitive_read").is(200, "Exported as CSV (not enrolled)",
+		"Exported as CSV (activity, person mia@example.org, from 2030-01-01, until 2031-01-01)")
+	member.get("/admin/activity.csv").is(403)
+	member.get("/admin/settings/not-enrolled.csv").is(403)
+	if table := ada.get("/admin/activity.csv?event=sensitive_read").table(); len(table) != 5 {
+		t.Errorf("%d exports are noted; want 4", len(table)-1)
+	}
 }

@@ -96,6 +96,9 @@ func (s *Server) showNotEnrolled(v *visit) error {
 
 // exportNotEnrolled sends them all as CSV.
 func (s *Server) exportNotEnrolled(v *visit) error {
+	if err := s.noteExport(v, "not enrolled"); err != nil {
+		return err
+	}
 	t, err := s.newTable(v, "not-enrolled", "name", "email", "role", "last_sign_in")
 	if err != nil {
 		return t.end(err)

@@ -257,6 +257,7 @@ var events = map[account.Event]string{
 	account.PolicyChanged:     "Policy changed",
 	account.WorkspaceSetUp:    "Workspace set up",
 	account.WorkspaceRenamed:  "Workspace renamed",
+	account.Exported:          "Exported as CSV",
 	account.ActivityPruned:    "Activity deleted",
 	account.NoticeDismissed:   "Notice dismissed",
 	account.KeyRotated:        "Key rotated",
