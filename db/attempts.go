@@ -60,8 +60,8 @@ func (t *tx) attempts(kind, subject string, now time.Time) (attemptRow, error) {
 	}
 	r.wrong.LastAt, r.openAt = instant(last), instant(opened)
 	before := r
-	r.wrong = r.wrong.Settle(now)
-	r.openAt = twofactor.Count{LastAt: r.openAt}.Settle(now).LastAt
+	r.wrong = r.wrong.Clamp(now)
+	r.openAt = twofactor.Count{LastAt: r.openAt}.Clamp(now).LastAt
 	if r.open > 0 && now.Sub(r.openAt) > openAttemptTTL {
 		r.wrong, r.open = r.count(), 0
 	}
@@ -157,7 +157,7 @@ func (t *tx) attemptFrom(address string, now time.Time) error {
 		b.At = time.UnixMilli(at)
 	}
 	before := b.At
-	b, refusal := b.Another(now)
+	b, refusal := b.Add(now)
 	if refusal != nil && b.At.UnixMilli() >= before.UnixMilli() {
 		return refusal // nothing to keep: a flood of refused attempts writes nothing
 	}

@@ -392,7 +392,7 @@ func (s *Store) deleteExpired(ctx context.Context, now time.Time) error {
 			{`DELETE FROM link WHERE expires_at <= ?`, at},
 			{`DELETE FROM attempt WHERE kind IN ('password', 'password-known') AND last_at <= ?1 AND open_at <= ?1`,
 				unix(now.Add(-24 * time.Hour))},
-			{`DELETE FROM address_attempt WHERE at <= ?`, now.Add(-twofactor.AddressForgotten).UnixMilli()},
+			{`DELETE FROM address_attempt WHERE at <= ?`, now.Add(-twofactor.AddressBucketTTL).UnixMilli()},
 		} {
 			if _, err := t.exec(end.query, end.before); err != nil {
 				return fmt.Errorf("sweeping: %w", err)

@@ -477,7 +477,7 @@ func (t *tx) countCode(c codeCount, now time.Time) error {
 			c.browser, c.person)
 	}
 	next := c.before
-	next.wrong = next.wrong.Another(now)
+	next.wrong = next.wrong.Increment(now)
 	return t.saveAttempts(countCode, id10(c.person), next)
 }
 

@@ -14,7 +14,7 @@ type Challenge struct {
 // MaxWrongCodes wrong codes. One that was made in the future, before a clock was
 // set back, is over as well: it would outlive its time otherwise.
 func (c Challenge) Open(now time.Time) error {
-	if !now.Before(c.ExpiresAt) || c.MadeAt.After(now.Add(disorder)) || c.WrongCodes >= MaxWrongCodes {
+	if !now.Before(c.ExpiresAt) || c.MadeAt.After(now.Add(clockTolerance)) || c.WrongCodes >= MaxWrongCodes {
 		return ErrChallengeOver
 	}
 	return nil

@@ -103,7 +103,7 @@ func (e *Enrollment) Confirm(typed string, sheet Sheet, now time.Time) error {
 // only, to somebody who sees the secret anyway; at the challenge it would help
 // a guesser.
 func (e *Enrollment) clockOff(code string, now time.Time) time.Duration {
-	step, ok := e.Secret.match(code, now, -diagnosis, diagnosis)
+	step, ok := e.Secret.match(code, now, -diagnosisWindow, diagnosisWindow)
 	if !ok {
 		return 0
 	}
@@ -124,7 +124,7 @@ func (e *Enrollment) Verify(typed string, now time.Time) error {
 	code := NormalizeCode(typed)
 	step, ok := e.Secret.match(code, now, -window, window)
 	if !ok || step <= e.LastStep {
-		_, expired := e.Secret.match(code, now, -window-lately, -window-1)
+		_, expired := e.Secret.match(code, now, -window-expiredSteps, -window-1)
 		return WrongCode{Expired: expired && !ok}
 	}
 	e.LastStep = step

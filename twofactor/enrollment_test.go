@@ -11,8 +11,8 @@ import (
 
 var allStates = []twofactor.State{twofactor.NotConfigured, twofactor.Pending, twofactor.Enabled}
 
-// in gives an enrolment in a state.
-func in(t *testing.T, state twofactor.State) twofactor.Enrollment {
+// enrollmentIn gives an enrolment in a state.
+func enrollmentIn(t *testing.T, state twofactor.State) twofactor.Enrollment {
 	switch state {
 	case twofactor.Pending:
 		return pending(t)
@@ -53,16 +53,16 @@ func TestMovesByState(t *testing.T) {
 	} {
 		for _, state := range allStates {
 			t.Run(fmt.Sprintf("%s when %s", name, state), func(t *testing.T) {
-				e, before := in(t, state), in(t, state)
+				e, before := enrollmentIn(t, state), enrollmentIn(t, state)
 				err := c.move(&e)
 				if err != c.refused[state] || e.State != c.leads[state] {
 					t.Errorf("%v, %s; want %v, %s", err, e.State, c.refused[state], c.leads[state])
 				}
 				if err != nil {
-					same(t, e, before)
+					requireEqual(t, e, before)
 				}
 				if e.State == twofactor.NotConfigured {
-					same(t, e, twofactor.Enrollment{})
+					requireEqual(t, e, twofactor.Enrollment{})
 				}
 			})
 		}
@@ -79,7 +79,7 @@ func TestEnable(t *testing.T) {
 		if err := e.Enable(fresh, later, pendingTTL); err != nil {
 			t.Fatal(err)
 		}
-		same(t, e, twofactor.Enrollment{State: twofactor.Pending, Secret: fresh, ExpiresAt: later.Add(pendingTTL)})
+		requireEqual(t, e, twofactor.Enrollment{State: twofactor.Pending, Secret: fresh, ExpiresAt: later.Add(pendingTTL)})
 		if err := e.Confirm(codeAt([]byte(rfcKey), stepOf(later)), twofactor.Sheet{}, later); !errors.As(err,
 			new(twofactor.WrongCode)) {
 			t.Errorf("a code of the old secret: %v", err)
@@ -91,7 +91,7 @@ func TestEnable(t *testing.T) {
 			pendingTTL); err != twofactor.ErrAlreadyEnabled {
 			t.Error(err)
 		}
-		same(t, e, enabled(t))
+		requireEqual(t, e, enabled(t))
 	})
 }
 
@@ -159,7 +159,7 @@ func TestConfirm(t *testing.T) {
 			default:
 				want.WrongCodes = 1
 			}
-			same(t, e, want)
+			requireEqual(t, e, want)
 		})
 	}
 }
@@ -175,7 +175,7 @@ func TestFiveWrongCodesDiscardThePendingSecret(t *testing.T) {
 			t.Errorf("%#v, want %d left", err, left)
 		}
 	}
-	same(t, e, twofactor.Enrollment{})
+	requireEqual(t, e, twofactor.Enrollment{})
 	if err := e.Confirm(codeAt([]byte(rfcKey), stepOf(noon)), twofactor.Sheet{}, noon); err != twofactor.ErrNoPending {
 		t.Errorf("the right code afterwards: %v", err)
 	}
@@ -239,7 +239,7 @@ func TestVerify(t *testing.T) {
 				} else if err != (twofactor.WrongCode{Expired: late >= 2 && late <= 11}) {
 					t.Errorf("try %d: %#v, want a wrong code and no word about the clock", i, err)
 				}
-				same(t, e, before)
+				requireEqual(t, e, before)
 			}
 		})
 	}
@@ -316,7 +316,7 @@ func TestDisableForgetsEverything(t *testing.T) {
 	if err := e.Disable(); err != nil {
 		t.Fatal(err)
 	}
-	same(t, e, twofactor.Enrollment{})
+	requireEqual(t, e, twofactor.Enrollment{})
 }
 
 func TestStateWords(t *testing.T) {

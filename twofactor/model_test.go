@@ -96,15 +96,15 @@ func (m *model) forget() {
 	m.state, m.key, m.expires, m.wrong, m.confirmed, m.last, m.sheet = twofactor.NotConfigured, nil, time.Time{}, 0, time.Time{}, 0, twofactor.Sheet{}
 }
 
-// seldom makes a move rarer than the others, or hardly a sequence would stay in
+// skipOften makes a move rarer than the others, or hardly a sequence would stay in
 // one state for long.
-func seldom(t *rapid.T) {
+func skipOften(t *rapid.T) {
 	if rapid.IntRange(0, 3).Draw(t, "now") > 0 {
 		t.Skip()
 	}
 }
 
-func want(t *rapid.T, move string, got, want error) {
+func requireError(t *rapid.T, move string, got, want error) {
 	t.Helper()
 	if got != want {
 		t.Fatalf("%s says %#v, want %#v", move, got, want)
@@ -121,19 +121,19 @@ func (m *model) enable(t *rapid.T) {
 	before := m.real.Secret.Base32()
 	err = m.real.Enable(secret, m.now, pendingTTL)
 	if m.state == twofactor.Enabled {
-		want(t, "Enable", err, twofactor.ErrAlreadyEnabled)
+		requireError(t, "Enable", err, twofactor.ErrAlreadyEnabled)
 		if m.real.Secret.Base32() != before {
 			t.Fatal("Enable changed an enabled secret")
 		}
 		return
 	}
-	want(t, "Enable", err, nil)
+	requireError(t, "Enable", err, nil)
 	m.forget()
 	m.state, m.key, m.expires = twofactor.Pending, key[:], m.now.Add(pendingTTL)
 }
 
 func (m *model) discard(t *rapid.T) {
-	seldom(t)
+	skipOften(t)
 	m.real.Discard()
 	if m.state == twofactor.Pending {
 		m.forget()
@@ -159,14 +159,14 @@ func (m *model) confirmWith(t *rapid.T, code string) {
 	}
 	switch step, ok := m.matching(code, 1); {
 	case m.state == twofactor.Enabled:
-		want(t, "Confirm", err, twofactor.ErrAlreadyEnabled)
+		requireError(t, "Confirm", err, twofactor.ErrAlreadyEnabled)
 	case m.state == twofactor.NotConfigured:
-		want(t, "Confirm", err, twofactor.ErrNoPending)
+		requireError(t, "Confirm", err, twofactor.ErrNoPending)
 	case !m.now.Before(m.expires):
-		want(t, "Confirm", err, twofactor.ErrNoPending)
+		requireError(t, "Confirm", err, twofactor.ErrNoPending)
 		m.forget()
 	case ok:
-		want(t, "Confirm", err, nil)
+		requireError(t, "Confirm", err, nil)
 		m.accept(t, code, step)
 		m.state, m.expires, m.wrong, m.confirmed, m.last, m.sheet = twofactor.Enabled, time.Time{}, 0, m.now, step, sheet
 	default:
@@ -175,7 +175,7 @@ func (m *model) confirmWith(t *rapid.T, code string) {
 		if step, ok := m.matching(code, 20); ok {
 			refusal.ClockOff = time.Duration(step-stepOf(m.now)) * 30 * time.Second
 		}
-		want(t, "Confirm", err, refusal)
+		requireError(t, "Confirm", err, refusal)
 		if m.wrong == 5 {
 			m.forget()
 		}
@@ -187,9 +187,9 @@ func (m *model) verify(t *rapid.T) {
 	err := m.real.Verify(code, m.now)
 	switch step, ok := m.matching(code, 1); {
 	case m.state != twofactor.Enabled:
-		want(t, "Verify", err, twofactor.ErrNotEnabled)
+		requireError(t, "Verify", err, twofactor.ErrNotEnabled)
 	case ok && step > m.last:
-		want(t, "Verify", err, nil)
+		requireError(t, "Verify", err, nil)
 		m.accept(t, code, step)
 		m.last = step
 	default:
@@ -197,7 +197,7 @@ func (m *model) verify(t *rapid.T) {
 		for step := stepOf(m.now) - 11; step <= stepOf(m.now)-2; step++ {
 			expired = expired || !ok && step >= 0 && code == codeAt(m.key, step)
 		}
-		want(t, "Verify", err, twofactor.WrongCode{Expired: expired})
+		requireError(t, "Verify", err, twofactor.WrongCode{Expired: expired})
 	}
 }
 
@@ -227,11 +227,11 @@ func (m *model) redeem(t *rapid.T) {
 	}
 	switch {
 	case m.state != twofactor.Enabled:
-		want(t, "Redeem", err, twofactor.ErrNotEnabled)
+		requireError(t, "Redeem", err, twofactor.ErrNotEnabled)
 	case from != m.sheet.ID || m.redeemed[entry]:
-		want(t, "Redeem", err, twofactor.ErrWrongRecovery)
+		requireError(t, "Redeem", err, twofactor.ErrWrongRecovery)
 	default:
-		want(t, "Redeem", err, nil)
+		requireError(t, "Redeem", err, nil)
 		m.redeemed[entry] = true
 		m.sheet.Used[number] = true
 	}
@@ -241,21 +241,21 @@ func (m *model) regenerate(t *rapid.T) {
 	sheet := m.newSheet()
 	err := m.real.Regenerate(sheet)
 	if m.state != twofactor.Enabled {
-		want(t, "Regenerate", err, twofactor.ErrNotEnabled)
+		requireError(t, "Regenerate", err, twofactor.ErrNotEnabled)
 		return
 	}
-	want(t, "Regenerate", err, nil)
+	requireError(t, "Regenerate", err, nil)
 	m.sheet = sheet
 }
 
 func (m *model) disable(t *rapid.T) {
-	seldom(t)
+	skipOften(t)
 	err := m.real.Disable()
 	if m.state != twofactor.Enabled {
-		want(t, "Disable", err, twofactor.ErrNotEnabled)
+		requireError(t, "Disable", err, twofactor.ErrNotEnabled)
 		return
 	}
-	want(t, "Disable", err, nil)
+	requireError(t, "Disable", err, nil)
 	m.forget()
 }
 
@@ -283,10 +283,10 @@ func (m *model) check(t *rapid.T) {
 	// A pending enrolment protects nothing: no code of it passes a challenge.
 	for off := int64(-1); off <= 1; off++ {
 		probe := e
-		want(t, "Verify while pending", probe.Verify(codeAt(m.key, stepOf(m.now)+off), m.now), twofactor.ErrNotEnabled)
+		requireError(t, "Verify while pending", probe.Verify(codeAt(m.key, stepOf(m.now)+off), m.now), twofactor.ErrNotEnabled)
 	}
 	probe := e
-	want(t, "Redeem while pending", probe.Redeem(0), twofactor.ErrNotEnabled)
+	requireError(t, "Redeem while pending", probe.Redeem(0), twofactor.ErrNotEnabled)
 	for _, role := range twofactor.Roles {
 		if !(twofactor.Policy{Everyone: true}).Stops(role, e.State) {
 			t.Fatal("a pending enrolment satisfies the policy")

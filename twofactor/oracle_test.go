@@ -77,8 +77,8 @@ func enabled(t testing.TB) twofactor.Enrollment {
 	return e
 }
 
-// same fails unless two enrolments agree in everything, the secret included.
-func same(t testing.TB, got, want twofactor.Enrollment) {
+// requireEqual fails unless two enrolments agree in everything, the secret included.
+func requireEqual(t testing.TB, got, want twofactor.Enrollment) {
 	t.Helper()
 	if got.State != want.State || got.Secret.Base32() != want.Secret.Base32() ||
 		!got.ExpiresAt.Equal(want.ExpiresAt) || got.WrongCodes != want.WrongCodes ||

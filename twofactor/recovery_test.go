@@ -176,11 +176,11 @@ func TestRedeem(t *testing.T) {
 		if err := e.Redeem(number); err != nil {
 			t.Fatalf("code %d: %v", number, err)
 		}
-		same(t, e, want)
+		requireEqual(t, e, want)
 		if err := e.Redeem(number); err != twofactor.ErrWrongRecovery {
 			t.Errorf("code %d a second time: %v", number, err)
 		}
-		same(t, e, want)
+		requireEqual(t, e, want)
 		if err := e.Regenerate(twofactor.Sheet{
 			ID:     "M4",
 			MadeAt: later,
@@ -193,7 +193,7 @@ func TestRedeem(t *testing.T) {
 		if err := e.Redeem(number); err != twofactor.ErrWrongRecovery {
 			t.Errorf("code number %d: %v", number, err)
 		}
-		same(t, e, enabled(t))
+		requireEqual(t, e, enabled(t))
 	}
 }
 

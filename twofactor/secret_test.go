@@ -67,11 +67,11 @@ func TestZeroSecretMatchesNoCode(t *testing.T) {
 	}
 }
 
-// hidden keeps what it holds where fmt cannot call methods.
-type hidden struct{ value any }
+// wrapper keeps what it holds where fmt cannot call methods.
+type wrapper struct{ value any }
 
-// printed is what may end in a log line, with what it must not tell.
-func printed(t *testing.T) map[string]struct {
+// printableSecrets is what may end in a log line, with what it must not tell.
+func printableSecrets(t *testing.T) map[string]struct {
 	value any
 	tells []string
 } {
@@ -101,7 +101,7 @@ func printed(t *testing.T) map[string]struct {
 }
 
 func TestSecretsAreNotPrinted(t *testing.T) {
-	for name, c := range printed(t) {
+	for name, c := range printableSecrets(t) {
 		t.Run(name, func(t *testing.T) {
 			check := func(how, text string, redacted bool) {
 				t.Helper()
@@ -127,8 +127,8 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 			check("Print", fmt.Sprint(c.value), true)
 			check("too many arguments", fmt.Sprintf(none, c.value), true)
 			check("an unexported field",
-				fmt.Sprintf("%v %+v %#v %x %s", hidden{c.value}, hidden{c.value}, hidden{c.value}, hidden{c.value},
-					hidden{c.value}), false)
+				fmt.Sprintf("%v %+v %#v %x %s", wrapper{c.value}, wrapper{c.value}, wrapper{c.value}, wrapper{c.value},
+					wrapper{c.value}), false)
 
 			var log bytes.Buffer
 			slog.New(slog.NewTextHandler(&log, nil)).Info("x", "it", c.value, slog.Group("in", "it", c.value))
@@ -137,7 +137,7 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 			slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "it", c.value, slog.Group("in", "it", c.value))
 			check("slog as JSON", log.String(), true)
 			log.Reset()
-			slog.New(slog.NewTextHandler(&log, nil)).Info("x", "it", hidden{c.value})
+			slog.New(slog.NewTextHandler(&log, nil)).Info("x", "it", wrapper{c.value})
 			check("an unexported field in slog", log.String(), false)
 
 			text, err := json.Marshal(c.value)

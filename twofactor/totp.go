@@ -23,13 +23,13 @@ const (
 	// accepted, for clocks that differ (RFC 6238 section 5.2).
 	window = 1
 
-	// diagnosis is how many steps either side are looked through at enrolment,
+	// diagnosisWindow is how many steps either side are looked through at enrolment,
 	// to tell people how far their phone's clock is off.
-	diagnosis = 20
+	diagnosisWindow = 20
 
-	// lately is how many steps before the window a code counts as expired, and not as wrong, in what people are told at
+	// expiredSteps is how many steps before the window a code counts as expired, and not as wrong, in what people are told at
 	// the challenge.
-	lately = 10
+	expiredSteps = 10
 )
 
 // TimeStep gives the number of the time step that now falls in: RFC 6238's T.

@@ -9,9 +9,9 @@ import (
 	"gatehouse/typed"
 )
 
-// accepts tells the time step that a fresh enrolment accepts the code for when
+// acceptedStep tells the time step that a fresh enrolment accepts the code for when
 // only the present step and the next are open.
-func accepts(t *testing.T, code string, now time.Time) (step int64, ok bool) {
+func acceptedStep(t *testing.T, code string, now time.Time) (step int64, ok bool) {
 	t.Helper()
 	e := twofactor.Enrollment{
 		State:    twofactor.Enabled,
@@ -28,7 +28,7 @@ func TestCodesOfRFC4226AppendixD(t *testing.T) {
 		if got := codeAt([]byte(rfcKey), int64(counter)); got != code {
 			t.Fatalf("the tests' own code for counter %d is %s, want %s", counter, got, code)
 		}
-		step, ok := accepts(t, code, time.Unix(int64(counter)*30, 0))
+		step, ok := acceptedStep(t, code, time.Unix(int64(counter)*30, 0))
 		if !ok || step != int64(counter) {
 			t.Errorf("code %s of counter %d: accepted %v for step %d", code, counter, ok, step)
 		}
@@ -54,7 +54,7 @@ func TestCodesOfRFC6238AppendixB(t *testing.T) {
 		if got := twofactor.TimeStep(now); got != vector.step {
 			t.Errorf("the time step at %d is %x, want %x", vector.seconds, got, vector.step)
 		}
-		step, ok := accepts(t, vector.eight[2:], now)
+		step, ok := acceptedStep(t, vector.eight[2:], now)
 		if !ok || step != vector.step {
 			t.Errorf("code %s at %d: accepted %v for step %x", vector.eight[2:], vector.seconds, ok, step)
 		}

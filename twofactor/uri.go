@@ -12,8 +12,8 @@ const (
 	KeyURIShort = 180 // up to here the issuer is named in the label and as a parameter
 	KeyURIMax   = 321
 
-	// leastPart is how much of it the issuer or the account keeps at least when both are long.
-	leastPart = 100
+	// minPart is how much of it the issuer or the account keeps at least when both are long.
+	minPart = 100
 )
 
 // KeyURI gives the otpauth address that the QR code carries, in the Key Uri
@@ -31,12 +31,12 @@ const (
 // to twelve bytes, stands as the parameter alone; and an address longer than KeyURIMax
 // is shortened, issuer first, with an ellipsis.
 func KeyURI(issuer, account string, secret Secret) string {
-	issuer, account = clean(issuer), clean(account)
+	issuer, account = cleanPart(issuer), cleanPart(account)
 	if uri := keyURI(encode(issuer), encode(account), secret, true); len(uri) <= KeyURIShort {
 		return uri
 	}
 	room := KeyURIMax - len(keyURI("", "", secret, false)) - len(issuerParameter)
-	account = shorten(account, max(leastPart, room-max(leastPart, len(encode(issuer)))))
+	account = shorten(account, max(minPart, room-max(minPart, len(encode(issuer)))))
 	issuer = shorten(issuer, room-len(encode(account)))
 	return keyURI(encode(issuer), encode(account), secret, false)
 }
@@ -55,8 +55,8 @@ func keyURI(issuer, account string, secret Secret, label bool) string {
 	return "otpauth://totp/" + account + "?secret=" + secret.Base32() + parameter
 }
 
-// clean makes one part of the label of a text.
-func clean(text string) string {
+// cleanPart makes one part of the label of a text.
+func cleanPart(text string) string {
 	text = strings.ReplaceAll(strings.ToValidUTF8(text, ""), ":", " ")
 	return strings.Join(strings.Fields(text), " ")
 }

@@ -142,21 +142,21 @@ func shows(shown, text string) bool {
 	}
 	begin, cut := strings.CutSuffix(shown, "…")
 	rest, ok := strings.CutPrefix(text, begin)
-	between := letterBegins(begin, strings.TrimLeft(rest, " ")) ||
-		!slices.ContainsFunc(indexes(begin)[1:], func(at int) bool {
-			return letterBegins(begin[:at], begin[at:])
+	between := startsNewLetter(begin, strings.TrimLeft(rest, " ")) ||
+		!slices.ContainsFunc(runeStarts(begin)[1:], func(at int) bool {
+			return startsNewLetter(begin[:at], begin[at:])
 		})
 	return cut && ok && len(begin) > 8 && utf8.ValidString(begin) && between
 }
 
-// letterBegins reports whether a letter of its own begins with the second text.
-func letterBegins(before, text string) bool {
+// startsNewLetter reports whether a letter of its own begins with the second text.
+func startsNewLetter(before, text string) bool {
 	next, _ := utf8.DecodeRuneInString(text)
 	return !unicode.Is(unicode.M, next) && next != '\u200d' && !strings.HasSuffix(before, "\u200d")
 }
 
-// indexes is where the signs of a text begin.
-func indexes(text string) []int {
+// runeStarts is where the signs of a text begin.
+func runeStarts(text string) []int {
 	var at []int
 	for i := range text {
 		at = append(at, i)
@@ -174,13 +174,13 @@ func FuzzKeyURI(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, issuer, account string) {
 		secret := secretOf(t, []byte(rfcKey))
-		checkKeyURI(t, twofactor.KeyURI(issuer, account, secret), secret, cleaned(issuer), cleaned(account))
+		checkKeyURI(t, twofactor.KeyURI(issuer, account, secret), secret, cleanName(issuer), cleanName(account))
 	})
 }
 
-// cleaned is what is left of a name: valid UTF-8, colons as white space, and
+// cleanName is what is left of a name: valid UTF-8, colons as white space, and
 // white space as single spaces between words.
-func cleaned(name string) string {
+func cleanName(name string) string {
 	var words []string
 	word := ""
 	for len(name) > 0 {

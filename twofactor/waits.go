@@ -8,27 +8,27 @@ type Count struct {
 	LastAt time.Time
 }
 
-// disorder is how far instants may run backwards without a clock having been
+// clockTolerance is how far instants may run backwards without a clock having been
 // set: each request has its own now, and those that come at once are counted in
 // any order. A wait that began is not shortened by a request that was slower.
-const disorder = 30 * time.Second
+const clockTolerance = 30 * time.Second
 
-// Another counts one more attempt. It is stored before the answer is given, and
+// Increment counts one more attempt. It is stored before the answer is given, and
 // where a slow hash comes first, before the hash, so that no crash and no
 // parallel request gets a free guess.
-func (c Count) Another(now time.Time) Count {
+func (c Count) Increment(now time.Time) Count {
 	if now.Before(c.LastAt) {
 		now = c.LastAt
 	}
 	return Count{N: c.N + 1, LastAt: now}
 }
 
-// Settle returns the count with a LastAt that is not in the future: after a
+// Clamp returns the count with a LastAt that is not in the future: after a
 // clock that ran ahead was set right, nobody waits longer than a whole wait and
 // half a minute. That holds when the settled count is kept; Check alone would begin
 // the wait anew each time.
-func (c Count) Settle(now time.Time) Count {
-	if c.LastAt.After(now.Add(disorder)) {
+func (c Count) Clamp(now time.Time) Count {
+	if c.LastAt.After(now.Add(clockTolerance)) {
 		c.LastAt = now
 	}
 	return c
@@ -48,7 +48,7 @@ func (l Ladder) Check(c Count, now time.Time) error {
 	if wait == Closed {
 		return ErrClosed
 	}
-	if until := c.Settle(now).LastAt.Add(wait); wait > 0 && now.Before(until) {
+	if until := c.Clamp(now).LastAt.Add(wait); wait > 0 && now.Before(until) {
 		return Wait{Until: until}
 	}
 	return nil
@@ -104,16 +104,16 @@ type Bucket struct {
 	At    time.Time
 }
 
-// Another puts one more attempt into the bucket, or refuses with Wait and adds
+// Add puts one more attempt into the bucket, or refuses with Wait and adds
 // nothing. Keep what it returns in either case: after a clock that ran ahead was
 // set right, a bucket that still holds the old instant would not leak before
 // that instant comes.
-func (b Bucket) Another(now time.Time) (Bucket, error) {
+func (b Bucket) Add(now time.Time) (Bucket, error) {
 	switch passed := now.Sub(b.At); {
 	case passed > 0:
 		b.Level = max(0, b.Level-float64(passed)/float64(addressInterval))
 		b.At = now
-	case passed < -disorder:
+	case passed < -clockTolerance:
 		b.At = now
 	}
 	if b.Level+1 > addressBurst {
@@ -125,5 +125,5 @@ func (b Bucket) Another(now time.Time) (Bucket, error) {
 	return b, nil
 }
 
-// AddressForgotten is after how long an address's bucket is empty for certain.
-const AddressForgotten = addressBurst * addressInterval
+// AddressBucketTTL is after how long an address's bucket is empty for certain.
+const AddressBucketTTL = addressBurst * addressInterval

@@ -92,41 +92,41 @@ func TestLadderCheck(t *testing.T) {
 
 func TestCount(t *testing.T) {
 	later := noon.Add(time.Hour)
-	if got, want := (twofactor.Count{N: 3, LastAt: noon}).Another(later), (twofactor.Count{N: 4,
+	if got, want := (twofactor.Count{N: 3, LastAt: noon}).Increment(later), (twofactor.Count{N: 4,
 		LastAt: later}); got != want {
 		t.Errorf("another: %+v", got)
 	}
-	if got, want := (twofactor.Count{N: 3, LastAt: later}).Another(noon), (twofactor.Count{N: 4,
+	if got, want := (twofactor.Count{N: 3, LastAt: later}).Increment(noon), (twofactor.Count{N: 4,
 		LastAt: later}); got != want {
 		t.Errorf("another that came late: %+v", got)
 	}
 	if got, want := (twofactor.Count{
 		N:      3,
 		LastAt: noon.Add(30 * time.Second),
-	}).Settle(noon), (twofactor.Count{N: 3, LastAt: noon.Add(30 * time.Second)}); got != want {
+	}).Clamp(noon), (twofactor.Count{N: 3, LastAt: noon.Add(30 * time.Second)}); got != want {
 		t.Errorf("settled by a request that came late: %+v", got)
 	}
-	if got, want := (twofactor.Count{N: 3, LastAt: later}).Settle(noon), (twofactor.Count{N: 3,
+	if got, want := (twofactor.Count{N: 3, LastAt: later}).Clamp(noon), (twofactor.Count{N: 3,
 		LastAt: noon}); got != want {
 		t.Errorf("settled from the future: %+v", got)
 	}
-	if got, want := (twofactor.Count{N: 3, LastAt: noon}).Settle(later), (twofactor.Count{N: 3,
+	if got, want := (twofactor.Count{N: 3, LastAt: noon}).Clamp(later), (twofactor.Count{N: 3,
 		LastAt: noon}); got != want {
 		t.Errorf("settled from the past: %+v", got)
 	}
 }
 
 func TestASettledCountEndsItsWaitAfterTheClockWasSetBack(t *testing.T) {
-	count := twofactor.Count{N: 79, LastAt: noon.Add(9999 * time.Hour)}.Settle(noon)
+	count := twofactor.Count{N: 79, LastAt: noon.Add(9999 * time.Hour)}.Clamp(noon)
 	if err := twofactor.Ladder(twofactor.CodeWaits).Check(count, noon.Add(30*time.Minute)); err != nil {
 		t.Error(err)
 	}
 }
 
-// fill makes attempts at one instant until the bucket refuses.
-func fill(b twofactor.Bucket, now time.Time) (twofactor.Bucket, int, error) {
+// fillBucket makes attempts at one instant until the bucket refuses.
+func fillBucket(b twofactor.Bucket, now time.Time) (twofactor.Bucket, int, error) {
 	for n := 0; ; n++ {
-		next, err := b.Another(now)
+		next, err := b.Add(now)
 		if err != nil {
 			return next, n, err
 		}
@@ -136,7 +136,7 @@ func fill(b twofactor.Bucket, now time.Time) (twofactor.Bucket, int, error) {
 
 func TestBucket(t *testing.T) {
 	t.Run("twenty at once, then a wait of 15 seconds", func(t *testing.T) {
-		_, n, err := fill(twofactor.Bucket{}, noon)
+		_, n, err := fillBucket(twofactor.Bucket{}, noon)
 		var wait twofactor.Wait
 		if n != 20 || !errors.As(err, &wait) {
 			t.Fatalf("%d attempts, then %v", n, err)
@@ -150,7 +150,7 @@ func TestBucket(t *testing.T) {
 		total := 0
 		for now := noon; now.Before(noon.Add(10 * time.Minute)); now = now.Add(time.Second) {
 			var n int
-			b, n, _ = fill(b, now)
+			b, n, _ = fillBucket(b, now)
 			total += n
 		}
 		if total < 59 || total > 60 {
@@ -158,43 +158,43 @@ func TestBucket(t *testing.T) {
 		}
 	})
 	t.Run("a refusal adds nothing", func(t *testing.T) {
-		b, _, _ := fill(twofactor.Bucket{}, noon)
+		b, _, _ := fillBucket(twofactor.Bucket{}, noon)
 		for range 100 {
-			b, _ = b.Another(noon)
+			b, _ = b.Add(noon)
 		}
-		if _, err := b.Another(noon.Add(16 * time.Second)); err != nil {
+		if _, err := b.Add(noon.Add(16 * time.Second)); err != nil {
 			t.Error(err)
 		}
 	})
 	t.Run("a whole rest empties it", func(t *testing.T) {
-		b, _, _ := fill(twofactor.Bucket{}, noon)
-		if _, n, _ := fill(b, noon.Add(twofactor.AddressForgotten)); n != 20 {
+		b, _, _ := fillBucket(twofactor.Bucket{}, noon)
+		if _, n, _ := fillBucket(b, noon.Add(twofactor.AddressBucketTTL)); n != 20 {
 			t.Errorf("%d attempts", n)
 		}
-		if _, n, _ := fill(b, noon.Add(twofactor.AddressForgotten-time.Second)); n != 19 {
+		if _, n, _ := fillBucket(b, noon.Add(twofactor.AddressBucketTTL-time.Second)); n != 19 {
 			t.Errorf("%d attempts a second earlier", n)
 		}
 	})
 	t.Run("who comes when told is let in", func(t *testing.T) {
 		for at := time.Duration(0); at < 15*time.Second; at += 37 * time.Millisecond {
-			full, _, _ := fill(twofactor.Bucket{}, noon)
-			refused, err := full.Another(noon.Add(at))
+			full, _, _ := fillBucket(twofactor.Bucket{}, noon)
+			refused, err := full.Add(noon.Add(at))
 			var wait twofactor.Wait
 			if !errors.As(err, &wait) {
 				t.Fatalf("after %v: %v", at, err)
 			}
 			for name, b := range map[string]twofactor.Bucket{"before": full, "after": refused} {
-				if _, err := b.Another(wait.Until); err != nil {
+				if _, err := b.Add(wait.Until); err != nil {
 					t.Fatalf("told after %v, with the bucket from %s the refusal: %v", at, name, err)
 				}
 			}
 		}
 	})
 	t.Run("requests that come late do not empty it", func(t *testing.T) {
-		b, _, _ := fill(twofactor.Bucket{}, noon)
+		b, _, _ := fillBucket(twofactor.Bucket{}, noon)
 		for range 100 { // each slow request would otherwise hand the next its seconds once more
 			for _, at := range []time.Duration{-14 * time.Second, 0} {
-				next, err := b.Another(noon.Add(at))
+				next, err := b.Add(noon.Add(at))
 				if err == nil {
 					t.Fatal("let in")
 				}
@@ -203,12 +203,12 @@ func TestBucket(t *testing.T) {
 		}
 	})
 	t.Run("a clock set back costs one interval, when the bucket is kept", func(t *testing.T) {
-		b, _, _ := fill(twofactor.Bucket{}, noon.Add(9999*time.Hour))
-		b, err := b.Another(noon)
+		b, _, _ := fillBucket(twofactor.Bucket{}, noon.Add(9999*time.Hour))
+		b, err := b.Add(noon)
 		if err == nil {
 			t.Error("the clock emptied the bucket")
 		}
-		if _, err := b.Another(noon.Add(16 * time.Second)); err != nil {
+		if _, err := b.Add(noon.Add(16 * time.Second)); err != nil {
 			t.Error(err)
 		}
 	})
