@@ -93,11 +93,11 @@ func TestArrows(t *testing.T) {
 		}
 		for _, path := range imports {
 			first, _, _ := strings.Cut(path, "/")
-			inner, ours := strings.CutPrefix(path, "gatehouse/")
+			inner, isOurs := strings.CutPrefix(path, "gatehouse/")
 			switch {
-			case ours && !slices.Contains(allowed.rooms, inner):
+			case isOurs && !slices.Contains(allowed.rooms, inner):
 				t.Errorf("%s imports %s: that arrow does not exist", room, path)
-			case !ours && strings.Contains(first, ".") &&
+			case !isOurs && strings.Contains(first, ".") &&
 				!slices.ContainsFunc(allowed.guests,
 					func(g string) bool { return path == g || strings.HasPrefix(path, g+"/") }):
 				t.Errorf("%s imports %s: it has its home elsewhere", room, path)

@@ -49,8 +49,8 @@ const (
 // store asks for by event, what becomes a notice, and what views words comes from here.
 var eventTable = []struct {
 	Event
-	told   bool       // to the person whom it is about, at their next sign-in
-	notice noticeRule // of the machine's acts
+	atSignIn bool       // to the person whom it is about, at their next sign-in
+	notice   noticeRule // of the machine's acts
 }{
 	{Event: SignedIn},
 	{Event: SignInFailed},
@@ -59,20 +59,20 @@ var eventTable = []struct {
 	{Event: SignedOut},
 	{Event: SessionsEnded},
 	{Event: BrowserForgotten},
-	{Event: PasswordChanged, told: true, notice: always},
+	{Event: PasswordChanged, atSignIn: true, notice: always},
 	{Event: PasswordFailed},
-	{Event: FactorEnabled, told: true},
-	{Event: FactorDisabled, told: true},
-	{Event: FactorReset, told: true, notice: always},
+	{Event: FactorEnabled, atSignIn: true},
+	{Event: FactorDisabled, atSignIn: true},
+	{Event: FactorReset, atSignIn: true, notice: always},
 	{Event: FactorFailed},
-	{Event: CodesRegenerated, told: true},
+	{Event: CodesRegenerated, atSignIn: true},
 	{Event: PersonAdded, notice: forAdmins},
 	{Event: PersonChanged},
 	{Event: PersonDeactivated, notice: always},
 	{Event: PersonReactivated, notice: always},
 	{Event: PersonUnlocked, notice: always},
 	{Event: PersonRemoved, notice: always},
-	{Event: RoleChanged, told: true, notice: always},
+	{Event: RoleChanged, atSignIn: true, notice: always},
 	{Event: LinkMade},
 	{Event: LinkUsed},
 	{Event: PolicyChanged, notice: always},
@@ -117,17 +117,17 @@ func Events() []Event {
 	return eventsWhere(func(bool, noticeRule) bool { return true })
 }
 
-// EventsToldAtSignIn gives the events that a person hears of at the next sign-in
+// EventsShownAtSignIn gives the events that a person hears of at the next sign-in
 // whoever caused them. Wrong codes and recovery codes that were used are told too,
 // which are sign-ins by their methods.
-func EventsToldAtSignIn() []Event {
-	return eventsWhere(func(told bool, _ noticeRule) bool { return told })
+func EventsShownAtSignIn() []Event {
+	return eventsWhere(func(isShown bool, _ noticeRule) bool { return isShown })
 }
 
-func eventsWhere(wanted func(told bool, notice noticeRule) bool) []Event {
+func eventsWhere(wanted func(isShown bool, notice noticeRule) bool) []Event {
 	var out []Event
 	for _, row := range eventTable {
-		if wanted(row.told, row.notice) {
+		if wanted(row.atSignIn, row.notice) {
 			out = append(out, row.Event)
 		}
 	}

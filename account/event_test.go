@@ -54,9 +54,9 @@ func TestEveryEventHasItsRow(t *testing.T) {
 	if len(listed) != len(declared) {
 		t.Errorf("%d constants, %d rows", len(declared), len(listed))
 	}
-	for _, one := range account.EventsToldAtSignIn() {
-		if !one.Known() {
-			t.Errorf("%s is told and has no row", one)
+	for _, event := range account.EventsShownAtSignIn() {
+		if !event.Known() {
+			t.Errorf("%s is told and has no row", event)
 		}
 	}
 	if account.Event("sys_nothing").Known() {
@@ -78,12 +78,12 @@ func TestEveryMethodIsListed(t *testing.T) {
 
 // TestNoticesOfTheMachine has the acts that every admin is told of.
 func TestNoticesOfTheMachine(t *testing.T) {
-	for _, one := range []account.Event{account.PasswordChanged, account.FactorReset, account.PersonDeactivated,
+	for _, event := range []account.Event{account.PasswordChanged, account.FactorReset, account.PersonDeactivated,
 		account.PersonReactivated, account.PersonUnlocked,
 		account.PersonRemoved, account.RoleChanged, account.PolicyChanged, account.WorkspaceRestored,
 		account.ActivityPruned, account.KeyRotated} {
-		if !one.NeedsNotice("") || !slices.Contains(account.NoticeEvents(), one) {
-			t.Errorf("nobody is told of %s", one)
+		if !event.NeedsNotice("") || !slices.Contains(account.NoticeEvents(), event) {
+			t.Errorf("nobody is told of %s", event)
 		}
 	}
 	for role, want := range map[twofactor.Role]bool{twofactor.Member: false, twofactor.Administrator: true,

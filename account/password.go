@@ -44,7 +44,7 @@ func NewPassword(field, typed string, context ...string) (Password, error) {
 		return Password{}, FieldError{Field: field, Reason: TooLong, Limit: PasswordMax}
 	case isCommon(string(normal)):
 		return Password{}, FieldError{Field: field, Reason: Common}
-	case isContext(string(normal), context):
+	case isPersonal(string(normal), context):
 		return Password{}, FieldError{Field: field, Reason: Context}
 	}
 	return Password{normal: normal}, nil
@@ -61,26 +61,26 @@ func NormalizePassword(typed string) []byte { return norm.NFKC.Bytes([]byte(type
 // rules say about it: to hash it again with newer parameters.
 func ExistingPassword(typed string) Password { return Password{normal: NormalizePassword(typed)} }
 
-// isContext reports whether a password is one of the words that belong to the
+// isPersonal reports whether a password is one of the words that belong to the
 // person, with no more than digits and signs around it.
-func isContext(password string, context []string) bool {
-	core := letters(password)
+func isPersonal(password string, context []string) bool {
+	core := normalizeLetters(password)
 	for _, text := range context {
 		name, domain, _ := strings.Cut(text, "@")
 		words := append([]string{text, name, domain},
 			strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) })...)
 		for _, word := range words {
-			if word = letters(word); len(word) >= 3 && (core == word || core == word+word) {
+			if word = normalizeLetters(word); len(word) >= 3 && (core == word || core == word+word) {
 				return true
 			}
 		}
 	}
-	return letters("gatehouse") == core
+	return normalizeLetters("gatehouse") == core
 }
 
-// letters gives the letters alone, in lower case, with the usual disguises
+// normalizeLetters gives the letters alone, in lower case, with the usual disguises
 // (0 for o, 3 for e, …) undone inside a word.
-func letters(text string) string {
+func normalizeLetters(text string) string {
 	text = strings.ToLower(text)
 	text = strings.TrimFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && r != '@' && r != '$' })
 	text = strings.NewReplacer("0", "o", "1", "i", "3", "e", "4", "a", "5", "s", "7", "t", "@", "a", "$", "s").
@@ -106,11 +106,11 @@ func isCommon(password string) bool {
 		return true
 	}
 	for _, run := range keyboardRuns {
-		if repeats(run, lower) || repeats(reverse(run), lower) {
+		if isRepetition(run, lower) || isRepetition(reverse(run), lower) {
 			return true
 		}
 	}
-	core := letters(password)
+	core := normalizeLetters(password)
 	if core == "" {
 		return isDate(lower)
 	}
@@ -132,8 +132,8 @@ func isDate(text string) bool {
 	return strings.HasPrefix(text, "19") || strings.HasPrefix(text, "20") || text[4:6] == "19" || text[4:6] == "20"
 }
 
-// repeats reports whether the text is a piece of the run said over and over.
-func repeats(run, text string) bool {
+// isRepetition reports whether the text is a piece of the run said over and over.
+func isRepetition(run, text string) bool {
 	return strings.Contains(strings.Repeat(run, 1+len(text)/len(run)+1), text)
 }
 
@@ -171,7 +171,7 @@ var commonWords = func() map[string]bool {
 		abcdefg abcdefgh aaaaaaaa qwertyui qwertyuiop asdfghjk zxcvbnm zaqxsw correcthorsebatterystaple opensesame alohomora blahblah
 		asshole fuckyou fuckme bullshit pussycat matrix phoenix cowboys steelers yankees redsox lakers eagles packers raiders warriors
 		dolphin dolphins tiger tigers lion lions bear bears wolf wolves eagle horse snoopy garfield mickey mickeymouse donald scooby`) {
-		words[letters(w)] = true
+		words[normalizeLetters(w)] = true
 	}
 	return words
 }()

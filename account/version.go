@@ -16,19 +16,19 @@ type Version string
 
 // PolicyVersion is the version of a policy.
 func PolicyVersion(p twofactor.Policy) Version {
-	return versionOf("policy", strconv.FormatBool(p.Everyone), strconv.FormatBool(p.Admins))
+	return hashVersion("policy", strconv.FormatBool(p.Everyone), strconv.FormatBool(p.Admins))
 }
 
 // PersonVersion is the version of what the form with a person's name, address and role
 // shows.
 func PersonVersion(name, email string, role twofactor.Role) Version {
-	return versionOf("person", name, email, string(role))
+	return hashVersion("person", name, email, string(role))
 }
 
 // WorkspaceVersion is the version of a workspace's name.
-func WorkspaceVersion(name string) Version { return versionOf("workspace", name) }
+func WorkspaceVersion(name string) Version { return hashVersion("workspace", name) }
 
-func versionOf(parts ...string) Version {
+func hashVersion(parts ...string) Version {
 	hash := sha256.New()
 	for _, part := range parts {
 		hash.Write([]byte(strconv.Quote(part)))
@@ -53,7 +53,7 @@ func (s Seen) String() string {
 func ParseSeen(text string) (s Seen, ok bool) {
 	at, version, found := strings.Cut(text, ".")
 	seconds, err := strconv.ParseInt(at, 10, 64)
-	if !found || err != nil || len(version) != len(versionOf()) {
+	if !found || err != nil || len(version) != len(hashVersion()) {
 		return Seen{}, false
 	}
 	return Seen{Version: Version(version), At: time.Unix(seconds, 0).UTC()}, true

@@ -16,19 +16,19 @@ import (
 // withAdvice words a fault, and for one of the machine's files or ports also as
 // whom the program runs and what to do.
 func (s *session) withAdvice(err error) string {
-	said := sentence(err)
+	output := sentence(err)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Sprintf("%s; gatehouse runs as %s%s", said, currentUser(), s.ownersAdvice())
+		return fmt.Sprintf("%s; gatehouse runs as %s%s", output, currentUser(), s.ownersAdvice())
 	case errors.Is(err, syscall.EROFS):
 		return fmt.Sprintf("%s; gatehouse runs as %s and cannot write there: mount the file system for writing, "+
-			"or name another directory with --data", said, currentUser())
+			"or name another directory with --data", output, currentUser())
 	case errors.Is(err, syscall.ENOSPC), db.IsFull(err):
-		return said + "; the disk, or what " + currentUser() + " may use of it, is full: make room and try again"
+		return output + "; the disk, or what " + currentUser() + " may use of it, is full: make room and try again"
 	case errors.Is(err, syscall.ENOTDIR):
-		return said + "; a file stands where a directory should be: name the directory with --data"
+		return output + "; a file stands where a directory should be: name the directory with --data"
 	}
-	return said
+	return output
 }
 
 // ownersAdvice says whose the data directory is, when it is somebody else's.

@@ -26,15 +26,15 @@ func TestAdvice(t *testing.T) {
 			Err: os.NewSyscallError("bind", syscall.EACCES),
 		}: {me, "1024", "CAP_NET_BIND_SERVICE"},
 	} {
-		said := ""
+		output := ""
 		if _, isPort := fault.(*net.OpError); isPort {
-			said = s.withAdvice(listenError(":80", fault))
+			output = s.withAdvice(listenError(":80", fault))
 		} else {
-			said = s.withAdvice(fmt.Errorf("doing something: %w", fault))
+			output = s.withAdvice(fmt.Errorf("doing something: %w", fault))
 		}
 		for _, want := range says {
-			if !strings.Contains(said, want) {
-				t.Errorf("%v: it says %q; want %q in it", fault, said, want)
+			if !strings.Contains(output, want) {
+				t.Errorf("%v: it says %q; want %q in it", fault, output, want)
 			}
 		}
 	}

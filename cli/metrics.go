@@ -34,13 +34,13 @@ func newMonitor(ctx context.Context, store *db.Store, log *slog.Logger) (*monito
 }
 
 // observe counts one request.
-func (m *monitor) observe(route string, status int, took time.Duration) {
+func (m *monitor) observe(route string, status int, elapsed time.Duration) {
 	if route == "" {
 		route = "none" // refused before a route was looked for
 	}
 	m.set.GetOrCreateCounter(fmt.Sprintf(`gatehouse_requests_total{route=%q,status="%d"}`, route, status)).Inc()
 	m.set.GetOrCreatePrometheusHistogram(fmt.Sprintf(`gatehouse_request_seconds{route=%q}`, route)).
-		Update(took.Seconds())
+		Update(elapsed.Seconds())
 }
 
 // ServeHTTP answers GET /metrics.
@@ -65,11 +65,11 @@ func (m *monitor) read(ctx context.Context) error {
 		return err
 	}
 	m.last = last
-	for _, one := range signIns {
-		m.set.GetOrCreateCounter(fmt.Sprintf(`gatehouse_sign_ins_total{method=%q,result=%q}`, one.Method,
-			result(one.Event))).Add(one.Count)
+	for _, count := range signIns {
+		m.set.GetOrCreateCounter(fmt.Sprintf(`gatehouse_sign_ins_total{method=%q,result=%q}`, count.Method,
+			result(count.Event))).Add(count.Count)
 	}
-	f, err := m.store.Figures(ctx)
+	f, err := m.store.Metrics(ctx)
 	if err != nil {
 		return err
 	}

@@ -39,9 +39,9 @@ func TestParse(t *testing.T) {
 		if err == nil {
 			got = parsed.Selected().Target.Addr().Interface()
 		}
-		if said := fmt.Sprintf("%T %v", got, err); !strings.Contains(said, want) ||
+		if output := fmt.Sprintf("%T %v", got, err); !strings.Contains(output, want) ||
 			(err == nil) != strings.HasPrefix(want, "*") {
-			t.Errorf("gatehouse %s: got %s; want %s", line, said, want)
+			t.Errorf("gatehouse %s: got %s; want %s", line, output, want)
 		}
 	}
 }

@@ -41,8 +41,8 @@ func (s *session) readPassword() (string, error) {
 // pipedPassword reads one line. Its end is no part of the password, nor is a
 // byte-order mark: Windows' shells and editors put one before a text, which they
 // may also write as UTF-16. Nobody could type a password that is no text.
-func pipedPassword(in *bufio.Reader) (string, error) {
-	line, err := pipedLine(in)
+func pipedPassword(input *bufio.Reader) (string, error) {
+	line, err := pipedLine(input)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", fmt.Errorf("reading the password: %w", err)
 	}
@@ -54,28 +54,28 @@ func pipedPassword(in *bufio.Reader) (string, error) {
 }
 
 // pipedLine reads up to the end of the first line, or of the input: io.EOF.
-func pipedLine(in *bufio.Reader) (string, error) {
-	first, err := in.Peek(1)
+func pipedLine(input *bufio.Reader) (string, error) {
+	first, err := input.Peek(1)
 	if err != nil {
 		return "", err
 	}
 	if first[0] == 0xff || first[0] == 0xfe { // no text in UTF-8 begins so
-		switch mark, _ := in.Peek(2); string(mark) {
+		switch mark, _ := input.Peek(2); string(mark) {
 		case "\xff\xfe":
-			return pipedUTF16(in, binary.LittleEndian)
+			return pipedUTF16(input, binary.LittleEndian)
 		case "\xfe\xff":
-			return pipedUTF16(in, binary.BigEndian)
+			return pipedUTF16(input, binary.BigEndian)
 		}
 	}
-	return in.ReadString('\n')
+	return input.ReadString('\n')
 }
 
 // pipedUTF16 reads up to the end of the first line in UTF-16.
-func pipedUTF16(in *bufio.Reader, order binary.ByteOrder) (string, error) {
+func pipedUTF16(input *bufio.Reader, order binary.ByteOrder) (string, error) {
 	var units []uint16
 	for {
 		var unit [2]byte
-		if _, err := io.ReadFull(in, unit[:]); err != nil {
+		if _, err := io.ReadFull(input, unit[:]); err != nil {
 			return string(utf16.Decode(units)), err
 		}
 		units = append(units, order.Uint16(unit[:]))

@@ -43,10 +43,10 @@ func TestPipedPassword(t *testing.T) {
 // TestPipedPasswordTakesALine holds that nothing waits for the end of the input
 // once a line has come: whoever pipes may keep the pipe open.
 func TestPipedPasswordTakesALine(t *testing.T) {
-	in, out := io.Pipe()
+	input, out := io.Pipe()
 	defer out.Close()
 	go func() { _, _ = out.Write([]byte("k\n")) }()
-	if got, err := pipedPassword(bufio.NewReader(in)); got != "k" || err != nil {
+	if got, err := pipedPassword(bufio.NewReader(input)); got != "k" || err != nil {
 		t.Errorf("got %q, %v", got, err)
 	}
 }

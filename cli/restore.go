@@ -73,9 +73,9 @@ func (c *restoreCommand) Run(s *session) error {
 	}
 	fmt.Fprintf(s.Stdout, "%s is the workspace's database now.\nIts newest activity: %s.\n", c.File,
 		date(done.NewestActivity))
-	if done.Aside != "" {
+	if done.Previous != "" {
 		fmt.Fprintf(s.Stdout, "The database from before is kept as %s; delete it when nobody misses anything.\n",
-			done.Aside)
+			done.Previous)
 	}
 	fmt.Fprintf(s.Stdout, `Ended: %d sessions, %d sign-ins under way, %d invitations and password links. Everybody signs in again.
 Kept as the backup had it: people, passwords, roles, the policy, second steps, recovery codes and the activity.

@@ -34,8 +34,8 @@ func strangerAt(address string) Actor {
 	return Actor{kind: account.ActorStranger, address: address}
 }
 
-// activity is one row as it is written.
-type activity struct {
+// activityEntry is one row as it is written.
+type activityEntry struct {
 	event   account.Event
 	failed  bool
 	actor   Actor
@@ -46,10 +46,10 @@ type activity struct {
 	quiet   bool           // there is nobody yet who could read a notice
 }
 
-// record writes an activity row in the transaction of what it tells, and gives its
+// appendActivity writes an activity row in the transaction of what it tells, and gives its
 // number. An act of the machine that is break-glass leaves a notice, too, which every
 // admin sees until one of them dismisses it.
-func (t *tx) record(now time.Time, a activity) (int64, error) {
+func (t *tx) appendActivity(now time.Time, a activityEntry) (int64, error) {
 	if !slices.Contains(account.ActorKinds, a.actor.kind) ||
 		(a.actor.kind == account.ActorPerson) != (a.actor.ID != 0) {
 		return 0, fmt.Errorf("activity %s without an actor", a.event)
@@ -68,7 +68,7 @@ func (t *tx) record(now time.Time, a activity) (int64, error) {
 		return 0, fmt.Errorf("writing activity %s: %w", a.event, err)
 	}
 	if machine && !a.quiet && a.event.NeedsNotice(a.role) {
-		err = t.one(`INSERT INTO notice (activity_id) VALUES (?)`, id)
+		err = t.execOne(`INSERT INTO notice (activity_id) VALUES (?)`, id)
 	}
 	return id, err
 }
@@ -87,7 +87,7 @@ func policyDetail(p twofactor.Policy) string {
 	return "everyone " + onOff(p.Everyone) + ", admins " + onOff(p.Admins)
 }
 
-func id10(id int64) string { return strconv.FormatInt(id, 10) }
+func formatID(id int64) string { return strconv.FormatInt(id, 10) }
 
 // sqlList gives texts of our own as a list for SQL's IN: 'a', 'b'. It is for the
 // constants of a table, never for what somebody typed.

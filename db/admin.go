@@ -33,7 +33,7 @@ func (s *Store) People(ctx context.Context, search, after string) (PeoplePage, e
 	if words := account.SearchWords(search); len(words) > 0 {
 		return s.search(ctx, words, after)
 	}
-	id, sortKey := splitKey(after)
+	id, sortKey := parsePeopleKey(after)
 	return s.peoplePage(ctx, PageSize, everybody,
 		`SELECT `+personColumns+
 			` WHERE p.removed_at IS NULL AND (p.sort_key, p.id) > (?, ?) ORDER BY p.sort_key, p.id LIMIT ?`,
@@ -47,7 +47,7 @@ func (s *Store) NotEnrolled(ctx context.Context, after string) (PeoplePage, erro
 }
 
 func (s *Store) notEnrolled(ctx context.Context, after string, size int) (PeoplePage, error) {
-	id, sortKey := splitKey(after)
+	id, sortKey := parsePeopleKey(after)
 	return s.peoplePage(ctx, size, everybody,
 		`SELECT `+personColumns+` WHERE p.active = 1 AND p.enrolled = 0 AND (p.sort_key, p.id) > (?, ?)
 			ORDER BY p.sort_key, p.id LIMIT ?`,
@@ -70,13 +70,13 @@ func (s *Store) peoplePage(ctx context.Context, size int, belongs func(Person) b
 	if len(page.People) > size {
 		page.People = page.People[:size]
 		last := page.People[size-1]
-		page.Next = id10(last.ID) + " " + account.SortKey(last.Name)
+		page.Next = formatID(last.ID) + " " + account.SortKey(last.Name)
 	}
 	return page, err
 }
 
-// splitKey reads "id key".
-func splitKey(text string) (id int64, key string) {
+// parsePeopleKey reads "id key".
+func parsePeopleKey(text string) (id int64, key string) {
 	number, key, _ := strings.Cut(typed.Line(text), " ")
 	id, err := strconv.ParseInt(number, 10, 64)
 	if err != nil {
@@ -90,8 +90,8 @@ func (s *Store) Person(ctx context.Context, id int64) (Person, error) {
 	return scanPerson(s.row(ctx, `SELECT `+personColumns+` WHERE p.id = ? AND p.removed_at IS NULL`, id).Scan)
 }
 
-// Facts are what a person's page tells beside the list's columns.
-type Facts struct {
+// PersonDetails are what a person's page tells beside the list's columns.
+type PersonDetails struct {
 	AddedAt   time.Time
 	LinkKind  string    // of the one-time link that is open: invitation or password; "" for none
 	LinkUntil time.Time // when it ends
@@ -99,9 +99,9 @@ type Facts struct {
 	Browsers  int // that are known
 }
 
-// Facts reads them, or gives ErrNotFound.
-func (s *Store) Facts(ctx context.Context, person int64, now time.Time) (Facts, error) {
-	var f Facts
+// PersonDetails reads them, or gives ErrNotFound.
+func (s *Store) PersonDetails(ctx context.Context, person int64, now time.Time) (PersonDetails, error) {
+	var f PersonDetails
 	var added, until sql.NullInt64
 	err := s.row(ctx, `SELECT p.made_at, coalesce(l.kind, ''), l.expires_at,
 			(SELECT count(*) FROM session s WHERE s.person_id = p.id AND s.seen_at > ? AND s.started_at > ?),
@@ -132,19 +132,19 @@ func (v Visitor) Author(c Client) Author { return Author{v.Actor(c), v} }
 // Author is the machine as the author of changes to people.
 func (a Actor) Author() Author { return Author{Actor: a} }
 
-// mayEdit reads the subject of a change to name or address and checks, in the
+// authorizeEdit reads the subject of a change to name or address and checks, in the
 // transaction that makes it, that the author may make it: the session still stands, and
 // account.MayEdit allows it to the role that the author has now.
-func (t *tx) mayEdit(by Author, person int64) (Person, error) {
-	return t.may(by, person, account.MayEdit)
+func (t *tx) authorizeEdit(by Author, person int64) (Person, error) {
+	return t.authorizeChange(by, person, account.MayEdit)
 }
 
-// mayManage is mayEdit, for what an admin does to other people only (account.MayManage).
-func (t *tx) mayManage(by Author, person int64) (Person, error) {
-	return t.may(by, person, account.MayManage)
+// authorizeManage is authorizeEdit, for what an admin does to other people only (account.MayManage).
+func (t *tx) authorizeManage(by Author, person int64) (Person, error) {
+	return t.authorizeChange(by, person, account.MayManage)
 }
 
-func (t *tx) may(by Author, person int64, rule func(account.Author, account.Subject) error) (Person, error) {
+func (t *tx) authorizeChange(by Author, person int64, rule func(account.Author, account.Subject) error) (Person, error) {
 	p := Person{ID: person}
 	err := t.row(`SELECT email, name, role, active, password_hash = '' FROM person
 		WHERE id = ? AND removed_at IS NULL`, person).
@@ -155,26 +155,26 @@ func (t *tx) may(by Author, person int64, rule func(account.Author, account.Subj
 	if err != nil {
 		return p, fmt.Errorf("reading a person: %w", err)
 	}
-	author, err := t.author(by)
+	author, err := t.readAuthor(by)
 	if err != nil {
 		return p, err
 	}
 	return p, rule(author, account.Subject{ID: p.ID, Role: p.Role})
 }
 
-// mayAdminister checks in the same way that the author may change what is about no
+// requireAdmin checks in the same way that the author may change what is about no
 // account.
-func (t *tx) mayAdminister(by Author) error {
-	author, err := t.author(by)
+func (t *tx) requireAdmin(by Author) error {
+	author, err := t.readAuthor(by)
 	if err != nil {
 		return err
 	}
 	return account.MayAdminister(author)
 }
 
-// author gives the author with the role of now. It refuses with ErrSignedOut, and
+// readAuthor gives the author with the role of now. It refuses with ErrSignedOut, and
 // nobody with account.ErrNotAllowed.
-func (t *tx) author(by Author) (account.Author, error) {
+func (t *tx) readAuthor(by Author) (account.Author, error) {
 	author := account.Author{Kind: by.kind, ID: by.ID}
 	switch by.kind {
 	case account.ActorMachine:
@@ -183,7 +183,7 @@ func (t *tx) author(by Author) (account.Author, error) {
 	default:
 		return author, account.ErrNotAllowed
 	}
-	if err := t.stillSignedIn(by.visitor); err != nil {
+	if err := t.requireSession(by.visitor); err != nil {
 		return author, err
 	}
 	if err := t.row(`SELECT role FROM person WHERE id = ?`, by.ID).Scan(&author.Role); err != nil {
@@ -206,7 +206,7 @@ func (s *Store) Invite(ctx context.Context, n NewPerson, by Author, now time.Tim
 		return 0, "", err
 	}
 	err = s.write(ctx, lockWorkspace(by.ID), func(t *tx) error {
-		author, err := t.author(by)
+		author, err := t.readAuthor(by)
 		if err != nil {
 			return err
 		}
@@ -228,11 +228,11 @@ func (t *tx) newLink(person int64, kind string, by Actor, now time.Time) (token 
 		return "", err
 	}
 	token = newToken()
-	if err := t.one(`INSERT INTO link (token_hash, kind, person_id, made_at, expires_at) VALUES (?, ?, ?, ?, ?)`,
+	if err := t.execOne(`INSERT INTO link (token_hash, kind, person_id, made_at, expires_at) VALUES (?, ?, ?, ?, ?)`,
 		hashToken(token), kind, person, unix(now), unix(now.Add(LinkTTL))); err != nil {
 		return "", fmt.Errorf("making a link: %w", err)
 	}
-	_, err = t.record(now, activity{
+	_, err = t.appendActivity(now, activityEntry{
 		event:   account.LinkMade,
 		actor:   by,
 		subject: person,
@@ -247,7 +247,7 @@ func (t *tx) newLink(person int64, kind string, by Actor, now time.Time) (token 
 // with account.ErrOwnAccount and account.ErrInactive.
 func (s *Store) NewLink(ctx context.Context, person int64, by Author, now time.Time) (token string, err error) {
 	err = s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
-		p, err := t.mayManage(by, person)
+		p, err := t.authorizeManage(by, person)
 		if err != nil {
 			return err
 		}
@@ -290,7 +290,7 @@ func (s *Store) Link(ctx context.Context, token string, now time.Time) (Link, er
 // countUnknownLink counts a post of a link that does not exist against the client's
 // address. It gives ErrNotFound, or Wait.
 func (s *Store) countUnknownLink(ctx context.Context, c Client, now time.Time) error {
-	err := s.write(ctx, lockAttempts(c.Address), func(t *tx) error { return t.attemptFrom(c.Address, now) })
+	err := s.write(ctx, lockAttempts(c.Address), func(t *tx) error { return t.countAddressAttempt(c.Address, now) })
 	if err != nil {
 		return err
 	}
@@ -308,19 +308,19 @@ func scanLink(r row) (l Link, person int64, err error) {
 	return l, l.Person, nil
 }
 
-// TakeUpLink sets the password that somebody chose through their link, and for
+// UseLink sets the password that somebody chose through their link, and for
 // an invitation the name. It ends all sessions of the person, never touches the
 // factor, and signs nobody in: the sign-in follows, second step included. It
 // refuses with FieldErrors of name and password. A link works once; one that does not
 // exist counts against the client's address and is refused with ErrNotFound or Wait.
 // One that exists costs nothing: many people of one office have an address in common.
-func (s *Store) TakeUpLink(ctx context.Context, token, name, password string, c Client, now time.Time) (Link, error) {
+func (s *Store) UseLink(ctx context.Context, token, name, password string, c Client, now time.Time) (Link, error) {
 	if _, err := s.Link(ctx, token, now); errors.Is(err, ErrNotFound) {
 		return Link{}, s.countUnknownLink(ctx, c, now)
 	} else if err != nil {
 		return Link{}, err
 	}
-	end, err := s.turns.take(ctx, "link "+token, 1)
+	end, err := s.turns.acquire(ctx, "link "+token, 1)
 	if err != nil {
 		return Link{}, err
 	}
@@ -352,7 +352,7 @@ func (s *Store) TakeUpLink(ctx context.Context, token, name, password string, c 
 		if err != nil {
 			return err
 		}
-		if err := t.one(`DELETE FROM link WHERE token_hash = ?`, hashToken(token)); err != nil {
+		if err := t.execOne(`DELETE FROM link WHERE token_hash = ?`, hashToken(token)); err != nil {
 			return err
 		}
 		if err := t.rename(Person{ID: person, Name: before.Name, Email: before.Email}, name, before.Email); err != nil {
@@ -361,7 +361,7 @@ func (s *Store) TakeUpLink(ctx context.Context, token, name, password string, c 
 		if err := t.setPassword(person, hash, now); err != nil {
 			return err
 		}
-		if _, err := t.record(now, activity{
+		if _, err := t.appendActivity(now, activityEntry{
 			event:   account.LinkUsed,
 			actor:   personAt(person, c.Address),
 			subject: person,
@@ -370,7 +370,7 @@ func (s *Store) TakeUpLink(ctx context.Context, token, name, password string, c 
 		}); err != nil {
 			return err
 		}
-		_, err = t.record(now, activity{
+		_, err = t.appendActivity(now, activityEntry{
 			event:   account.PasswordChanged,
 			actor:   personAt(person, c.Address),
 			subject: person,
@@ -383,17 +383,17 @@ func (s *Store) TakeUpLink(ctx context.Context, token, name, password string, c 
 // setPassword stores a password, ends the person's sessions, challenges and links, and
 // forgets the wrong passwords before it.
 func (t *tx) setPassword(person int64, hash string, now time.Time) error {
-	if err := t.one(`UPDATE person SET password_hash = ?, password_changed_at = ? WHERE id = ?`,
+	if err := t.execOne(`UPDATE person SET password_hash = ?, password_changed_at = ? WHERE id = ?`,
 		hash, unix(now), person); err != nil {
 		return err
 	}
-	if err := t.endOthers(person, nil); err != nil {
+	if err := t.endOtherSessions(person, nil); err != nil {
 		return err
 	}
 	if err := t.endLinks(person); err != nil {
 		return err
 	}
-	return t.clearCount(countPassword, id10(person))
+	return t.clearCount(countPassword, formatID(person))
 }
 
 // endLinks ends the one-time links of somebody who proves that they do not need one,
@@ -407,7 +407,7 @@ func (t *tx) endLinks(person int64) error {
 // endAccess ends everything through which somebody is in or comes in more easily:
 // sessions, challenges and known browsers.
 func (t *tx) endAccess(person int64) error {
-	if err := t.endOthers(person, nil); err != nil {
+	if err := t.endOtherSessions(person, nil); err != nil {
 		return err
 	}
 	return t.forgetBrowsers(person, "")
@@ -433,13 +433,13 @@ func (s *Store) SetPassword(ctx context.Context, person int64, typed string, by 
 		return err
 	}
 	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
-		if _, err := t.mayManage(by, person); err != nil {
+		if _, err := t.authorizeManage(by, person); err != nil {
 			return err
 		}
 		if err := t.setPassword(person, hash, now); err != nil {
 			return err
 		}
-		_, err := t.record(now, activity{
+		_, err := t.appendActivity(now, activityEntry{
 			event:   account.PasswordChanged,
 			actor:   by.Actor,
 			subject: person,
@@ -473,7 +473,7 @@ func (s *Store) ChangePerson(ctx context.Context, person int64, seen account.See
 		return err
 	}
 	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
-		before, err := t.mayEdit(by, person)
+		before, err := t.authorizeEdit(by, person)
 		if err != nil {
 			return err
 		}
@@ -498,12 +498,12 @@ func (s *Store) ChangePerson(ctx context.Context, person int64, seen account.See
 				return err
 			}
 			if by.ID != person {
-				if err := t.endOthers(person, nil); err != nil {
+				if err := t.endOtherSessions(person, nil); err != nil {
 					return err
 				}
 			}
 		}
-		_, err = t.record(now, activity{
+		_, err = t.appendActivity(now, activityEntry{
 			event:   account.PersonChanged,
 			actor:   by.Actor,
 			subject: person,
@@ -520,17 +520,17 @@ func (s *Store) ChangePerson(ctx context.Context, person int64, seen account.See
 // who had got hold of a session, a challenge or a known browser becomes an admin with
 // them (ASVS 7.2.4).
 func (t *tx) changeRole(p Person, role twofactor.Role, by Author, now time.Time) error {
-	author, err := t.author(by)
+	author, err := t.readAuthor(by)
 	if err != nil {
 		return err
 	}
 	if err := account.MayGive(author, account.Subject{ID: p.ID, Role: p.Role}, role); err != nil {
 		return err
 	}
-	if err := t.one(`UPDATE person SET role = ? WHERE id = ?`, string(role), p.ID); err != nil {
+	if err := t.execOne(`UPDATE person SET role = ? WHERE id = ?`, string(role), p.ID); err != nil {
 		return err
 	}
-	if err := t.keepSuperAdmin(p); err != nil {
+	if err := t.requireSuperAdmin(p); err != nil {
 		return err
 	}
 	if err := t.endLinks(p.ID); err != nil {
@@ -541,7 +541,7 @@ func (t *tx) changeRole(p Person, role twofactor.Role, by Author, now time.Time)
 			return err
 		}
 	}
-	_, err = t.record(now, activity{
+	_, err = t.appendActivity(now, activityEntry{
 		event:   account.RoleChanged,
 		actor:   by.Actor,
 		subject: p.ID,
@@ -556,7 +556,7 @@ func (s *Store) SetRole(ctx context.Context, person int64, role twofactor.Role, 
 		return account.FieldError{Field: "role", Reason: account.Unknown}
 	}
 	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
-		p, err := t.mayEdit(by, person)
+		p, err := t.authorizeEdit(by, person)
 		if err != nil || p.Role == role {
 			return err
 		}
@@ -569,17 +569,17 @@ func (s *Store) SetRole(ctx context.Context, person int64, role twofactor.Role, 
 // active Super-administrator stays (account.ErrLastSuperAdmin).
 func (s *Store) SetActive(ctx context.Context, person int64, active bool, by Author, now time.Time) error {
 	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
-		p, err := t.mayManage(by, person)
+		p, err := t.authorizeManage(by, person)
 		if err != nil || p.Active == active {
 			return err
 		}
-		if err := t.one(`UPDATE person SET active = ? WHERE id = ?`, active, person); err != nil {
+		if err := t.execOne(`UPDATE person SET active = ? WHERE id = ?`, active, person); err != nil {
 			return err
 		}
 		event := account.PersonReactivated
 		if !active {
 			event = account.PersonDeactivated
-			if err := t.keepSuperAdmin(p); err != nil {
+			if err := t.requireSuperAdmin(p); err != nil {
 				return err
 			}
 			if err := t.endLinks(person); err != nil {
@@ -589,7 +589,7 @@ func (s *Store) SetActive(ctx context.Context, person int64, active bool, by Aut
 				return err
 			}
 		}
-		_, err = t.record(now, activity{event: event, actor: by.Actor, subject: person})
+		_, err = t.appendActivity(now, activityEntry{event: event, actor: by.Actor, subject: person})
 		return err
 	})
 }
@@ -599,13 +599,13 @@ func (s *Store) SetActive(ctx context.Context, person int64, active bool, by Aut
 // (account.ErrOwnAccount).
 func (s *Store) EndSessionsOf(ctx context.Context, person int64, by Author, now time.Time) error {
 	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
-		if _, err := t.mayManage(by, person); err != nil {
+		if _, err := t.authorizeManage(by, person); err != nil {
 			return err
 		}
 		if err := t.endAccess(person); err != nil {
 			return err
 		}
-		_, err := t.record(now, activity{event: account.SessionsEnded, actor: by.Actor, subject: person})
+		_, err := t.appendActivity(now, activityEntry{event: account.SessionsEnded, actor: by.Actor, subject: person})
 		return err
 	})
 }
@@ -615,13 +615,13 @@ func (s *Store) EndSessionsOf(ctx context.Context, person int64, by Author, now 
 // themselves: account.ErrOwnAccount.
 func (s *Store) Unlock(ctx context.Context, person int64, by Author, now time.Time) error {
 	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
-		if _, err := t.mayManage(by, person); err != nil {
+		if _, err := t.authorizeManage(by, person); err != nil {
 			return err
 		}
-		if err := t.forgetAttempts(person); err != nil {
+		if err := t.clearAttempts(person); err != nil {
 			return err
 		}
-		_, err := t.record(now, activity{event: account.PersonUnlocked, actor: by.Actor, subject: person})
+		_, err := t.appendActivity(now, activityEntry{event: account.PersonUnlocked, actor: by.Actor, subject: person})
 		return err
 	})
 }
@@ -630,10 +630,10 @@ func (s *Store) Unlock(ctx context.Context, person int64, by Author, now time.Ti
 // what it was narrowed by. It gives ErrNotAllowed to who is no admin any more.
 func (s *Store) NoteExport(ctx context.Context, what string, by Author, now time.Time) error {
 	return s.write(ctx, lockWorkspace(by.ID), func(t *tx) error {
-		if err := t.mayAdminister(by); err != nil {
+		if err := t.requireAdmin(by); err != nil {
 			return err
 		}
-		_, err := t.record(now, activity{event: account.Exported, actor: by.Actor, detail: what})
+		_, err := t.appendActivity(now, activityEntry{event: account.Exported, actor: by.Actor, detail: what})
 		return err
 	})
 }
@@ -642,7 +642,7 @@ func (s *Store) NoteExport(ctx context.Context, what string, by Author, now time
 // no error.
 func (s *Store) DismissNotice(ctx context.Context, id int64, by Author, now time.Time) error {
 	return s.write(ctx, lockWorkspace(by.ID), func(t *tx) error {
-		if err := t.mayAdminister(by); err != nil {
+		if err := t.requireAdmin(by); err != nil {
 			return err
 		}
 		var event string
@@ -654,7 +654,7 @@ func (s *Store) DismissNotice(ctx context.Context, id int64, by Author, now time
 		if err != nil {
 			return fmt.Errorf("dismissing a notice: %w", err)
 		}
-		_, err = t.record(now, activity{event: account.NoticeDismissed, actor: by.Actor, detail: event})
+		_, err = t.appendActivity(now, activityEntry{event: account.NoticeDismissed, actor: by.Actor, detail: event})
 		return err
 	})
 }
@@ -663,7 +663,7 @@ func (s *Store) DismissNotice(ctx context.Context, id int64, by Author, now time
 // admin was shown, so that one which came meanwhile stays.
 func (s *Store) DismissNotices(ctx context.Context, through int64, by Author, now time.Time) error {
 	return s.write(ctx, lockWorkspace(by.ID), func(t *tx) error {
-		if err := t.mayAdminister(by); err != nil {
+		if err := t.requireAdmin(by); err != nil {
 			return err
 		}
 		n, err := t.exec(`UPDATE notice SET dismissed_at = ?, dismissed_by = ? WHERE id <= ? AND dismissed_at IS NULL`,
@@ -671,7 +671,7 @@ func (s *Store) DismissNotices(ctx context.Context, through int64, by Author, no
 		if err != nil || n == 0 {
 			return err
 		}
-		_, err = t.record(now, activity{
+		_, err = t.appendActivity(now, activityEntry{
 			event:  account.NoticeDismissed,
 			actor:  by.Actor,
 			detail: fmt.Sprintf("all %d", n),
@@ -683,16 +683,16 @@ func (s *Store) DismissNotices(ctx context.Context, through int64, by Author, no
 // AdminsWithoutCodes reports whether no active admin has a recovery code left,
 // so that a lost phone could lock the workspace's last admin out.
 func (s *Store) AdminsWithoutCodes(ctx context.Context) (bool, error) {
-	var some bool
+	var found bool
 	// CROSS JOIN begins with the few admins (SQLite's own).
 	err := s.row(ctx, `SELECT EXISTS (SELECT 1 FROM person p
 		CROSS JOIN enrollment e ON e.person_id = p.id AND e.state = 'enabled'
 		CROSS JOIN recovery_code c ON c.enrollment_id = e.id AND c.used_at IS NULL
-		WHERE p.role <> 'member' AND p.active = 1)`).Scan(&some)
+		WHERE p.role <> 'member' AND p.active = 1)`).Scan(&found)
 	if err != nil {
 		return false, fmt.Errorf("looking for admins with recovery codes: %w", err)
 	}
-	return !some, nil
+	return !found, nil
 }
 
 // exportPage is how many rows an export reads at a time: a slow download must
@@ -733,19 +733,19 @@ func (f Filter) query(limit int) (string, []any) {
 	where, args := f.where()
 	const order = ` ORDER BY a.at DESC, a.id DESC LIMIT ?`
 	if f.Person == 0 {
-		return `SELECT ` + rowColumns + ` WHERE ` + where + order, append(args, limit)
+		return `SELECT ` + activityColumns + ` WHERE ` + where + order, append(args, limit)
 	}
 	// Two index walks that the union merges in order.
-	query := `SELECT ` + rowColumns +
+	query := `SELECT ` + activityColumns +
 		` WHERE a.id IN (SELECT id FROM (SELECT a.at, a.id FROM activity a WHERE a.subject_id = ? AND ` + where + `
 		UNION ALL SELECT a.at, a.id FROM activity a
 		WHERE a.actor_id = ? AND a.actor_id IS DISTINCT FROM a.subject_id AND ` + where +
 		` ORDER BY 1 DESC, 2 DESC LIMIT ?))` + order
-	var both []any
+	var queryArgs []any
 	for range 2 {
-		both = append(append(both, f.Person), args...)
+		queryArgs = append(append(queryArgs, f.Person), args...)
 	}
-	return query, append(both, limit, limit)
+	return query, append(queryArgs, limit, limit)
 }
 
 // where gives the conditions that every form of the statement shares.
@@ -754,7 +754,7 @@ func (f Filter) where() (string, []any) {
 	if !f.Until.IsZero() {
 		at, id = unix(f.Until)-1, 1<<62
 	}
-	if keyAt, keyID, ok := splitActivityKey(f.After); ok && keyAt <= at {
+	if keyAt, keyID, ok := parseActivityKey(f.After); ok && keyAt <= at {
 		at, id = keyAt, keyID
 	}
 	from := int64(0)
@@ -769,15 +769,15 @@ func (f Filter) where() (string, []any) {
 	return where, args
 }
 
-// splitActivityKey reads "at id"; a key that is none is not ok.
-func splitActivityKey(key string) (at, id int64, ok bool) {
+// parseActivityKey reads "at id"; a key that is none is not ok.
+func parseActivityKey(key string) (at, id int64, ok bool) {
 	n, err := fmt.Sscanf(key, "%d %d", &at, &id)
 	return at, id, err == nil && n == 2
 }
 
 // An ActivityPage is one page of activity.
 type ActivityPage struct {
-	Rows []Row
+	Rows []ActivityRow
 	Next string // where the next page begins; "" when this is the last
 }
 
@@ -788,7 +788,7 @@ func (s *Store) Activity(ctx context.Context, f Filter) (ActivityPage, error) {
 
 func (s *Store) activityPage(ctx context.Context, f Filter, size int) (ActivityPage, error) {
 	query, args := f.query(size + 1)
-	rows, err := scanRows(s.rows(ctx, query, args...))
+	rows, err := scanActivity(s.rows(ctx, query, args...))
 	if err != nil || len(rows) <= size {
 		return ActivityPage{Rows: rows}, err
 	}
@@ -797,7 +797,7 @@ func (s *Store) activityPage(ctx context.Context, f Filter, size int) (ActivityP
 }
 
 // EachActivity calls do for all of a filter's rows, the newest first.
-func (s *Store) EachActivity(ctx context.Context, f Filter, do func(Row) error) error {
+func (s *Store) EachActivity(ctx context.Context, f Filter, do func(ActivityRow) error) error {
 	for {
 		page, err := s.activityPage(ctx, f, exportPage)
 		if err != nil {

@@ -17,21 +17,21 @@ import (
 	"gatehouse/twofactor"
 )
 
-// A staff is a workspace with one person of each kind.
-type staff struct {
+// A workspace is a workspace with one person of each kind.
+type workspace struct {
 	t     *testing.T
 	store *db.Store
 	dir   string
 	id    map[string]int64
 }
 
-var kinds = map[string]twofactor.Role{"super": twofactor.SuperAdmin, "super2": twofactor.SuperAdmin,
+var roleByName = map[string]twofactor.Role{"super": twofactor.SuperAdmin, "super2": twofactor.SuperAdmin,
 	"it":    twofactor.ITAdministrator,
 	"admin": twofactor.Administrator, "admin2": twofactor.Administrator, "member": twofactor.Member,
 	"member2": twofactor.Member}
 
-// template makes the workspace once; its passwords cost time.
-var template = sync.OnceValues(func() (files map[string][]byte, id map[string]int64) {
+// workspaceFiles makes the workspace once; its passwords cost time.
+var workspaceFiles = sync.OnceValues(func() (files map[string][]byte, id map[string]int64) {
 	dir, err := os.MkdirTemp("", "staff")
 	if err != nil {
 		panic(err)
@@ -53,7 +53,7 @@ var template = sync.OnceValues(func() (files map[string][]byte, id map[string]in
 		panic(err)
 	}
 	files, id = map[string][]byte{}, map[string]int64{}
-	for kind, role := range kinds {
+	for kind, role := range roleByName {
 		n := db.NewPerson{
 			Name:     "Person of " + kind + "@example.org",
 			Email:    kind + "@example.org",
@@ -75,20 +75,20 @@ var template = sync.OnceValues(func() (files map[string][]byte, id map[string]in
 	return files, id
 })
 
-func newStaff(t *testing.T) *staff {
+func newWorkspace(t *testing.T) *workspace {
 	t.Helper()
-	files, id := template()
+	files, id := workspaceFiles()
 	dir := t.TempDir()
 	for name, content := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return &staff{t: t, store: dbtest.OpenIn(t, dir), id: id, dir: dir}
+	return &workspace{t: t, store: dbtest.OpenIn(t, dir), id: id, dir: dir}
 }
 
 // author is one of the staff, signed in, or the machine.
-func (s *staff) author(kind string) db.Author {
+func (s *workspace) author(kind string) db.Author {
 	s.t.Helper()
 	if kind == "machine" {
 		return db.Machine("test").Author()
@@ -96,7 +96,7 @@ func (s *staff) author(kind string) db.Author {
 	return signIn(s.t, s.store, kind+"@example.org", start).Author(db.Client{Address: "192.0.2.1"})
 }
 
-func (s *staff) person(kind string) db.Person {
+func (s *workspace) person(kind string) db.Person {
 	s.t.Helper()
 	p, err := s.store.Person(ctx, s.id[kind])
 	if err != nil {
@@ -106,7 +106,7 @@ func (s *staff) person(kind string) db.Person {
 }
 
 // rows gives the newest rows of activity.
-func (s *staff) rows() []db.Row {
+func (s *workspace) rows() []db.ActivityRow {
 	s.t.Helper()
 	page, err := s.store.Activity(ctx, db.Filter{})
 	if err != nil {
@@ -115,14 +115,14 @@ func (s *staff) rows() []db.Row {
 	return page.Rows
 }
 
-func role(to twofactor.Role) func(*staff, db.Author, string) error {
-	return func(s *staff, by db.Author, whom string) error {
+func setRole(to twofactor.Role) func(*workspace, db.Author, string) error {
+	return func(s *workspace, by db.Author, whom string) error {
 		return s.store.SetRole(ctx, s.id[whom], to, by, start)
 	}
 }
 
-func edit(change func(*db.NewPerson)) func(*staff, db.Author, string) error {
-	return func(s *staff, by db.Author, whom string) error {
+func editPerson(change func(*db.NewPerson)) func(*workspace, db.Author, string) error {
+	return func(s *workspace, by db.Author, whom string) error {
 		p := s.person(whom)
 		n := db.NewPerson{Name: p.Name, Email: p.Email, Role: p.Role}
 		change(&n)
@@ -130,33 +130,33 @@ func edit(change func(*db.NewPerson)) func(*staff, db.Author, string) error {
 	}
 }
 
-func invite(to twofactor.Role) func(*staff, db.Author, string) error {
-	return func(s *staff, by db.Author, _ string) error {
+func invite(to twofactor.Role) func(*workspace, db.Author, string) error {
+	return func(s *workspace, by db.Author, _ string) error {
 		_, _, err := s.store.Invite(ctx, db.NewPerson{Name: "Neo", Email: "neo@example.org", Role: to}, by, start)
 		return err
 	}
 }
 
 var (
-	rename     = edit(func(n *db.NewPerson) { n.Name = "Another Name" })
-	deactivate = func(s *staff, by db.Author, whom string) error {
+	renamePerson = editPerson(func(n *db.NewPerson) { n.Name = "Another Name" })
+	deactivate   = func(s *workspace, by db.Author, whom string) error {
 		return s.store.SetActive(ctx, s.id[whom], false, by, start)
 	}
-	reactivate = func(s *staff, by db.Author, whom string) error {
+	reactivate = func(s *workspace, by db.Author, whom string) error {
 		return s.store.SetActive(ctx, s.id[whom], true, by, start)
 	}
-	endSessions = func(s *staff, by db.Author, whom string) error {
+	endSessions = func(s *workspace, by db.Author, whom string) error {
 		return s.store.EndSessionsOf(ctx, s.id[whom], by, start)
 	}
-	link = func(s *staff, by db.Author, whom string) error {
+	makeLink = func(s *workspace, by db.Author, whom string) error {
 		_, err := s.store.NewLink(ctx, s.id[whom], by, start)
 		return err
 	}
-	resetFactor = func(s *staff, by db.Author, whom string) error {
+	resetFactor = func(s *workspace, by db.Author, whom string) error {
 		enrol(s.t, s.store, whom+"@example.org", start)
 		return s.store.ResetTwoFactor(ctx, s.id[whom], by, start)
 	}
-	unlock = func(s *staff, by db.Author, whom string) error {
+	unlock = func(s *workspace, by db.Author, whom string) error {
 		return s.store.Unlock(ctx, s.id[whom], by, start)
 	}
 )
@@ -165,37 +165,37 @@ var (
 func TestWhoMayDoWhat(t *testing.T) {
 	for _, c := range []struct {
 		name, author, whom string
-		do                 func(*staff, db.Author, string) error
+		do                 func(*workspace, db.Author, string) error
 		want               error
 	}{
-		{"a Super-administrator makes an admin", "super", "member", role(twofactor.Administrator), nil},
-		{"a Super-administrator makes a Super-administrator", "super", "admin", role(twofactor.SuperAdmin), nil},
-		{"a Super-administrator demotes another", "super", "super2", role(twofactor.Member), nil},
-		{"an administrator makes no admin", "admin", "member", role(twofactor.Administrator), account.ErrNotAllowed},
-		{"an IT administrator makes no admin", "it", "member", role(twofactor.ITAdministrator), account.ErrNotAllowed},
-		{"an administrator demotes no admin", "admin", "it", role(twofactor.Member), account.ErrNotAllowed},
-		{"a member changes nobody's role", "member", "member2", role(twofactor.Member), account.ErrNotAllowed},
-		{"nobody raises their own role", "admin", "admin", role(twofactor.SuperAdmin), account.ErrNotAllowed},
-		{"nobody changes their own role", "super", "super", role(twofactor.Member), account.ErrOwnRole},
+		{"a Super-administrator makes an admin", "super", "member", setRole(twofactor.Administrator), nil},
+		{"a Super-administrator makes a Super-administrator", "super", "admin", setRole(twofactor.SuperAdmin), nil},
+		{"a Super-administrator demotes another", "super", "super2", setRole(twofactor.Member), nil},
+		{"an administrator makes no admin", "admin", "member", setRole(twofactor.Administrator), account.ErrNotAllowed},
+		{"an IT administrator makes no admin", "it", "member", setRole(twofactor.ITAdministrator), account.ErrNotAllowed},
+		{"an administrator demotes no admin", "admin", "it", setRole(twofactor.Member), account.ErrNotAllowed},
+		{"a member changes nobody's role", "member", "member2", setRole(twofactor.Member), account.ErrNotAllowed},
+		{"nobody raises their own role", "admin", "admin", setRole(twofactor.SuperAdmin), account.ErrNotAllowed},
+		{"nobody changes their own role", "super", "super", setRole(twofactor.Member), account.ErrOwnRole},
 		{"nobody changes their own role in the form", "super", "super",
-			edit(func(n *db.NewPerson) { n.Role = twofactor.Member }), account.ErrOwnRole},
-		{"the machine makes an admin", "machine", "member", role(twofactor.SuperAdmin), nil},
-		{"a role that there is not is refused", "super", "member", role("owner"), account.FieldError{
+			editPerson(func(n *db.NewPerson) { n.Role = twofactor.Member }), account.ErrOwnRole},
+		{"the machine makes an admin", "machine", "member", setRole(twofactor.SuperAdmin), nil},
+		{"a role that there is not is refused", "super", "member", setRole("owner"), account.FieldError{
 			Field:  "role",
 			Reason: account.Unknown,
 		}},
 
-		{"an administrator changes a member's name", "admin", "member", rename, nil},
-		{"an administrator changes no admin's name", "admin", "it", rename, account.ErrNotAllowed},
-		{"an administrator changes no other administrator's name", "admin", "admin2", rename, account.ErrNotAllowed},
-		{"a Super-administrator changes an admin's name", "super", "admin", rename, nil},
-		{"a member changes nobody's name", "member", "member2", rename, account.ErrNotAllowed},
+		{"an administrator changes a member's name", "admin", "member", renamePerson, nil},
+		{"an administrator changes no admin's name", "admin", "it", renamePerson, account.ErrNotAllowed},
+		{"an administrator changes no other administrator's name", "admin", "admin2", renamePerson, account.ErrNotAllowed},
+		{"a Super-administrator changes an admin's name", "super", "admin", renamePerson, nil},
+		{"a member changes nobody's name", "member", "member2", renamePerson, account.ErrNotAllowed},
 		{"an address that somebody has is refused", "admin", "member",
-			edit(func(n *db.NewPerson) { n.Email = "IT@example.org " }), account.FieldError{
+			editPerson(func(n *db.NewPerson) { n.Email = "IT@example.org " }), account.FieldError{
 				Field:  "email",
 				Reason: account.Taken,
 			}},
-		{"an empty name is refused", "admin", "member", edit(func(n *db.NewPerson) { n.Name = " \t" }),
+		{"an empty name is refused", "admin", "member", editPerson(func(n *db.NewPerson) { n.Name = " \t" }),
 			account.FieldError{
 				Field:  "name",
 				Reason: account.Missing,
@@ -216,19 +216,19 @@ func TestWhoMayDoWhat(t *testing.T) {
 		{"an administrator ends no admin's sessions", "admin", "super", endSessions, account.ErrNotAllowed},
 		{"one's own sessions are ended on My profile", "super", "super", endSessions, account.ErrOwnAccount},
 
-		{"an administrator makes a link for a member", "admin", "member", link, nil},
-		{"an administrator makes no link for an admin", "admin", "super", link, account.ErrNotAllowed},
-		{"nobody makes a link for themselves", "super", "super", link, account.ErrOwnAccount},
+		{"an administrator makes a link for a member", "admin", "member", makeLink, nil},
+		{"an administrator makes no link for an admin", "admin", "super", makeLink, account.ErrNotAllowed},
+		{"nobody makes a link for themselves", "super", "super", makeLink, account.ErrOwnAccount},
 
 		{"an administrator resets a member's factor", "admin", "member", resetFactor, nil},
 		{"an administrator resets no admin's factor", "admin", "it", resetFactor, account.ErrNotAllowed},
 		{"a Super-administrator resets an admin's factor", "super", "it", resetFactor, nil},
 		{"nobody resets their own factor without the password", "machine", "super",
-			func(s *staff, _ db.Author, whom string) error {
+			func(s *workspace, _ db.Author, whom string) error {
 				e := enrol(s.t, s.store, whom+"@example.org", start)
 				return s.store.ResetTwoFactor(ctx, s.id[whom], e.visitor.Author(db.Client{}), start)
 			}, account.ErrOwnAccount},
-		{"a factor that is not there is not reset", "admin", "member", func(s *staff, by db.Author, whom string) error {
+		{"a factor that is not there is not reset", "admin", "member", func(s *workspace, by db.Author, whom string) error {
 			return s.store.ResetTwoFactor(ctx, s.id[whom], by, start)
 		}, twofactor.ErrNotEnabled},
 
@@ -237,32 +237,32 @@ func TestWhoMayDoWhat(t *testing.T) {
 		{"nobody unlocks themselves", "super", "super", unlock, account.ErrOwnAccount},
 
 		{"a member dismisses no notice", "member", "",
-			func(s *staff, by db.Author, _ string) error { return s.store.DismissNotice(ctx, 1, by, start) },
+			func(s *workspace, by db.Author, _ string) error { return s.store.DismissNotice(ctx, 1, by, start) },
 			account.ErrNotAllowed},
-		{"nobody is found under a wrong number", "super", "nobody", rename2, db.ErrNotFound},
+		{"nobody is found under a wrong number", "super", "nobody", renameNobody, db.ErrNotFound},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			s := newStaff(t)
+			s := newWorkspace(t)
 			by := s.author(c.author)
 			before := len(s.rows())
 			err := c.do(s, by, c.whom)
 			if !errors.Is(err, c.want) {
 				t.Fatalf("got %v, want %v", err, c.want)
 			}
-			if changed := slices.ContainsFunc(s.rows()[:len(s.rows())-before], func(r db.Row) bool {
+			if changed := slices.ContainsFunc(s.rows()[:len(s.rows())-before], func(r db.ActivityRow) bool {
 				return r.Event != account.SignedIn && r.Event != account.FactorEnabled
-			}); changed != (err == nil) && !isNothing(c.name) {
+			}); changed != (err == nil) && !isNoChange(c.name) {
 				t.Errorf("activity was written: %v, want %v", changed, err == nil)
 			}
 		})
 	}
 }
 
-// isNothing names the rows that ask for what is so already.
-func isNothing(name string) bool { return name == "an administrator reactivates a member" }
+// isNoChange names the rows that ask for what is so already.
+func isNoChange(name string) bool { return name == "an administrator reactivates a member" }
 
-func rename2(s *staff, by db.Author, _ string) error {
+func renameNobody(s *workspace, by db.Author, _ string) error {
 	return s.store.ChangePerson(ctx, 4711, account.Seen{}, db.NewPerson{
 		Name:  "A",
 		Email: "a@example.org",
@@ -272,30 +272,30 @@ func rename2(s *staff, by db.Author, _ string) error {
 
 // TestAnAuthorWhoIsGone cannot finish what was begun.
 func TestAnAuthorWhoIsGone(t *testing.T) {
-	for name, end := range map[string]func(*staff) error{
-		"an admin who was deactivated": func(s *staff) error { return deactivate(s, s.author("super"), "admin") },
-		"an admin whose sessions were ended": func(s *staff) error {
+	for name, end := range map[string]func(*workspace) error{
+		"an admin who was deactivated": func(s *workspace) error { return deactivate(s, s.author("super"), "admin") },
+		"an admin whose sessions were ended": func(s *workspace) error {
 			return endSessions(s, s.author("super"), "admin")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newStaff(t)
+			s := newWorkspace(t)
 			by := s.author("admin")
 			if err := end(s); err != nil {
 				t.Fatal(err)
 			}
-			if err := rename(s, by, "member"); !errors.Is(err, db.ErrSignedOut) {
+			if err := renamePerson(s, by, "member"); !errors.Is(err, db.ErrSignedOut) {
 				t.Errorf("got %v, want ErrSignedOut", err)
 			}
 		})
 	}
 	t.Run("an admin who was demoted", func(t *testing.T) {
-		s := newStaff(t)
+		s := newWorkspace(t)
 		by := s.author("admin")
-		if err := role(twofactor.Member)(s, s.author("super"), "admin"); err != nil {
+		if err := setRole(twofactor.Member)(s, s.author("super"), "admin"); err != nil {
 			t.Fatal(err)
 		}
-		if err := rename(s, by, "member"); !errors.Is(err, account.ErrNotAllowed) {
+		if err := renamePerson(s, by, "member"); !errors.Is(err, account.ErrNotAllowed) {
 			t.Errorf("got %v, want ErrNotAllowed", err)
 		}
 	})
@@ -303,17 +303,17 @@ func TestAnAuthorWhoIsGone(t *testing.T) {
 
 func TestTheLastSuperAdministratorStays(t *testing.T) {
 	machine := db.Machine("root").Author()
-	alone := func(t *testing.T) *staff {
-		s := newStaff(t)
-		if err := role(twofactor.Member)(s, machine, "super2"); err != nil {
+	alone := func(t *testing.T) *workspace {
+		s := newWorkspace(t)
+		if err := setRole(twofactor.Member)(s, machine, "super2"); err != nil {
 			t.Fatal(err)
 		}
 		return s
 	}
-	for name, do := range map[string]func(*staff) error{
-		"is not demoted":     func(s *staff) error { return role(twofactor.Member)(s, machine, "super") },
-		"is not deactivated": func(s *staff) error { return deactivate(s, machine, "super") },
-		"is not demoted while the other one has not taken up the invitation": func(s *staff) error {
+	for name, do := range map[string]func(*workspace) error{
+		"is not demoted":     func(s *workspace) error { return setRole(twofactor.Member)(s, machine, "super") },
+		"is not deactivated": func(s *workspace) error { return deactivate(s, machine, "super") },
+		"is not demoted while the other one has not taken up the invitation": func(s *workspace) error {
 			if _, _, err := s.store.Invite(ctx, db.NewPerson{
 				Name:  "Neo",
 				Email: "neo@example.org",
@@ -321,14 +321,14 @@ func TestTheLastSuperAdministratorStays(t *testing.T) {
 			}, machine, start); err != nil {
 				return err
 			}
-			return role(twofactor.Member)(s, machine, "super")
+			return setRole(twofactor.Member)(s, machine, "super")
 		},
-		"is not demoted while the other one is deactivated": func(s *staff) error {
-			if err := errors.Join(role(twofactor.SuperAdmin)(s, machine, "super2"),
+		"is not demoted while the other one is deactivated": func(s *workspace) error {
+			if err := errors.Join(setRole(twofactor.SuperAdmin)(s, machine, "super2"),
 				deactivate(s, machine, "super2")); err != nil {
 				return err
 			}
-			return role(twofactor.Member)(s, machine, "super")
+			return setRole(twofactor.Member)(s, machine, "super")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -354,7 +354,7 @@ func TestLinks(t *testing.T) {
 	const next = "lantern sofa marble"
 	client := db.Client{Address: "198.51.100.4"}
 	t.Run("an invitation sets name and password, once, and signs nobody in", func(t *testing.T) {
-		s := newStaff(t)
+		s := newWorkspace(t)
 		_, token, err := s.store.Invite(ctx, db.NewPerson{
 			Name:  "Neo",
 			Email: "neo@example.org",
@@ -367,7 +367,7 @@ func TestLinks(t *testing.T) {
 			twofactor.ErrWrongPassword) {
 			t.Errorf("before it is taken up an empty password gives %v", err)
 		}
-		l, err := s.store.TakeUpLink(ctx, token, "Thomas Anderson", next, client, start.Add(time.Hour))
+		l, err := s.store.UseLink(ctx, token, "Thomas Anderson", next, client, start.Add(time.Hour))
 		if err != nil || l.Kind != "invitation" || l.Email != "neo@example.org" {
 			t.Fatalf("got %+v, %v", l, err)
 		}
@@ -375,7 +375,7 @@ func TestLinks(t *testing.T) {
 		if err != nil || p.Name != "Thomas Anderson" || p.Invited || !p.LastSignInAt.IsZero() {
 			t.Errorf("got %+v, %v", p, err)
 		}
-		if _, err := s.store.TakeUpLink(ctx, token, "Smith", next, client, start.Add(time.Hour)); !errors.Is(err,
+		if _, err := s.store.UseLink(ctx, token, "Smith", next, client, start.Add(time.Hour)); !errors.Is(err,
 			db.ErrNotFound) {
 			t.Errorf("the second time got %v", err)
 		}
@@ -384,7 +384,7 @@ func TestLinks(t *testing.T) {
 		}
 	})
 	t.Run("a password link leaves the factor, ends sessions, and keeps the name", func(t *testing.T) {
-		s := newStaff(t)
+		s := newWorkspace(t)
 		ada := enrol(t, s.store, "member@example.org", start)
 		token, err := s.store.NewLink(ctx, s.id["member"], s.author("admin"), start)
 		if err != nil {
@@ -393,7 +393,7 @@ func TestLinks(t *testing.T) {
 		if _, err := s.store.Visitor(ctx, ada.token, start); err != nil {
 			t.Fatalf("making the link ended the session: %v", err)
 		}
-		if _, err := s.store.TakeUpLink(ctx, token, "Mallory", next, client, start); err != nil {
+		if _, err := s.store.UseLink(ctx, token, "Mallory", next, client, start); err != nil {
 			t.Fatal(err)
 		}
 		if p := s.person("member"); p.Name != "Person of member@example.org" || p.ConfirmedAt.IsZero() ||
@@ -403,35 +403,35 @@ func TestLinks(t *testing.T) {
 		if _, err := s.store.Visitor(ctx, ada.token, start); !errors.Is(err, db.ErrSignedOut) {
 			t.Errorf("the session goes on: %v", err)
 		}
-		passage, err := s.store.SignIn(ctx, "member@example.org", next, "", client, start)
-		if err != nil || passage.Challenge == "" || passage.Session != "" {
-			t.Errorf("the new password opened %+v, %v; want the second step", passage, err)
+		result, err := s.store.SignIn(ctx, "member@example.org", next, "", client, start)
+		if err != nil || result.Challenge == "" || result.Session != "" {
+			t.Errorf("the new password opened %+v, %v; want the second step", result, err)
 		}
 	})
-	for name, spoil := range map[string]func(s *staff, token string) time.Time{
-		"a link ends after a day": func(*staff, string) time.Time { return start.Add(db.LinkTTL) },
-		"a new link ends the one before": func(s *staff,
+	for name, change := range map[string]func(s *workspace, token string) time.Time{
+		"a link ends after a day": func(*workspace, string) time.Time { return start.Add(db.LinkTTL) },
+		"a new link ends the one before": func(s *workspace,
 			_ string) time.Time {
-			s.must(link(s, s.author("admin"), "member"))
+			s.must(makeLink(s, s.author("admin"), "member"))
 			return start
 		},
-		"deactivating ends the link": func(s *staff,
+		"deactivating ends the link": func(s *workspace,
 			_ string) time.Time {
 			s.must(deactivate(s, s.author("admin"), "member"))
 			return start
 		},
-		"reactivating brings none back": func(s *staff, _ string) time.Time {
+		"reactivating brings none back": func(s *workspace, _ string) time.Time {
 			s.must(deactivate(s, s.author("admin"), "member"))
 			s.must(reactivate(s, s.author("admin"), "member"))
 			return start
 		},
-		"becoming an admin ends the link": func(s *staff, _ string) time.Time {
-			s.must(role(twofactor.Administrator)(s, s.author("super"), "member"))
+		"becoming an admin ends the link": func(s *workspace, _ string) time.Time {
+			s.must(setRole(twofactor.Administrator)(s, s.author("super"), "member"))
 			return start
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newStaff(t)
+			s := newWorkspace(t)
 			token, err := s.store.NewLink(ctx, s.id["member"], s.author("admin"), start)
 			if err != nil {
 				t.Fatal(err)
@@ -439,26 +439,26 @@ func TestLinks(t *testing.T) {
 			if _, err := s.store.Link(ctx, token, start); err != nil {
 				t.Fatal(err)
 			}
-			at := spoil(s, token)
+			at := change(s, token)
 			if _, err := s.store.Link(ctx, token, at); !errors.Is(err, db.ErrNotFound) {
 				t.Errorf("the link gives %v", err)
 			}
-			if _, err := s.store.TakeUpLink(ctx, token, "", next, client, at); !errors.Is(err, db.ErrNotFound) {
+			if _, err := s.store.UseLink(ctx, token, "", next, client, at); !errors.Is(err, db.ErrNotFound) {
 				t.Errorf("taking it up gives %v", err)
 			}
 		})
 	}
 	t.Run("somebody deactivated gets no link", func(t *testing.T) {
-		s := newStaff(t)
+		s := newWorkspace(t)
 		s.must(deactivate(s, s.author("admin"), "member"))
-		if err := link(s, s.author("admin"), "member"); !errors.Is(err, account.ErrInactive) {
+		if err := makeLink(s, s.author("admin"), "member"); !errors.Is(err, account.ErrInactive) {
 			t.Errorf("got %v", err)
 		}
 	})
 	t.Run("guessing links counts against the address", func(t *testing.T) {
-		s := newStaff(t)
+		s := newWorkspace(t)
 		for n := 0; ; n++ {
-			_, err := s.store.TakeUpLink(ctx, "x", "", next, client, start)
+			_, err := s.store.UseLink(ctx, "x", "", next, client, start)
 			if errors.As(err, new(twofactor.Wait)) {
 				break
 			}
@@ -468,10 +468,10 @@ func TestLinks(t *testing.T) {
 		}
 	})
 	t.Run("a refused password keeps the link", func(t *testing.T) {
-		s := newStaff(t)
+		s := newWorkspace(t)
 		token, err := s.store.NewLink(ctx, s.id["member"], s.author("admin"), start)
 		s.must(err)
-		if _, err := s.store.TakeUpLink(ctx, token, "", "short", client, start); !errors.Is(err, account.FieldError{
+		if _, err := s.store.UseLink(ctx, token, "", "short", client, start); !errors.Is(err, account.FieldError{
 			Field:  "password",
 			Reason: account.TooShort,
 			Limit:  account.PasswordMin,
@@ -483,7 +483,7 @@ func TestLinks(t *testing.T) {
 		}
 	})
 	t.Run("no link stands in the activity", func(t *testing.T) {
-		s := newStaff(t)
+		s := newWorkspace(t)
 		token, err := s.store.NewLink(ctx, s.id["member"], s.author("admin"), start)
 		s.must(err)
 		for _, r := range s.rows() {
@@ -494,7 +494,7 @@ func TestLinks(t *testing.T) {
 	})
 }
 
-func (s *staff) must(err error) {
+func (s *workspace) must(err error) {
 	s.t.Helper()
 	if err != nil {
 		s.t.Fatal(err)
@@ -521,62 +521,62 @@ func TestSetupLinkEnds(t *testing.T) {
 // An act is something that is done on the machine, or over the web, and what the
 // activity says of it.
 type act struct {
-	do    func(*staff, db.Author) error
+	do    func(*workspace, db.Author) error
 	event account.Event
 }
 
 // acts are those of the machine of which every admin is told.
 var acts = map[string]act{
-	"policy set": {func(s *staff, by db.Author) error {
+	"policy set": {func(s *workspace, by db.Author) error {
 		return s.store.SetPolicy(ctx, twofactor.Policy{Admins: true}, by, start)
 	}, account.PolicyChanged},
-	"two-factor reset": {func(s *staff, by db.Author) error { return resetFactor(s, by, "member") },
+	"two-factor reset": {func(s *workspace, by db.Author) error { return resetFactor(s, by, "member") },
 		account.FactorReset},
-	"user unlock": {func(s *staff, by db.Author) error { return unlock(s, by, "member") },
+	"user unlock": {func(s *workspace, by db.Author) error { return unlock(s, by, "member") },
 		account.PersonUnlocked},
-	"user set-role, to an admin": {func(s *staff, by db.Author) error {
-		return role(twofactor.Administrator)(s, by,
+	"user set-role, to an admin": {func(s *workspace, by db.Author) error {
+		return setRole(twofactor.Administrator)(s, by,
 			"member")
 	}, account.RoleChanged},
-	"user set-role, from an admin": {func(s *staff, by db.Author) error { return role(twofactor.Member)(s, by, "it") },
+	"user set-role, from an admin": {func(s *workspace, by db.Author) error { return setRole(twofactor.Member)(s, by, "it") },
 		account.RoleChanged},
-	"user deactivate, an admin": {func(s *staff, by db.Author) error { return deactivate(s, by, "it") },
+	"user deactivate, an admin": {func(s *workspace, by db.Author) error { return deactivate(s, by, "it") },
 		account.PersonDeactivated},
-	"user deactivate, a member": {func(s *staff, by db.Author) error { return deactivate(s, by, "member") },
+	"user deactivate, a member": {func(s *workspace, by db.Author) error { return deactivate(s, by, "member") },
 		account.PersonDeactivated},
 	"user reactivate":             {reactivated, account.PersonReactivated},
 	"user set-password, a member": {setPassword("member"), account.PasswordChanged},
 	"user set-password, a super":  {setPassword("super2"), account.PasswordChanged},
-	"user remove, a member": {func(s *staff, by db.Author) error {
+	"user remove, a member": {func(s *workspace, by db.Author) error {
 		return s.store.RemovePerson(ctx,
 			s.id["member"], by, start)
 	}, account.PersonRemoved},
-	"user remove, an admin": {func(s *staff, by db.Author) error {
+	"user remove, an admin": {func(s *workspace, by db.Author) error {
 		return s.store.RemovePerson(ctx, s.id["it"],
 			by, start)
 	}, account.PersonRemoved},
-	"user invite, an administrator": {func(s *staff, by db.Author) error {
+	"user invite, an administrator": {func(s *workspace, by db.Author) error {
 		return invite(twofactor.Administrator)(s, by,
 			"")
 	}, account.PersonAdded},
-	"user invite, a super": {func(s *staff, by db.Author) error { return invite(twofactor.SuperAdmin)(s, by, "") },
+	"user invite, a super": {func(s *workspace, by db.Author) error { return invite(twofactor.SuperAdmin)(s, by, "") },
 		account.PersonAdded},
 }
 
-func setPassword(whom string) func(*staff, db.Author) error {
-	return func(s *staff, by db.Author) error {
+func setPassword(whom string) func(*workspace, db.Author) error {
+	return func(s *workspace, by db.Author) error {
 		return s.store.SetPassword(ctx, s.id[whom], "another violet kettle", by, start)
 	}
 }
 
 // reactivated reactivates somebody whom an admin has deactivated.
-func reactivated(s *staff, by db.Author) error {
+func reactivated(s *workspace, by db.Author) error {
 	s.must(deactivate(s, s.author("super"), "member"))
 	return s.store.SetActive(ctx, s.id["member"], true, by, start)
 }
 
 // notices gives the open notices; those that were there before do not count.
-func (s *staff) notices(before int) []db.OpenNotice {
+func (s *workspace) notices(before int) []db.OpenNotice {
 	s.t.Helper()
 	open, err := s.store.Notices(ctx)
 	if err != nil || open.Count != len(open.Newest) || open.Count < before {
@@ -590,7 +590,7 @@ func (s *staff) notices(before int) []db.OpenNotice {
 func TestBreakGlass(t *testing.T) {
 	for name, act := range acts {
 		t.Run(name, func(t *testing.T) {
-			s := newStaff(t)
+			s := newWorkspace(t)
 			before := len(s.notices(0))
 			s.must(act.do(s, db.Machine("root").Author()))
 			open := s.notices(before)
@@ -598,13 +598,13 @@ func TestBreakGlass(t *testing.T) {
 			if len(open) != 1 || open[0].Actor != root || open[0].Event != act.event {
 				t.Fatalf("notices: %+v", open)
 			}
-			told := false
+			isShown := false
 			for _, r := range s.rows() {
-				told = told ||
+				isShown = isShown ||
 					r.Event == act.event && r.Actor == root && r.Method == account.ByCommand &&
 						r.Subject == open[0].Subject
 			}
-			if !told {
+			if !isShown {
 				t.Error("there is no row")
 			}
 			admin := s.author("admin")
@@ -624,7 +624,7 @@ func TestBreakGlass(t *testing.T) {
 			}
 		})
 		t.Run(name+" over the web", func(t *testing.T) {
-			s := newStaff(t)
+			s := newWorkspace(t)
 			before := len(s.notices(0))
 			s.must(act.do(s, s.author("super")))
 			if open := s.notices(before); len(open) != 0 {
@@ -635,7 +635,7 @@ func TestBreakGlass(t *testing.T) {
 }
 
 // count gives how many rows of an event there are.
-func (s *staff) count(event account.Event) (n int) {
+func (s *workspace) count(event account.Event) (n int) {
 	s.t.Helper()
 	for _, r := range s.rows() {
 		if r.Event == event {
@@ -649,7 +649,7 @@ func (s *staff) count(event account.Event) (n int) {
 // first person, when there is nobody to tell, nor of members.
 func TestWhomTheMachineAdds(t *testing.T) {
 	store := dbtest.Open(t)
-	s := &staff{t: t, store: store}
+	s := &workspace{t: t, store: store}
 	dbtest.Add(t, store, "ada@example.org", twofactor.SuperAdmin)
 	if open := s.notices(0); len(open) != 0 {
 		t.Errorf("of the first person: %+v", open)
@@ -677,7 +677,7 @@ func TestNobodyIsNotTheMachine(t *testing.T) {
 		"a visitor who is nobody":     db.Visitor{}.Author(db.Client{}),
 	} {
 		for what, act := range acts {
-			s := newStaff(t)
+			s := newWorkspace(t)
 			before := s.count(act.event)
 			if err := act.do(s, by); err == nil {
 				t.Errorf("%s: %s is done", what, name)
@@ -687,7 +687,7 @@ func TestNobodyIsNotTheMachine(t *testing.T) {
 			}
 		}
 	}
-	s := newStaff(t)
+	s := newWorkspace(t)
 	for name, by := range map[string]db.Actor{"the zero actor": {}, "a bare number": {ID: s.id["super"]}} {
 		before := len(s.rows())
 		n := db.NewPerson{Name: "Eve", Email: "eve@example.org", Password: dbtest.Password, Role: twofactor.SuperAdmin}
@@ -764,7 +764,7 @@ func TestPeopleInPages(t *testing.T) {
 
 // TestNotEnrolled follows the factor through all its moves.
 func TestNotEnrolled(t *testing.T) {
-	s := newStaff(t)
+	s := newWorkspace(t)
 	listed := func() string {
 		t.Helper()
 		var emails []string
@@ -801,21 +801,21 @@ func TestNotEnrolled(t *testing.T) {
 }
 
 func TestWouldStop(t *testing.T) {
-	s := newStaff(t)
+	s := newWorkspace(t)
 	enrol(t, s.store, "admin@example.org", start)
 	s.must(deactivate(s, s.author("super"), "admin2"))
 	v := signIn(t, s.store, "super@example.org", start)
-	everyone, err := s.store.WouldStop(ctx, v, twofactor.Policy{Everyone: true})
+	everyone, err := s.store.PolicyImpact(ctx, v, twofactor.Policy{Everyone: true})
 	if err != nil || everyone.Count != 5 || len(everyone.First) != 5 || !everyone.You || everyone.More {
 		t.Errorf("everyone: %+v, %v", everyone, err)
 	}
-	admins, err := s.store.WouldStop(ctx, v, twofactor.Policy{Admins: true})
+	admins, err := s.store.PolicyImpact(ctx, v, twofactor.Policy{Admins: true})
 	if err != nil || admins.Count != 3 || !admins.You {
 		t.Errorf("admins: %+v, %v", admins, err)
 	}
-	for _, one := range admins.First {
-		if signedIn := one.Name == "Person of super@example.org"; one.NeverSignedIn == signedIn {
-			t.Errorf("%+v", one)
+	for _, person := range admins.First {
+		if signedIn := person.Name == "Person of super@example.org"; person.NeverSignedIn == signedIn {
+			t.Errorf("%+v", person)
 		}
 	}
 	if none, err := s.store.AdminsWithoutCodes(ctx); err != nil || none {
@@ -828,7 +828,7 @@ func TestWouldStop(t *testing.T) {
 }
 
 func TestActivityInPages(t *testing.T) {
-	s := newStaff(t)
+	s := newWorkspace(t)
 	admin := s.author("admin")
 	begin := start.Add(time.Hour)
 	const n = 2*db.PageSize + 7
@@ -860,7 +860,7 @@ func TestActivityInPages(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			seen := map[int64]bool{}
-			var last db.Row
+			var last db.ActivityRow
 			for pages := 0; ; pages++ {
 				page, err := s.store.Activity(ctx, c.filter)
 				if err != nil || pages > 5 {
@@ -882,7 +882,7 @@ func TestActivityInPages(t *testing.T) {
 			}
 			exported := 0
 			c.filter.After = ""
-			s.must(s.store.EachActivity(ctx, c.filter, func(db.Row) error { exported++; return nil }))
+			s.must(s.store.EachActivity(ctx, c.filter, func(db.ActivityRow) error { exported++; return nil }))
 			if exported != c.want {
 				t.Errorf("%d rows exported, want %d", exported, c.want)
 			}
@@ -891,32 +891,32 @@ func TestActivityInPages(t *testing.T) {
 }
 
 func TestMeanwhile(t *testing.T) {
-	s := newStaff(t)
+	s := newWorkspace(t)
 	ada := enrol(t, s.store, "member@example.org", start)
 	at := start.Add(time.Hour)
 	if _, err := s.store.VerifyCode(ctx, challenged(t, s.store, "member@example.org", at), "000000",
 		db.Client{Address: "203.0.113.5"}, at); err == nil {
 		t.Fatal("a wrong code signed in")
 	}
-	passage, _, err := s.store.RedeemRecoveryCode(ctx, challenged(t, s.store, "member@example.org", at),
+	result, _, err := s.store.RedeemRecoveryCode(ctx, challenged(t, s.store, "member@example.org", at),
 		ada.codes[0].Text(), db.Client{}, at)
 	s.must(err)
-	self, err := s.store.Visitor(ctx, passage.Session, at)
+	self, err := s.store.Visitor(ctx, result.Session, at)
 	s.must(err)
-	told, err := s.store.Meanwhile(ctx, self)
+	events, err := s.store.EventsSince(ctx, self)
 	s.must(err)
-	for _, one := range told {
-		if one.Event == account.SignedIn {
+	for _, accountEvent := range events {
+		if accountEvent.Event == account.SignedIn {
 			t.Error("a sign-in is told of its own recovery code")
 		}
 	}
 	s.must(s.store.ResetTwoFactor(ctx, s.id["member"], s.author("admin"), at.Add(time.Minute)))
 	v := signIn(t, s.store, "member@example.org", at.Add(time.Hour))
-	told, err = s.store.Meanwhile(ctx, v)
+	events, err = s.store.EventsSince(ctx, v)
 	s.must(err)
 	got := map[account.Event]string{}
-	for _, one := range told {
-		got[one.Event] = fmt.Sprint(one.Count, one.By.Name)
+	for _, accountEvent := range events {
+		got[accountEvent.Event] = fmt.Sprint(accountEvent.Count, accountEvent.By.Name)
 	}
 	for event, want := range map[account.Event]string{account.SignedIn: "1",
 		account.FactorReset: "1Person of admin@example.org"} {
@@ -925,8 +925,8 @@ func TestMeanwhile(t *testing.T) {
 		}
 	}
 	next := signIn(t, s.store, "member@example.org", at.Add(2*time.Hour))
-	if told, err := s.store.Meanwhile(ctx, next); err != nil || len(told) != 0 {
-		t.Errorf("the sign-in after is told %+v, %v", told, err)
+	if events, err := s.store.EventsSince(ctx, next); err != nil || len(events) != 0 {
+		t.Errorf("the sign-in after is told %+v, %v", events, err)
 	}
 }
 
@@ -940,16 +940,16 @@ func TestMeanwhileWithinASecond(t *testing.T) {
 		"a clock set far back": -100 * 24 * time.Hour,
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newStaff(t)
+			s := newWorkspace(t)
 			at := start
 			next := func() time.Time { at = at.Add(step); return at }
 			told := func(v db.Visitor) map[account.Event]int {
 				t.Helper()
-				list, err := s.store.Meanwhile(ctx, v)
+				list, err := s.store.EventsSince(ctx, v)
 				s.must(err)
 				got := map[account.Event]int{}
-				for _, one := range list {
-					got[one.Event] += one.Count
+				for _, event := range list {
+					got[event.Event] += event.Count
 				}
 				return got
 			}

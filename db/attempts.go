@@ -45,9 +45,9 @@ func (r attemptRow) count() twofactor.Count {
 	return c
 }
 
-// attempts reads a subject's row. What is stored is brought up to date when the clock
+// readAttempts reads a subject's row. What is stored is brought up to date when the clock
 // was set back, and when attempts stayed open for too long.
-func (t *tx) attempts(kind, subject string, now time.Time) (attemptRow, error) {
+func (t *tx) readAttempts(kind, subject string, now time.Time) (attemptRow, error) {
 	var r attemptRow
 	var last, opened sql.NullInt64
 	err := t.row(`SELECT n, last_at, open, open_at FROM attempt WHERE kind = ? AND subject = ?`, kind, subject).
@@ -68,10 +68,10 @@ func (t *tx) attempts(kind, subject string, now time.Time) (attemptRow, error) {
 	if r == before {
 		return r, nil
 	}
-	return r, t.saveAttempts(kind, subject, r)
+	return r, t.writeAttempts(kind, subject, r)
 }
 
-func (t *tx) saveAttempts(kind, subject string, r attemptRow) error {
+func (t *tx) writeAttempts(kind, subject string, r attemptRow) error {
 	_, err := t.exec(`INSERT INTO attempt (kind, subject, n, last_at, open, open_at) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (kind, subject) DO UPDATE
 		SET n = excluded.n, last_at = excluded.last_at, open = excluded.open, open_at = excluded.open_at`,
@@ -79,11 +79,11 @@ func (t *tx) saveAttempts(kind, subject string, r attemptRow) error {
 	return err
 }
 
-// attempt counts one more attempt before its answer is looked at, or refuses
+// countAttempt counts one more attempt before its answer is looked at, or refuses
 // while the ladder makes the subject wait. Afterwards it is answered: by
 // recordFailure, by refundAttempt, or by clearCount.
-func (t *tx) attempt(kind, subject string, ladder twofactor.Ladder, now time.Time) error {
-	r, err := t.attempts(kind, subject, now)
+func (t *tx) countAttempt(kind, subject string, ladder twofactor.Ladder, now time.Time) error {
+	r, err := t.readAttempts(kind, subject, now)
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func (t *tx) attempt(kind, subject string, ladder twofactor.Ladder, now time.Tim
 		r.openAt = now
 	}
 	r.open++
-	return t.saveAttempts(kind, subject, r)
+	return t.writeAttempts(kind, subject, r)
 }
 
 // recordFailure answers an attempt of an instant: it was wrong. One that was
@@ -125,10 +125,10 @@ func (t *tx) clearCount(kind, subject string) error {
 	return err
 }
 
-// forgetAttempts forgets all of a person's wrong answers, those from known
+// clearAttempts forgets all of a person's wrong answers, those from known
 // browsers included.
-func (t *tx) forgetAttempts(person int64) error {
-	id := id10(person)
+func (t *tx) clearAttempts(person int64) error {
+	id := formatID(person)
 	if _, err := t.exec(`DELETE FROM attempt WHERE kind IN ('code', 'recovery', 'password') AND subject = ?`,
 		id); err != nil {
 		return err
@@ -142,10 +142,10 @@ func (t *tx) forgetAttempts(person int64) error {
 	return err
 }
 
-// attemptFrom counts an attempt from a client's network, or refuses with Wait
+// countAddressAttempt counts an attempt from a client's network, or refuses with Wait
 // when there were 20 at once or 60 in ten minutes. A right answer gives its own place
 // back (refundAddress) and no other.
-func (t *tx) attemptFrom(address string, now time.Time) error {
+func (t *tx) countAddressAttempt(address string, now time.Time) error {
 	network := network(address)
 	var b twofactor.Bucket
 	var at int64
@@ -200,9 +200,9 @@ func network(address string) string {
 // unknownLabel begins the label of a name that nobody has.
 const unknownLabel = "unknown:"
 
-// unknownName is how a sign-in name that nobody has is told of: a keyed hash, since
+// hashUnknownName is how a sign-in name that nobody has is told of: a keyed hash, since
 // people type passwords into the wrong field.
-func (s *Store) unknownName(email string) string {
+func (s *Store) hashUnknownName(email string) string {
 	mac := hmac.New(sha256.New, s.lookup)
 	mac.Write([]byte("unknown name\x00" + email))
 	return unknownLabel + hex.EncodeToString(mac.Sum(nil)[:12])
@@ -248,13 +248,13 @@ func (t *tx) closeUnknownHour(now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("counting unknown names: %w", err)
 	}
-	if err := t.one(`DELETE FROM unknown_name WHERE hour = ?`, hour); err != nil {
+	if err := t.execOne(`DELETE FROM unknown_name WHERE hour = ?`, hour); err != nil {
 		return err
 	}
 	if failed <= unknownNamesListed {
 		return nil
 	}
-	_, err = t.record(now, activity{
+	_, err = t.appendActivity(now, activityEntry{
 		event:  account.UnknownNames,
 		failed: true,
 		actor:  strangerAt(""),

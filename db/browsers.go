@@ -10,11 +10,11 @@ import (
 	"gatehouse/account"
 )
 
-// browserKnown is how long a browser that completed a sign-in is known.
-const browserKnown = 180 * 24 * time.Hour
+// knownBrowserTTL is how long a browser that completed a sign-in is known.
+const knownBrowserTTL = 180 * 24 * time.Hour
 
-// browsersPerPerson is how many browsers are known to one person at most.
-const browsersPerPerson = 20
+// maxBrowsers is how many browsers are known to one person at most.
+const maxBrowsers = 20
 
 // A KnownBrowser is one row of the list of the browsers that somebody is known by.
 type KnownBrowser struct {
@@ -52,7 +52,7 @@ func (s *Store) KnownBrowsers(ctx context.Context, v Visitor, c Client, now time
 // ErrNotFound when it is somebody else's or none. Its sessions stay.
 func (s *Store) ForgetBrowser(ctx context.Context, v Visitor, handle string, c Client, now time.Time) error {
 	return s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {
-		if err := t.stillSignedIn(v); err != nil {
+		if err := t.requireSession(v); err != nil {
 			return err
 		}
 		n, err := t.exec(`DELETE FROM known_browser WHERE person_id = ? AND handle = ?`, v.Person.ID, handle)
@@ -62,7 +62,7 @@ func (s *Store) ForgetBrowser(ctx context.Context, v Visitor, handle string, c C
 		if n == 0 {
 			return ErrNotFound
 		}
-		_, err = t.record(now, activity{event: account.BrowserForgotten, actor: v.Actor(c), subject: v.Person.ID})
+		_, err = t.appendActivity(now, activityEntry{event: account.BrowserForgotten, actor: v.Actor(c), subject: v.Person.ID})
 		return err
 	})
 }
@@ -87,17 +87,17 @@ func (t *tx) rememberBrowser(person int64, c Client, now time.Time) (token strin
 		person); err != nil {
 		return "", err
 	}
-	agent := cutAgent(c.Browser)
+	agent := truncateUserAgent(c.Browser)
 	if known {
-		return c.Known, t.one(`UPDATE known_browser SET browser = ?, address = ?, seen_at = ?, expires_at = ?
+		return c.Known, t.execOne(`UPDATE known_browser SET browser = ?, address = ?, seen_at = ?, expires_at = ?
 			WHERE token_hash = ?`,
-			agent, c.Address, unix(now), unix(now.Add(browserKnown)), hashToken(c.Known))
+			agent, c.Address, unix(now), unix(now.Add(knownBrowserTTL)), hashToken(c.Known))
 	}
 	token = newToken()
-	if err := t.one(`INSERT INTO known_browser (token_hash, handle, person_id, browser, address, made_at, seen_at, expires_at)
+	if err := t.execOne(`INSERT INTO known_browser (token_hash, handle, person_id, browser, address, made_at, seen_at, expires_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
 		hashToken(token), newHandle(), person, agent, c.Address, unix(now), unix(now),
-		unix(now.Add(browserKnown))); err != nil {
+		unix(now.Add(knownBrowserTTL))); err != nil {
 		return "", fmt.Errorf("remembering a browser: %w", err)
 	}
 	if _, err := t.exec(`DELETE FROM known_browser WHERE person_id = ? AND expires_at <= ?`,
@@ -108,7 +108,7 @@ func (t *tx) rememberBrowser(person int64, c Client, now time.Time) (token strin
 	_, err = t.exec(`DELETE FROM known_browser WHERE person_id = ? AND token_hash NOT IN (
 			SELECT token_hash FROM known_browser WHERE person_id = ?
 			ORDER BY expires_at DESC, token_hash = ? DESC LIMIT ?)`,
-		person, person, hashToken(token), browsersPerPerson)
+		person, person, hashToken(token), maxBrowsers)
 	return token, err
 }
 

@@ -27,9 +27,9 @@ func TestABrowserTokenIsOnePersons(t *testing.T) {
 	}
 	// With Ada's token, guesses at Bob's password are those of a stranger.
 	for range 11 {
-		_ = guess(store, "bob@example.org", db.Client{Address: "192.0.2.2", Known: first.Browser}, start)
+		_ = guessPassword(store, "bob@example.org", db.Client{Address: "192.0.2.2", Known: first.Browser}, start)
 	}
-	until(t, guess(store, "bob@example.org", from(1), start))
+	waitUntil(t, guessPassword(store, "bob@example.org", clientAt(1), start))
 	if _, err := store.SignIn(ctx, "bob@example.org", dbtest.Password, "", db.Client{Address: "192.0.2.1", Known: second.Browser}, start); err != nil {
 		t.Errorf("Bob at his own browser: %v", err)
 	}

@@ -92,10 +92,10 @@ func TestTheClockIsSetBack(t *testing.T) {
 		store := dbtest.Open(t)
 		dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 		for i := range 11 {
-			_ = guess(store, "ada@example.org", from(i), ahead)
+			_ = guessPassword(store, "ada@example.org", clientAt(i), ahead)
 		}
-		until(t, guess(store, "ada@example.org", from(20), start))
-		if err := guess(store, "ada@example.org", from(21), start.Add(time.Second)); !errors.Is(err,
+		waitUntil(t, guessPassword(store, "ada@example.org", clientAt(20), start))
+		if err := guessPassword(store, "ada@example.org", clientAt(21), start.Add(time.Second)); !errors.Is(err,
 			twofactor.ErrWrongPassword) {
 			t.Errorf("after the wait: %v", err)
 		}

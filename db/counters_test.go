@@ -11,20 +11,20 @@ import (
 	"gatehouse/twofactor"
 )
 
-// from is a client at an address of its own, so that the bucket of no address
+// clientAt is a client at an address of its own, so that the bucket of no address
 // fills up.
-func from(i int) db.Client {
+func clientAt(i int) db.Client {
 	return db.Client{Address: fmt.Sprintf("198.51.%d.%d", i/250, i%250)}
 }
 
-// guess sends a wrong password.
-func guess(store *db.Store, email string, c db.Client, now time.Time) error {
+// guessPassword sends a wrong password.
+func guessPassword(store *db.Store, email string, c db.Client, now time.Time) error {
 	_, err := store.SignIn(ctx, email, "wrong horse", "", c, now)
 	return err
 }
 
-// until gives the instant that a refusal makes people wait for.
-func until(t *testing.T, err error) time.Time {
+// waitUntil gives the instant that a refusal makes people wait for.
+func waitUntil(t *testing.T, err error) time.Time {
 	t.Helper()
 	var wait twofactor.Wait
 	if !errors.As(err, &wait) {
@@ -41,14 +41,14 @@ func TestPasswordCounter(t *testing.T) {
 			store := dbtest.OpenIn(t, dir)
 			dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 			for i := range 10 {
-				if err := guess(store, email, from(i), start); !errors.Is(err, twofactor.ErrWrongPassword) {
+				if err := guessPassword(store, email, clientAt(i), start); !errors.Is(err, twofactor.ErrWrongPassword) {
 					t.Fatalf("guess %d: %v", i+1, err)
 				}
 			}
 			now := start
 			for i, want := range []time.Duration{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900} {
-				err := guess(store, email, from(20+i), now)
-				if got := until(t, err); !got.Equal(now.Add(want * time.Second)) {
+				err := guessPassword(store, email, clientAt(20+i), now)
+				if got := waitUntil(t, err); !got.Equal(now.Add(want * time.Second)) {
 					t.Fatalf("after %d guesses: wait until %v, want %v", 10+i, got, now.Add(want*time.Second))
 				}
 				if i == 3 { // the count outlasts the process
@@ -58,7 +58,7 @@ func TestPasswordCounter(t *testing.T) {
 					store = dbtest.OpenIn(t, dir)
 				}
 				now = now.Add(want * time.Second)
-				if err := guess(store, email, from(60+i), now); !errors.Is(err, twofactor.ErrWrongPassword) {
+				if err := guessPassword(store, email, clientAt(60+i), now); !errors.Is(err, twofactor.ErrWrongPassword) {
 					t.Fatalf("after the wait: %v", err)
 				}
 			}
@@ -69,25 +69,25 @@ func TestPasswordCounter(t *testing.T) {
 func TestStrangersNeverLockAKnownBrowserOut(t *testing.T) {
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
-	p, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", from(0), start)
+	p, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", clientAt(0), start)
 	if err != nil {
 		t.Fatal(err)
 	}
 	known := db.Client{Address: "192.0.2.1", Known: p.Browser}
 	now := start
 	for i := range 40 { // strangers, also behind the same address
-		c := from(i)
+		c := clientAt(i)
 		if i%2 == 0 {
 			c.Address = known.Address
 		}
-		_ = guess(store, "ada@example.org", c, now)
+		_ = guessPassword(store, "ada@example.org", c, now)
 		now = now.Add(15 * time.Minute)
 	}
 	for range 30 {
-		_ = guess(store, "eve@example.org", db.Client{Address: known.Address}, now)
+		_ = guessPassword(store, "eve@example.org", db.Client{Address: known.Address}, now)
 	}
-	_ = guess(store, "ada@example.org", from(98), now)
-	until(t, guess(store, "ada@example.org", from(99), now.Add(time.Second)))
+	_ = guessPassword(store, "ada@example.org", clientAt(98), now)
+	waitUntil(t, guessPassword(store, "ada@example.org", clientAt(99), now.Add(time.Second)))
 	if _, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", known, now.Add(time.Second)); err != nil {
 		t.Errorf("the owner at a known browser: %v", err)
 	}
@@ -102,7 +102,7 @@ func TestStrangersNeverLockAKnownBrowserOut(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range 30 {
-			if _, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", from(100+i),
+			if _, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", clientAt(100+i),
 				at.Add(time.Second)); err != nil {
 				t.Fatal(err)
 			}
@@ -117,24 +117,24 @@ func TestStrangersNeverLockAKnownBrowserOut(t *testing.T) {
 func TestAKnownBrowserCountsForItself(t *testing.T) {
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
-	p, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", from(0), start)
+	p, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", clientAt(0), start)
 	if err != nil {
 		t.Fatal(err)
 	}
 	known := db.Client{Address: "192.0.2.1", Known: p.Browser}
 	for range 10 {
-		if err := guess(store, "ada@example.org", known, start); !errors.Is(err, twofactor.ErrWrongPassword) {
+		if err := guessPassword(store, "ada@example.org", known, start); !errors.Is(err, twofactor.ErrWrongPassword) {
 			t.Fatal(err)
 		}
 	}
-	until(t, guess(store, "ada@example.org", known, start))
-	if err := guess(store, "ada@example.org", from(1), start); !errors.Is(err, twofactor.ErrWrongPassword) {
+	waitUntil(t, guessPassword(store, "ada@example.org", known, start))
+	if err := guessPassword(store, "ada@example.org", clientAt(1), start); !errors.Is(err, twofactor.ErrWrongPassword) {
 		t.Errorf("a stranger meanwhile: %v", err)
 	}
 }
 
-// miss gives one wrong code over a challenge of its own.
-func miss(t *testing.T, store *db.Store, email string, c db.Client, now time.Time) error {
+// guessCode gives one wrong code over a challenge of its own.
+func guessCode(t *testing.T, store *db.Store, email string, c db.Client, now time.Time) error {
 	t.Helper()
 	_, err := store.VerifyCode(ctx, challengedFrom(t, store, email, c, now), "000000", c, now)
 	return err
@@ -149,8 +149,8 @@ func challengedFrom(t *testing.T, store *db.Store, email string, c db.Client, no
 	return p.Challenge
 }
 
-// waitAfter is the table of the second step.
-func waitAfter(n int) time.Duration {
+// codeWait is the table of the second step.
+func codeWait(n int) time.Duration {
 	switch {
 	case n >= 40:
 		return 30 * time.Minute
@@ -175,14 +175,14 @@ func TestCodeCounter(t *testing.T) {
 	guesses := 4
 	challenge := func(n int) string { // one challenge lives for ten minutes and four wrong codes
 		if guesses == 4 || now.Sub(opened) > 9*time.Minute {
-			token, opened, guesses = challengedFrom(t, store, "ada@example.org", from(n), now), now, 0
+			token, opened, guesses = challengedFrom(t, store, "ada@example.org", clientAt(n), now), now, 0
 		}
 		return token
 	}
 	for n := range 80 {
-		if wait := waitAfter(n); wait > 0 {
+		if wait := codeWait(n); wait > 0 {
 			right := dbtest.Code(t, ada.secret, now)
-			if _, err := store.VerifyCode(ctx, challenge(n), right, from(n), now); !until(t, err).Equal(now.Add(wait)) {
+			if _, err := store.VerifyCode(ctx, challenge(n), right, clientAt(n), now); !waitUntil(t, err).Equal(now.Add(wait)) {
 				t.Fatalf("after %d wrong codes: %v, want a wait of %v", n, err, wait)
 			}
 			if n == 20 { // the count outlasts the process
@@ -193,23 +193,23 @@ func TestCodeCounter(t *testing.T) {
 			}
 			now = now.Add(wait)
 		}
-		if _, err := store.VerifyCode(ctx, challenge(n), "000000", from(n), now); !errors.As(err,
+		if _, err := store.VerifyCode(ctx, challenge(n), "000000", clientAt(n), now); !errors.As(err,
 			new(twofactor.WrongCode)) {
 			t.Fatalf("wrong code %d: %v", n+1, err)
 		}
 		guesses++
 	}
 	now = now.Add(24 * time.Hour)
-	if err := miss(t, store, "ada@example.org", from(90), now); !errors.Is(err, twofactor.ErrClosed) {
+	if err := guessCode(t, store, "ada@example.org", clientAt(90), now); !errors.Is(err, twofactor.ErrClosed) {
 		t.Fatalf("after 80 wrong codes: %v; want ErrClosed", err)
 	}
 	t.Run("a recovery code still signs in, and opens the codes again", func(t *testing.T) {
-		token := challengedFrom(t, store, "ada@example.org", from(91), now)
-		if _, _, err := store.RedeemRecoveryCode(ctx, token, ada.codes[0].Text(), from(91), now); err != nil {
+		token := challengedFrom(t, store, "ada@example.org", clientAt(91), now)
+		if _, _, err := store.RedeemRecoveryCode(ctx, token, ada.codes[0].Text(), clientAt(91), now); err != nil {
 			t.Fatal(err)
 		}
-		token = challengedFrom(t, store, "ada@example.org", from(92), now)
-		if _, err := store.VerifyCode(ctx, token, dbtest.Code(t, ada.secret, now), from(92), now); err != nil {
+		token = challengedFrom(t, store, "ada@example.org", clientAt(92), now)
+		if _, err := store.VerifyCode(ctx, token, dbtest.Code(t, ada.secret, now), clientAt(92), now); err != nil {
 			t.Error(err)
 		}
 	})
@@ -221,8 +221,8 @@ func TestRecoveryCounter(t *testing.T) {
 	ada := enrol(t, store, "ada@example.org", start)
 	now := start.Add(time.Hour)
 	redeem := func(text string, i int, now time.Time) error {
-		_, _, err := store.RedeemRecoveryCode(ctx, challengedFrom(t, store, "ada@example.org", from(i), now), text,
-			from(i), now)
+		_, _, err := store.RedeemRecoveryCode(ctx, challengedFrom(t, store, "ada@example.org", clientAt(i), now), text,
+			clientAt(i), now)
 		return err
 	}
 	for i := range 5 {
@@ -232,7 +232,7 @@ func TestRecoveryCounter(t *testing.T) {
 	}
 	before := store.SlowHashes()
 	err := redeem(ada.codes[0].Text(), 6, now)
-	if !until(t, err).Equal(now.Add(30 * time.Second)) {
+	if !waitUntil(t, err).Equal(now.Add(30 * time.Second)) {
 		t.Errorf("the sixth: %v; want 30 seconds", err)
 	}
 	if n := store.SlowHashes() - before; n != 1 { // the password's
@@ -250,31 +250,31 @@ func TestKnownBrowsersTogether(t *testing.T) {
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	var known []db.Client
 	for i := range 3 {
-		p, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", from(i), start)
+		p, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", clientAt(i), start)
 		if err != nil {
 			t.Fatal(err)
 		}
-		known = append(known, db.Client{Address: from(i).Address, Known: p.Browser})
+		known = append(known, db.Client{Address: clientAt(i).Address, Known: p.Browser})
 	}
 	ada := enrol(t, store, "ada@example.org", start)
 	now := start.Add(time.Hour)
 	for i := range 20 {
-		if err := miss(t, store, "ada@example.org", known[i%3], now); !errors.As(err, new(twofactor.WrongCode)) {
+		if err := guessCode(t, store, "ada@example.org", known[i%3], now); !errors.As(err, new(twofactor.WrongCode)) {
 			t.Fatalf("wrong code %d: %v", i+1, err)
 		}
 	}
 	for i := range 5 { // from here on they count like strangers
-		if err := miss(t, store, "ada@example.org", known[i%3], now); !errors.As(err, new(twofactor.WrongCode)) {
+		if err := guessCode(t, store, "ada@example.org", known[i%3], now); !errors.As(err, new(twofactor.WrongCode)) {
 			t.Fatalf("wrong code %d: %v", 21+i, err)
 		}
 	}
-	until(t, miss(t, store, "ada@example.org", known[0], now))
+	waitUntil(t, guessCode(t, store, "ada@example.org", known[0], now))
 	now = now.Add(time.Minute)
 	token := challengedFrom(t, store, "ada@example.org", known[0], now)
 	if _, err := store.VerifyCode(ctx, token, dbtest.Code(t, ada.secret, now), known[0], now); err != nil {
 		t.Fatal(err)
 	}
-	if err := miss(t, store, "ada@example.org", known[1], now.Add(time.Minute)); !errors.As(err,
+	if err := guessCode(t, store, "ada@example.org", known[1], now.Add(time.Minute)); !errors.As(err,
 		new(twofactor.WrongCode)) {
 		t.Errorf("after a full sign-in the counts are clear, but: %v", err)
 	}
@@ -303,17 +303,17 @@ func TestAddressBucket(t *testing.T) {
 			store := dbtest.Open(t)
 			fill := func(now time.Time) (n int, err error) {
 				for ; ; n++ {
-					err := guess(store, fmt.Sprintf("p%d@example.org", n), db.Client{Address: addresses[n%2]}, now)
+					err := guessPassword(store, fmt.Sprintf("p%d@example.org", n), db.Client{Address: addresses[n%2]}, now)
 					if !errors.Is(err, twofactor.ErrWrongPassword) {
 						return n, err
 					}
 				}
 			}
 			n, err := fill(start)
-			if n != 20 || until(t, err).Sub(start) > 16*time.Second {
+			if n != 20 || waitUntil(t, err).Sub(start) > 16*time.Second {
 				t.Fatalf("%d at once, then %v", n, err)
 			}
-			if err := guess(store, "other@example.org", from(1), start); !errors.Is(err, twofactor.ErrWrongPassword) {
+			if err := guessPassword(store, "other@example.org", clientAt(1), start); !errors.Is(err, twofactor.ErrWrongPassword) {
 				t.Errorf("another address: %v", err)
 			}
 			if n, _ := fill(start.Add(10 * time.Minute)); n != 20 {
@@ -325,13 +325,13 @@ func TestAddressBucket(t *testing.T) {
 		store := dbtest.Open(t)
 		ahead := start.Add(9000 * time.Hour)
 		for i := range 20 {
-			_ = guess(store, fmt.Sprintf("p%d@example.org", i), db.Client{Address: "192.0.2.1"}, ahead)
+			_ = guessPassword(store, fmt.Sprintf("p%d@example.org", i), db.Client{Address: "192.0.2.1"}, ahead)
 		}
-		err := guess(store, "p@example.org", db.Client{Address: "192.0.2.1"}, start)
-		if at := until(t, err); at.Sub(start) > 16*time.Second {
+		err := guessPassword(store, "p@example.org", db.Client{Address: "192.0.2.1"}, start)
+		if at := waitUntil(t, err); at.Sub(start) > 16*time.Second {
 			t.Errorf("wait until %v", at)
 		}
-		if err := guess(store, "p@example.org", db.Client{Address: "192.0.2.1"},
+		if err := guessPassword(store, "p@example.org", db.Client{Address: "192.0.2.1"},
 			start.Add(16*time.Second)); !errors.Is(err, twofactor.ErrWrongPassword) {
 			t.Errorf("after the interval: %v", err)
 		}
@@ -358,7 +358,7 @@ func TestUnknownNamesCostTheSame(t *testing.T) {
 	for i, email := range []string{"ada@example.org", "nobody@example.org", "gone@example.org", "invited@example.org",
 		"", "no address at all"} {
 		before := store.SlowHashes()
-		if err := guess(store, email, from(i), start); !errors.Is(err, twofactor.ErrWrongPassword) {
+		if err := guessPassword(store, email, clientAt(i), start); !errors.Is(err, twofactor.ErrWrongPassword) {
 			t.Errorf("%q: %v", email, err)
 		}
 		if n := store.SlowHashes() - before; n != 1 {
@@ -370,14 +370,14 @@ func TestUnknownNamesCostTheSame(t *testing.T) {
 func TestAFloodMakesNobodyWait(t *testing.T) {
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
-	free := store.FillHashLimiter()
+	release := store.FillHashLimiter()
 	for i := range 15 {
-		if err := guess(store, "ada@example.org", from(i), start); !errors.Is(err, db.ErrBusy) {
+		if err := guessPassword(store, "ada@example.org", clientAt(i), start); !errors.Is(err, db.ErrBusy) {
 			t.Fatalf("got %v; want ErrBusy", err)
 		}
 	}
-	free()
-	if _, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", from(20), start); err != nil {
+	release()
+	if _, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", clientAt(20), start); err != nil {
 		t.Errorf("after the flood: %v", err)
 	}
 }
@@ -385,22 +385,22 @@ func TestAFloodMakesNobodyWait(t *testing.T) {
 func TestUnlock(t *testing.T) {
 	store := dbtest.Open(t)
 	ada := dbtest.Add(t, store, "ada@example.org", twofactor.Member)
-	p, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", from(0), start)
+	p, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", clientAt(0), start)
 	if err != nil {
 		t.Fatal(err)
 	}
-	clients := []db.Client{from(1), {Known: p.Browser}}
+	clients := []db.Client{clientAt(1), {Known: p.Browser}}
 	for _, c := range clients {
 		for range 11 {
-			err = guess(store, "ada@example.org", c, start)
+			err = guessPassword(store, "ada@example.org", c, start)
 		}
-		until(t, err)
+		waitUntil(t, err)
 	}
 	if err := store.Unlock(ctx, ada, db.Machine("test").Author(), start); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range clients {
-		if err := guess(store, "ada@example.org", c, start); !errors.Is(err, twofactor.ErrWrongPassword) {
+		if err := guessPassword(store, "ada@example.org", c, start); !errors.Is(err, twofactor.ErrWrongPassword) {
 			t.Errorf("after unlocking: %v", err)
 		}
 	}

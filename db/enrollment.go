@@ -15,8 +15,8 @@ import (
 	"gatehouse/twofactor"
 )
 
-// A record is an enrolment with what only the store knows of it.
-type record struct {
+// An enrollmentRow is an enrolment with what only the store knows of it.
+type enrollmentRow struct {
 	twofactor.Enrollment
 	id      []byte // nil while Not configured
 	person  int64
@@ -31,8 +31,8 @@ func sealContext(state twofactor.State, person int64, id []byte) string {
 }
 
 // sealSecret seals an enrolment's secret for the state that it is in.
-func (s *Store) sealSecret(t *tx, r *record) ([]byte, error) {
-	keys, err := s.ring(t)
+func (s *Store) sealSecret(t *tx, r *enrollmentRow) ([]byte, error) {
+	keys, err := s.keyring(t)
 	if err != nil {
 		return nil, err
 	}
@@ -43,8 +43,8 @@ func (s *Store) sealSecret(t *tx, r *record) ([]byte, error) {
 // else the session's own pending one, else Not configured. A secret that does
 // not open is a fault, never "not configured". What became of the recovery codes
 // is left out: a code from the app does not need it.
-func (s *Store) enrollment(t *tx, person int64, session []byte) (record, error) {
-	r := record{person: person, session: session}
+func (s *Store) enrollment(t *tx, person int64, session []byte) (enrollmentRow, error) {
+	r := enrollmentRow{person: person, session: session}
 	if session == nil {
 		session = []byte{}
 	}
@@ -66,7 +66,7 @@ func (s *Store) enrollment(t *tx, person int64, session []byte) (record, error) 
 	if state == "enabled" {
 		r.State = twofactor.Enabled
 	}
-	keys, err := s.ringOf(keyID)
+	keys, err := s.keyringByID(keyID)
 	if err != nil {
 		return r, err
 	}
@@ -80,7 +80,7 @@ func (s *Store) enrollment(t *tx, person int64, session []byte) (record, error) 
 
 // enrollmentWithSheet is enrollment with the sheet of recovery codes, which every
 // enabled one has.
-func (s *Store) enrollmentWithSheet(t *tx, person int64, session []byte) (record, error) {
+func (s *Store) enrollmentWithSheet(t *tx, person int64, session []byte) (enrollmentRow, error) {
 	r, err := s.enrollment(t, person, session)
 	if err != nil || r.State != twofactor.Enabled {
 		return r, err
@@ -112,32 +112,32 @@ func usedCodes(unused int64) [twofactor.RecoveryCodes]bool {
 	return used
 }
 
-// change applies a move to an enrolment and stores what became of it. What a
+// applyTransition applies a move to an enrolment and stores what became of it. What a
 // refusal counted is stored as well, and the refusal returned.
-func (s *Store) change(t *tx, r *record, now time.Time, move func(*twofactor.Enrollment) error) error {
+func (s *Store) applyTransition(t *tx, r *enrollmentRow, now time.Time, move func(*twofactor.Enrollment) error) error {
 	before := *r
 	refusal := move(&r.Enrollment)
-	if refusal != nil && !counts(refusal) {
+	if refusal != nil && !isCountedRefusal(refusal) {
 		return refusal
 	}
-	if err := s.save(t, before, r, now); err != nil {
+	if err := s.saveEnrollment(t, before, r, now); err != nil {
 		return err
 	}
 	return refusal
 }
 
-// save writes the difference between two enrolments of one person.
-func (s *Store) save(t *tx, before record, after *record, now time.Time) error {
+// saveEnrollment writes the difference between two enrolments of one person.
+func (s *Store) saveEnrollment(t *tx, before enrollmentRow, after *enrollmentRow, now time.Time) error {
 	switch {
 	case after.State == twofactor.NotConfigured:
 		if before.id == nil {
 			return nil
 		}
 		after.id = nil
-		if err := t.one(`DELETE FROM enrollment WHERE id = ?`, before.id); err != nil {
+		if err := t.execOne(`DELETE FROM enrollment WHERE id = ?`, before.id); err != nil {
 			return err
 		}
-		return t.noteEnrolled(before.person)
+		return t.updateEnrolled(before.person)
 
 	case after.State == twofactor.Pending && before.Secret.Base32() != after.Secret.Base32():
 		if _, err := t.exec(`DELETE FROM enrollment WHERE session_hash = ?`, after.session); err != nil {
@@ -149,12 +149,12 @@ func (s *Store) save(t *tx, before record, after *record, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		return t.one(`INSERT INTO enrollment (id, person_id, state, session_hash, secret, expires_at)
+		return t.execOne(`INSERT INTO enrollment (id, person_id, state, session_hash, secret, expires_at)
 			VALUES (?, ?, 'pending', ?, ?, ?)`,
 			after.id, after.person, after.session, sealed, unix(after.ExpiresAt))
 
 	case after.State == twofactor.Pending:
-		return t.one(`UPDATE enrollment SET wrong_codes = ? WHERE id = ? AND state = 'pending'`,
+		return t.execOne(`UPDATE enrollment SET wrong_codes = ? WHERE id = ? AND state = 'pending'`,
 			after.WrongCodes, after.id)
 
 	case before.State != twofactor.Enabled:
@@ -162,20 +162,20 @@ func (s *Store) save(t *tx, before record, after *record, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		if err := t.one(`UPDATE enrollment
+		if err := t.execOne(`UPDATE enrollment
 			SET state = 'enabled', session_hash = NULL, expires_at = NULL, wrong_codes = 0, secret = ?, confirmed_at = ?, last_step = ?
 			WHERE id = ? AND state = 'pending'`, sealed, unix(after.ConfirmedAt), after.LastStep,
 			after.id); err != nil {
 			return err
 		}
-		if err := t.noteEnrolled(after.person); err != nil {
+		if err := t.updateEnrolled(after.person); err != nil {
 			return err
 		}
 		return s.saveSheet(t, after)
 	}
 	if after.LastStep != before.LastStep {
 		// The condition repeats the rule: a step that was used is never used again.
-		if err := t.one(`UPDATE enrollment SET last_step = ? WHERE id = ? AND last_step < ?`,
+		if err := t.execOne(`UPDATE enrollment SET last_step = ? WHERE id = ? AND last_step < ?`,
 			after.LastStep, after.id, after.LastStep); err != nil {
 			return err
 		}
@@ -188,7 +188,7 @@ func (s *Store) save(t *tx, before record, after *record, now time.Time) error {
 	}
 	for number, used := range after.Sheet.Used {
 		if used && !before.Sheet.Used[number] {
-			if err := t.one(`UPDATE recovery_code SET used_at = ?
+			if err := t.execOne(`UPDATE recovery_code SET used_at = ?
 				WHERE enrollment_id = ? AND number = ? AND used_at IS NULL`, unix(now), after.id, number); err != nil {
 				return err
 			}
@@ -197,10 +197,10 @@ func (s *Store) save(t *tx, before record, after *record, now time.Time) error {
 	return nil
 }
 
-// noteEnrolled keeps the column of person that says who has an enabled enrolment.
+// updateEnrolled keeps the column of person that says who has an enabled enrolment.
 // Whatever enables one or takes one away calls it: TestEnrolledIsKept.
-func (t *tx) noteEnrolled(person int64) error {
-	return t.one(`UPDATE person SET enrolled = (SELECT count(*) FROM enrollment
+func (t *tx) updateEnrolled(person int64) error {
+	return t.execOne(`UPDATE person SET enrolled = (SELECT count(*) FROM enrollment
 		WHERE person_id = ? AND state = 'enabled') WHERE id = ?`,
 		person, person)
 }
@@ -227,17 +227,17 @@ func (s *Store) hashCodes(ctx context.Context, c hash.Caller,
 	return h, nil
 }
 
-func (s *Store) saveSheet(t *tx, r *record) error {
+func (s *Store) saveSheet(t *tx, r *enrollmentRow) error {
 	if r.codes == nil {
 		return errors.New("an enrolment without its recovery codes")
 	}
-	if err := t.one(`INSERT INTO recovery_sheet (enrollment_id, sheet, salt, made_at) VALUES (?, ?, ?, ?)`,
+	if err := t.execOne(`INSERT INTO recovery_sheet (enrollment_id, sheet, salt, made_at) VALUES (?, ?, ?, ?)`,
 		r.id, r.Sheet.ID, r.codes.salt, unix(r.Sheet.MadeAt)); err != nil {
 		return fmt.Errorf("writing a recovery sheet: %w", err)
 	}
 	for number, slow := range r.codes.slow {
 		salt := hash.NewSalt()
-		if err := t.one(`INSERT INTO recovery_code (enrollment_id, number, salt, hash) VALUES (?, ?, ?, ?)`,
+		if err := t.execOne(`INSERT INTO recovery_code (enrollment_id, number, salt, hash) VALUES (?, ?, ?, ?)`,
 			r.id, number, salt, s.recoveryHash(r.codes.salt, number, salt, slow)); err != nil {
 			return fmt.Errorf("writing a recovery code: %w", err)
 		}
@@ -314,8 +314,8 @@ func (s *Store) twoFactor(ctx context.Context, person int64) (twofactor.Enrollme
 // While Enabled it changes nothing and refuses with ErrAlreadyEnabled.
 func (s *Store) EnableTwoFactor(ctx context.Context, v Visitor, now time.Time) (twofactor.Enrollment, error) {
 	secret := twofactor.NewSecret()
-	return s.updateEnrollment(ctx, v, func(t *tx, r *record) error {
-		return s.change(t, r, now,
+	return s.updateEnrollment(ctx, v, func(t *tx, r *enrollmentRow) error {
+		return s.applyTransition(t, r, now,
 			func(e *twofactor.Enrollment) error { return e.Enable(secret, now, s.times.PendingTTL) })
 	})
 }
@@ -331,10 +331,10 @@ func (s *Store) DiscardPending(ctx context.Context, v Visitor) error {
 // updateEnrollment runs one change of the visitor's own enrolment and gives
 // what became of it, after a refusal too.
 func (s *Store) updateEnrollment(ctx context.Context, v Visitor,
-	change func(*tx, *record) error) (twofactor.Enrollment, error) {
+	change func(*tx, *enrollmentRow) error) (twofactor.Enrollment, error) {
 	var out twofactor.Enrollment
 	err := s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {
-		if err := t.stillSignedIn(v); err != nil {
+		if err := t.requireSession(v); err != nil {
 			return err
 		}
 		r, err := s.enrollmentWithSheet(t, v.Person.ID, v.session)
@@ -348,9 +348,9 @@ func (s *Store) updateEnrollment(ctx context.Context, v Visitor,
 	return out, err
 }
 
-// A Renewal is what a change of the factor brings: the recovery codes to show
+// A RotatedSession is what a change of the factor brings: the recovery codes to show
 // once, if new ones were made, and the session's new token.
-type Renewal struct {
+type RotatedSession struct {
 	Codes   []twofactor.RecoveryCode
 	Session string
 }
@@ -362,29 +362,29 @@ type Renewal struct {
 // The codes' slow hashes cost a third of a second, so they are computed only
 // for a code that is right, and before the transaction that decides.
 func (s *Store) ConfirmTwoFactor(ctx context.Context, v Visitor, typed string, c Client,
-	now time.Time) (twofactor.Enrollment, Renewal, error) {
+	now time.Time) (twofactor.Enrollment, RotatedSession, error) {
 	codes, sheet := twofactor.NewRecoveryCodes(), twofactor.NewSheet("", now)
-	end, err := s.turns.take(ctx, "sheet of "+id10(v.Person.ID), 1) // of many at once one computes a sheet
+	end, err := s.turns.acquire(ctx, "sheet of "+formatID(v.Person.ID), 1) // of many at once one computes a sheet
 	if err != nil {
-		return twofactor.Enrollment{}, Renewal{}, err
+		return twofactor.Enrollment{}, RotatedSession{}, err
 	}
 	defer end()
-	right, err := s.confirms(ctx, v, typed, sheet, now)
+	right, err := s.isRightCode(ctx, v, typed, sheet, now)
 	if err != nil {
-		return twofactor.Enrollment{}, Renewal{}, err
+		return twofactor.Enrollment{}, RotatedSession{}, err
 	}
 	var hashed *hashedCodes
 	if right {
 		if hashed, err = s.hashCodes(ctx, personCaller(v.Person.ID), codes); err != nil {
-			return twofactor.Enrollment{}, Renewal{}, err
+			return twofactor.Enrollment{}, RotatedSession{}, err
 		}
 	}
-	var out Renewal
-	e, err := s.updateEnrollment(ctx, v, func(t *tx, r *record) error {
+	var out RotatedSession
+	e, err := s.updateEnrollment(ctx, v, func(t *tx, r *enrollmentRow) error {
 		r.codes = hashed
-		err := s.change(t, r, now, func(e *twofactor.Enrollment) error { return e.Confirm(typed, sheet, now) })
+		err := s.applyTransition(t, r, now, func(e *twofactor.Enrollment) error { return e.Confirm(typed, sheet, now) })
 		if wrong, ok := errors.AsType[twofactor.WrongCode](err); ok {
-			row := activity{
+			row := activityEntry{
 				event:   account.FactorFailed,
 				failed:  true,
 				actor:   v.Actor(c),
@@ -394,7 +394,7 @@ func (s *Store) ConfirmTwoFactor(ctx context.Context, v Visitor, typed string, c
 			if wrong.Left == 0 {
 				row.event = account.SignInFailedMax
 			}
-			if _, err := t.record(now, row); err != nil {
+			if _, err := t.appendActivity(now, row); err != nil {
 				return err
 			}
 			return wrong
@@ -402,11 +402,11 @@ func (s *Store) ConfirmTwoFactor(ctx context.Context, v Visitor, typed string, c
 		if err != nil {
 			return err
 		}
-		if out.Session, err = t.renew(v); err != nil {
+		if out.Session, err = t.rotateSession(v); err != nil {
 			return err
 		}
 		out.Codes = codes[:]
-		_, err = t.record(now, activity{
+		_, err = t.appendActivity(now, activityEntry{
 			event:   account.FactorEnabled,
 			actor:   v.Actor(c),
 			subject: v.Person.ID,
@@ -418,8 +418,8 @@ func (s *Store) ConfirmTwoFactor(ctx context.Context, v Visitor, typed string, c
 	return e, out, err
 }
 
-// confirms looks whether a code would confirm, without changing anything.
-func (s *Store) confirms(ctx context.Context, v Visitor, typed string, sheet twofactor.Sheet,
+// isRightCode looks whether a code would confirm, without changing anything.
+func (s *Store) isRightCode(ctx context.Context, v Visitor, typed string, sheet twofactor.Sheet,
 	now time.Time) (bool, error) {
 	var right bool
 	err := s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {
@@ -434,39 +434,39 @@ func (s *Store) confirms(ctx context.Context, v Visitor, typed string, sheet two
 // session and ends all others. The caller has seen to it that the password was
 // given lately (Reauthenticate). It refuses with ErrNotEnabled.
 func (s *Store) RegenerateRecoveryCodes(ctx context.Context, v Visitor, c Client,
-	now time.Time) (twofactor.Enrollment, Renewal, error) {
+	now time.Time) (twofactor.Enrollment, RotatedSession, error) {
 	before, err := s.TwoFactor(ctx, v)
 	if err != nil {
-		return before, Renewal{}, err
+		return before, RotatedSession{}, err
 	}
 	if before.State != twofactor.Enabled {
-		return before, Renewal{}, twofactor.ErrNotEnabled
+		return before, RotatedSession{}, twofactor.ErrNotEnabled
 	}
-	end, err := s.turns.take(ctx, "sheet of "+id10(v.Person.ID), 1) // of many at once one computes a sheet
+	end, err := s.turns.acquire(ctx, "sheet of "+formatID(v.Person.ID), 1) // of many at once one computes a sheet
 	if err != nil {
-		return before, Renewal{}, err
+		return before, RotatedSession{}, err
 	}
 	defer end()
-	if err := s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error { return t.stillSignedIn(v) }); err != nil {
-		return before, Renewal{}, err
+	if err := s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error { return t.requireSession(v) }); err != nil {
+		return before, RotatedSession{}, err
 	}
 	codes, sheet := twofactor.NewRecoveryCodes(), twofactor.NewSheet(before.Sheet.ID, now)
 	hashed, err := s.hashCodes(ctx, personCaller(v.Person.ID), codes)
 	if err != nil {
-		return before, Renewal{}, err
+		return before, RotatedSession{}, err
 	}
-	var out Renewal
-	e, err := s.updateEnrollment(ctx, v, func(t *tx, r *record) error {
+	var out RotatedSession
+	e, err := s.updateEnrollment(ctx, v, func(t *tx, r *enrollmentRow) error {
 		r.codes = hashed
-		err := s.change(t, r, now, func(e *twofactor.Enrollment) error { return e.Regenerate(sheet) })
+		err := s.applyTransition(t, r, now, func(e *twofactor.Enrollment) error { return e.Regenerate(sheet) })
 		if err != nil {
 			return err
 		}
-		if out.Session, err = t.renew(v); err != nil {
+		if out.Session, err = t.rotateSession(v); err != nil {
 			return err
 		}
 		out.Codes = codes[:]
-		_, err = t.record(now, activity{
+		_, err = t.appendActivity(now, activityEntry{
 			event:   account.CodesRegenerated,
 			actor:   v.Actor(c),
 			subject: v.Person.ID,
@@ -481,24 +481,24 @@ func (s *Store) RegenerateRecoveryCodes(ctx context.Context, v Visitor, c Client
 // password is right, renews the session and ends all others. It refuses with
 // ErrWrongPassword or Wait, and changes nothing then.
 func (s *Store) DisableTwoFactor(ctx context.Context, v Visitor, password string, c Client,
-	now time.Time) (twofactor.Enrollment, Renewal, error) {
+	now time.Time) (twofactor.Enrollment, RotatedSession, error) {
 	hash, err := s.checkPassword(ctx, v, password, c, now)
 	if err != nil {
-		return twofactor.Enrollment{}, Renewal{}, err
+		return twofactor.Enrollment{}, RotatedSession{}, err
 	}
-	var out Renewal
-	e, err := s.updateEnrollment(ctx, v, func(t *tx, r *record) error {
-		if err := t.samePassword(v.Person.ID, hash); err != nil {
+	var out RotatedSession
+	e, err := s.updateEnrollment(ctx, v, func(t *tx, r *enrollmentRow) error {
+		if err := t.requireUnchangedPassword(v.Person.ID, hash); err != nil {
 			return err
 		}
-		err := s.change(t, r, now, func(e *twofactor.Enrollment) error { return e.Disable() })
+		err := s.applyTransition(t, r, now, func(e *twofactor.Enrollment) error { return e.Disable() })
 		if err != nil {
 			return err
 		}
-		if out.Session, err = t.renew(v); err != nil {
+		if out.Session, err = t.rotateSession(v); err != nil {
 			return err
 		}
-		_, err = t.record(now, activity{
+		_, err = t.appendActivity(now, activityEntry{
 			event:   account.FactorDisabled,
 			actor:   v.Actor(c),
 			subject: v.Person.ID,
@@ -517,7 +517,7 @@ func (s *Store) Reauthenticate(ctx context.Context, v Visitor, password string, 
 		return err
 	}
 	return s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {
-		if err := t.samePassword(v.Person.ID, hash); err != nil {
+		if err := t.requireUnchangedPassword(v.Person.ID, hash); err != nil {
 			return err
 		}
 		n, err := t.exec(`UPDATE session SET authenticated_at = ? WHERE id_hash = ?`, unix(now), v.session)
@@ -532,7 +532,7 @@ func (s *Store) Reauthenticate(ctx context.Context, v Visitor, password string, 
 // sign-in, and gives the stored hash that it matched.
 func (s *Store) checkPassword(ctx context.Context, v Visitor, password string, c Client,
 	now time.Time) (hash string, err error) {
-	end, err := s.turns.take(ctx, "password of session "+v.Handle, 1)
+	end, err := s.turns.acquire(ctx, "password of session "+v.Handle, 1)
 	if err != nil {
 		return "", err
 	}
@@ -540,23 +540,23 @@ func (s *Store) checkPassword(ctx context.Context, v Visitor, password string, c
 	var p credentials
 	var a passwordAttempt
 	err = s.write(ctx, lockPerson(v.Person.ID), func(t *tx) (err error) {
-		if err := t.stillSignedIn(v); err != nil {
+		if err := t.requireSession(v); err != nil {
 			return err
 		}
-		if p, err = t.credentials(`id = ?`, v.Person.ID); err != nil {
+		if p, err = t.readCredentials(`id = ?`, v.Person.ID); err != nil {
 			return err
 		}
 		if a, err = t.sessionAttempt(v, c, now); err != nil {
 			return err
 		}
-		return t.attempt(a.kind, a.subject, twofactor.PasswordWaits, now)
+		return t.countAttempt(a.kind, a.subject, twofactor.PasswordWaits, now)
 	})
 	if err != nil {
 		return "", err
 	}
 	right, _, err := s.verifyPassword(ctx, a.caller, password, p.hash)
 	if err != nil {
-		return "", s.refundUnlooked(ctx, lockPerson(v.Person.ID), a, err)
+		return "", s.refundUnchecked(ctx, lockPerson(v.Person.ID), a, err)
 	}
 	return p.hash, s.write(context.WithoutCancel(ctx), lockPerson(v.Person.ID), func(t *tx) error {
 		if right {
@@ -565,7 +565,7 @@ func (s *Store) checkPassword(ctx context.Context, v Visitor, password string, c
 			}
 			return t.clearCount(a.kind, a.subject)
 		}
-		if _, err := t.record(now, activity{
+		if _, err := t.appendActivity(now, activityEntry{
 			event:   account.PasswordFailed,
 			failed:  true,
 			actor:   v.Actor(c),
@@ -574,13 +574,13 @@ func (s *Store) checkPassword(ctx context.Context, v Visitor, password string, c
 		}); err != nil {
 			return err
 		}
-		return t.refuse(a, now, twofactor.ErrWrongPassword)
+		return t.recordRefusal(a, now, twofactor.ErrWrongPassword)
 	})
 }
 
-// samePassword refuses when the password was changed while it was being checked.
-func (t *tx) samePassword(person int64, hash string) error {
-	p, err := t.credentials(`id = ?`, person)
+// requireUnchangedPassword refuses when the password was changed while it was being checked.
+func (t *tx) requireUnchangedPassword(person int64, hash string) error {
+	p, err := t.readCredentials(`id = ?`, person)
 	if err == nil && p.hash != hash {
 		return twofactor.ErrWrongPassword
 	}
@@ -593,7 +593,7 @@ func (t *tx) samePassword(person int64, hash string) error {
 // turning off one's own takes the password.
 func (s *Store) ResetTwoFactor(ctx context.Context, person int64, by Author, now time.Time) error {
 	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
-		if _, err := t.mayManage(by, person); err != nil {
+		if _, err := t.authorizeManage(by, person); err != nil {
 			return err
 		}
 		n, err := t.exec(`DELETE FROM enrollment WHERE person_id = ? AND state = 'enabled'`, person)
@@ -603,17 +603,17 @@ func (s *Store) ResetTwoFactor(ctx context.Context, person int64, by Author, now
 		if n == 0 {
 			return twofactor.ErrNotEnabled
 		}
-		if err := t.noteEnrolled(person); err != nil {
+		if err := t.updateEnrolled(person); err != nil {
 			return err
 		}
-		if err := t.endOthers(person, nil); err != nil {
+		if err := t.endOtherSessions(person, nil); err != nil {
 			return err
 		}
 		if _, err := t.exec(`DELETE FROM attempt WHERE kind IN ('code', 'recovery') AND subject = ?`,
-			id10(person)); err != nil {
+			formatID(person)); err != nil {
 			return err
 		}
-		_, err = t.record(now, activity{event: account.FactorReset, actor: by.Actor, subject: person})
+		_, err = t.appendActivity(now, activityEntry{event: account.FactorReset, actor: by.Actor, subject: person})
 		return err
 	})
 }

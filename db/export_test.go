@@ -21,7 +21,7 @@ func Newest() int { return len(migrations) + 1 }
 func (s *Store) SlowHashes() int64 { return s.hashes.Acquired() }
 
 // FillHashLimiter takes every place before the slow hash, until free is called.
-func (s *Store) FillHashLimiter() (free func()) { return s.hashes.Fill() }
+func (s *Store) FillHashLimiter() (release func()) { return s.hashes.Fill() }
 
 // Transaction runs do in a transaction of the one writing connection, with a
 // way to run statements in it. Do must not end its goroutine (t.Fatal): the

@@ -33,7 +33,7 @@ func TestAFullDisk(t *testing.T) {
 	for i := 0; err == nil && i < 10_000; i++ { // small writes find room in pages that are there
 		_, err = store.SignIn(ctx, "ada@example.org", dbtest.Password, strings.Repeat("/x", 400), db.Client{
 			Known:   "x",
-			Address: from(i).Address,
+			Address: clientAt(i).Address,
 		}, now)
 		if err != nil {
 			break
@@ -54,7 +54,7 @@ func TestAFullDisk(t *testing.T) {
 
 // TestReadOnlyAndLocked makes every write fail, and then succeed again.
 func TestReadOnlyAndLocked(t *testing.T) {
-	for name, fault := range map[string]func(t *testing.T, store *db.Store, path string) (mend func()){
+	for name, fault := range map[string]func(t *testing.T, store *db.Store, path string) (repair func()){
 		"read-only": func(t *testing.T, store *db.Store, _ string) func() {
 			if err := store.Pragma(ctx, "query_only = ON"); err != nil {
 				t.Fatal(err)
@@ -87,16 +87,16 @@ func TestReadOnlyAndLocked(t *testing.T) {
 			ada := enrol(t, store, "ada@example.org", start)
 			now := start.Add(time.Hour)
 			token, code := challenged(t, store, "ada@example.org", now), dbtest.Code(t, ada.secret, now)
-			mend := fault(t, store, filepath.Join(dir, db.FileName))
+			repair := fault(t, store, filepath.Join(dir, db.FileName))
 
 			p, err := store.VerifyCode(ctx, token, code, db.Client{}, now)
-			if err == nil || db.IsRefusal(err) || p != (db.Passage{}) {
+			if err == nil || db.IsRefusal(err) || p != (db.SignInResult{}) {
 				t.Errorf("a right code gave %+v, %v; want a fault and nothing opened", p, err)
 			}
 			if _, err := store.Visitor(ctx, ada.token, start); err != nil {
 				t.Errorf("reading meanwhile: %v", err)
 			}
-			mend()
+			repair()
 			if err := store.Ping(ctx, now); err != nil {
 				t.Errorf("health afterwards: %v", err)
 			}
@@ -136,10 +136,10 @@ func TestPingNoticesWhatOnlyWritingShows(t *testing.T) {
 func TestPingOfSomebodyWhoHangsUp(t *testing.T) {
 	store := dbtest.Open(t)
 	asked, hangUp := context.WithCancel(ctx)
-	end, before := store.TakeTurn(), waitsOf(t, store)
+	end, before := store.TakeTurn(), writeWaits(t, store)
 	answer := make(chan error)
 	go func() { answer <- store.Ping(asked, start) }()
-	for waitsOf(t, store) == before {
+	for writeWaits(t, store) == before {
 		runtime.Gosched()
 	}
 	hangUp()
@@ -227,7 +227,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir, _ := closedWorkspace(t)
 			c.spoil(t, filepath.Join(dir, db.FileName))
-			before := bytesOf(t, dir)
+			before := readDir(t, dir)
 			store, err := reopen(dir, dbtest.Schema(t))
 			if err == nil {
 				_ = store.Close()
@@ -236,7 +236,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 			if !strings.Contains(err.Error(), c.says) {
 				t.Errorf("it says %q; want %q in it", err, c.says)
 			}
-			after := bytesOf(t, dir)
+			after := readDir(t, dir)
 			for file, text := range before {
 				if !bytes.Equal(after[file], text) {
 					t.Errorf("%s was changed", file)
@@ -259,7 +259,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 	})
 }
 
-func bytesOf(t *testing.T, dir string) map[string][]byte {
+func readDir(t *testing.T, dir string) map[string][]byte {
 	t.Helper()
 	out := map[string][]byte{}
 	entries, err := os.ReadDir(dir)
@@ -274,12 +274,12 @@ func bytesOf(t *testing.T, dir string) map[string][]byte {
 	return out
 }
 
-// crashed copies the files of an open store, as a power cut would leave them.
-func crashed(t *testing.T, dir string, but ...string) string {
+// copyAfterCrash copies the files of an open store, as a power cut would leave them.
+func copyAfterCrash(t *testing.T, dir string, except ...string) string {
 	t.Helper()
 	to := t.TempDir()
-	for name, text := range bytesOf(t, dir) {
-		if len(but) > 0 && name == but[0] {
+	for name, text := range readDir(t, dir) {
+		if len(except) > 0 && name == except[0] {
 			continue
 		}
 		if err := os.WriteFile(filepath.Join(to, name), text, 0o600); err != nil {
@@ -299,11 +299,11 @@ func TestAfterACrash(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 11 {
-		_ = guess(store, "ada@example.org", from(i), start)
+		_ = guessPassword(store, "ada@example.org", clientAt(i), start)
 	}
 	t.Run("used codes stay used, and counts stay", func(t *testing.T) {
-		again := dbtest.OpenIn(t, crashed(t, dir))
-		until(t, guess(again, "ada@example.org", from(30), start))
+		again := dbtest.OpenIn(t, copyAfterCrash(t, dir))
+		waitUntil(t, guessPassword(again, "ada@example.org", clientAt(30), start))
 		token := challenged(t, again, "ada@example.org", start.Add(time.Minute))
 		if _, _, err := again.RedeemRecoveryCode(ctx, token, ada.codes[0].Text(), db.Client{},
 			start.Add(time.Minute)); !errors.Is(err, twofactor.ErrWrongRecovery) {
@@ -315,7 +315,7 @@ func TestAfterACrash(t *testing.T) {
 		}
 	})
 	t.Run("a lost -wal leaves an older workspace that is whole", func(t *testing.T) {
-		again := dbtest.OpenIn(t, crashed(t, dir, db.FileName+"-wal"))
+		again := dbtest.OpenIn(t, copyAfterCrash(t, dir, db.FileName+"-wal"))
 		if _, err := again.Check(ctx); err != nil {
 			t.Error(err)
 		}

@@ -8,8 +8,8 @@ import (
 	"gatehouse/account"
 )
 
-// Figures are what a monitor watches.
-type Figures struct {
+// Metrics are what a monitor watches.
+type Metrics struct {
 	People, Enrolled int // active people, and those of them whose factor is Enabled
 
 	HashesRunning, HashesWaiting int
@@ -20,10 +20,10 @@ type Figures struct {
 	ReadWaited time.Duration
 }
 
-// Figures reads the figures of now.
-func (s *Store) Figures(ctx context.Context) (Figures, error) {
+// Metrics reads the figures of now.
+func (s *Store) Metrics(ctx context.Context) (Metrics, error) {
 	pool := s.reader.Pool().Stats()
-	f := Figures{
+	f := Metrics{
 		HashesRunning: s.hashes.Running(),
 		HashesWaiting: s.hashes.Waiting(),
 		HashesRefused: s.hashes.Refused(),
@@ -39,8 +39,8 @@ func (s *Store) Figures(ctx context.Context) (Figures, error) {
 	return f, nil
 }
 
-// SignIns is how many sign-ins ended in one way.
-type SignIns struct {
+// SignInCount is how many sign-ins ended in one way.
+type SignInCount struct {
 	Event  account.Event // SignedIn, SignInFailed or SignInFailedMax
 	Method account.Method
 	Count  int
@@ -56,7 +56,7 @@ func (s *Store) LastActivity(ctx context.Context) (id int64, err error) {
 
 // SignInsAfter counts the sign-ins in the activity after a row, and gives the
 // row to go on from. Those that have no row of their own are told of once.
-func (s *Store) SignInsAfter(ctx context.Context, after int64) (counts []SignIns, last int64, err error) {
+func (s *Store) SignInsAfter(ctx context.Context, after int64) (counts []SignInCount, last int64, err error) {
 	if last, err = s.LastActivity(ctx); err != nil {
 		return nil, after, err
 	}
@@ -68,17 +68,17 @@ func (s *Store) SignInsAfter(ctx context.Context, after int64) (counts []SignIns
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var one SignIns
-		if err := rows.Scan(&one.Event, &one.Method, &one.Count); err != nil {
+		var count SignInCount
+		if err := rows.Scan(&count.Event, &count.Method, &count.Count); err != nil {
 			return nil, after, fmt.Errorf("counting sign-ins: %w", err)
 		}
-		counts = append(counts, one)
+		counts = append(counts, count)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, after, fmt.Errorf("counting sign-ins: %w", err)
 	}
 	if n := s.unlisted.Swap(0); n > 0 {
-		counts = append(counts, SignIns{Event: account.SignInFailed, Method: account.ByPassword, Count: int(n)})
+		counts = append(counts, SignInCount{Event: account.SignInFailed, Method: account.ByPassword, Count: int(n)})
 	}
 	return counts, last, nil
 }

@@ -11,8 +11,8 @@ import (
 	"gatehouse/twofactor"
 )
 
-// A Filled person is one that Fill has added: enrolled, and able to sign in.
-type Filled struct {
+// A FilledPerson person is one that Fill has added: enrolled, and able to sign in.
+type FilledPerson struct {
 	Email  string
 	Secret twofactor.Secret
 }
@@ -24,7 +24,7 @@ const fillBatch = 2000
 // the same writing and sealing as the product's own. All share one password and
 // its one hash, since a hash takes longer than everything else together. It
 // exists under the build tag bench alone.
-func (s *Store) Fill(ctx context.Context, people, rows int, password string, now time.Time) ([]Filled, error) {
+func (s *Store) Fill(ctx context.Context, people, rows int, password string, now time.Time) ([]FilledPerson, error) {
 	p, err := account.NewPassword("password", password)
 	if err != nil {
 		return nil, err
@@ -37,25 +37,25 @@ func (s *Store) Fill(ctx context.Context, people, rows int, password string, now
 	if err != nil {
 		return nil, err
 	}
-	filled := make([]Filled, 0, people)
+	filled := make([]FilledPerson, 0, people)
 	ids := make([]int64, 0, people)
 	for len(filled) < people {
 		err := s.write(ctx, lockWorkspace(), func(t *tx) error {
 			for range min(fillBatch, people-len(filled)) {
 				n := len(filled)
-				one := Filled{Email: fmt.Sprintf("person%06d@example.org", n), Secret: twofactor.NewSecret()}
+				person := FilledPerson{Email: fmt.Sprintf("person%06d@example.org", n), Secret: twofactor.NewSecret()}
 				id, err := t.addPerson(NewPerson{
 					Name:  fmt.Sprintf("Person %06d of Many", n),
-					Email: one.Email,
+					Email: person.Email,
 					Role:  twofactor.Member,
 				}, hash, Machine("fill"), now)
 				if err != nil {
 					return err
 				}
-				if err := s.fillEnrollment(t, id, one.Secret, hashed, now); err != nil {
+				if err := s.fillEnrollment(t, id, person.Secret, hashed, now); err != nil {
 					return err
 				}
-				filled, ids = append(filled, one), append(ids, id)
+				filled, ids = append(filled, person), append(ids, id)
 			}
 			return nil
 		})
@@ -67,7 +67,7 @@ func (s *Store) Fill(ctx context.Context, people, rows int, password string, now
 		err := s.write(ctx, lockNothing(), func(t *tx) error {
 			for i := range min(fillBatch, rows-done) {
 				id := ids[(done+i)*7919%len(ids)]
-				if _, err := t.record(now, activity{
+				if _, err := t.appendActivity(now, activityEntry{
 					event:   account.SignedIn,
 					actor:   personAt(id, "192.0.2.1"),
 					subject: id,
@@ -87,12 +87,12 @@ func (s *Store) Fill(ctx context.Context, people, rows int, password string, now
 
 // fillEnrollment writes an enabled enrolment as a confirmation would.
 func (s *Store) fillEnrollment(t *tx, person int64, secret twofactor.Secret, hashed *hashedCodes, now time.Time) error {
-	session, _, err := t.signIn(credentials{id: person}, newHandle(), account.ByPassword, now, Client{}, now)
+	session, _, err := t.completeSignIn(credentials{id: person}, newHandle(), account.ByPassword, now, Client{}, now)
 	if err != nil {
 		return err
 	}
-	r := record{person: person, session: hashToken(session), codes: hashed}
-	if err := s.change(t, &r, now,
+	r := enrollmentRow{person: person, session: hashToken(session), codes: hashed}
+	if err := s.applyTransition(t, &r, now,
 		func(e *twofactor.Enrollment) error { return e.Enable(secret, now, time.Minute) }); err != nil {
 		return err
 	}
@@ -103,20 +103,20 @@ func (s *Store) fillEnrollment(t *tx, person int64, secret twofactor.Secret, has
 		ConfirmedAt: now,
 		Sheet:       twofactor.NewSheet("", now),
 	}
-	if err := s.save(t, before, &r, now); err != nil {
+	if err := s.saveEnrollment(t, before, &r, now); err != nil {
 		return err
 	}
-	return t.endOthers(person, nil)
+	return t.endOtherSessions(person, nil)
 }
 
 // OpenChallenge opens a challenge as a right password would, without its hash.
 func (s *Store) OpenChallenge(ctx context.Context, email string, now time.Time) (token string, err error) {
 	err = s.write(ctx, lockEmail(email), func(t *tx) error {
-		p, err := t.credentials(`email = ?`, email)
+		p, err := t.readCredentials(`email = ?`, email)
 		if err != nil {
 			return err
 		}
-		token, err = s.challenge(t, p.id, false, "", now)
+		token, err = s.createChallenge(t, p.id, false, "", now)
 		return err
 	})
 	return token, err

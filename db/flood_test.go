@@ -28,11 +28,11 @@ func TestStrangersStopNobodyKnown(t *testing.T) {
 
 	// A known browser; a pending enrolment; invitations; challenges of a known and of an
 	// unknown browser.
-	p, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", from(0), start)
+	p, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", clientAt(0), start)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ada := db.Client{Address: from(0).Address, Known: p.Browser}
+	ada := db.Client{Address: clientAt(0).Address, Known: p.Browser}
 	bob := signIn(t, store, "bob@example.org", start)
 	pending, err := store.EnableTwoFactor(ctx, bob, start)
 	if err != nil {
@@ -50,7 +50,7 @@ func TestStrangersStopNobodyKnown(t *testing.T) {
 	eve := enrol(t, store, "eve@example.org", start)
 	rootSession := signIn(t, store, "root@example.org", start)
 	_ = root
-	unknown := challengedFrom(t, store, "eve@example.org", from(1), start)
+	unknown := challengedFrom(t, store, "eve@example.org", clientAt(1), start)
 
 	var strangers, acts sync.WaitGroup
 	var over atomic.Bool
@@ -91,12 +91,12 @@ func TestStrangersStopNobodyKnown(t *testing.T) {
 	})
 	for i, token := range links {
 		act("an invitation is taken up", func() error {
-			_, err := store.TakeUpLink(ctx, token, "Neo", "lantern sofa marble", from(100+i), start)
+			_, err := store.UseLink(ctx, token, "Neo", "lantern sofa marble", clientAt(100+i), start)
 			return err
 		})
 	}
 	act("a recovery code is redeemed", func() error {
-		_, _, err := store.RedeemRecoveryCode(ctx, unknown, eve.codes[0].Text(), from(1), start)
+		_, _, err := store.RedeemRecoveryCode(ctx, unknown, eve.codes[0].Text(), clientAt(1), start)
 		return err
 	})
 	act("a password is changed", func() error {
@@ -118,7 +118,7 @@ func TestAnOfficeSignsInFromOneAddress(t *testing.T) {
 	store := dbtest.Open(t)
 	office := db.Client{Address: "198.51.100.7"}
 	for i := range 15 {
-		_ = guess(store, fmt.Sprintf("nobody%d@example.org", i), office, start)
+		_ = guessPassword(store, fmt.Sprintf("nobody%d@example.org", i), office, start)
 	}
 	for i := range 40 {
 		email := fmt.Sprintf("p%d@example.org", i)
@@ -136,10 +136,10 @@ func TestAnOfficeSignsInFromOneAddress(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := store.TakeUpLink(ctx, token, "Neo", "short", office, start); !db.IsRefusal(err) {
+		if _, err := store.UseLink(ctx, token, "Neo", "short", office, start); !db.IsRefusal(err) {
 			t.Fatal(err)
 		}
-		if _, err := store.TakeUpLink(ctx, token, "Neo", "lantern sofa marble", office, start); err != nil {
+		if _, err := store.UseLink(ctx, token, "Neo", "lantern sofa marble", office, start); err != nil {
 			t.Fatalf("invitation %d: %v", i+1, err)
 		}
 		if _, err := store.SignIn(ctx, n.Email, "lantern sofa marble", "", office, start); err != nil {
@@ -148,14 +148,14 @@ func TestAnOfficeSignsInFromOneAddress(t *testing.T) {
 	}
 	// What was answered wrongly still counts: five places were left.
 	for i := range 5 {
-		if err := guess(store, fmt.Sprintf("other%d@example.org", i), office, start); !errors.Is(err,
+		if err := guessPassword(store, fmt.Sprintf("other%d@example.org", i), office, start); !errors.Is(err,
 			twofactor.ErrWrongPassword) {
 			t.Fatalf("guess %d: %v", i+1, err)
 		}
 	}
-	until(t, guess(store, "more@example.org", office, start))
-	until(t, func() error {
-		_, err := store.TakeUpLink(ctx, "no such link", "Neo", "lantern sofa marble", office, start)
+	waitUntil(t, guessPassword(store, "more@example.org", office, start))
+	waitUntil(t, func() error {
+		_, err := store.UseLink(ctx, "no such link", "Neo", "lantern sofa marble", office, start)
 		return err
 	}())
 }
@@ -164,12 +164,12 @@ func TestAnOfficeSignsInFromOneAddress(t *testing.T) {
 func TestLinksThatDoNotExistCount(t *testing.T) {
 	for name, post := range map[string]func(*db.Store, string) error{
 		"one-time links": func(store *db.Store, token string) error {
-			_, err := store.TakeUpLink(ctx, token, "Neo", "lantern sofa marble", from(0), start)
+			_, err := store.UseLink(ctx, token, "Neo", "lantern sofa marble", clientAt(0), start)
 			return err
 		},
 		"the set-up link": func(store *db.Store, token string) error {
 			n := db.NewPerson{Name: "Neo", Email: "neo@example.org", Password: "lantern sofa marble"}
-			_, err := store.SetUp(ctx, token, "Acme", n, from(0), start)
+			_, err := store.SetUp(ctx, token, "Acme", n, clientAt(0), start)
 			return err
 		},
 	} {
@@ -181,7 +181,7 @@ func TestLinksThatDoNotExistCount(t *testing.T) {
 					t.Fatalf("post %d: %v", i+1, err)
 				}
 			}
-			until(t, post(store, "made up"))
+			waitUntil(t, post(store, "made up"))
 			if store.SlowHashes() != before {
 				t.Error("a link that does not exist costs a slow hash")
 			}

@@ -16,7 +16,7 @@ func HashMemory() int64 { return hash.Memory() }
 // personCaller is somebody who has shown a session, a known browser or a challenge.
 // Whoever holds a challenge has given the right password, from whatever browser, and
 // the counts bound how often recovery codes are tried.
-func personCaller(id int64) hash.Caller { return hash.Known("person " + id10(id)) }
+func personCaller(id int64) hash.Caller { return hash.Known("person " + formatID(id)) }
 
 // linkCaller is whoever holds a one-time link that works.
 func linkCaller(token string) hash.Caller { return hash.Known("link " + token) }

@@ -39,7 +39,7 @@ func TestPasswordHash(t *testing.T) {
 		}
 		return hash
 	}
-	put := func(hash string) {
+	setHash := func(hash string) {
 		if _, err := file.ExecContext(ctx, `UPDATE person SET password_hash = ?`, hash); err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +50,7 @@ func TestPasswordHash(t *testing.T) {
 		}
 	})
 	t.Run("the published answer", func(t *testing.T) {
-		put(saltedHash("m=65536,t=2,p=1", "09316115d5cf24ed5a15a31a3ba326e5cf32edc24702987c02b6566f61913cf7"))
+		setHash(saltedHash("m=65536,t=2,p=1", "09316115d5cf24ed5a15a31a3ba326e5cf32edc24702987c02b6566f61913cf7"))
 		if _, err := store.SignIn(ctx, "ada@example.org", "password", "", db.Client{}, start); err != nil {
 			t.Error(err)
 		}
@@ -59,7 +59,7 @@ func TestPasswordHash(t *testing.T) {
 		}
 	})
 	t.Run("weaker parameters are raised at the sign-in", func(t *testing.T) {
-		put(weakHash)
+		setHash(weakHash)
 		if _, err := store.SignIn(ctx, "ada@example.org", "password", "", db.Client{}, start); err != nil {
 			t.Fatal(err)
 		}

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// pingEvery is how often Ping tries to write at most, whatever comes of it: anybody
+// pingInterval is how often Ping tries to write at most, whatever comes of it: anybody
 // may ask after the server's health, and nobody may keep the one writing connection
 // or a failing disk busy by asking.
-const pingEvery = 5 * time.Second
+const pingInterval = 5 * time.Second
 
 // ErrNotTried marks an answer of Ping that is that of the last try to write.
 var ErrNotTried = errors.New("writing was not tried again yet")
@@ -24,12 +24,12 @@ type health struct {
 	err     error
 }
 
-// try reports whether a try to write is due, and gives what the last one came to.
+// isDue reports whether a try to write is due, and gives what the last one came to.
 // When it is due, the caller is the one who tries.
-func (h *health) try(now time.Time) (due bool, last error) {
+func (h *health) isDue(now time.Time) (due bool, last error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if passed := now.Sub(h.triedAt); passed >= 0 && passed < pingEvery {
+	if elapsed := now.Sub(h.triedAt); elapsed >= 0 && elapsed < pingInterval {
 		return false, h.err
 	}
 	h.triedAt = now
@@ -47,11 +47,11 @@ func (h *health) note(err error) {
 // In between it gives what the last write came to; a fault is then marked with
 // ErrNotTried.
 func (s *Store) Ping(ctx context.Context, now time.Time) error {
-	var one int
-	if err := s.row(ctx, `SELECT id FROM workspace`).Scan(&one); err != nil {
+	var found int
+	if err := s.row(ctx, `SELECT id FROM workspace`).Scan(&found); err != nil {
 		return fmt.Errorf("reading the workspace: %w", err)
 	}
-	due, last := s.health.try(now)
+	due, last := s.health.isDue(now)
 	if !due && last != nil {
 		return fmt.Errorf("%w: %w", ErrNotTried, last)
 	}

@@ -62,8 +62,8 @@ func TestSweepWritesTheJournalBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	copied := filepath.Join(t.TempDir(), db.FileName)
-	put(t, copied, read(t, path))
-	if got := text(t, copied, `SELECT count(*) FROM person`); got != "1" {
+	writeFile(t, copied, readFile(t, path))
+	if got := queryText(t, copied, `SELECT count(*) FROM person`); got != "1" {
 		t.Errorf("the file alone has %s people; want 1", got)
 	}
 	if info, err := os.Stat(path + "-wal"); err != nil || info.Size() != 0 {

@@ -10,18 +10,18 @@ import (
 // lookupKeyLabel binds the sealed lookup key to its place.
 const lookupKeyLabel = "gatehouse lookup key"
 
-// ring gives the keys that the database is sealed with now. After a key
+// keyring gives the keys that the database is sealed with now. After a key
 // rotation beside a running server they are read anew.
-func (s *Store) ring(t *tx) (*seal.Keyring, error) {
+func (s *Store) keyring(t *tx) (*seal.Keyring, error) {
 	var id []byte
 	if err := t.row(`SELECT key_id FROM workspace`).Scan(&id); err != nil {
 		return nil, fmt.Errorf("reading the workspace: %w", err)
 	}
-	return s.ringOf(id)
+	return s.keyringByID(id)
 }
 
-// ringOf gives the keys with an id.
-func (s *Store) ringOf(id []byte) (*seal.Keyring, error) {
+// keyringByID gives the keys with an id.
+func (s *Store) keyringByID(id []byte) (*seal.Keyring, error) {
 	if keys := s.keys.Load(); keys.HasID(id) {
 		return keys, nil
 	}

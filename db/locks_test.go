@@ -108,8 +108,8 @@ func reaches(functions map[string]*ast.FuncDecl, n ast.Node, seen map[string]boo
 			found = true
 			return false
 		}
-		f, ours := functions[name]
-		if ours && !seen[name] {
+		f, isOurs := functions[name]
+		if isOurs && !seen[name] {
 			seen[name] = true
 			found = reaches(functions, f, seen)
 		}

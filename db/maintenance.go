@@ -28,16 +28,16 @@ const allSecretsTimeout = 10 * time.Minute
 // secret. It gives how many there are; those that do not open are an error that
 // names whose they are.
 func (s *Store) Check(ctx context.Context) (secrets int, err error) {
-	if err := files.Integrity(ctx, s.reader.Pool()); err != nil {
+	if err := files.CheckIntegrity(ctx, s.reader.Pool()); err != nil {
 		return 0, err
 	}
 	var closed []int64
 	err = s.writeWithin(ctx, allSecretsTimeout, lockWorkspace(), func(t *tx) error {
-		keys, err := s.ring(t)
+		keys, err := s.keyring(t)
 		if err != nil {
 			return err
 		}
-		return t.eachSealed(func(r sealedRow) error {
+		return t.eachSealed(func(r sealedSecret) error {
 			secrets++
 			if _, err := keys.Open(r.secret, r.context()); err != nil {
 				closed = append(closed, r.person)
@@ -46,7 +46,7 @@ func (s *Store) Check(ctx context.Context) (secrets int, err error) {
 		})
 	})
 	if err == nil && len(closed) > 0 {
-		err = s.doNotOpen(ctx, closed)
+		err = s.unopenedError(ctx, closed)
 	}
 	return secrets, err
 }
@@ -62,13 +62,13 @@ func (s *Store) NewestActivity(ctx context.Context) (time.Time, error) {
 	return instant(at), nil
 }
 
-// closedNamed is how many of those whose secrets do not open are named.
-const closedNamed = 20
+// unopenedNamed is how many of those whose secrets do not open are named.
+const unopenedNamed = 20
 
-// doNotOpen says whose secrets do not open, and what to do.
-func (s *Store) doNotOpen(ctx context.Context, people []int64) error {
+// unopenedError says whose secrets do not open, and what to do.
+func (s *Store) unopenedError(ctx context.Context, people []int64) error {
 	var names []string
-	for _, id := range people[:min(len(people), closedNamed)] {
+	for _, id := range people[:min(len(people), unopenedNamed)] {
 		p, err := s.Person(ctx, id)
 		if err != nil {
 			return err
@@ -81,14 +81,14 @@ func (s *Store) doNotOpen(ctx context.Context, people []int64) error {
 	return fmt.Errorf("a sealed secret does not open for %s; put a backup in place, or reset the second step of these people with gatehouse two-factor reset", strings.Join(names, ", "))
 }
 
-// A sealedRow is an enrolment as far as its seal is concerned.
-type sealedRow struct {
+// A sealedSecret is an enrolment as far as its seal is concerned.
+type sealedSecret struct {
 	id, secret []byte
 	person     int64
 	state      string
 }
 
-func (r sealedRow) context() string {
+func (r sealedSecret) context() string {
 	state := twofactor.Pending
 	if r.state == "enabled" {
 		state = twofactor.Enabled
@@ -98,10 +98,10 @@ func (r sealedRow) context() string {
 
 // eachSealed calls do for every sealed secret. The rows are read a thousand at
 // a time, since do may write.
-func (t *tx) eachSealed(do func(sealedRow) error) error {
+func (t *tx) eachSealed(do func(sealedSecret) error) error {
 	last := []byte{}
 	for {
-		page, err := t.sealedAfter(last)
+		page, err := t.rowsSealedAfter(last)
 		if err != nil || len(page) == 0 {
 			return err
 		}
@@ -114,15 +114,15 @@ func (t *tx) eachSealed(do func(sealedRow) error) error {
 	}
 }
 
-func (t *tx) sealedAfter(last []byte) ([]sealedRow, error) {
+func (t *tx) rowsSealedAfter(last []byte) ([]sealedSecret, error) {
 	rows, err := t.rows(`SELECT id, secret, person_id, state FROM enrollment WHERE id > ? ORDER BY id LIMIT 1000`, last)
 	if err != nil {
 		return nil, fmt.Errorf("reading sealed secrets: %w", err)
 	}
 	defer rows.Close()
-	var page []sealedRow
+	var page []sealedSecret
 	for rows.Next() {
-		var r sealedRow
+		var r sealedSecret
 		if err := rows.Scan(&r.id, &r.secret, &r.person, &r.state); err != nil {
 			return nil, fmt.Errorf("reading a sealed secret: %w", err)
 		}
@@ -140,7 +140,7 @@ func (t *tx) sealedAfter(last []byte) ([]sealedRow, error) {
 func (s *Store) RotateKey(ctx context.Context, by Actor, now time.Time) (secrets int, err error) {
 	var next *seal.Keyring
 	err = s.writeWithin(ctx, allSecretsTimeout, lockWorkspace(), func(t *tx) error {
-		old, err := s.ring(t)
+		old, err := s.keyring(t)
 		if err != nil {
 			return err
 		}
@@ -150,17 +150,17 @@ func (s *Store) RotateKey(ctx context.Context, by Actor, now time.Time) (secrets
 		if next, err = seal.ReadOrMakeNextKey(s.keyFile); err != nil {
 			return err
 		}
-		if secrets, err = t.sealAnew(old, next); err != nil {
+		if secrets, err = t.reseal(old, next); err != nil {
 			return err
 		}
 		lookup, err := next.Seal(s.lookup, lookupKeyLabel)
 		if err != nil {
 			return err
 		}
-		if err := t.one(`UPDATE workspace SET key_id = ?, lookup_key = ? WHERE id = 1`, next.ID(), lookup); err != nil {
+		if err := t.execOne(`UPDATE workspace SET key_id = ?, lookup_key = ? WHERE id = 1`, next.ID(), lookup); err != nil {
 			return err
 		}
-		_, err = t.record(now, activity{event: account.KeyRotated, actor: by})
+		_, err = t.appendActivity(now, activityEntry{event: account.KeyRotated, actor: by})
 		return err
 	})
 	if err != nil {
@@ -168,7 +168,7 @@ func (s *Store) RotateKey(ctx context.Context, by Actor, now time.Time) (secrets
 	}
 	s.keys.Store(next)
 	return secrets, s.writeWithin(ctx, allSecretsTimeout, lockWorkspace(), func(t *tx) error {
-		keys, err := s.ring(t)
+		keys, err := s.keyring(t)
 		if err != nil {
 			return err
 		}
@@ -176,20 +176,20 @@ func (s *Store) RotateKey(ctx context.Context, by Actor, now time.Time) (secrets
 	})
 }
 
-// sealAnew seals every secret under the next key.
-func (t *tx) sealAnew(old, next *seal.Keyring) (secrets int, err error) {
-	err = t.eachSealed(func(r sealedRow) error {
-		plain, err := old.Open(r.secret, r.context())
+// reseal seals every secret under the next key.
+func (t *tx) reseal(old, next *seal.Keyring) (secrets int, err error) {
+	err = t.eachSealed(func(r sealedSecret) error {
+		plaintext, err := old.Open(r.secret, r.context())
 		if err != nil {
 			return fmt.Errorf("the secret of person %d: %w; run gatehouse check to see whose do not open", r.person,
 				err)
 		}
-		sealed, err := next.Seal(plain, r.context())
+		sealed, err := next.Seal(plaintext, r.context())
 		if err != nil {
 			return err
 		}
 		secrets++
-		return t.one(`UPDATE enrollment SET secret = ? WHERE id = ?`, sealed, r.id)
+		return t.execOne(`UPDATE enrollment SET secret = ? WHERE id = ?`, sealed, r.id)
 	})
 	return secrets, err
 }

@@ -48,7 +48,7 @@ func TestLinksEndWithWhatOvertakesThem(t *testing.T) {
 				store.SetActive(ctx, id, true, root, start))
 		}},
 		"a sign-in": {act: func(_ *testing.T, store *db.Store, _ int64, _ db.Visitor) error {
-			_, err := store.SignIn(ctx, email, dbtest.Password, "", from(1), start)
+			_, err := store.SignIn(ctx, email, dbtest.Password, "", clientAt(1), start)
 			return err
 		}},
 		"the password given again": {act: func(_ *testing.T, store *db.Store, _ int64, v db.Visitor) error {
@@ -56,7 +56,7 @@ func TestLinksEndWithWhatOvertakesThem(t *testing.T) {
 		}},
 
 		"a wrong password": {stays: true, act: func(_ *testing.T, store *db.Store, _ int64, _ db.Visitor) error {
-			if err := guess(store, email, from(2), start); !errors.Is(err, twofactor.ErrWrongPassword) {
+			if err := guessPassword(store, email, clientAt(2), start); !errors.Is(err, twofactor.ErrWrongPassword) {
 				return err
 			}
 			return nil
@@ -79,7 +79,7 @@ func TestLinksEndWithWhatOvertakesThem(t *testing.T) {
 			if err := c.act(t, store, id, v); err != nil {
 				t.Fatal(err)
 			}
-			_, err = store.TakeUpLink(ctx, token, "", next, from(3), start)
+			_, err = store.UseLink(ctx, token, "", next, clientAt(3), start)
 			if c.stays && err != nil {
 				t.Errorf("the link has ended: %v", err)
 			}
@@ -121,7 +121,7 @@ func TestLinksEndWithWhatOvertakesThem(t *testing.T) {
 		if err := change(store, id, func(n *db.NewPerson) { n.Email = "neo@example.org" }); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := store.TakeUpLink(ctx, token, "Neo", next, from(3), start); !errors.Is(err, db.ErrNotFound) {
+		if _, err := store.UseLink(ctx, token, "Neo", next, clientAt(3), start); !errors.Is(err, db.ErrNotFound) {
 			t.Errorf("got %v; want ErrNotFound", err)
 		}
 	})
@@ -134,7 +134,7 @@ func TestALinkAgainstAChangeOfPassword(t *testing.T) {
 	id := dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	password := dbtest.Password
 	for round := range 12 {
-		p, err := store.SignIn(ctx, "ada@example.org", password, "", from(round), start)
+		p, err := store.SignIn(ctx, "ada@example.org", password, "", clientAt(round), start)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -149,7 +149,7 @@ func TestALinkAgainstAChangeOfPassword(t *testing.T) {
 		}
 		var linkErr, changeErr error
 		var wait sync.WaitGroup
-		wait.Go(func() { _, linkErr = store.TakeUpLink(ctx, token, "", theirs, from(round), start) })
+		wait.Go(func() { _, linkErr = store.UseLink(ctx, token, "", theirs, clientAt(round), start) })
 		wait.Go(func() { _, changeErr = store.ChangePassword(ctx, v, password, mine, db.Client{}, start) })
 		wait.Wait()
 		if (linkErr == nil) == (changeErr == nil) {
@@ -183,7 +183,7 @@ func TestWhoIsMadeAnAdminSignsInAnew(t *testing.T) {
 			ada := enrol(t, store, "ada@example.org", start)
 			at := start.Add(time.Minute)
 			p, err := store.VerifyCode(ctx, challenged(t, store, "ada@example.org", at), dbtest.Code(t, ada.secret, at),
-				from(1), at)
+				clientAt(1), at)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -198,11 +198,11 @@ func TestWhoIsMadeAnAdminSignsInAnew(t *testing.T) {
 				t.Errorf("the challenge: %v; want ErrChallengeOver", err)
 			}
 			// Twenty wrong passwords from the browser are those of a stranger now.
-			known := db.Client{Address: from(1).Address, Known: p.Browser}
+			known := db.Client{Address: clientAt(1).Address, Known: p.Browser}
 			for range 10 {
-				_ = guess(store, "ada@example.org", known, at)
+				_ = guessPassword(store, "ada@example.org", known, at)
 			}
-			until(t, guess(store, "ada@example.org", from(2), at))
+			waitUntil(t, guessPassword(store, "ada@example.org", clientAt(2), at))
 		})
 	}
 }

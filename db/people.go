@@ -98,7 +98,7 @@ func (t *tx) addPerson(n NewPerson, hash string, by Actor, now time.Time) (id in
 	if _, err := t.exec(`DELETE FROM link WHERE kind = 'setup'`); err != nil { // it makes the first person and no other
 		return 0, err
 	}
-	_, err = t.record(now, activity{
+	_, err = t.appendActivity(now, activityEntry{
 		event:   account.PersonAdded,
 		actor:   by,
 		subject: id,
@@ -164,9 +164,9 @@ func (s *Store) eachPerson(ctx context.Context, do func(Person) error, query str
 	return rows.Err()
 }
 
-// keepSuperAdmin undoes a change to an active Super-administrator after which
+// requireSuperAdmin undoes a change to an active Super-administrator after which
 // nobody could make an admin. Those who have not chosen a password yet cannot.
-func (t *tx) keepSuperAdmin(before Person) error {
+func (t *tx) requireSuperAdmin(before Person) error {
 	if before.Role != twofactor.SuperAdmin || !before.Active {
 		return nil
 	}
@@ -183,31 +183,31 @@ func (t *tx) keepSuperAdmin(before Person) error {
 // renews the session and ends all others. It refuses with FieldErrors of
 // current_password and new_password, or with Wait.
 func (s *Store) ChangePassword(ctx context.Context, v Visitor, current, next string, c Client,
-	now time.Time) (Renewal, error) {
+	now time.Time) (RotatedSession, error) {
 	password, err := account.NewPassword("new_password", next, v.Person.Name, v.Person.Email, v.Workspace.Name)
 	if err != nil {
-		return Renewal{}, err
+		return RotatedSession{}, err
 	}
 	before, err := s.checkPassword(ctx, v, current, c, now)
 	if errors.Is(err, twofactor.ErrWrongPassword) {
-		return Renewal{}, account.FieldError{Field: "current_password", Reason: account.Wrong}
+		return RotatedSession{}, account.FieldError{Field: "current_password", Reason: account.Wrong}
 	}
 	if err != nil {
-		return Renewal{}, err
+		return RotatedSession{}, err
 	}
 	hash, err := s.hashPassword(ctx, personCaller(v.Person.ID), password)
 	if err != nil {
-		return Renewal{}, err
+		return RotatedSession{}, err
 	}
-	var out Renewal
+	var out RotatedSession
 	err = s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {
-		if err := t.samePassword(v.Person.ID, before); err != nil {
+		if err := t.requireUnchangedPassword(v.Person.ID, before); err != nil {
 			return err
 		}
-		if err := t.stillSignedIn(v); err != nil {
+		if err := t.requireSession(v); err != nil {
 			return err
 		}
-		if err := t.one(`UPDATE person SET password_hash = ?, password_changed_at = ? WHERE id = ?`,
+		if err := t.execOne(`UPDATE person SET password_hash = ?, password_changed_at = ? WHERE id = ?`,
 			hash, unix(now), v.Person.ID); err != nil {
 			return err
 		}
@@ -218,10 +218,10 @@ func (s *Store) ChangePassword(ctx context.Context, v Visitor, current, next str
 		if err := t.endLinks(v.Person.ID); err != nil {
 			return err
 		}
-		if out.Session, err = t.renew(v); err != nil {
+		if out.Session, err = t.rotateSession(v); err != nil {
 			return err
 		}
-		_, err = t.record(now, activity{
+		_, err = t.appendActivity(now, activityEntry{
 			event:   account.PasswordChanged,
 			actor:   v.Actor(c),
 			subject: v.Person.ID,

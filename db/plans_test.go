@@ -17,12 +17,12 @@ import (
 	"gatehouse/twofactor"
 )
 
-// growing are the tables that no page and no sign-in may walk through.
-var growing = regexp.MustCompile(`^SCAN (p|person|a|activity|s|session|e|enrollment|c|challenge|recovery_code|recovery_sheet|r|known_browser|attempt|address_attempt|l|link)\b`)
+// scansGrowingTable are the tables that no page and no sign-in may walk through.
+var scansGrowingTable = regexp.MustCompile(`^SCAN (p|person|a|activity|s|session|e|enrollment|c|challenge|recovery_code|recovery_sheet|r|known_browser|attempt|address_attempt|l|link)\b`)
 
-// walks are the ends of the statements that are there to walk: through everybody
+// allowedScans are the ends of the statements that are there to walk: through everybody
 // for an export, for a monitor's count at /metrics, or to the first row alone.
-var walks = []string{"ORDER BY p.sort_key, p.id", "FROM person WHERE active = 1", "EXISTS (SELECT 1 FROM person)"}
+var allowedScans = []string{"ORDER BY p.sort_key, p.id", "FROM person WHERE active = 1", "EXISTS (SELECT 1 FROM person)"}
 
 // TestPlans runs what pages, steps and commands run, and demands of every
 // statement that finds rows that it finds them by an index. A statement in the
@@ -32,7 +32,7 @@ func TestPlans(t *testing.T) {
 	runEverything(t, store)
 	var seen []string
 	for _, query := range store.Statements() {
-		if !statement.MatchString(query) {
+		if !findsRows.MatchString(query) {
 			continue
 		}
 		seen = append(seen, query)
@@ -41,33 +41,33 @@ func TestPlans(t *testing.T) {
 			t.Errorf("%s: %v", query, err)
 		}
 		for _, line := range plan {
-			if growing.MatchString(line) && !walking(query) && !bounded(query, line) ||
-				strings.HasPrefix(line, "USE TEMP B-TREE") && strings.Contains(query, "LIMIT") && !sorts(query) {
+			if scansGrowingTable.MatchString(line) && !isAllowedScan(query) && !isBoundedScan(query, line) ||
+				strings.HasPrefix(line, "USE TEMP B-TREE") && strings.Contains(query, "LIMIT") && !isBoundedSort(query) {
 				t.Errorf("%s\n\t%s", query, line)
 			}
 		}
 	}
 	all := oneLine(strings.Join(seen, "\n"))
-	for place, text := range written(t) {
+	for place, text := range sourceStatements(t) {
 		if !strings.Contains(all, text) {
 			t.Errorf("%s: this statement was not run, so its plan was not looked at:\n\t%s", place, text)
 		}
 	}
 }
 
-// statement begins like one that finds rows.
-var statement = regexp.MustCompile(`^\s*(SELECT|UPDATE|DELETE)\b`)
+// findsRows begins like one that finds rows.
+var findsRows = regexp.MustCompile(`^\s*(SELECT|UPDATE|DELETE)\b`)
 
 func oneLine(query string) string { return strings.Join(strings.Fields(query), " ") }
 
-// part begins like a statement that finds rows, or like a later part of one that is
+// statementPart begins like a statement that finds rows, or like a later part of one that is
 // joined from several.
-var part = regexp.MustCompile(`^\s*(SELECT|UPDATE|DELETE|FROM|JOIN|WHERE|ORDER BY|UNION)\b`)
+var statementPart = regexp.MustCompile(`^\s*(SELECT|UPDATE|DELETE|FROM|JOIN|WHERE|ORDER BY|UNION)\b`)
 
-// written gives the statements that stand in this package, or the parts that they
+// sourceStatements gives the statements that stand in this package, or the parts that they
 // are joined from, by where they stand. restore.go works on a copy that nobody uses
 // yet and walks on purpose; fill.go is for benchmarks.
-func written(t *testing.T) map[string]string {
+func sourceStatements(t *testing.T) map[string]string {
 	t.Helper()
 	out := map[string]string{}
 	files, err := filepath.Glob("*.go")
@@ -87,7 +87,7 @@ func written(t *testing.T) map[string]string {
 		ast.Inspect(tree, func(n ast.Node) bool {
 			if literal, ok := n.(*ast.BasicLit); ok && literal.Kind == token.STRING {
 				text, err := strconv.Unquote(literal.Value)
-				if err == nil && part.MatchString(text) {
+				if err == nil && statementPart.MatchString(text) {
 					out[places.Position(literal.Pos()).String()] = oneLine(text)
 				}
 			}
@@ -97,8 +97,8 @@ func written(t *testing.T) map[string]string {
 	return out
 }
 
-func walking(query string) bool {
-	for _, end := range walks {
+func isAllowedScan(query string) bool {
+	for _, end := range allowedScans {
 		if strings.HasSuffix(query, end) {
 			return true
 		}
@@ -106,17 +106,17 @@ func walking(query string) bool {
 	return false
 }
 
-// bounded reports whether a walk is through the few admins, or stops at a limit
+// isBoundedScan reports whether a walk is through the few admins, or stops at a limit
 // in the index of those who have not enrolled.
-func bounded(query, detail string) bool {
+func isBoundedScan(query, detail string) bool {
 	return strings.HasSuffix(detail, "INDEX person_admins") ||
 		// else it is walked to find a role
 		strings.HasSuffix(detail, "INDEX person_not_enrolled") && strings.Contains(query, "LIMIT ?") &&
 			!strings.Contains(query, "role")
 }
 
-// sorts names the statements that may sort, since what they sort is bounded.
-func sorts(query string) bool {
+// isBoundedSort names the statements that may sort, since what they sort is bounded.
+func isBoundedSort(query string) bool {
 	return strings.Contains(query, "role <> 'member'") || // the few admins
 		strings.Contains(query, "SELECT id FROM (SELECT a.at") || // the union's page
 		strings.Contains(query, "ORDER BY e.state = 'enabled'") || // one person's enabled and one pending
@@ -144,13 +144,13 @@ func runEverything(t *testing.T, store *db.Store) {
 	token, err := store.NewSetupToken(ctx, now)
 	must(err)
 	must(store.CheckSetup(ctx, token))
-	passage, err := store.SetUp(ctx, token, "Acme", db.NewPerson{
+	result, err := store.SetUp(ctx, token, "Acme", db.NewPerson{
 		Name:     "Ada",
 		Email:    "ada@example.org",
 		Password: dbtest.Password,
 	}, client, now)
 	must(err)
-	by := visitor(t, store, passage.Session, now).Author(client)
+	by := visitor(t, store, result.Session, now).Author(client)
 	bob := dbtest.Add(t, store, "bob@example.org", twofactor.Member)
 	dbtest.Add(t, store, "eve@example.org", twofactor.Member)
 	must(store.RenameWorkspace(ctx, account.Seen{}, "Harbour", by, now))
@@ -159,7 +159,7 @@ func runEverything(t *testing.T, store *db.Store) {
 	v := signIn(t, store, "bob@example.org", now)
 	_, err = store.SignIn(ctx, "nobody@example.org", dbtest.Password, "", db.Client{
 		Address: "192.0.2.9",
-		Session: passage.Session,
+		Session: result.Session,
 	}, now)
 	refused(err)
 	_, err = store.EnableTwoFactor(ctx, v, now)
@@ -167,15 +167,15 @@ func runEverything(t *testing.T, store *db.Store) {
 	_, _, err = store.ConfirmTwoFactor(ctx, v, "000000", client, now)
 	refused(err)
 	must(store.DiscardPending(ctx, v))
-	one := enrol(t, store, "bob@example.org", now)
-	refused(store.Reauthenticate(ctx, one.visitor, "wrong horse", client, now))
-	must(store.Reauthenticate(ctx, one.visitor, dbtest.Password, client, now))
-	_, renewal, err := store.RegenerateRecoveryCodes(ctx, one.visitor, client, now)
+	enrolledBob := enrol(t, store, "bob@example.org", now)
+	refused(store.Reauthenticate(ctx, enrolledBob.visitor, "wrong horse", client, now))
+	must(store.Reauthenticate(ctx, enrolledBob.visitor, dbtest.Password, client, now))
+	_, rotated, err := store.RegenerateRecoveryCodes(ctx, enrolledBob.visitor, client, now)
 	must(err)
 
 	// The second step: from a known browser, wrong, right, by recovery code, cancelled, five times wrong.
 	next := func() { now = now.Add(time.Minute) }
-	verify := func(c db.Client, code string) (db.Passage, error) {
+	verify := func(c db.Client, code string) (db.SignInResult, error) {
 		next()
 		challenge := challengedFrom(t, store, "bob@example.org", c, now)
 		owing, err := store.Challenge(ctx, challenge, now)
@@ -183,20 +183,20 @@ func runEverything(t *testing.T, store *db.Store) {
 		_, err = store.RecoverySheet(ctx, owing)
 		must(err)
 		if code == "" {
-			code = dbtest.Code(t, one.secret, now)
+			code = dbtest.Code(t, enrolledBob.secret, now)
 		}
 		return store.VerifyCode(ctx, challenge, code, c, now)
 	}
 	_, err = verify(client, "000000")
 	refused(err)
-	passage, err = verify(client, "")
+	result, err = verify(client, "")
 	must(err)
-	known := db.Client{Address: client.Address, Known: passage.Browser, Session: passage.Session}
+	known := db.Client{Address: client.Address, Known: result.Browser, Session: result.Session}
 	_, err = verify(known, "000000")
 	refused(err)
-	passage, err = verify(known, "")
+	result, err = verify(known, "")
 	must(err)
-	known.Session = passage.Session
+	known.Session = result.Session
 	next()
 	_, left, err := store.RedeemRecoveryCode(ctx, challenged(t, store, "bob@example.org", now), "0000-0000", client,
 		now)
@@ -204,8 +204,8 @@ func runEverything(t *testing.T, store *db.Store) {
 	if left != 4 {
 		t.Fatal(left)
 	}
-	passage, _, err = store.RedeemRecoveryCode(ctx, challenged(t, store, "bob@example.org", now),
-		renewal.Codes[0].Text(), client, now)
+	result, _, err = store.RedeemRecoveryCode(ctx, challenged(t, store, "bob@example.org", now),
+		rotated.Codes[0].Text(), client, now)
 	must(err)
 	must(store.CancelChallenge(ctx, challenged(t, store, "bob@example.org", now)))
 	last := challenged(t, store, "bob@example.org", now)
@@ -213,16 +213,16 @@ func runEverything(t *testing.T, store *db.Store) {
 		_, err = store.VerifyCode(ctx, last, "000000", known, now)
 		refused(err)
 	}
-	refused(guess(store, "eve@example.org", client, now))
+	refused(guessPassword(store, "eve@example.org", client, now))
 	must(store.Transaction(ctx, func(exec func(string, ...any) error) error {
 		return exec(`UPDATE person SET password_hash = ? WHERE email = 'eve@example.org'`, weakHash)
 	}))
 	_, err = store.SignIn(ctx, "eve@example.org", "password", "", client, now)
 	must(err)
-	refused(guess(store, "nobody@example.org", client, now))
+	refused(guessPassword(store, "nobody@example.org", client, now))
 
 	// One's own pages.
-	v = visitor(t, store, passage.Session, now)
+	v = visitor(t, store, result.Session, now)
 	v.PreviousSignInAt = start
 	next()
 	must(store.Touch(ctx, v, now))
@@ -230,7 +230,7 @@ func runEverything(t *testing.T, store *db.Store) {
 	must(err)
 	_, err = store.HasSession(ctx, v, "of nobody")
 	must(err)
-	_, err = store.Meanwhile(ctx, v)
+	_, err = store.EventsSince(ctx, v)
 	must(err)
 	_, err = store.OwnActivity(ctx, v, 10)
 	must(err)
@@ -243,9 +243,9 @@ func runEverything(t *testing.T, store *db.Store) {
 	must(store.EndOtherSessions(ctx, v, client, now))
 	_, err = store.PasswordChangedAt(ctx, v)
 	must(err)
-	renewal, err = store.ChangePassword(ctx, v, dbtest.Password, dbtest.Password+"!", client, now)
+	rotated, err = store.ChangePassword(ctx, v, dbtest.Password, dbtest.Password+"!", client, now)
 	must(err)
-	v = visitor(t, store, renewal.Session, now)
+	v = visitor(t, store, rotated.Session, now)
 	_, _, err = store.DisableTwoFactor(ctx, v, dbtest.Password+"!", client, now)
 	must(err)
 	must(store.SetPassword(ctx, bob, dbtest.Password, machine, now))
@@ -263,7 +263,7 @@ func runEverything(t *testing.T, store *db.Store) {
 	}
 	_, err = store.Person(ctx, bob)
 	must(err)
-	_, err = store.Facts(ctx, bob, now)
+	_, err = store.PersonDetails(ctx, bob, now)
 	must(err)
 	_, err = store.NotEnrolled(ctx, "")
 	must(err)
@@ -272,12 +272,12 @@ func runEverything(t *testing.T, store *db.Store) {
 		{Person: bob, Event: account.SignedIn}} {
 		_, err = store.Activity(ctx, f)
 		must(err)
-		must(store.EachActivity(ctx, f, func(db.Row) error { return nil }))
+		must(store.EachActivity(ctx, f, func(db.ActivityRow) error { return nil }))
 	}
 	admin := signIn(t, store, "ada@example.org", now)
 	by = admin.Author(client)
 	for _, p := range []twofactor.Policy{{Everyone: true}, {Admins: true}} {
-		_, err = store.WouldStop(ctx, admin, p)
+		_, err = store.PolicyImpact(ctx, admin, p)
 		must(err)
 		must(store.SetPolicy(ctx, p, machine, now))
 	}
@@ -296,7 +296,7 @@ func runEverything(t *testing.T, store *db.Store) {
 	must(err)
 	_, err = store.Link(ctx, token, now)
 	must(err)
-	_, err = store.TakeUpLink(ctx, token, "Cy", dbtest.Password, client, now)
+	_, err = store.UseLink(ctx, token, "Cy", dbtest.Password, client, now)
 	must(err)
 	_, err = store.NewLink(ctx, invited, by, now)
 	must(err)
@@ -318,7 +318,7 @@ func runEverything(t *testing.T, store *db.Store) {
 	must(store.RemovePerson(ctx, invited, by, now))
 
 	// A monitor, the command line, and what runs by itself.
-	_, err = store.Figures(ctx)
+	_, err = store.Metrics(ctx)
 	must(err)
 	_, _, err = store.SignInsAfter(ctx, 0)
 	must(err)

@@ -35,7 +35,7 @@ func (s *Store) PruneActivity(ctx context.Context, before time.Time, by Actor, n
 			return nil
 		}
 		detail := fmt.Sprintf("before %s, %d rows", before.UTC().Format(time.DateOnly), rows)
-		_, err := t.record(now, activity{event: account.ActivityPruned, actor: by, detail: detail})
+		_, err := t.appendActivity(now, activityEntry{event: account.ActivityPruned, actor: by, detail: detail})
 		return err
 	})
 	for more := err == nil && rows > 0; more && err == nil; {

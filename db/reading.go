@@ -10,8 +10,8 @@ import (
 	"gatehouse/twofactor"
 )
 
-// A Row is one row of activity.
-type Row struct {
+// An ActivityRow is one row of activity.
+type ActivityRow struct {
 	ID      int64
 	At      time.Time
 	Event   account.Event
@@ -24,7 +24,7 @@ type Row struct {
 }
 
 // By is who did it where that is not the one whom it is about, nor a stranger.
-func (r Row) By() account.Party {
+func (r ActivityRow) By() account.Party {
 	if r.Actor.Kind == account.ActorStranger || r.Actor.Kind == account.ActorPerson && r.Actor.ID == r.Subject.ID {
 		return account.Party{}
 	}
@@ -60,18 +60,18 @@ func (p scannedParty) party() account.Party {
 	}
 }
 
-const rowColumns = `a.id, a.at, a.event, a.ok, ` + actorColumns + `, ` + subjectColumns +
+const activityColumns = `a.id, a.at, a.event, a.ok, ` + actorColumns + `, ` + subjectColumns +
 	`, a.method, a.detail, a.address
 	FROM activity a` + actorJoin + subjectJoin
 
-func scanRows(rows *sql.Rows, err error) ([]Row, error) {
+func scanActivity(rows *sql.Rows, err error) ([]ActivityRow, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading activity: %w", err)
 	}
 	defer rows.Close()
-	var out []Row
+	var out []ActivityRow
 	for rows.Next() {
-		var r Row
+		var r ActivityRow
 		var at int64
 		var actor, subject scannedParty
 		err := rows.Scan(&r.ID, &at, &r.Event, &r.OK,
@@ -88,42 +88,42 @@ func scanRows(rows *sql.Rows, err error) ([]Row, error) {
 }
 
 // OwnActivity lists what happened to the visitor's account, the newest first.
-func (s *Store) OwnActivity(ctx context.Context, v Visitor, limit int) ([]Row, error) {
-	return scanRows(s.rows(ctx, `SELECT `+rowColumns+` WHERE a.subject_id = ? ORDER BY a.at DESC, a.id DESC LIMIT ?`,
+func (s *Store) OwnActivity(ctx context.Context, v Visitor, limit int) ([]ActivityRow, error) {
+	return scanActivity(s.rows(ctx, `SELECT `+activityColumns+` WHERE a.subject_id = ? ORDER BY a.at DESC, a.id DESC LIMIT ?`,
 		v.Person.ID, limit))
 }
 
-// changesTold is how many changes somebody with an outdated form hears of.
-const changesTold = 3
+// maxChangesShown is how many changes somebody with an outdated form hears of.
+const maxChangesShown = 3
 
 // WorkspaceChanges lists what was done of one kind since an instant, the newest first.
-func (s *Store) WorkspaceChanges(ctx context.Context, event account.Event, since time.Time) ([]Row, error) {
-	return scanRows(s.rows(ctx, `SELECT `+rowColumns+` WHERE a.event = ? AND a.at >= ?
-		ORDER BY a.at DESC, a.id DESC LIMIT ?`, string(event), unix(since), changesTold))
+func (s *Store) WorkspaceChanges(ctx context.Context, event account.Event, since time.Time) ([]ActivityRow, error) {
+	return scanActivity(s.rows(ctx, `SELECT `+activityColumns+` WHERE a.event = ? AND a.at >= ?
+		ORDER BY a.at DESC, a.id DESC LIMIT ?`, string(event), unix(since), maxChangesShown))
 }
 
 // PersonChanges lists what was done to somebody's name, address and role since an
 // instant, the newest first.
-func (s *Store) PersonChanges(ctx context.Context, person int64, since time.Time) ([]Row, error) {
-	return scanRows(s.rows(ctx, `SELECT `+rowColumns+` WHERE a.subject_id = ? AND a.at >= ? AND a.event IN (?, ?, ?)
+func (s *Store) PersonChanges(ctx context.Context, person int64, since time.Time) ([]ActivityRow, error) {
+	return scanActivity(s.rows(ctx, `SELECT `+activityColumns+` WHERE a.subject_id = ? AND a.at >= ? AND a.event IN (?, ?, ?)
 		ORDER BY a.at DESC, a.id DESC LIMIT ?`,
 		person, unix(since), string(account.PersonChanged), string(account.RoleChanged), string(account.LinkUsed),
-		changesTold))
+		maxChangesShown))
 }
 
-// Happening is what happened to an account, how often, and when last. A sign-in that
+// AccountEvent is what happened to an account, how often, and when last. A sign-in that
 // is among them was one with a recovery code.
-type Happening struct {
+type AccountEvent struct {
 	Event  account.Event
 	Count  int
 	LastAt time.Time
 	By     account.Party // somebody else who did it
 }
 
-// meanwhileQuery asks for what a person hears of, counted by event and author: wrong
+// eventsSinceQuery asks for what a person hears of, counted by event and author: wrong
 // codes after a right password, recovery codes that were used, and what the table of
 // events says is told. Too many wrong codes count as wrong codes.
-var meanwhileQuery = `SELECT CASE WHEN a.event = ` + sqlList(account.SignInFailedMax) + ` THEN ` +
+var eventsSinceQuery = `SELECT CASE WHEN a.event = ` + sqlList(account.SignInFailedMax) + ` THEN ` +
 	sqlList(account.SignInFailed) + ` ELSE a.event END AS what,
 		count(*), max(a.at), ` + actorColumns + `
 	FROM activity a` + actorJoin + `
@@ -131,14 +131,14 @@ var meanwhileQuery = `SELECT CASE WHEN a.event = ` + sqlList(account.SignInFaile
 		AND (a.event IN (` + sqlList(account.SignInFailed, account.SignInFailedMax) + `) AND a.method IN (` +
 	sqlList(account.ByCode, account.ByRecovery) + `)
 			OR a.event = ` + sqlList(account.SignedIn) + ` AND a.method = ` + sqlList(account.ByRecovery) + `
-			OR a.event IN (` + sqlList(account.EventsToldAtSignIn()...) + `))
+			OR a.event IN (` + sqlList(account.EventsShownAtSignIn()...) + `))
 	GROUP BY what, a.actor_kind, a.actor_id, a.actor, actor.id ORDER BY max(a.at) DESC`
 
-// clocksDiffer is how much earlier than the sign-in before it something may seem to have
+// clockTolerance is how much earlier than the sign-in before it something may seem to have
 // happened after it. It only shortens the walk through the activity.
-const clocksDiffer = 24 * time.Hour
+const clockTolerance = 24 * time.Hour
 
-// Meanwhile lists what the visitor should hear of that happened between the
+// EventsSince lists what the visitor should hear of that happened between the
 // sign-in before and this one: wrong codes after a right password, a used
 // recovery code, a factor that was changed, and by whom. The code that this very
 // sign-in took is no news to them, and is told at the next.
@@ -146,26 +146,26 @@ const clocksDiffer = 24 * time.Hour
 // The ids of the two sign-ins bound it, so that everything is told at exactly one
 // sign-in, whatever falls into one second and whichever way a clock was set. Rows about
 // one person are written under that person's lock, so that their ids rise.
-func (s *Store) Meanwhile(ctx context.Context, v Visitor) ([]Happening, error) {
-	since := v.PreviousSignInAt.Add(-clocksDiffer)
+func (s *Store) EventsSince(ctx context.Context, v Visitor) ([]AccountEvent, error) {
+	since := v.PreviousSignInAt.Add(-clockTolerance)
 	if v.StartedAt.Before(v.PreviousSignInAt) {
 		since = time.Unix(0, 0) // a clock was set back: nobody knows how far
 	}
-	rows, err := s.rows(ctx, meanwhileQuery, v.Person.ID, unix(since), v.eventsFrom, v.eventsUntil)
+	rows, err := s.rows(ctx, eventsSinceQuery, v.Person.ID, unix(since), v.eventsFrom, v.eventsUntil)
 	if err != nil {
 		return nil, fmt.Errorf("reading what happened meanwhile: %w", err)
 	}
 	defer rows.Close()
-	var out []Happening
+	var out []AccountEvent
 	for rows.Next() {
-		var h Happening
+		var h AccountEvent
 		var at int64
 		var actor scannedParty
 		if err := rows.Scan(&h.Event, &h.Count, &at, &actor.kind, &actor.id, &actor.name, &actor.email); err != nil {
 			return nil, fmt.Errorf("reading what happened meanwhile: %w", err)
 		}
 		h.LastAt = time.Unix(at, 0).UTC()
-		h.By = Row{Actor: actor.party(), Subject: account.Party{Kind: account.ActorPerson, ID: v.Person.ID}}.By()
+		h.By = ActivityRow{Actor: actor.party(), Subject: account.Party{Kind: account.ActorPerson, ID: v.Person.ID}}.By()
 		out = append(out, h)
 	}
 	return out, rows.Err()
@@ -178,7 +178,7 @@ const noticesShown = 20
 // tells of.
 type OpenNotice struct {
 	ID int64
-	Row
+	ActivityRow
 }
 
 // OpenNotices are the notices that no admin has dismissed yet.
@@ -217,29 +217,29 @@ func (s *Store) Notices(ctx context.Context) (OpenNotices, error) {
 	return out, rows.Err()
 }
 
-// Stopped is whom a policy would stop.
-type Stopped struct {
-	Count int             // at most stoppedCounted; More says that there are others
-	More  bool            // there are more than Count
-	First []StoppedPerson // the first few, in the order of names
+// PolicyImpact is whom a policy would stop.
+type PolicyImpact struct {
+	Count int              // at most affectedCounted; More says that there are others
+	More  bool             // there are more than Count
+	First []AffectedPerson // the first few, in the order of names
 	You   bool
 }
 
-// A StoppedPerson is one of those whom a policy would stop.
-type StoppedPerson struct {
+// An AffectedPerson is one of those whom a policy would stop.
+type AffectedPerson struct {
 	Name, Email   string
 	NeverSignedIn bool
 }
 
-// The bounds of what WouldStop tells.
+// The bounds of what PolicyImpact tells.
 const (
-	stoppedNamed   = 5
-	stoppedCounted = 1000
+	affectedNamed   = 5
+	affectedCounted = 1000
 )
 
-// WouldStop tells whom a policy would stop now: active people that it applies
+// PolicyImpact tells whom a policy would stop now: active people that it applies
 // to and whose factor is not Enabled.
-func (s *Store) WouldStop(ctx context.Context, v Visitor, p twofactor.Policy) (Stopped, error) {
+func (s *Store) PolicyImpact(ctx context.Context, v Visitor, p twofactor.Policy) (PolicyImpact, error) {
 	from := ` FROM person p WHERE p.active = 1 AND p.enrolled = 0`
 	if !p.Everyone {
 		// The few admins first, since the order of names would tempt SQLite to walk past
@@ -247,29 +247,29 @@ func (s *Store) WouldStop(ctx context.Context, v Visitor, p twofactor.Policy) (S
 		from = ` FROM person p WHERE p.id IN (SELECT id FROM person WHERE role <> 'member' AND active = 1)
 			AND p.active = 1 AND p.enrolled = 0`
 	}
-	out := Stopped{You: v.State != twofactor.Enabled && p.Requires(v.Person.Role)}
+	out := PolicyImpact{You: v.State != twofactor.Enabled && p.Requires(v.Person.Role)}
 	if p == (twofactor.Policy{}) {
 		return out, nil
 	}
-	if err := s.row(ctx, `SELECT count(*) FROM (SELECT 1`+from+` LIMIT ?) AS stopped`, stoppedCounted+1).
+	if err := s.row(ctx, `SELECT count(*) FROM (SELECT 1`+from+` LIMIT ?) AS stopped`, affectedCounted+1).
 		Scan(&out.Count); err != nil {
 		return out, fmt.Errorf("counting whom a policy stops: %w", err)
 	}
-	if out.Count > stoppedCounted {
-		out.Count, out.More = stoppedCounted, true
+	if out.Count > affectedCounted {
+		out.Count, out.More = affectedCounted, true
 	}
 	rows, err := s.rows(ctx, `SELECT p.name, p.email, p.last_sign_in_at IS NULL`+from+
-		` ORDER BY p.sort_key, p.id LIMIT ?`, stoppedNamed)
+		` ORDER BY p.sort_key, p.id LIMIT ?`, affectedNamed)
 	if err != nil {
 		return out, fmt.Errorf("reading whom a policy stops: %w", err)
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var one StoppedPerson
-		if err := rows.Scan(&one.Name, &one.Email, &one.NeverSignedIn); err != nil {
+		var person AffectedPerson
+		if err := rows.Scan(&person.Name, &person.Email, &person.NeverSignedIn); err != nil {
 			return out, fmt.Errorf("reading whom a policy stops: %w", err)
 		}
-		out.First = append(out.First, one)
+		out.First = append(out.First, person)
 	}
 	return out, rows.Err()
 }

@@ -22,7 +22,7 @@ func wrongPasswords(t *testing.T, store *db.Store, email string, n int) time.Tim
 		if i >= 10 {
 			at = at.Add(15 * time.Minute)
 		}
-		if err := guess(store, email, from(i), at); !errors.Is(err, twofactor.ErrWrongPassword) {
+		if err := guessPassword(store, email, clientAt(i), at); !errors.Is(err, twofactor.ErrWrongPassword) {
 			t.Fatalf("guess %d: %v", i+1, err)
 		}
 	}
@@ -34,7 +34,7 @@ func wrongPasswords(t *testing.T, store *db.Store, email string, n int) time.Tim
 // wrong one.
 func TestARightPasswordCostsNoWait(t *testing.T) {
 	cancelled := func(t *testing.T, store *db.Store, at time.Time) {
-		p, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", from(50), at)
+		p, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", clientAt(50), at)
 		if err != nil || p.Challenge == "" {
 			t.Fatal(p, err)
 		}
@@ -52,7 +52,7 @@ func TestARightPasswordCostsNoWait(t *testing.T) {
 		"too many hashes were being computed": func(t *testing.T, store *db.Store, at time.Time) {
 			empty := store.FillHashLimiter()
 			defer empty()
-			if _, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", from(51), at); !errors.Is(err,
+			if _, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", clientAt(51), at); !errors.Is(err,
 				db.ErrBusy) {
 				t.Fatalf("got %v; want ErrBusy", err)
 			}
@@ -61,7 +61,7 @@ func TestARightPasswordCostsNoWait(t *testing.T) {
 			empty := store.FillHashLimiter()
 			defer empty()
 			gone, hangUp := context.WithCancel(ctx)
-			client := from(52)
+			client := clientAt(52)
 			client.Session = signInFrom(t, store, empty, at)
 			empty = store.FillHashLimiter()
 			done := make(chan error)
@@ -86,10 +86,10 @@ func TestARightPasswordCostsNoWait(t *testing.T) {
 			act(t, store, at)
 			// Still nobody has to wait: the last wrong answer is a quarter of an hour ago.
 			cancelled(t, store, at)
-			if err := guess(store, "ada@example.org", from(60), at); !errors.Is(err, twofactor.ErrWrongPassword) {
+			if err := guessPassword(store, "ada@example.org", clientAt(60), at); !errors.Is(err, twofactor.ErrWrongPassword) {
 				t.Fatalf("a wrong password: %v", err)
 			}
-			if got := until(t, guess(store, "ada@example.org", from(61), at)); !got.Equal(at.Add(15 * time.Minute)) {
+			if got := waitUntil(t, guessPassword(store, "ada@example.org", clientAt(61), at)); !got.Equal(at.Add(15 * time.Minute)) {
 				t.Errorf("after a wrong one: wait until %v", got)
 			}
 		})
@@ -100,7 +100,7 @@ func TestARightPasswordCostsNoWait(t *testing.T) {
 func signInFrom(t *testing.T, store *db.Store, empty func(), at time.Time) string {
 	t.Helper()
 	empty()
-	p, err := store.SignIn(ctx, "bob@example.org", dbtest.Password, "", from(53), at)
+	p, err := store.SignIn(ctx, "bob@example.org", dbtest.Password, "", clientAt(53), at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestRightPasswordsAtOnceLeaveNoCount(t *testing.T) {
 	store := dbtest.OpenIn(t, dir)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	enrol(t, store, "ada@example.org", start)
-	if err := guess(store, "ada@example.org", from(1), start); !errors.Is(err, twofactor.ErrWrongPassword) {
+	if err := guessPassword(store, "ada@example.org", clientAt(1), start); !errors.Is(err, twofactor.ErrWrongPassword) {
 		t.Fatal(err)
 	}
 	var wait sync.WaitGroup
@@ -162,13 +162,13 @@ func TestAttemptsThatWereCutOffCount(t *testing.T) {
 		start.Unix(), start.Unix()); err != nil {
 		t.Fatal(err)
 	}
-	if got := until(t, guess(store, "ada@example.org", from(0),
+	if got := waitUntil(t, guessPassword(store, "ada@example.org", clientAt(0),
 		start.Add(time.Minute))); !got.Equal(start.Add(15 * time.Minute)) {
 		t.Errorf("wait until %v", got)
 	}
 	at := start.Add(15 * time.Minute)
 	for range 3 {
-		if _, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", from(1), at); err != nil {
+		if _, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", clientAt(1), at); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -192,23 +192,23 @@ func TestAKnownBrowserLeavesTheCountsOfOthers(t *testing.T) {
 		c.Known = p.Browser
 		return c
 	}
-	known := full(from(0))
+	known := full(clientAt(0))
 	for i := range 11 {
-		_ = guess(store, "ada@example.org", from(1+i), at)
+		_ = guessPassword(store, "ada@example.org", clientAt(1+i), at)
 	}
 	for i := range 4 {
-		if err := miss(t, store, "ada@example.org", known, at); !errors.As(err, new(twofactor.WrongCode)) {
+		if err := guessCode(t, store, "ada@example.org", known, at); !errors.As(err, new(twofactor.WrongCode)) {
 			t.Fatal(i, err)
 		}
 	}
 	full(known)
-	until(t, guess(store, "ada@example.org", from(20), at.Add(-30*time.Second)))
+	waitUntil(t, guessPassword(store, "ada@example.org", clientAt(20), at.Add(-30*time.Second)))
 
 	// From an unknown browser the owner's complete sign-in clears them.
 	at = at.Add(time.Hour)
-	full(from(30))
+	full(clientAt(30))
 	for i := range 10 {
-		if err := guess(store, "ada@example.org", from(40+i), at); !errors.Is(err, twofactor.ErrWrongPassword) {
+		if err := guessPassword(store, "ada@example.org", clientAt(40+i), at); !errors.Is(err, twofactor.ErrWrongPassword) {
 			t.Fatalf("guess %d: %v", i+1, err)
 		}
 	}
@@ -221,17 +221,17 @@ func TestStrangersMakeNobodyWaitWhoIsSignedIn(t *testing.T) {
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	ada := signIn(t, store, "ada@example.org", start)
 	for i := range 11 {
-		_ = guess(store, "ada@example.org", from(i), start)
+		_ = guessPassword(store, "ada@example.org", clientAt(i), start)
 	}
 	if err := store.Reauthenticate(ctx, ada, dbtest.Password, db.Client{}, start); err != nil {
 		t.Fatalf("the right password within the session: %v", err)
 	}
-	until(t, guess(store, "ada@example.org", from(20), start))
+	waitUntil(t, guessPassword(store, "ada@example.org", clientAt(20), start))
 	for i := range 10 {
 		if err := store.Reauthenticate(ctx, ada, "wrong horse", db.Client{}, start); !errors.Is(err,
 			twofactor.ErrWrongPassword) {
 			t.Fatalf("wrong password %d: %v", i+1, err)
 		}
 	}
-	until(t, store.Reauthenticate(ctx, ada, dbtest.Password, db.Client{}, start))
+	waitUntil(t, store.Reauthenticate(ctx, ada, dbtest.Password, db.Client{}, start))
 }

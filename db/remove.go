@@ -17,11 +17,11 @@ import (
 // already is ErrNotFound.
 func (s *Store) RemovePerson(ctx context.Context, person int64, by Author, now time.Time) error {
 	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
-		p, err := t.mayManage(by, person)
+		p, err := t.authorizeManage(by, person)
 		if err != nil {
 			return err
 		}
-		if err := t.forgetAttempts(person); err != nil {
+		if err := t.clearAttempts(person); err != nil {
 			return err
 		}
 		for _, query := range []string{
@@ -35,13 +35,13 @@ func (s *Store) RemovePerson(ctx context.Context, person int64, by Author, now t
 				return fmt.Errorf("removing a person: %w", err)
 			}
 		}
-		if err := t.emptyPerson(p, now); err != nil {
+		if err := t.erasePerson(p, now); err != nil {
 			return err
 		}
-		if err := t.keepSuperAdmin(p); err != nil {
+		if err := t.requireSuperAdmin(p); err != nil {
 			return err
 		}
-		_, err = t.record(now, activity{
+		_, err = t.appendActivity(now, activityEntry{
 			event:   account.PersonRemoved,
 			actor:   by.Actor,
 			subject: person,
@@ -51,15 +51,15 @@ func (s *Store) RemovePerson(ctx context.Context, person int64, by Author, now t
 	})
 }
 
-// emptyPerson leaves of somebody's row that there was one. What stands in the place of
+// erasePerson leaves of somebody's row that there was one. What stands in the place of
 // the address is no address, so that nobody can sign in with it or be given it.
-func (t *tx) emptyPerson(p Person, now time.Time) error {
+func (t *tx) erasePerson(p Person, now time.Time) error {
 	if err := t.removeWords(p.ID, p.Name, p.Email); err != nil {
 		return err
 	}
-	return t.one(`UPDATE person
+	return t.execOne(`UPDATE person
 		SET email = ?, name = '', sort_key = '', role = 'member', active = 0, password_hash = '',
 			enrolled = 0, password_changed_at = NULL, last_sign_in_at = NULL, removed_at = ?
 		WHERE id = ?`,
-		"removed:"+id10(p.ID), unix(now), p.ID)
+		"removed:"+formatID(p.ID), unix(now), p.ID)
 }

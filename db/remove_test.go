@@ -22,7 +22,7 @@ func TestRemovePerson(t *testing.T) {
 	ada := dbtest.Add(t, store, "ada@example.org", twofactor.Administrator)
 	held := enrol(t, store, "ada@example.org", start)
 	open := challenged(t, store, "ada@example.org", start)
-	if !db.IsRefusal(guess(store, "ada@example.org", db.Client{}, start)) {
+	if !db.IsRefusal(guessPassword(store, "ada@example.org", db.Client{}, start)) {
 		t.Fatal("a wrong password")
 	}
 	by := signIn(t, store, "root@example.org", start).Author(db.Client{})
@@ -106,15 +106,15 @@ func TestRemovePerson(t *testing.T) {
 	// Nothing of them is left in any table but the activity.
 	path := filepath.Join(dir, db.FileName)
 	for _, table := range []string{"session", "challenge", "known_browser", "enrollment", "link"} {
-		if n := text(t, path, fmt.Sprintf(`SELECT count(*) FROM %s WHERE person_id = %d`, table, ada)); n != "0" {
+		if n := queryText(t, path, fmt.Sprintf(`SELECT count(*) FROM %s WHERE person_id = %d`, table, ada)); n != "0" {
 			t.Errorf("%s rows in %s", n, table)
 		}
 	}
-	if n := text(t, path, fmt.Sprintf(`SELECT count(*) FROM attempt WHERE subject = '%d' OR subject LIKE '%d %%'`,
+	if n := queryText(t, path, fmt.Sprintf(`SELECT count(*) FROM attempt WHERE subject = '%d' OR subject LIKE '%d %%'`,
 		ada, ada)); n != "0" {
 		t.Errorf("%s counts of attempts", n)
 	}
-	if row := text(t, path, fmt.Sprintf(`SELECT name || '|' || role || '|' || active || '|' || password_hash || '|' || enrolled FROM person WHERE id = %d`, ada)); row != "|member|0||0" {
+	if row := queryText(t, path, fmt.Sprintf(`SELECT name || '|' || role || '|' || active || '|' || password_hash || '|' || enrolled FROM person WHERE id = %d`, ada)); row != "|member|0||0" {
 		t.Errorf("the row keeps %q", row)
 	}
 	if _, err := store.Check(ctx); err != nil {
@@ -172,7 +172,7 @@ func TestRemovedInvitation(t *testing.T) {
 	if _, err := store.Link(ctx, token, start); !errors.Is(err, db.ErrNotFound) {
 		t.Errorf("the link: %v", err)
 	}
-	if _, err := store.TakeUpLink(ctx, token, "Eve", dbtest.Password, db.Client{}, start); !errors.Is(err,
+	if _, err := store.UseLink(ctx, token, "Eve", dbtest.Password, db.Client{}, start); !errors.Is(err,
 		db.ErrNotFound) {
 		t.Errorf("taking it up: %v", err)
 	}
@@ -184,7 +184,7 @@ func TestPruneActivity(t *testing.T) {
 	dir := t.TempDir()
 	store := dbtest.OpenIn(t, dir)
 	path := filepath.Join(dir, db.FileName)
-	s := &staff{t: t, store: store}
+	s := &workspace{t: t, store: store}
 	machine := db.Machine("root")
 	mia := dbtest.Add(t, store, "ada@example.org", twofactor.SuperAdmin)
 	day := start.AddDate(0, 0, 2).Truncate(24 * time.Hour)
@@ -205,7 +205,7 @@ func TestPruneActivity(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	before := text(t, path, `SELECT count(*) FROM activity`)
+	before := queryText(t, path, `SELECT count(*) FROM activity`)
 	now := day.Add(time.Hour)
 
 	if _, err := store.PruneActivity(ctx, now.Add(time.Second), machine, now); !errors.Is(err, db.ErrFuture) {
@@ -217,7 +217,7 @@ func TestPruneActivity(t *testing.T) {
 			t.Errorf("%s prunes", name)
 		}
 	}
-	if got := text(t, path, `SELECT count(*) - 1 FROM activity`); got != before { // the sign-in's row
+	if got := queryText(t, path, `SELECT count(*) - 1 FROM activity`); got != before { // the sign-in's row
 		t.Fatalf("%s rows of %s after refusals", got, before)
 	}
 
@@ -225,7 +225,7 @@ func TestPruneActivity(t *testing.T) {
 	if err != nil || n != 4502 { // the sign-ins, the first person and the first unlock
 		t.Errorf("%d rows, %v", n, err)
 	}
-	if got := text(t, path, `SELECT group_concat(event) FROM (SELECT event FROM activity ORDER BY id)`); got !=
+	if got := queryText(t, path, `SELECT group_concat(event) FROM (SELECT event FROM activity ORDER BY id)`); got !=
 		"authn_login_unlock,authn_login_success,sys_activity_pruned" {
 		t.Errorf("left: %s", got)
 	}
@@ -253,14 +253,14 @@ func TestPruneActivity(t *testing.T) {
 	if n, err := store.PruneActivity(ctx, day, machine, now); err != nil || n != 0 {
 		t.Errorf("once more: %d, %v", n, err)
 	}
-	if got := text(t, path, `SELECT count(*) FROM activity`); got != "3" {
+	if got := queryText(t, path, `SELECT count(*) FROM activity`); got != "3" {
 		t.Errorf("%s rows after pruning nothing", got)
 	}
 }
 
 // TestDismissNotices takes away what an admin was shown, and not what came meanwhile.
 func TestDismissNotices(t *testing.T) {
-	s := newStaff(t)
+	s := newWorkspace(t)
 	before := len(s.notices(0))
 	machine := db.Machine("root").Author()
 	for range 2 {

@@ -13,10 +13,10 @@ import (
 	"gatehouse/twofactor"
 )
 
-// Restored tells what a restore ended, and where it put what was there.
-type Restored struct {
+// RestoreResult tells what a restore ended, and where it put what was there.
+type RestoreResult struct {
 	Sessions, Challenges, Links int64
-	Aside                       string // the database from before; "" when there was none
+	Previous                    string // the database from before; "" when there was none
 
 	NewestActivity time.Time // of the backup: what happened later is not in it
 }
@@ -32,11 +32,11 @@ type Restored struct {
 // passwords, second steps, recovery codes, waits, activity. A recovery code that was
 // used since the backup works again; voiding them all would lock out whoever has
 // lost the phone.
-func Restore(ctx context.Context, o Options, backup string, by Actor) (Restored, error) {
+func Restore(ctx context.Context, o Options, backup string, by Actor) (RestoreResult, error) {
 	return restore(ctx, o, backup, by, migrations)
 }
 
-func restore(ctx context.Context, o Options, backup string, by Actor, steps []migration) (done Restored, err error) {
+func restore(ctx context.Context, o Options, backup string, by Actor, steps []migration) (done RestoreResult, err error) {
 	o.KeyFile, o.Upgrade = o.keyFile(), true
 	path := filepath.Join(o.Dir, FileName)
 	if _, err := os.Stat(backup); err != nil {
@@ -60,7 +60,7 @@ func restore(ctx context.Context, o Options, backup string, by Actor, steps []mi
 	if err := prepareRestored(ctx, copied, o, steps, by, &done); err != nil {
 		return done, err
 	}
-	if done.Aside, err = files.SetAside(ctx, path, o.Now); err != nil {
+	if done.Previous, err = files.SetAside(ctx, path, o.Now); err != nil {
 		return done, err
 	}
 	if err := files.Replace(copied, path); err != nil {
@@ -71,7 +71,7 @@ func restore(ctx context.Context, o Options, backup string, by Actor, steps []mi
 
 // prepareRestored upgrades the copy, proves the key and every seal, and ends
 // what must not come back.
-func prepareRestored(ctx context.Context, path string, o Options, steps []migration, by Actor, done *Restored) error {
+func prepareRestored(ctx context.Context, path string, o Options, steps []migration, by Actor, done *RestoreResult) error {
 	s, err := openFile(ctx, path, o, steps, nil)
 	if err != nil {
 		return err
@@ -81,13 +81,13 @@ func prepareRestored(ctx context.Context, path string, o Options, steps []migrat
 		done.NewestActivity, err = s.NewestActivity(ctx)
 	}
 	if err == nil {
-		err = s.endAll(ctx, by, o.Now, done)
+		err = s.endSessions(ctx, by, o.Now, done)
 	}
 	return errors.Join(err, s.Close())
 }
 
-// endAll ends what a copy of yesterday must not open today, and tells all admins.
-func (s *Store) endAll(ctx context.Context, by Actor, now time.Time, done *Restored) error {
+// endSessions ends what a copy of yesterday must not open today, and tells all admins.
+func (s *Store) endSessions(ctx context.Context, by Actor, now time.Time, done *RestoreResult) error {
 	return s.write(ctx, lockWorkspace(), func(t *tx) (err error) {
 		for _, end := range []struct {
 			query string
@@ -109,7 +109,7 @@ func (s *Store) endAll(ctx context.Context, by Actor, now time.Time, done *Resto
 		if _, err := t.exec(`UPDATE enrollment SET last_step = ? WHERE last_step < ?`, newest, newest); err != nil {
 			return err
 		}
-		_, err = t.record(now, activity{event: account.WorkspaceRestored, actor: by})
+		_, err = t.appendActivity(now, activityEntry{event: account.WorkspaceRestored, actor: by})
 		return err
 	})
 }

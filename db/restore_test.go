@@ -30,15 +30,15 @@ func backup(t *testing.T, store *db.Store) string {
 func openCopy(t *testing.T, path, dir string) *db.Store {
 	t.Helper()
 	to := t.TempDir()
-	put(t, filepath.Join(to, db.FileName), read(t, path))
-	put(t, filepath.Join(to, db.KeyFileName), read(t, filepath.Join(dir, db.KeyFileName)))
+	writeFile(t, filepath.Join(to, db.FileName), readFile(t, path))
+	writeFile(t, filepath.Join(to, db.KeyFileName), readFile(t, filepath.Join(dir, db.KeyFileName)))
 	return dbtest.OpenIn(t, to)
 }
 
 // allActivity lists every row of activity.
-func allActivity(t *testing.T, store *db.Store) (rows []db.Row) {
+func allActivity(t *testing.T, store *db.Store) (rows []db.ActivityRow) {
 	t.Helper()
-	err := store.EachActivity(ctx, db.Filter{}, func(r db.Row) error {
+	err := store.EachActivity(ctx, db.Filter{}, func(r db.ActivityRow) error {
 		rows = append(rows, r)
 		return nil
 	})
@@ -96,7 +96,7 @@ func TestBackup(t *testing.T) {
 	if err := store.Backup(ctx, taken); err == nil || !strings.Contains(err.Error(), "exists already") {
 		t.Errorf("a backup over a file that exists: %v", err)
 	}
-	if bytes.Contains(read(t, taken), read(t, filepath.Join(dir, db.KeyFileName))) {
+	if bytes.Contains(readFile(t, taken), readFile(t, filepath.Join(dir, db.KeyFileName))) {
 		t.Error("the backup holds the key")
 	}
 	if _, err := os.Stat(taken + ".new"); !os.IsNotExist(err) {
@@ -104,9 +104,9 @@ func TestBackup(t *testing.T) {
 	}
 }
 
-// lived is a workspace with somebody enrolled, a backup of it, and what has
+// restoreFixture is a workspace with somebody enrolled, a backup of it, and what has
 // happened since.
-type lived struct {
+type restoreFixture struct {
 	dir, backup string
 	before      enrolled
 	challenge   string
@@ -115,9 +115,9 @@ type lived struct {
 	now         time.Time
 }
 
-func live(t *testing.T) lived {
+func newRestoreFixture(t *testing.T) restoreFixture {
 	t.Helper()
-	l := lived{dir: t.TempDir(), now: start.Add(time.Hour)}
+	l := restoreFixture{dir: t.TempDir(), now: start.Add(time.Hour)}
 	store := dbtest.OpenIn(t, l.dir)
 	dbtest.Add(t, store, "ada@example.org", twofactor.SuperAdmin)
 	l.before = enrol(t, store, "ada@example.org", start)
@@ -142,14 +142,14 @@ func live(t *testing.T) lived {
 	return l
 }
 
-func (l lived) options(t *testing.T) db.Options {
+func (l restoreFixture) options(t *testing.T) db.Options {
 	o := options(t, l.dir)
 	o.Now = l.now
 	return o
 }
 
 func TestRestore(t *testing.T) {
-	l := live(t)
+	l := newRestoreFixture(t)
 	done, err := db.Restore(ctx, l.options(t), l.backup, db.Machine("root"))
 	if err != nil {
 		t.Fatal(err)
@@ -192,7 +192,7 @@ func TestRestore(t *testing.T) {
 	if err != nil || notices.Count != 1 || notices.Newest[0].Event != account.WorkspaceRestored {
 		t.Errorf("the notices are %+v, %v; want one of the restore", notices, err)
 	}
-	if _, err := openCopy(t, done.Aside, l.dir).PersonByEmail(ctx, "cleo@example.org"); err != nil {
+	if _, err := openCopy(t, done.Previous, l.dir).PersonByEmail(ctx, "cleo@example.org"); err != nil {
 		t.Errorf("the database from before was not kept: %v", err)
 	}
 }
@@ -200,7 +200,7 @@ func TestRestore(t *testing.T) {
 // TestRestoreOnAnEmptyMachine moves a workspace: the key goes first, then the
 // backup.
 func TestRestoreOnAnEmptyMachine(t *testing.T) {
-	l := live(t)
+	l := newRestoreFixture(t)
 	key := filepath.Join(l.dir, db.KeyFileName)
 	l.dir = filepath.Join(t.TempDir(), "new")
 	if _, err := db.Restore(ctx, l.options(t), l.backup, db.Machine("root")); err == nil ||
@@ -210,9 +210,9 @@ func TestRestoreOnAnEmptyMachine(t *testing.T) {
 	if left, _ := filepath.Glob(filepath.Join(l.dir, "*")); len(left) != 0 {
 		t.Errorf("a refused restore left %v", left)
 	}
-	put(t, filepath.Join(l.dir, db.KeyFileName), read(t, key))
+	writeFile(t, filepath.Join(l.dir, db.KeyFileName), readFile(t, key))
 	done, err := db.Restore(ctx, l.options(t), l.backup, db.Machine("root"))
-	if err != nil || done.Aside != "" {
+	if err != nil || done.Previous != "" {
 		t.Fatalf("%+v, %v", done, err)
 	}
 	if _, err := dbtest.OpenIn(t, l.dir).PersonByEmail(ctx, "ada@example.org"); err != nil {
@@ -222,16 +222,16 @@ func TestRestoreOnAnEmptyMachine(t *testing.T) {
 
 // TestRestoreOverDamage is what a restore is for: the database does not open.
 func TestRestoreOverDamage(t *testing.T) {
-	l := live(t)
+	l := newRestoreFixture(t)
 	path := filepath.Join(l.dir, db.FileName)
 	damaged := bytes.Repeat([]byte("damage "), 10000)
-	put(t, path, damaged)
-	put(t, path+"-wal", damaged)
+	writeFile(t, path, damaged)
+	writeFile(t, path+"-wal", damaged)
 	done, err := db.Restore(ctx, l.options(t), l.backup, db.Machine("root"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(read(t, done.Aside), damaged) || !bytes.Equal(read(t, done.Aside+"-wal"), damaged) {
+	if !bytes.Equal(readFile(t, done.Previous), damaged) || !bytes.Equal(readFile(t, done.Previous+"-wal"), damaged) {
 		t.Error("what was there was not kept")
 	}
 	if _, err := dbtest.OpenIn(t, l.dir).Check(ctx); err != nil {
@@ -240,47 +240,47 @@ func TestRestoreOverDamage(t *testing.T) {
 }
 
 func TestRestoreRefuses(t *testing.T) {
-	l := live(t)
-	sound := read(t, l.backup)
+	l := newRestoreFixture(t)
+	sound := readFile(t, l.backup)
 	for name, c := range map[string]struct {
-		change func(t *testing.T, l lived)
+		change func(t *testing.T, l restoreFixture)
 		says   string
 	}{
-		"a damaged backup": {func(t *testing.T, l lived) {
-			whole := read(t, l.backup)
+		"a damaged backup": {func(t *testing.T, l restoreFixture) {
+			whole := readFile(t, l.backup)
 			for i := 20000; i < 60000; i++ {
 				whole[i] ^= 0x5a
 			}
-			put(t, l.backup, whole)
+			writeFile(t, l.backup, whole)
 		}, "damaged"},
-		"half a backup": {func(t *testing.T, l lived) { put(t, l.backup, read(t, l.backup)[:40960]) },
+		"half a backup": {func(t *testing.T, l restoreFixture) { writeFile(t, l.backup, readFile(t, l.backup)[:40960]) },
 			"restore a sound backup"},
-		"another program's database": {func(t *testing.T, l lived) {
-			raw(t, l.backup, `PRAGMA application_id = 1`)
+		"another program's database": {func(t *testing.T, l restoreFixture) {
+			execRaw(t, l.backup, `PRAGMA application_id = 1`)
 		}, "not a Gatehouse workspace"},
-		"a newer version's backup": {func(t *testing.T, l lived) { raw(t, l.backup, `PRAGMA user_version = 99`) },
+		"a newer version's backup": {func(t *testing.T, l restoreFixture) { execRaw(t, l.backup, `PRAGMA user_version = 99`) },
 			"newer Gatehouse"},
-		"another workspace's backup": {func(t *testing.T, l lived) {
-			remove(t, l.backup)
+		"another workspace's backup": {func(t *testing.T, l restoreFixture) {
+			removeFile(t, l.backup)
 			if err := dbtest.Open(t).Backup(ctx, l.backup); err != nil {
 				t.Fatal(err)
 			}
 		}, "does not belong to the database"},
-		"a secret that was moved": {func(t *testing.T, l lived) {
-			raw(t, l.backup, `UPDATE enrollment SET secret = randomblob(length(secret))`)
+		"a secret that was moved": {func(t *testing.T, l restoreFixture) {
+			execRaw(t, l.backup, `UPDATE enrollment SET secret = randomblob(length(secret))`)
 		}, "does not open"},
-		"no backup at all": {func(t *testing.T, l lived) { remove(t, l.backup) }, "cannot read the backup"},
+		"no backup at all": {func(t *testing.T, l restoreFixture) { removeFile(t, l.backup) }, "cannot read the backup"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			put(t, l.backup, sound)
+			writeFile(t, l.backup, sound)
 			c.change(t, l)
 			path := filepath.Join(l.dir, db.FileName)
-			before := read(t, path)
+			before := readFile(t, path)
 			_, err := db.Restore(ctx, l.options(t), l.backup, db.Machine("root"))
 			if err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("it says %v; want %q in it", err, c.says)
 			}
-			if !bytes.Equal(read(t, path), before) {
+			if !bytes.Equal(readFile(t, path), before) {
 				t.Error("the database has changed")
 			}
 			if left, _ := filepath.Glob(path + "?*"); len(left) != 0 {

@@ -55,13 +55,13 @@ func fillSome(t *testing.T, s *Store, from, to int) {
 		for i := from; i < to; i++ {
 			id, err := t.addPerson(NewPerson{
 				Name:  "Person",
-				Email: id10(int64(i)) + "@example.org",
+				Email: formatID(int64(i)) + "@example.org",
 				Role:  twofactor.Member,
 			}, "", Machine("test"), rotateStart)
 			if err != nil {
 				return err
 			}
-			r := record{
+			r := enrollmentRow{
 				Enrollment: twofactor.Enrollment{State: twofactor.Enabled, Secret: twofactor.NewSecret()},
 				person:     id,
 				id:         seal.NewKey()[:16],
@@ -70,7 +70,7 @@ func fillSome(t *testing.T, s *Store, from, to int) {
 			if err != nil {
 				return err
 			}
-			if err := t.one(`INSERT INTO enrollment (id, person_id, state, secret, confirmed_at)
+			if err := t.execOne(`INSERT INTO enrollment (id, person_id, state, secret, confirmed_at)
 				VALUES (?, ?, 'enabled', ?, ?)`, r.id, id, sealed, unix(rotateStart)); err != nil {
 				return err
 			}
@@ -82,8 +82,8 @@ func fillSome(t *testing.T, s *Store, from, to int) {
 	}
 }
 
-// opens checks that every secret opens with the key files as they are.
-func opens(t *testing.T, dir string, want int) {
+// requireSecretsOpen checks that every secret opens with the key files as they are.
+func requireSecretsOpen(t *testing.T, dir string, want int) {
 	t.Helper()
 	s := openIn(t, dir)
 	n, err := s.Check(context.Background())
@@ -126,11 +126,11 @@ func TestRotateKeyKilled(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	began := time.Now()
+	start := time.Now()
 	if out, err := rotateChild(context.Background(), dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	whole := time.Since(began)
+	whole := time.Since(start)
 	killed := 0
 	for range 25 {
 		ctx, cancel := context.WithTimeout(context.Background(), rand.N(whole))
@@ -138,7 +138,7 @@ func TestRotateKeyKilled(t *testing.T) {
 			killed++
 		}
 		cancel()
-		opens(t, dir, secrets)
+		requireSecretsOpen(t, dir, secrets)
 	}
 	if killed == 0 {
 		t.Error("no rotation was cut off")
@@ -149,13 +149,13 @@ func TestRotateKeyKilled(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, KeyFileName+seal.NextSuffix)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the new key's file is left behind: %v", err)
 	}
-	opens(t, dir, secrets)
+	requireSecretsOpen(t, dir, secrets)
 }
 
 // TestRotateKeyCutOff stops a rotation at each place where the files differ from
 // the database.
 func TestRotateKeyCutOff(t *testing.T) {
-	for name, spoil := range map[string]func(t *testing.T, path string){
+	for name, change := range map[string]func(t *testing.T, path string){
 		"before the transaction: the new key lies there unused": func(t *testing.T, path string) {
 			if err := seal.WriteKey(path+seal.NextSuffix, seal.NewKey()); err != nil {
 				t.Fatal(err)
@@ -177,8 +177,8 @@ func TestRotateKeyCutOff(t *testing.T) {
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
-			spoil(t, filepath.Join(dir, KeyFileName))
-			opens(t, dir, 3)
+			change(t, filepath.Join(dir, KeyFileName))
+			requireSecretsOpen(t, dir, 3)
 			s = openIn(t, dir)
 			if n, err := s.RotateKey(context.Background(), Machine("test"), rotateStart); err != nil || n != 3 {
 				t.Errorf("%d sealed anew, %v", n, err)
@@ -189,7 +189,7 @@ func TestRotateKeyCutOff(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(dir, KeyFileName+seal.NextSuffix)); !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("the new key's file is left behind: %v", err)
 			}
-			opens(t, dir, 3)
+			requireSecretsOpen(t, dir, 3)
 		})
 	}
 }
@@ -219,5 +219,5 @@ func TestRotateKeyTogether(t *testing.T) {
 	if n, err := serving.Check(context.Background()); err != nil || n != 50 {
 		t.Errorf("beside the rotations %d open, %v", n, err)
 	}
-	opens(t, dir, 50)
+	requireSecretsOpen(t, dir, 50)
 }

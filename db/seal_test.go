@@ -35,9 +35,9 @@ func TestSealedRowsStayWhereTheyAre(t *testing.T) {
 			}
 		}
 	}
-	faulty := func(t *testing.T, p db.Passage, err error) {
+	faulty := func(t *testing.T, p db.SignInResult, err error) {
 		t.Helper()
-		if err == nil || db.IsRefusal(err) || p != (db.Passage{}) {
+		if err == nil || db.IsRefusal(err) || p != (db.SignInResult{}) {
 			t.Errorf("got %+v, %v; want a fault", p, err)
 		}
 	}
@@ -118,11 +118,11 @@ func TestKeys(t *testing.T) {
 			if err := c.spoil(filepath.Join(dir, db.KeyFileName)); err != nil {
 				t.Fatal(err)
 			}
-			before := bytesOf(t, dir)
+			before := readDir(t, dir)
 			if store, err := reopen(dir, dbtest.Schema(t)); err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("got %v, %v; want %q", store, err, c.says)
 			}
-			after := bytesOf(t, dir)
+			after := readDir(t, dir)
 			for _, file := range []string{db.FileName, db.KeyFileName} {
 				if string(before[file]) != string(after[file]) {
 					t.Errorf("%s was changed", file)
@@ -199,7 +199,7 @@ func TestAStolenDatabaseSignsNobodyIn(t *testing.T) {
 		if strings.Contains(string(value), ada.token) {
 			t.Error("a token stands in the database as it is")
 		}
-		for _, spelled := range spell(value) {
+		for _, spelled := range encodings(value) {
 			if _, err := store.Visitor(ctx, spelled, start); !errors.Is(err, db.ErrSignedOut) {
 				t.Errorf("as a session: %v", err)
 			}
@@ -216,19 +216,19 @@ func TestAStolenDatabaseSignsNobodyIn(t *testing.T) {
 	}
 }
 
-// spell gives bytes as a cookie could carry them.
-func spell(value []byte) []string {
+// encodings gives bytes as a cookie could carry them.
+func encodings(value []byte) []string {
 	return []string{string(value), base64.RawURLEncoding.EncodeToString(value), hex.EncodeToString(value)}
 }
 
 // TestNoHalfState lets two changes meet that exclude each other: one of them is
 // whole, and the other did not happen.
 func TestNoHalfState(t *testing.T) {
-	meet := func(one, other func() error) (first, second error) {
+	meet := func(firstChange, secondChange func() error) (first, second error) {
 		begin := make(chan struct{})
 		var wg sync.WaitGroup
-		wg.Go(func() { <-begin; first = one() })
-		wg.Go(func() { <-begin; second = other() })
+		wg.Go(func() { <-begin; first = firstChange() })
+		wg.Go(func() { <-begin; second = secondChange() })
 		close(begin)
 		wg.Wait()
 		return first, second
@@ -244,9 +244,9 @@ func TestNoHalfState(t *testing.T) {
 		// before, and afterwards all eight new codes are there in either case.
 		v := visitor(t, store, ada.token, start)
 		token := challenged(t, store, "ada@example.org", start)
-		var renewal db.Renewal
+		var rotated db.RotatedSession
 		made, redeemed := meet(func() (err error) {
-			_, renewal, err = store.RegenerateRecoveryCodes(ctx, v, db.Client{}, start)
+			_, rotated, err = store.RegenerateRecoveryCodes(ctx, v, db.Client{}, start)
 			return err
 		}, func() error {
 			_, _, err := store.RedeemRecoveryCode(ctx, token, ada.codes[0].Text(), db.Client{}, start)
@@ -261,27 +261,27 @@ func TestNoHalfState(t *testing.T) {
 		}
 
 		// Disabling against a sign-in: if a session was opened, it has ended.
-		v = visitor(t, store, renewal.Session, start)
+		v = visitor(t, store, rotated.Session, start)
 		token = challenged(t, store, "ada@example.org", now)
-		var passage db.Passage
+		var result db.SignInResult
 		disabled, passed := meet(func() (err error) {
-			_, renewal, err = store.DisableTwoFactor(ctx, v, dbtest.Password, db.Client{}, start)
+			_, rotated, err = store.DisableTwoFactor(ctx, v, dbtest.Password, db.Client{}, start)
 			return err
 		}, func() (err error) {
-			passage, err = store.VerifyCode(ctx, token, dbtest.Code(t, ada.secret, now), db.Client{}, now)
+			result, err = store.VerifyCode(ctx, token, dbtest.Code(t, ada.secret, now), db.Client{}, now)
 			return err
 		})
 		if disabled != nil || passed != nil && !errors.Is(passed, twofactor.ErrChallengeOver) {
 			t.Fatalf("disabling %v, signing in %v", disabled, passed)
 		}
 		if passed == nil {
-			if _, err := store.Visitor(ctx, passage.Session, now); !errors.Is(err, db.ErrSignedOut) {
+			if _, err := store.Visitor(ctx, result.Session, now); !errors.Is(err, db.ErrSignedOut) {
 				t.Errorf("the session of the factor that is gone: %v", err)
 			}
 		}
 
 		// A reset against a confirmation: enabled with eight codes, or not at all.
-		v = visitor(t, store, renewal.Session, start)
+		v = visitor(t, store, rotated.Session, start)
 		e, err := store.EnableTwoFactor(ctx, v, start)
 		if err != nil {
 			t.Fatal(err)

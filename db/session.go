@@ -18,12 +18,12 @@ import (
 
 // The bounds on what one person may hold.
 const (
-	sessionsPerPerson   = 50
-	challengesPerPerson = 20
+	maxSessions   = 50
+	maxChallenges = 20
 )
 
-// seenEvery is how often a session's last use is written at most.
-const seenEvery = time.Minute
+// touchInterval is how often a session's last use is written at most.
+const touchInterval = time.Minute
 
 // newToken mints what a cookie or a one-time link carries: 256 random bits.
 func newToken() string {
@@ -51,13 +51,13 @@ type Client struct {
 	Session string // the session cookie's token, or ""; a sign-in ends that session
 }
 
-// browserLimit cuts the User-Agent header short.
-const browserLimit = 200
+// maxUserAgent cuts the User-Agent header short.
+const maxUserAgent = 200
 
-// cutAgent gives a User-Agent header as it is stored: cut short between two runes, and
+// truncateUserAgent gives a User-Agent header as it is stored: cut short between two runes, and
 // text that every database takes.
-func cutAgent(header string) string {
-	header = header[:min(len(header), browserLimit)]
+func truncateUserAgent(header string) string {
+	header = header[:min(len(header), maxUserAgent)]
 	return strings.ReplaceAll(strings.ToValidUTF8(header, ""), "\x00", "")
 }
 
@@ -83,7 +83,7 @@ type Visitor struct {
 	eventsFrom, eventsUntil int64 // between which rows of activity lies what the session tells
 
 	State       twofactor.State // Pending: this session has minted a secret
-	Stopped     bool            // the policy lets them do nothing but enrol
+	MustEnroll  bool            // the policy lets them do nothing but enrol
 	OpenNotices bool            // there is a notice that admins have not dismissed
 }
 
@@ -107,8 +107,8 @@ func (s *Store) WorkspaceName(ctx context.Context) (string, error) {
 	if name := s.name.Load(); name != nil {
 		return *name, nil
 	}
-	s.naming.Lock()
-	defer s.naming.Unlock()
+	s.nameMu.Lock()
+	defer s.nameMu.Unlock()
 	w, err := s.Workspace(ctx)
 	if err == nil {
 		s.name.Store(&w.Name)
@@ -116,11 +116,11 @@ func (s *Store) WorkspaceName(ctx context.Context) (string, error) {
 	return w.Name, err
 }
 
-// renaming runs a write that changes the workspace's name. The lock keeps a reader
+// writeName runs a write that changes the workspace's name. The lock keeps a reader
 // from storing the old name after it.
-func (s *Store) renaming(ctx context.Context, do func(*tx) error) error {
-	s.naming.Lock()
-	defer s.naming.Unlock()
+func (s *Store) writeName(ctx context.Context, do func(*tx) error) error {
+	s.nameMu.Lock()
+	defer s.nameMu.Unlock()
 	defer s.name.Store(nil)
 	return s.write(ctx, lockWorkspace(), do)
 }
@@ -160,7 +160,7 @@ func (s *Store) Visitor(ctx context.Context, token string, now time.Time) (Visit
 		v.State = twofactor.Pending
 	}
 	v.Person.Active = true
-	v.Stopped = v.Workspace.Policy.Stops(v.Person.Role, v.State)
+	v.MustEnroll = v.Workspace.Policy.MustEnroll(v.Person.Role, v.State)
 	return v, nil
 }
 
@@ -169,8 +169,8 @@ func (s *Store) Visitor(ctx context.Context, token string, now time.Time) (Visit
 // began in the future, before a clock was set back, begins now: it would outlast
 // its bound otherwise.
 func (s *Store) Touch(ctx context.Context, v Visitor, now time.Time) error {
-	every := min(seenEvery, s.times.SessionIdle/10) // a session that is used lasts
-	if passed := now.Sub(v.SeenAt); passed >= 0 && passed < every {
+	every := min(touchInterval, s.times.SessionIdle/10) // a session that is used lasts
+	if elapsed := now.Sub(v.SeenAt); elapsed >= 0 && elapsed < every {
 		return nil
 	}
 	return s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {
@@ -206,7 +206,7 @@ func (s *Store) EndSession(ctx context.Context, v Visitor, c Client, now time.Ti
 		if err != nil || n == 0 {
 			return err
 		}
-		_, err = t.record(now, activity{event: account.SignedOut, actor: v.Actor(c), subject: v.Person.ID})
+		_, err = t.appendActivity(now, activityEntry{event: account.SignedOut, actor: v.Actor(c), subject: v.Person.ID})
 		return err
 	})
 }
@@ -232,13 +232,13 @@ func (s *Store) Sessions(ctx context.Context, v Visitor, now time.Time) ([]Sessi
 	defer rows.Close()
 	var list []Session
 	for rows.Next() {
-		var one Session
+		var session Session
 		var started, seen sql.NullInt64
-		if err := rows.Scan(&one.Handle, &one.Browser, &one.Address, &started, &seen); err != nil {
+		if err := rows.Scan(&session.Handle, &session.Browser, &session.Address, &started, &seen); err != nil {
 			return nil, fmt.Errorf("reading a session: %w", err)
 		}
-		one.StartedAt, one.SeenAt, one.Current = instant(started), instant(seen), one.Handle == v.Handle
-		list = append(list, one)
+		session.StartedAt, session.SeenAt, session.Current = instant(started), instant(seen), session.Handle == v.Handle
+		list = append(list, session)
 	}
 	return list, rows.Err()
 }
@@ -257,7 +257,7 @@ func (s *Store) HasSession(ctx context.Context, v Visitor, handle string) (own b
 // ErrNotFound when it is somebody else's or none.
 func (s *Store) EndOwnSession(ctx context.Context, v Visitor, handle string, c Client, now time.Time) error {
 	return s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {
-		if err := t.stillSignedIn(v); err != nil {
+		if err := t.requireSession(v); err != nil {
 			return err
 		}
 		n, err := t.exec(`DELETE FROM session WHERE handle = ? AND person_id = ?`, handle, v.Person.ID)
@@ -267,7 +267,7 @@ func (s *Store) EndOwnSession(ctx context.Context, v Visitor, handle string, c C
 		if n == 0 {
 			return ErrNotFound
 		}
-		_, err = t.record(now, activity{
+		_, err = t.appendActivity(now, activityEntry{
 			event:   account.SignedOut,
 			actor:   v.Actor(c),
 			subject: v.Person.ID,
@@ -281,16 +281,16 @@ func (s *Store) EndOwnSession(ctx context.Context, v Visitor, handle string, c C
 // forgets all browsers but this one.
 func (s *Store) EndOtherSessions(ctx context.Context, v Visitor, c Client, now time.Time) error {
 	return s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {
-		if err := t.stillSignedIn(v); err != nil {
+		if err := t.requireSession(v); err != nil {
 			return err
 		}
-		if err := t.endOthers(v.Person.ID, v.session); err != nil {
+		if err := t.endOtherSessions(v.Person.ID, v.session); err != nil {
 			return err
 		}
 		if err := t.forgetBrowsers(v.Person.ID, c.Known); err != nil {
 			return err
 		}
-		_, err := t.record(now, activity{
+		_, err := t.appendActivity(now, activityEntry{
 			event:   account.SessionsEnded,
 			actor:   v.Actor(c),
 			subject: v.Person.ID,
@@ -300,39 +300,39 @@ func (s *Store) EndOtherSessions(ctx context.Context, v Visitor, c Client, now t
 	})
 }
 
-// stillSignedIn gives ErrSignedOut when the visitor's session ended since it
+// requireSession gives ErrSignedOut when the visitor's session ended since it
 // was read: a session that was ended elsewhere changes nothing any more.
-func (t *tx) stillSignedIn(v Visitor) error {
-	var one int
+func (t *tx) requireSession(v Visitor) error {
+	var found int
 	err := t.row(`SELECT 1 FROM session s JOIN person p ON p.id = s.person_id WHERE s.id_hash = ? AND p.active = 1`,
-		v.session).Scan(&one)
+		v.session).Scan(&found)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrSignedOut
 	}
 	return err
 }
 
-// endOthers ends a person's sessions but one (nil: all), and their challenges.
-func (t *tx) endOthers(person int64, but []byte) error {
-	if but == nil {
-		but = []byte{}
+// endOtherSessions ends a person's sessions but one (nil: all), and their challenges.
+func (t *tx) endOtherSessions(person int64, except []byte) error {
+	if except == nil {
+		except = []byte{}
 	}
-	if _, err := t.exec(`DELETE FROM session WHERE person_id = ? AND id_hash <> ?`, person, but); err != nil {
+	if _, err := t.exec(`DELETE FROM session WHERE person_id = ? AND id_hash <> ?`, person, except); err != nil {
 		return err
 	}
 	_, err := t.exec(`DELETE FROM challenge WHERE person_id = ?`, person)
 	return err
 }
 
-// renew gives the visitor's session a new id and ends all other sessions and
+// rotateSession gives the visitor's session a new id and ends all other sessions and
 // challenges of the person. It is part of every change of factor or password,
 // so that whoever had stolen the old id, or sat at another browser, is out.
-func (t *tx) renew(v Visitor) (token string, err error) {
+func (t *tx) rotateSession(v Visitor) (token string, err error) {
 	token = newToken()
-	if err := t.one(`UPDATE session SET id_hash = ? WHERE id_hash = ?`, hashToken(token), v.session); err != nil {
+	if err := t.execOne(`UPDATE session SET id_hash = ? WHERE id_hash = ?`, hashToken(token), v.session); err != nil {
 		return "", err
 	}
-	return token, t.endOthers(v.Person.ID, hashToken(token))
+	return token, t.endOtherSessions(v.Person.ID, hashToken(token))
 }
 
 // A newSession is what a sign-in knows of the session that it starts.
@@ -354,16 +354,16 @@ func (t *tx) startSession(n newSession, c Client, now time.Time) (token string, 
 			return "", err
 		}
 	}
-	if err := t.one(`INSERT INTO session (id_hash, handle, person_id, started_at, authenticated_at, seen_at,
+	if err := t.execOne(`INSERT INTO session (id_hash, handle, person_id, started_at, authenticated_at, seen_at,
 			previous_sign_in_at, events_from, events_until, browser, address)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		hashToken(token), n.handle, n.person, unix(now), unix(n.authenticatedAt), unix(now),
-		nullable(n.previous), n.eventsFrom, n.eventsUntil, cutAgent(c.Browser), c.Address); err != nil {
+		nullable(n.previous), n.eventsFrom, n.eventsUntil, truncateUserAgent(c.Browser), c.Address); err != nil {
 		return "", fmt.Errorf("starting a session: %w", err)
 	}
 	_, err = t.exec(`DELETE FROM session WHERE person_id = ? AND id_hash NOT IN (
 			SELECT id_hash FROM session WHERE person_id = ? ORDER BY started_at DESC, id_hash = ? DESC LIMIT ?)`,
-		n.person, n.person, hashToken(token), sessionsPerPerson)
+		n.person, n.person, hashToken(token), maxSessions)
 	return token, err
 }
 

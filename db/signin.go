@@ -13,10 +13,10 @@ import (
 	"gatehouse/twofactor"
 )
 
-// A Passage is what a step of the sign-in opens: a session and a known
+// A SignInResult is what a step of the sign-in opens: a session and a known
 // browser, or a challenge for the second step. Each is a token for a cookie;
 // those that were not opened are "".
-type Passage struct {
+type SignInResult struct {
 	Session   string
 	Browser   string
 	Challenge string
@@ -29,13 +29,13 @@ type Passage struct {
 // the person's factor is Enabled, and a session otherwise. ErrWrongPassword covers
 // every reason why somebody cannot sign in, and takes as long for all of them; Wait
 // says that nothing was looked at.
-func (s *Store) SignIn(ctx context.Context, email, password, next string, c Client, now time.Time) (Passage, error) {
+func (s *Store) SignIn(ctx context.Context, email, password, next string, c Client, now time.Time) (SignInResult, error) {
 	given := email
 	email = account.NormalizeEmail(given)
 	lock := lockEmail(email)
-	end, err := s.turns.takeSignIn(ctx, email, c)
+	end, err := s.turns.acquireSignIn(ctx, email, c)
 	if err != nil {
-		return Passage{}, err
+		return SignInResult{}, err
 	}
 	defer end()
 	var p credentials
@@ -48,19 +48,19 @@ func (s *Store) SignIn(ctx context.Context, email, password, next string, c Clie
 		if a, err = s.signInAttempt(t, p.id, email, c, now); err != nil {
 			return err
 		}
-		return t.attemptPassword(a, now)
+		return t.countPasswordAttempt(a, now)
 	})
 	if err != nil {
-		return Passage{}, err
+		return SignInResult{}, err
 	}
 	right, rehashed, err := s.verifyPassword(ctx, a.caller, password, p.hash)
 	if err != nil {
-		return Passage{}, s.refundUnlooked(ctx, lock, a, err)
+		return SignInResult{}, s.refundUnchecked(ctx, lock, a, err)
 	}
 	if !right || !p.active {
 		listed := true
 		err := s.write(context.WithoutCancel(ctx), lock, func(t *tx) error {
-			row := activity{
+			row := activityEntry{
 				event:   account.SignInFailed,
 				failed:  true,
 				method:  account.ByPassword,
@@ -69,34 +69,34 @@ func (s *Store) SignIn(ctx context.Context, email, password, next string, c Clie
 			}
 			var err error
 			if p.id == 0 {
-				row.actor.label = s.unknownName(email)
+				row.actor.label = s.hashUnknownName(email)
 				listed, err = t.listUnknownName(now)
 			}
 			if err == nil && listed {
-				_, err = t.record(now, row)
+				_, err = t.appendActivity(now, row)
 			}
 			if err != nil {
 				return err
 			}
-			return t.refuse(a, now, twofactor.ErrWrongPassword)
+			return t.recordRefusal(a, now, twofactor.ErrWrongPassword)
 		})
 		if IsRefusal(err) && !listed {
 			s.unlisted.Add(1)
 		}
-		return Passage{}, err
+		return SignInResult{}, err
 	}
-	var out Passage
+	var out SignInResult
 	err = s.write(ctx, lockPerson(p.id), func(t *tx) error {
-		out = Passage{Next: next, CodesLeft: -1}
-		again, err := t.credentials(`id = ?`, p.id)
+		out = SignInResult{Next: next, CodesLeft: -1}
+		again, err := t.readCredentials(`id = ?`, p.id)
 		if err != nil {
 			return err
 		}
 		if again.hash != p.hash || !again.active {
-			return t.refuse(a, now, twofactor.ErrWrongPassword) // it was changed while it was being checked
+			return t.recordRefusal(a, now, twofactor.ErrWrongPassword) // it was changed while it was being checked
 		}
 		if rehashed != "" {
-			if err := t.one(`UPDATE person SET password_hash = ? WHERE id = ?`, rehashed, p.id); err != nil {
+			if err := t.execOne(`UPDATE person SET password_hash = ? WHERE id = ?`, rehashed, p.id); err != nil {
 				return err
 			}
 		}
@@ -104,17 +104,17 @@ func (s *Store) SignIn(ctx context.Context, email, password, next string, c Clie
 			return err
 		}
 		if again.enabled {
-			out.Challenge, err = s.challenge(t, p.id, a.kind == countPasswordKnown, next, now)
+			out.Challenge, err = s.createChallenge(t, p.id, a.kind == countPasswordKnown, next, now)
 			return err
 		}
-		out.Session, out.Browser, err = t.signIn(again, newHandle(), account.ByPassword, now, c, now)
+		out.Session, out.Browser, err = t.completeSignIn(again, newHandle(), account.ByPassword, now, c, now)
 		return err
 	})
 	if IsRefusal(err) {
-		return Passage{}, err
+		return SignInResult{}, err
 	}
 	if err != nil { // what was not committed opens nothing
-		return Passage{}, s.refundUnlooked(ctx, lock, a, err)
+		return SignInResult{}, s.refundUnchecked(ctx, lock, a, err)
 	}
 	return out, nil
 }
@@ -128,10 +128,10 @@ type credentials struct {
 	previous time.Time
 }
 
-// credentials finds somebody by a condition on person, or gives ErrNotFound.
+// readCredentials finds somebody by a condition on person, or gives ErrNotFound.
 // Somebody who has not taken up their invitation has an empty hash, which no
 // password matches.
-func (t *tx) credentials(where string, arg any) (credentials, error) {
+func (t *tx) readCredentials(where string, arg any) (credentials, error) {
 	var p credentials
 	var previous sql.NullInt64
 	err := t.row(`SELECT id, password_hash, active, last_sign_in_at,
@@ -153,11 +153,11 @@ func (t *tx) credentials(where string, arg any) (credentials, error) {
 func (t *tx) credentialsByEmail(given string) (credentials, error) {
 	email, old := account.NormalizeEmail(given), account.OldNormalizeEmail(given)
 	if old != email {
-		if p, err := t.credentials(`email = ?`, old); !errors.Is(err, ErrNotFound) {
+		if p, err := t.readCredentials(`email = ?`, old); !errors.Is(err, ErrNotFound) {
 			return p, err
 		}
 	}
-	return t.credentials(`email = ?`, email)
+	return t.readCredentials(`email = ?`, email)
 }
 
 // A passwordAttempt is the count that an attempt at a password goes to: the
@@ -175,9 +175,9 @@ func (s *Store) signInAttempt(t *tx, person int64, email string, c Client, now t
 	if known, _, err := t.isKnownBrowser(person, c, now); err != nil || known {
 		return knownBrowserAttempt(person, c), err
 	}
-	a := passwordAttempt{kind: countPassword, subject: id10(person), address: c.Address}
+	a := passwordAttempt{kind: countPassword, subject: formatID(person), address: c.Address}
 	if person == 0 {
-		a.subject = unknownNameCount(s.unknownName(email))
+		a.subject = unknownNameCount(s.hashUnknownName(email))
 	}
 	owner, err := s.sessionOwner(t, c, now)
 	if owner != 0 {
@@ -190,7 +190,7 @@ func (s *Store) signInAttempt(t *tx, person int64, email string, c Client, now t
 func knownBrowserAttempt(person int64, c Client) passwordAttempt {
 	return passwordAttempt{
 		kind:    countPasswordKnown,
-		subject: id10(person) + " " + fmt.Sprintf("%x", hashToken(c.Known)),
+		subject: formatID(person) + " " + fmt.Sprintf("%x", hashToken(c.Known)),
 		caller:  personCaller(person),
 	}
 }
@@ -204,24 +204,24 @@ func (t *tx) sessionAttempt(v Visitor, c Client, now time.Time) (passwordAttempt
 	}
 	return passwordAttempt{
 		kind:    countPasswordKnown,
-		subject: id10(v.Person.ID) + " session " + v.Handle,
+		subject: formatID(v.Person.ID) + " session " + v.Handle,
 		caller:  personCaller(v.Person.ID),
 	}, nil
 }
 
-// attemptPassword counts an attempt before the password is looked at: for the
+// countPasswordAttempt counts an attempt before the password is looked at: for the
 // address, unless the browser is known, and for the person.
-func (t *tx) attemptPassword(a passwordAttempt, now time.Time) error {
+func (t *tx) countPasswordAttempt(a passwordAttempt, now time.Time) error {
 	if a.address != "" {
-		if err := t.attemptFrom(a.address, now); err != nil {
+		if err := t.countAddressAttempt(a.address, now); err != nil {
 			return err
 		}
 	}
-	return t.attempt(a.kind, a.subject, twofactor.PasswordWaits, now)
+	return t.countAttempt(a.kind, a.subject, twofactor.PasswordWaits, now)
 }
 
-// refuse records an attempt as wrong and gives the refusal.
-func (t *tx) refuse(a passwordAttempt, at time.Time, refusal twofactor.Refusal) error {
+// recordRefusal records an attempt as wrong and gives the refusal.
+func (t *tx) recordRefusal(a passwordAttempt, at time.Time, refusal twofactor.Refusal) error {
 	if err := t.recordFailure(a.kind, a.subject, at); err != nil {
 		return err
 	}
@@ -238,20 +238,20 @@ func (t *tx) refundPassword(a passwordAttempt) error {
 	return t.refundAttempt(a.kind, a.subject)
 }
 
-// refundUnlooked takes an attempt back whose answer a fault has kept from its sender:
+// refundUnchecked takes an attempt back whose answer a fault has kept from its sender:
 // too many hashes were being computed, the client hung up, the disk is full. Nobody
 // waits who has typed nothing wrong.
-func (s *Store) refundUnlooked(ctx context.Context, lock engine.Lock, a passwordAttempt, fault error) error {
+func (s *Store) refundUnchecked(ctx context.Context, lock engine.Lock, a passwordAttempt, fault error) error {
 	return errors.Join(fault, s.write(context.WithoutCancel(ctx), lock,
 		func(t *tx) error { return t.refundPassword(a) }))
 }
 
-// challenge opens a challenge, and lets go of the oldest beyond the bound. Those
+// createChallenge opens a challenge, and lets go of the oldest beyond the bound. Those
 // of known and of other browsers are bounded apart: whoever has the password and
 // no more could otherwise crowd out the owner's before the code is typed.
-func (s *Store) challenge(t *tx, person int64, known bool, next string, now time.Time) (token string, err error) {
+func (s *Store) createChallenge(t *tx, person int64, known bool, next string, now time.Time) (token string, err error) {
 	token = newToken()
-	if err := t.one(`INSERT INTO challenge (id_hash, handle, person_id, known, next, made_at, expires_at)
+	if err := t.execOne(`INSERT INTO challenge (id_hash, handle, person_id, known, next, made_at, expires_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?)`,
 		hashToken(token), newHandle(), person, known, next, unix(now),
 		unix(now.Add(s.times.ChallengeTTL))); err != nil {
@@ -261,14 +261,14 @@ func (s *Store) challenge(t *tx, person int64, known bool, next string, now time
 	_, err = t.exec(`DELETE FROM challenge WHERE person_id = ? AND known = ? AND id_hash NOT IN (
 			SELECT id_hash FROM challenge WHERE person_id = ? AND known = ?
 			ORDER BY made_at DESC, id_hash = ? DESC LIMIT ?)`,
-		person, known, person, known, hashToken(token), challengesPerPerson)
+		person, known, person, known, hashToken(token), maxChallenges)
 	return token, err
 }
 
-// signIn completes a sign-in: the counts are cleared, the browser is known from
+// completeSignIn completes a sign-in: the counts are cleared, the browser is known from
 // now on, one-time links have ended, and there is a session. It takes over the handle of the challenge that led to
 // it, so that a form of the challenge that is sent twice is not taken for somebody else's.
-func (t *tx) signIn(p credentials, handle string, method account.Method, authenticatedAt time.Time, c Client,
+func (t *tx) completeSignIn(p credentials, handle string, method account.Method, authenticatedAt time.Time, c Client,
 	now time.Time) (session, browser string, err error) {
 	if err = t.clearCounts(p.id, method, c, now); err != nil {
 		return "", "", err
@@ -285,16 +285,16 @@ func (t *tx) signIn(p credentials, handle string, method account.Method, authent
 		authenticatedAt: authenticatedAt,
 		previous:        p.previous,
 	}
-	if n.eventsFrom, err = t.signInRow(p); err != nil {
+	if n.eventsFrom, err = t.lastSignInRow(p); err != nil {
 		return "", "", err
 	}
-	row := activity{
+	row := activityEntry{
 		event:   account.SignedIn,
 		actor:   personAt(p.id, c.Address),
 		subject: p.id,
 		method:  method,
 	}
-	if n.eventsUntil, err = t.record(now, row); err != nil {
+	if n.eventsUntil, err = t.appendActivity(now, row); err != nil {
 		return "", "", err
 	}
 	if p.previous.IsZero() {
@@ -303,12 +303,12 @@ func (t *tx) signIn(p credentials, handle string, method account.Method, authent
 	if session, err = t.startSession(n, c, now); err != nil {
 		return "", "", err
 	}
-	return session, browser, t.one(`UPDATE person SET last_sign_in_at = ? WHERE id = ?`, unix(now), p.id)
+	return session, browser, t.execOne(`UPDATE person SET last_sign_in_at = ? WHERE id = ?`, unix(now), p.id)
 }
 
-// signInRow gives the activity row of the person's last sign-in so far. It is 0 when there
+// lastSignInRow gives the activity row of the person's last sign-in so far. It is 0 when there
 // is none any more: then every row that is left came after it.
-func (t *tx) signInRow(p credentials) (id int64, err error) {
+func (t *tx) lastSignInRow(p credentials) (id int64, err error) {
 	err = t.row(`SELECT coalesce(max(id), 0) FROM activity WHERE subject_id = ? AND at = ? AND event = ?`,
 		p.id, unix(p.previous), string(account.SignedIn)).Scan(&id)
 	if err != nil {
@@ -326,14 +326,14 @@ func (t *tx) clearCounts(person int64, method account.Method, c Client, now time
 	if err != nil {
 		return err
 	}
-	kinds := []passwordAttempt{{kind: countRecovery, subject: id10(person)}}
+	kinds := []passwordAttempt{{kind: countRecovery, subject: formatID(person)}}
 	if known {
 		kinds = append(kinds, knownBrowserAttempt(person, c))
 	} else {
-		kinds = append(kinds, passwordAttempt{kind: countPassword, subject: id10(person)})
+		kinds = append(kinds, passwordAttempt{kind: countPassword, subject: formatID(person)})
 	}
 	if !known || method == account.ByRecovery {
-		kinds = append(kinds, passwordAttempt{kind: countCode, subject: id10(person)})
+		kinds = append(kinds, passwordAttempt{kind: countCode, subject: formatID(person)})
 	}
 	for _, one := range kinds {
 		if err := t.clearCount(one.kind, one.subject); err != nil {
@@ -409,20 +409,20 @@ func (t *tx) openChallenge(token string, now time.Time) (openChallenge, error) {
 	return c, c.Open(now)
 }
 
-// missed counts a wrong code against the challenge, which the fifth one ends.
-func (t *tx) missed(c openChallenge, method account.Method, client Client, now time.Time) (left int, err error) {
+// failChallenge counts a wrong code against the challenge, which the fifth one ends.
+func (t *tx) failChallenge(c openChallenge, method account.Method, client Client, now time.Time) (left int, err error) {
 	c.WrongCodes++
 	event := account.SignInFailed
 	if left = c.Left(); left == 0 {
 		event = account.SignInFailedMax
-		err = t.one(`DELETE FROM challenge WHERE id_hash = ?`, c.hash)
+		err = t.execOne(`DELETE FROM challenge WHERE id_hash = ?`, c.hash)
 	} else {
-		err = t.one(`UPDATE challenge SET wrong_codes = ? WHERE id_hash = ?`, c.WrongCodes, c.hash)
+		err = t.execOne(`UPDATE challenge SET wrong_codes = ? WHERE id_hash = ?`, c.WrongCodes, c.hash)
 	}
 	if err != nil {
 		return left, err
 	}
-	_, err = t.record(now, activity{
+	_, err = t.appendActivity(now, activityEntry{
 		event:   event,
 		failed:  true,
 		method:  method,
@@ -432,13 +432,13 @@ func (t *tx) missed(c openChallenge, method account.Method, client Client, now t
 	return left, err
 }
 
-// passed ends the challenge and completes the sign-in.
-func (t *tx) passed(c openChallenge, method account.Method, client Client, now time.Time) (Passage, error) {
-	if err := t.one(`DELETE FROM challenge WHERE id_hash = ?`, c.hash); err != nil {
-		return Passage{}, err
+// completeChallenge ends the challenge and completes the sign-in.
+func (t *tx) completeChallenge(c openChallenge, method account.Method, client Client, now time.Time) (SignInResult, error) {
+	if err := t.execOne(`DELETE FROM challenge WHERE id_hash = ?`, c.hash); err != nil {
+		return SignInResult{}, err
 	}
-	session, browser, err := t.signIn(c.person, c.handle, method, c.MadeAt, client, now)
-	return Passage{
+	session, browser, err := t.completeSignIn(c.person, c.handle, method, c.MadeAt, client, now)
+	return SignInResult{
 		Session:   session,
 		Browser:   browser,
 		Next:      c.next,
@@ -446,39 +446,39 @@ func (t *tx) passed(c openChallenge, method account.Method, client Client, now t
 	}, err
 }
 
-// A codeCount is where a wrong code is counted: at the known browser, up to 20
+// A codeCounter is where a wrong code is counted: at the known browser, up to 20
 // in a row, and otherwise at the person, with its waits.
-type codeCount struct {
+type codeCounter struct {
 	browser []byte // nil when it is the person
 	person  int64
 	before  attemptRow
 }
 
-// codeCount finds the count, or refuses with Wait or ErrClosed.
-func (t *tx) codeCount(person int64, c Client, now time.Time) (codeCount, error) {
+// readCodeCount finds the count, or refuses with Wait or ErrClosed.
+func (t *tx) readCodeCount(person int64, c Client, now time.Time) (codeCounter, error) {
 	known, wrong, err := t.isKnownBrowser(person, c, now)
 	if err != nil {
-		return codeCount{}, err
+		return codeCounter{}, err
 	}
 	if known && wrong < twofactor.KnownBrowserCodes {
-		return codeCount{browser: hashToken(c.Known), person: person}, nil
+		return codeCounter{browser: hashToken(c.Known), person: person}, nil
 	}
-	before, err := t.attempts(countCode, id10(person), now)
+	before, err := t.readAttempts(countCode, formatID(person), now)
 	if err == nil {
 		err = twofactor.Ladder(twofactor.CodeWaits).Check(before.count(), now)
 	}
-	return codeCount{person: person, before: before}, err
+	return codeCounter{person: person, before: before}, err
 }
 
-// countCode counts a wrong code.
-func (t *tx) countCode(c codeCount, now time.Time) error {
+// countWrongCode counts a wrong code.
+func (t *tx) countWrongCode(c codeCounter, now time.Time) error {
 	if c.browser != nil {
-		return t.one(`UPDATE known_browser SET wrong_codes = wrong_codes + 1 WHERE token_hash = ? AND person_id = ?`,
+		return t.execOne(`UPDATE known_browser SET wrong_codes = wrong_codes + 1 WHERE token_hash = ? AND person_id = ?`,
 			c.browser, c.person)
 	}
 	next := c.before
 	next.wrong = next.wrong.Increment(now)
-	return t.saveAttempts(countCode, id10(c.person), next)
+	return t.writeAttempts(countCode, formatID(c.person), next)
 }
 
 // VerifyCode passes a challenge with a code from the app. The count, the mark
@@ -486,28 +486,28 @@ func (t *tx) countCode(c codeCount, now time.Time) error {
 // of many posts of one code, one signs in, and no answer is given before the
 // wrong code that it tells of is counted. It refuses with WrongCode, whose
 // Left of 0 says that the challenge is over, with Wait, or with ErrChallengeOver.
-func (s *Store) VerifyCode(ctx context.Context, token, typed string, client Client, now time.Time) (Passage, error) {
-	var out Passage
+func (s *Store) VerifyCode(ctx context.Context, token, typed string, client Client, now time.Time) (SignInResult, error) {
+	var out SignInResult
 	err := s.write(ctx, lockChallenge(token), func(t *tx) error {
 		c, err := t.openChallenge(token, now)
 		if err != nil {
 			return err
 		}
-		count, err := t.codeCount(c.person.id, client, now)
+		count, err := t.readCodeCount(c.person.id, client, now)
 		if err != nil {
 			return err
 		}
-		record, err := s.enrollment(t, c.person.id, nil)
+		row, err := s.enrollment(t, c.person.id, nil)
 		if err != nil {
 			return err
 		}
-		err = s.change(t, &record, now, func(e *twofactor.Enrollment) error { return e.Verify(typed, now) })
+		err = s.applyTransition(t, &row, now, func(e *twofactor.Enrollment) error { return e.Verify(typed, now) })
 		var wrong twofactor.WrongCode
 		if errors.As(err, &wrong) {
-			if err := t.countCode(count, now); err != nil {
+			if err := t.countWrongCode(count, now); err != nil {
 				return err
 			}
-			if wrong.Left, err = t.missed(c, account.ByCode, client, now); err != nil {
+			if wrong.Left, err = t.failChallenge(c, account.ByCode, client, now); err != nil {
 				return err
 			}
 			return wrong
@@ -515,11 +515,11 @@ func (s *Store) VerifyCode(ctx context.Context, token, typed string, client Clie
 		if err != nil {
 			return err
 		}
-		out, err = t.passed(c, account.ByCode, client, now)
+		out, err = t.completeChallenge(c, account.ByCode, client, now)
 		return err
 	})
 	if err != nil {
-		return Passage{}, err
+		return SignInResult{}, err
 	}
 	return out, nil
 }
@@ -530,8 +530,8 @@ func (s *Store) VerifyCode(ctx context.Context, token, typed string, client Clie
 // of VerifyCode, with ErrWrongRecovery in place of WrongCode and left telling
 // the wrong codes still allowed.
 func (s *Store) RedeemRecoveryCode(ctx context.Context, token, typed string, client Client,
-	now time.Time) (out Passage, left int, err error) {
-	end, err := s.turns.take(ctx, "challenge "+token, 1)
+	now time.Time) (out SignInResult, left int, err error) {
+	end, err := s.turns.acquire(ctx, "challenge "+token, 1)
 	if err != nil {
 		return out, left, err
 	}
@@ -543,7 +543,7 @@ func (s *Store) RedeemRecoveryCode(ctx context.Context, token, typed string, cli
 		if err != nil {
 			return err
 		}
-		a = passwordAttempt{kind: countRecovery, subject: id10(c.person.id), caller: personCaller(c.person.id)}
+		a = passwordAttempt{kind: countRecovery, subject: formatID(c.person.id), caller: personCaller(c.person.id)}
 		err = t.row(`SELECT r.enrollment_id, r.salt FROM recovery_sheet r JOIN enrollment e ON e.id = r.enrollment_id
 			WHERE e.person_id = ? AND e.state = 'enabled'`, c.person.id).Scan(&sheet, &salt)
 		if errors.Is(err, sql.ErrNoRows) {
@@ -552,15 +552,15 @@ func (s *Store) RedeemRecoveryCode(ctx context.Context, token, typed string, cli
 		if err != nil {
 			return err
 		}
-		return t.attempt(a.kind, a.subject, twofactor.CodeWaits, now)
+		return t.countAttempt(a.kind, a.subject, twofactor.CodeWaits, now)
 	})
 	if err != nil {
 		return out, left, err
 	}
-	code, well := twofactor.NormalizeRecoveryCode(typed)
+	code, valid := twofactor.NormalizeRecoveryCode(typed)
 	release, err := s.hashes.Acquire(ctx, a.caller)
 	if err != nil {
-		return out, left, s.refundUnlooked(ctx, lockChallenge(token), a, err)
+		return out, left, s.refundUnchecked(ctx, lockChallenge(token), a, err)
 	}
 	slow := s.hashing.Derive([]byte(code.Symbols()), salt)
 	release()
@@ -576,35 +576,35 @@ func (s *Store) RedeemRecoveryCode(ctx context.Context, token, typed string, cli
 		if err != nil {
 			return err
 		}
-		record, err := s.enrollmentWithSheet(t, c.person.id, nil)
+		row, err := s.enrollmentWithSheet(t, c.person.id, nil)
 		if err != nil {
 			return err
 		}
 		number := -1
-		if well {
-			if number, err = s.findRecoveryCode(t, record.id, salt, slow); err != nil {
+		if valid {
+			if number, err = s.findRecoveryCode(t, row.id, salt, slow); err != nil {
 				return err
 			}
 		}
-		err = s.change(t, &record, now, func(e *twofactor.Enrollment) error { return e.Redeem(number) })
+		err = s.applyTransition(t, &row, now, func(e *twofactor.Enrollment) error { return e.Redeem(number) })
 		if errors.Is(err, twofactor.ErrWrongRecovery) {
-			if left, err = t.missed(c, account.ByRecovery, client, now); err != nil {
+			if left, err = t.failChallenge(c, account.ByRecovery, client, now); err != nil {
 				return err
 			}
-			return t.refuse(a, now, twofactor.ErrWrongRecovery)
+			return t.recordRefusal(a, now, twofactor.ErrWrongRecovery)
 		}
 		if err != nil {
 			return err
 		}
-		out, err = t.passed(c, account.ByRecovery, client, now)
-		out.CodesLeft = record.Sheet.Left()
+		out, err = t.completeChallenge(c, account.ByRecovery, client, now)
+		out.CodesLeft = row.Sheet.Left()
 		return err
 	})
 	if IsRefusal(err) {
-		return Passage{}, left, err
+		return SignInResult{}, left, err
 	}
 	if err != nil {
-		return Passage{}, left, s.refundUnlooked(ctx, lockChallenge(token), a, err)
+		return SignInResult{}, left, s.refundUnchecked(ctx, lockChallenge(token), a, err)
 	}
 	return out, left, nil
 }

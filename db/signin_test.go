@@ -54,11 +54,11 @@ func enrol(t *testing.T, store *db.Store, email string, now time.Time) enrolled 
 		t.Fatal(err)
 	}
 	secret := e.Secret.Base32()
-	_, renewal, err := store.ConfirmTwoFactor(ctx, v, dbtest.Code(t, secret, now), db.Client{}, now)
+	_, rotated, err := store.ConfirmTwoFactor(ctx, v, dbtest.Code(t, secret, now), db.Client{}, now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return enrolled{visitor(t, store, renewal.Session, now), secret, renewal.Codes, renewal.Session}
+	return enrolled{visitor(t, store, rotated.Session, now), secret, rotated.Codes, rotated.Session}
 }
 
 // challenged gives the token of a challenge that the password opens.
@@ -88,7 +88,7 @@ func TestSignIn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, err := store.SignIn(ctx, in[0], in[1], "", db.Client{}, start)
-			if !errors.Is(err, twofactor.ErrWrongPassword) || p != (db.Passage{}) {
+			if !errors.Is(err, twofactor.ErrWrongPassword) || p != (db.SignInResult{}) {
 				t.Errorf("got %+v, %v; want ErrWrongPassword and nothing opened", p, err)
 			}
 		})
@@ -157,20 +157,20 @@ func TestOnceMeansOnce(t *testing.T) {
 	}
 	race := func(t *testing.T, do func(i int) error) {
 		t.Helper()
-		var wins atomic.Int32
+		var won atomic.Int32
 		var wg sync.WaitGroup
 		begin := make(chan struct{})
 		for i := range 64 {
 			wg.Go(func() {
 				<-begin
 				if do(i) == nil {
-					wins.Add(1)
+					won.Add(1)
 				}
 			})
 		}
 		close(begin)
 		wg.Wait()
-		if n := wins.Load(); n != 1 {
+		if n := won.Load(); n != 1 {
 			t.Errorf("%d of 64 won; want exactly one", n)
 		}
 	}
@@ -240,7 +240,7 @@ func TestRedeemRecoveryCode(t *testing.T) {
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	ada := enrol(t, store, "ada@example.org", start)
-	redeem := func(text string, now time.Time) (db.Passage, error) {
+	redeem := func(text string, now time.Time) (db.SignInResult, error) {
 		p, _, err := store.RedeemRecoveryCode(ctx, challenged(t, store, "ada@example.org", now), text, db.Client{}, now)
 		return p, err
 	}
@@ -260,14 +260,14 @@ func TestRedeemRecoveryCode(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, renewal, err := store.RegenerateRecoveryCodes(ctx, visitor(t, store, p.Session, start), db.Client{}, start)
+		_, rotated, err := store.RegenerateRecoveryCodes(ctx, visitor(t, store, p.Session, start), db.Client{}, start)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if _, err := redeem(ada.codes[4].Text(), start); !errors.Is(err, twofactor.ErrWrongRecovery) {
 			t.Errorf("a code of the old sheet: got %v; want ErrWrongRecovery", err)
 		}
-		if _, err := redeem(renewal.Codes[0].Text(), start); err != nil {
+		if _, err := redeem(rotated.Codes[0].Text(), start); err != nil {
 			t.Errorf("a code of the new sheet: %v", err)
 		}
 	})

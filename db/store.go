@@ -78,7 +78,7 @@ type Store struct {
 	keys    atomic.Pointer[seal.Keyring]
 	hashing hash.Parameters // of new passwords and recovery codes
 	hashes  *hash.Limiter
-	turns   turns
+	turns   keyedLimiter
 
 	unlisted atomic.Int64 // failed sign-ins that have no row of activity, until SignInsAfter tells of them
 	lookup   []byte       // keys the hashes of recovery codes and unknown names
@@ -86,7 +86,7 @@ type Store struct {
 	reader   *engine.Reader
 	health   health                 // what the last try to write came to, for Ping
 	name     atomic.Pointer[string] // the workspace's, once it was read
-	naming   sync.Mutex             // held while the name is read or changed
+	nameMu   sync.Mutex             // held while the name is read or changed
 }
 
 // Open opens the workspace in a data directory, and makes it when there is
@@ -115,11 +115,11 @@ func open(ctx context.Context, o Options, steps []migration) (*Store, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := create(ctx, path, o, keys); err != nil {
+		if err := createDatabase(ctx, path, o, keys); err != nil {
 			return nil, err
 		}
 	}
-	return openFile(ctx, path, o, steps, asideOf)
+	return openFile(ctx, path, o, steps, previousName)
 }
 
 // IsFull reports whether the disk has no room for what was to be written.
@@ -137,7 +137,7 @@ func (o Options) keyFile() string {
 // written, so that the wrong key changes nothing. Before an upgrade the file is
 // copied to what aside names, or not at all where aside is nil.
 func openFile(ctx context.Context, path string, o Options, steps []migration,
-	aside func(path string, version int) string) (*Store, error) {
+	copyName func(path string, version int) string) (*Store, error) {
 	version, err := files.CheckDatabase(ctx, path, len(steps)+1)
 	if err != nil {
 		return nil, err
@@ -157,13 +157,13 @@ func openFile(ctx context.Context, path string, o Options, steps []migration,
 	}
 	err = s.openLookupKey(ctx)
 	if err == nil && version <= len(steps) {
-		err = upgrade(ctx, path, version, o.Upgrade, steps, aside)
+		err = upgrade(ctx, path, version, o.Upgrade, steps, copyName)
 	}
 	if err == nil {
-		s.writer, err = engine.OpenWriter(ctx, path, counts)
+		s.writer, err = engine.OpenWriter(ctx, path, isCountedRefusal)
 	}
 	if err != nil {
-		return nil, errors.Join(files.WhyNot(path, err), s.reader.Close())
+		return nil, errors.Join(files.ExplainError(path, err), s.reader.Close())
 	}
 	return s, nil
 }
@@ -173,9 +173,9 @@ func (s *Store) Close() error {
 	return errors.Join(s.reader.Close(), s.writer.Close())
 }
 
-// create makes a workspace under another name and then renames it, so that a
+// createDatabase makes a workspace under another name and then renames it, so that a
 // crash leaves no half-made file.
-func create(ctx context.Context, path string, o Options, keys *seal.Keyring) (err error) {
+func createDatabase(ctx context.Context, path string, o Options, keys *seal.Keyring) (err error) {
 	f, err := files.CreateBeside(path)
 	if err != nil {
 		return fmt.Errorf("cannot make the database: %w", err)
@@ -189,7 +189,7 @@ func create(ctx context.Context, path string, o Options, keys *seal.Keyring) (er
 	if err := f.Close(); err != nil {
 		return fmt.Errorf("cannot make the database: %w", err)
 	}
-	w, err := engine.OpenWriter(ctx, making, counts)
+	w, err := engine.OpenWriter(ctx, making, isCountedRefusal)
 	if err != nil {
 		return err
 	}
@@ -215,9 +215,9 @@ func create(ctx context.Context, path string, o Options, keys *seal.Keyring) (er
 	return nil
 }
 
-// counts reports whether an error is a refusal of the second step, whose
+// isCountedRefusal reports whether an error is a refusal of the second step, whose
 // counting must be stored.
-func counts(err error) bool {
+func isCountedRefusal(err error) bool {
 	var refusal twofactor.Refusal
 	var wrong twofactor.WrongCode
 	var wait twofactor.Wait
@@ -228,7 +228,7 @@ func counts(err error) bool {
 // not a fault.
 func IsRefusal(err error) bool {
 	var field account.FieldError
-	return counts(err) || errors.As(err, &field)
+	return isCountedRefusal(err) || errors.As(err, &field)
 }
 
 // unix gives an instant as it is stored.

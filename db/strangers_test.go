@@ -26,7 +26,7 @@ func TestStrangersLeaveFewRows(t *testing.T) {
 	}
 	hour := start.Truncate(time.Hour)
 	for i := range 500 {
-		_ = guess(store, fmt.Sprintf("made-up-%d@example.org", i), from(i), hour.Add(time.Duration(i)*time.Second))
+		_ = guessPassword(store, fmt.Sprintf("made-up-%d@example.org", i), clientAt(i), hour.Add(time.Duration(i)*time.Second))
 	}
 	if n := count(`SELECT count(*) FROM activity`); n != 10 {
 		t.Errorf("%d rows of activity, want 10", n)
@@ -52,7 +52,7 @@ func TestStrangersLeaveFewRows(t *testing.T) {
 	if counts, _, err := store.SignInsAfter(ctx, last); err != nil || len(counts) != 0 {
 		t.Errorf("the hour's row is counted as sign-ins: %+v, %v", counts, err)
 	}
-	_ = guess(store, "one-more@example.org", from(600), hour.Add(time.Hour))
+	_ = guessPassword(store, "one-more@example.org", clientAt(600), hour.Add(time.Hour))
 	if n := count(`SELECT count(*) FROM activity`); n != 12 {
 		t.Errorf("%d rows of activity in the next hour, want 12", n)
 	}
@@ -68,7 +68,7 @@ func TestStrangersLeaveFewRows(t *testing.T) {
 func TestUnknownNamesShareCounts(t *testing.T) {
 	dir := t.TempDir()
 	store := dbtest.OpenIn(t, dir)
-	_ = guess(store, "made-up@example.org", from(1), start)
+	_ = guessPassword(store, "made-up@example.org", clientAt(1), start)
 	file := openFile(t, filepath.Join(dir, db.FileName))
 	var subject string
 	if err := file.QueryRowContext(ctx, `SELECT subject FROM attempt`).Scan(&subject); err != nil {

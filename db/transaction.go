@@ -38,9 +38,9 @@ func (s *Store) rows(ctx context.Context, query string, args ...any) (*sql.Rows,
 // exec runs a statement and gives the number of rows that it changed.
 func (t *tx) exec(query string, args ...any) (int64, error) { return t.Exec(query, args...) }
 
-// one runs a statement that must change exactly one row: a race that was lost is a
+// execOne runs a statement that must change exactly one row: a race that was lost is a
 // fault, and nothing of the transaction stays.
-func (t *tx) one(query string, args ...any) error { return t.ExecOne(query, args...) }
+func (t *tx) execOne(query string, args ...any) error { return t.ExecOne(query, args...) }
 
 func (t *tx) row(query string, args ...any) row { return t.Row(query, args...) }
 

@@ -208,20 +208,20 @@ const (
 ) STRICT, WITHOUT ROWID;`
 )
 
-// asideOf names the copy that is made before an upgrade.
-func asideOf(path string, version int) string { return fmt.Sprintf("%s.schema-%d", path, version) }
+// previousName names the copy that is made before an upgrade.
+func previousName(path string, version int) string { return fmt.Sprintf("%s.schema-%d", path, version) }
 
 // upgrade brings an older file up to date: a copy aside where one is wanted,
 // then every step in one transaction. Cut off anywhere, it leaves the file as it
 // was, and the next start begins again.
 func upgrade(ctx context.Context, path string, version int, allowed bool, steps []migration,
-	aside func(path string, version int) string) (err error) {
+	copyName func(path string, version int) string) (err error) {
 	if !allowed {
 		return fmt.Errorf("%s was written by an older Gatehouse (schema %d, this one uses %d); start the server with this version first, which copies the file aside and upgrades it", path, version, len(steps)+1)
 	}
 	kept := ""
-	if aside != nil {
-		if kept, err = copyAside(ctx, path, aside(path, version)); err != nil {
+	if copyName != nil {
+		if kept, err = copyAside(ctx, path, copyName(path, version)); err != nil {
 			return fmt.Errorf("copying the database aside before its upgrade: %w", err)
 		}
 	}
@@ -278,7 +278,7 @@ func migrate(ctx context.Context, file *sql.DB, steps []migration) (err error) {
 			return fmt.Errorf("upgrading from schema %d: %w; the database is as it was", version, err)
 		}
 	}
-	if err := files.References(ctx, conn); err != nil {
+	if err := files.CheckReferences(ctx, conn); err != nil {
 		return err
 	}
 	if _, err := conn.ExecContext(ctx, fmt.Sprintf(`PRAGMA user_version = %d`, version)); err != nil {

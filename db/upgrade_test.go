@@ -71,15 +71,15 @@ func unpack(t *testing.T, schema int) (dir string, f fixture) {
 	t.Helper()
 	dir = t.TempDir()
 	for _, name := range []string{db.FileName, db.KeyFileName} {
-		put(t, filepath.Join(dir, name), read(t, filepath.Join(fixtureDir(schema), name)))
+		writeFile(t, filepath.Join(dir, name), readFile(t, filepath.Join(fixtureDir(schema), name)))
 	}
-	if err := json.Unmarshal(read(t, filepath.Join(fixtureDir(schema), "fixture.json")), &f); err != nil {
+	if err := json.Unmarshal(readFile(t, filepath.Join(fixtureDir(schema), "fixture.json")), &f); err != nil {
 		t.Fatal(err)
 	}
 	return dir, f
 }
 
-func read(t *testing.T, path string) []byte {
+func readFile(t *testing.T, path string) []byte {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -88,15 +88,15 @@ func read(t *testing.T, path string) []byte {
 	return text
 }
 
-func put(t *testing.T, path string, text []byte) {
+func writeFile(t *testing.T, path string, text []byte) {
 	t.Helper()
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// raw runs SQL behind the store's back.
-func raw(t *testing.T, path string, query string) {
+// execRaw runs SQL behind the store's back.
+func execRaw(t *testing.T, path string, query string) {
 	t.Helper()
 	file, err := sql.Open("sqlite", path)
 	if err != nil {
@@ -108,8 +108,8 @@ func raw(t *testing.T, path string, query string) {
 	}
 }
 
-// text reads one column of one row.
-func text(t *testing.T, path, query string) string {
+// queryText reads one column of one row.
+func queryText(t *testing.T, path, query string) string {
 	t.Helper()
 	file, err := sql.Open("sqlite", path)
 	if err != nil {
@@ -126,7 +126,7 @@ func text(t *testing.T, path, query string) string {
 // schemaOf is every table, index and trigger of a file, in the order of names.
 func schemaOf(t *testing.T, path string) string {
 	t.Helper()
-	return text(t, path, `SELECT group_concat(type || ' ' || name || ' ' || coalesce(sql, ''), char(10))
+	return queryText(t, path, `SELECT group_concat(type || ' ' || name || ' ' || coalesce(sql, ''), char(10))
 		FROM (SELECT * FROM sqlite_schema ORDER BY name)`)
 }
 
@@ -188,18 +188,18 @@ func TestFixtures(t *testing.T) {
 func TestUpgradeTellsActorsApart(t *testing.T) {
 	dir, _ := unpack(t, 2)
 	path := filepath.Join(dir, db.FileName)
-	raw(t, path, `INSERT INTO activity (id, at, event, ok, actor_id, actor) VALUES
+	execRaw(t, path, `INSERT INTO activity (id, at, event, ok, actor_id, actor) VALUES
 		(9001, 1900000000, 'user_updated', 1, 1, ''),
 		(9002, 1900000001, 'sys_policy_changed', 1, NULL, 'os:root'),
 		(9003, 1900000002, 'authn_login_fail', 0, NULL, 'unknown:0123456789abcdef'),
 		(9004, 1900000003, 'authn_login_fail', 0, NULL, '')`)
-	raw(t, path, `INSERT INTO notice (activity_id) VALUES (9002)`)
+	execRaw(t, path, `INSERT INTO notice (activity_id) VALUES (9002)`)
 	store, err := db.Open(ctx, options(t, dir))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	got := text(t, path, `SELECT group_concat(actor_kind || ' ' || coalesce(actor_id, '') || ' ' || actor, ',')
+	got := queryText(t, path, `SELECT group_concat(actor_kind || ' ' || coalesce(actor_id, '') || ' ' || actor, ',')
 		FROM (SELECT * FROM activity WHERE id > 9000 ORDER BY id)`)
 	if want := "person 1 ,machine  os:root,stranger  unknown:0123456789abcdef,stranger  "; got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -230,7 +230,7 @@ func TestUpgradeOfNames(t *testing.T) {
 		{"Ünal (old)", "uenal@straße.example"}, {"Ünal (new)", "uenal@xn--strae-oqa.example"},
 		{"Jürgen", "jürgen@example.org"}, {"émile", "emile@foo_bar.example"},
 	} {
-		raw(t, path, fmt.Sprintf(`INSERT INTO person (name, email, role, password_hash, made_at)
+		execRaw(t, path, fmt.Sprintf(`INSERT INTO person (name, email, role, password_hash, made_at)
 			SELECT %s, '%s', 'member', password_hash, made_at FROM person WHERE email = 'ben@example.org'`,
 			"'"+strings.ReplaceAll(p[0], "'", "''")+"'", p[1]))
 	}
@@ -267,7 +267,7 @@ func TestUpgradeOfNames(t *testing.T) {
 	}
 	for search, want := range map[string]string{"太郎": "山田太郎", "oconnor": "O'Connor", "strauss": "Zoë Strauß",
 		"unal": "Ünal (new), Ünal (old)", "ben": "Person of ben@example.org"} {
-		wanted(t, store, search, want)
+		requireFound(t, store, search, want)
 	}
 
 	// Whoever kept an address of before keeps it through other changes.
@@ -292,8 +292,8 @@ func TestUpgradeOfNames(t *testing.T) {
 	}
 }
 
-// steps are two made-up migrations that follow schema 1.
-var steps = []string{
+// exampleSteps are two made-up migrations that follow schema 1.
+var exampleSteps = []string{
 	`CREATE TABLE pet (id INTEGER PRIMARY KEY, person_id INTEGER NOT NULL REFERENCES person (id)) STRICT; INSERT INTO pet (person_id) SELECT id FROM person;`,
 	`ALTER TABLE pet ADD COLUMN name TEXT NOT NULL DEFAULT 'Rex';`,
 }
@@ -308,24 +308,24 @@ func atSchema1(t *testing.T) (dir, path string) {
 func TestUpgrade(t *testing.T) {
 	t.Run("the steps run in order, after a copy aside that the older version opens", func(t *testing.T) {
 		dir, path := atSchema1(t)
-		store, err := db.OpenSteps(ctx, options(t, dir), steps)
+		store, err := db.OpenSteps(ctx, options(t, dir), exampleSteps)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := store.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if got := text(t, path, `SELECT count(*) || ' ' || max(name) || ' ' || (SELECT user_version
+		if got := queryText(t, path, `SELECT count(*) || ' ' || max(name) || ' ' || (SELECT user_version
 			FROM pragma_user_version) FROM pet`); got != "2 Rex 3" {
 			t.Errorf("after the upgrade: %q, want 2 pets named Rex at schema 3", got)
 		}
-		aside := path + ".schema-1"
-		if info, err := os.Stat(aside); err != nil || info.Mode().Perm() != 0o600 {
+		copyName := path + ".schema-1"
+		if info, err := os.Stat(copyName); err != nil || info.Mode().Perm() != 0o600 {
 			t.Fatalf("the copy aside: %v, %v; want one that only its owner reads", info, err)
 		}
 		old := t.TempDir()
-		put(t, filepath.Join(old, db.FileName), read(t, aside))
-		put(t, filepath.Join(old, db.KeyFileName), read(t, filepath.Join(dir, db.KeyFileName)))
+		writeFile(t, filepath.Join(old, db.FileName), readFile(t, copyName))
+		writeFile(t, filepath.Join(old, db.KeyFileName), readFile(t, filepath.Join(dir, db.KeyFileName)))
 		older, err := db.OpenSteps(ctx, options(t, old), nil)
 		if err != nil {
 			t.Fatal(err)
@@ -337,7 +337,7 @@ func TestUpgrade(t *testing.T) {
 	t.Run("a second start has nothing to do", func(t *testing.T) {
 		dir, path := atSchema1(t)
 		for range 2 {
-			store, err := db.OpenSteps(ctx, options(t, dir), steps)
+			store, err := db.OpenSteps(ctx, options(t, dir), exampleSteps)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -354,18 +354,18 @@ func TestUpgrade(t *testing.T) {
 	})
 	t.Run("a copy aside from before is kept", func(t *testing.T) {
 		dir, path := atSchema1(t)
-		put(t, path+".schema-1", []byte("somebody's"))
-		store, err := db.OpenSteps(ctx, options(t, dir), steps)
+		writeFile(t, path+".schema-1", []byte("somebody's"))
+		store, err := db.OpenSteps(ctx, options(t, dir), exampleSteps)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := store.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if got := string(read(t, path+".schema-1")); got != "somebody's" {
+		if got := string(readFile(t, path+".schema-1")); got != "somebody's" {
 			t.Errorf("it is overwritten with %d bytes", len(got))
 		}
-		if got := text(t, path+".schema-1-2", `SELECT user_version FROM pragma_user_version`); got != "1" {
+		if got := queryText(t, path+".schema-1-2", `SELECT user_version FROM pragma_user_version`); got != "1" {
 			t.Errorf("the second copy is of schema %s", got)
 		}
 	})
@@ -388,16 +388,16 @@ func TestUpgrade(t *testing.T) {
 	}{
 		"a command beside the server upgrades nothing": {
 			o:     func(o *db.Options) { o.Upgrade = false },
-			steps: steps,
+			steps: exampleSteps,
 			says:  "older Gatehouse (schema 1, this one uses 3); start the server",
 		},
 		"a newer file is refused": {
-			change: func(t *testing.T, _, path string) { raw(t, path, `PRAGMA user_version = 9`) },
-			steps:  steps,
+			change: func(t *testing.T, _, path string) { execRaw(t, path, `PRAGMA user_version = 9`) },
+			steps:  exampleSteps,
 			says:   "newer Gatehouse (schema 9, this one knows 3)",
 		},
 		"a step that fails leaves the file as it was": {
-			steps: append(slices.Clone(steps), `CREATE TABLE pet (x)`),
+			steps: append(slices.Clone(exampleSteps), `CREATE TABLE pet (x)`),
 			says:  "upgrading from schema 3",
 		},
 		"a step that breaks a reference is rolled back": {
@@ -405,18 +405,18 @@ func TestUpgrade(t *testing.T) {
 			says:  "refers to rows that are not there",
 		},
 		"a missing key is told before anything is upgraded": {
-			change: func(t *testing.T, dir, _ string) { remove(t, filepath.Join(dir, db.KeyFileName)) },
-			steps:  steps,
+			change: func(t *testing.T, dir, _ string) { removeFile(t, filepath.Join(dir, db.KeyFileName)) },
+			steps:  exampleSteps,
 			says:   "key file",
 		},
 		"another key is told before anything is upgraded": {
-			change: func(t *testing.T, dir, _ string) { put(t, filepath.Join(dir, db.KeyFileName), make([]byte, 32)) },
-			steps:  steps,
+			change: func(t *testing.T, dir, _ string) { writeFile(t, filepath.Join(dir, db.KeyFileName), make([]byte, 32)) },
+			steps:  exampleSteps,
 			says:   "does not belong to the database",
 		},
 		"without room for the copy aside nothing is changed": {
-			change: func(t *testing.T, _, path string) { mkdir(t, path+".schema-1/in-the-way") },
-			steps:  steps,
+			change: func(t *testing.T, _, path string) { makeDir(t, path+".schema-1/in-the-way") },
+			steps:  exampleSteps,
 			says:   "copying the database aside",
 		},
 	}
@@ -430,7 +430,7 @@ func TestUpgrade(t *testing.T) {
 			if c.o != nil {
 				c.o(&o)
 			}
-			before := read(t, path)
+			before := readFile(t, path)
 			store, err := db.OpenSteps(ctx, o, c.steps)
 			if err == nil {
 				_ = store.Close()
@@ -439,21 +439,21 @@ func TestUpgrade(t *testing.T) {
 			if !strings.Contains(err.Error(), c.says) {
 				t.Errorf("it says %q; want %q in it", err, c.says)
 			}
-			if !bytes.Equal(read(t, path), before) {
+			if !bytes.Equal(readFile(t, path), before) {
 				t.Error("the file has changed")
 			}
 		})
 	}
 }
 
-func remove(t *testing.T, path string) {
+func removeFile(t *testing.T, path string) {
 	t.Helper()
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func mkdir(t *testing.T, path string) {
+func makeDir(t *testing.T, path string) {
 	t.Helper()
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		t.Fatal(err)
@@ -473,7 +473,7 @@ func TestUpgradeKilled(t *testing.T) {
 		t.Skip("kills processes")
 	}
 	for name, version := range map[string][]string{"the older version starts": nil,
-		"the newer version starts over": steps} {
+		"the newer version starts over": exampleSteps} {
 		t.Run(name, func(t *testing.T) {
 			dir, path := atSchema1(t)
 			killInUpgrade(t, dir)
@@ -485,10 +485,10 @@ func TestUpgradeKilled(t *testing.T) {
 			if n, err := store.Check(ctx); err != nil || n != 1 {
 				t.Errorf("%d secrets open, %v", n, err)
 			}
-			if got, want := text(t, path, `PRAGMA user_version`), fmt.Sprint(len(version)+1); got != want {
+			if got, want := queryText(t, path, `PRAGMA user_version`), fmt.Sprint(len(version)+1); got != want {
 				t.Errorf("schema %s, want %s", got, want)
 			}
-			if got := text(t, path, `SELECT count(*) FROM sqlite_schema WHERE name = 'half'`); got != "0" {
+			if got := queryText(t, path, `SELECT count(*) FROM sqlite_schema WHERE name = 'half'`); got != "0" {
 				t.Error("half of the upgrade stayed")
 			}
 		})

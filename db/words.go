@@ -12,7 +12,7 @@ import (
 func (t *tx) addWords(person int64, name, email string) error {
 	sortKey := account.SortKey(name)
 	for _, word := range account.Endings(name, email) {
-		if err := t.one(`INSERT INTO person_word (word, sort_key, person_id) VALUES (?, ?, ?)`,
+		if err := t.execOne(`INSERT INTO person_word (word, sort_key, person_id) VALUES (?, ?, ?)`,
 			word, sortKey, person); err != nil {
 			return fmt.Errorf("writing the words of a person: %w", err)
 		}
@@ -49,7 +49,7 @@ func (t *tx) rename(before Person, name, email string) error {
 	if err := t.removeWords(before.ID, before.Name, before.Email); err != nil {
 		return err
 	}
-	err := t.one(`UPDATE person SET name = ?, email = ?, sort_key = ? WHERE id = ?`,
+	err := t.execOne(`UPDATE person SET name = ?, email = ?, sort_key = ? WHERE id = ?`,
 		name, email, account.SortKey(name), before.ID)
 	if err != nil {
 		return fmt.Errorf("renaming a person: %w", err)
@@ -57,36 +57,36 @@ func (t *tx) rename(before Person, name, email string) error {
 	return t.addWords(before.ID, name, email)
 }
 
-// sortedMatches is up to how many entries of the words are read and put in the order
+// maxSortedMatches is up to how many entries of the words are read and put in the order
 // of names. When a search matches more, people come by the word that matches, and
 // by their names where it is the same one.
-const sortedMatches = 200
+const maxSortedMatches = 200
 
-// walkedMatches is how many entries a page of a search by several words looks through
+// maxScannedMatches is how many entries a page of a search by several words looks through
 // at most: two words that many have, and nobody both, would otherwise read all.
-const walkedMatches = 5000
+const maxScannedMatches = 5000
 
 // search lists a page of the people who have every word of a search, as a part of a
 // word of theirs. It begins after the key that the page before gave.
 func (s *Store) search(ctx context.Context, words []string, after string) (PeoplePage, error) {
-	rarest, entries, err := s.rarest(ctx, words)
+	rarest, entries, err := s.rarestWord(ctx, words)
 	if err != nil {
 		return PeoplePage{}, err
 	}
-	if entries <= sortedMatches {
+	if entries <= maxSortedMatches {
 		return s.searchSorted(ctx, words, rarest, after)
 	}
-	return s.searchWalked(ctx, words, rarest, after)
+	return s.searchScanned(ctx, words, rarest, after)
 }
 
-// rarest gives the word that the fewest entries begin with, and how many those are,
+// rarestWord gives the word that the fewest entries begin with, and how many those are,
 // counted up to one more than are sorted.
-func (s *Store) rarest(ctx context.Context, words []string) (word string, entries int, err error) {
+func (s *Store) rarestWord(ctx context.Context, words []string) (word string, entries int, err error) {
 	for i, w := range words {
 		var n int
 		err := s.row(ctx, `SELECT count(*)
 			FROM (SELECT 1 FROM person_word WHERE word >= ? AND word < ? LIMIT ?) AS found`,
-			w, account.AfterAll(w), sortedMatches+1).Scan(&n)
+			w, account.AfterAll(w), maxSortedMatches+1).Scan(&n)
 		if err != nil {
 			return "", 0, fmt.Errorf("counting who matches: %w", err)
 		}
@@ -99,15 +99,15 @@ func (s *Store) rarest(ctx context.Context, words []string) (word string, entrie
 
 // searchSorted reads all who match and gives a page in the order of their names.
 func (s *Store) searchSorted(ctx context.Context, words []string, rarest, after string) (PeoplePage, error) {
-	id, sortKey := splitKey(after)
+	id, sortKey := parsePeopleKey(after)
 	return s.peoplePage(ctx, PageSize, func(p Person) bool { return hasWords(p, words) },
 		`SELECT `+personColumns+` WHERE p.id IN (SELECT person_id FROM person_word WHERE word >= ? AND word < ?)
 			AND (p.sort_key, p.id) > (?, ?) ORDER BY p.sort_key, p.id`,
 		rarest, account.AfterAll(rarest), sortKey, id)
 }
 
-// searchWalked gives a page in the order of the entries that match.
-func (s *Store) searchWalked(ctx context.Context, words []string, rarest, after string) (PeoplePage, error) {
+// searchScanned gives a page in the order of the entries that match.
+func (s *Store) searchScanned(ctx context.Context, words []string, rarest, after string) (PeoplePage, error) {
 	var page PeoplePage
 	at := splitEntryKey(after)
 	if at.word < rarest {
@@ -132,7 +132,7 @@ func (s *Store) searchWalked(ctx context.Context, words []string, rarest, after 
 		if len(entries) <= PageSize {
 			return page, nil
 		}
-		if walked >= walkedMatches {
+		if walked >= maxScannedMatches {
 			page.Next = at.String()
 			return page, nil
 		}
@@ -147,11 +147,11 @@ type entryKey struct {
 }
 
 // String gives the key as pages pass it on. Neither part holds a slash.
-func (k entryKey) String() string { return id10(k.person) + " " + k.word + "/" + k.sortKey }
+func (k entryKey) String() string { return formatID(k.person) + " " + k.word + "/" + k.sortKey }
 
 // splitEntryKey reads it; a key that is none gives the zero key.
 func splitEntryKey(key string) entryKey {
-	id, rest := splitKey(key)
+	id, rest := parsePeopleKey(key)
 	word, sortKey, ok := strings.Cut(rest, "/")
 	if !ok {
 		return entryKey{}

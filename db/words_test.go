@@ -45,8 +45,8 @@ func found(t *testing.T, store *db.Store, search string) []string {
 	}
 }
 
-// wanted checks what a search finds.
-func wanted(t *testing.T, store *db.Store, search, want string) {
+// requireFound checks what a search finds.
+func requireFound(t *testing.T, store *db.Store, search, want string) {
 	t.Helper()
 	if got := strings.Join(found(t, store, search), ", "); got != want {
 		t.Errorf("searching %q finds %s; want %s", search, got, want)
@@ -89,12 +89,12 @@ func TestSearch(t *testing.T) {
 		"' OR 1=1 --":            "100% _Wild_", // or stands in org, and 1 in 100
 		strings.Repeat("a", 600): "",
 	} {
-		wanted(t, store, search, want)
+		requireFound(t, store, search, want)
 	}
 }
 
 func TestSearchAfterAChange(t *testing.T) {
-	s := newStaff(t)
+	s := newWorkspace(t)
 	by := s.author("super")
 	change := func(name, email string) {
 		t.Helper()
@@ -105,14 +105,14 @@ func TestSearchAfterAChange(t *testing.T) {
 		}, by, start))
 	}
 	change("Zoë Quux", "zoe@example.org")
-	wanted(t, s.store, "quux", "Zoë Quux")
+	requireFound(t, s.store, "quux", "Zoë Quux")
 	change("Zoë Strauß", "zoe@example.net")
-	wanted(t, s.store, "quux", "")
-	wanted(t, s.store, "strauss", "Zoë Strauß")
-	wanted(t, s.store, "zoe net", "Zoë Strauß")
+	requireFound(t, s.store, "quux", "")
+	requireFound(t, s.store, "strauss", "Zoë Strauß")
+	requireFound(t, s.store, "zoe net", "Zoë Strauß")
 	s.must(s.store.Close())
 	path := filepath.Join(s.dir, db.FileName)
-	if got := text(t, path, `SELECT count(*) FROM person_word WHERE word LIKE 'quux%' OR sort_key = 'zoe quux'`); got !=
+	if got := queryText(t, path, `SELECT count(*) FROM person_word WHERE word LIKE 'quux%' OR sort_key = 'zoe quux'`); got !=
 		"0" {
 		t.Errorf("%s entries of the old name are left", got)
 	}
@@ -162,8 +162,8 @@ func TestPeopleComeInTheOrderOfPeople(t *testing.T) {
 		inviteNamed(t, store, name, fmt.Sprintf("p%d@example.org", i))
 	}
 	const want = "Ada, adam, Ángel, Ｂｏｂ, Émile, eva, Onassis, O'Neill, Øystein, zoë, 山田"
-	wanted(t, store, "", want)
-	wanted(t, store, "example", want)
+	requireFound(t, store, "", want)
+	requireFound(t, store, "example", want)
 	var listed, open []string
 	if err := store.EachPerson(ctx,
 		func(p db.Person) error { listed = append(listed, p.Name); return nil }); err != nil {

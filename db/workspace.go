@@ -27,7 +27,7 @@ func (s *Store) NewSetupToken(ctx context.Context, now time.Time) (token string,
 			return err
 		}
 		token = newToken()
-		return t.one(`INSERT INTO link (token_hash, kind, made_at) VALUES (?, 'setup', ?)`, hashToken(token), unix(now))
+		return t.execOne(`INSERT INTO link (token_hash, kind, made_at) VALUES (?, 'setup', ?)`, hashToken(token), unix(now))
 	})
 	return token, err
 }
@@ -35,9 +35,9 @@ func (s *Store) NewSetupToken(ctx context.Context, now time.Time) (token string,
 // CheckSetup gives ErrNotFound unless the token is that of the set-up link, and
 // nobody has been added on the machine meanwhile.
 func (s *Store) CheckSetup(ctx context.Context, token string) error {
-	var one int
+	var found int
 	err := s.row(ctx, `SELECT 1 FROM link
-		WHERE token_hash = ? AND kind = 'setup' AND NOT EXISTS (SELECT 1 FROM person)`, hashToken(token)).Scan(&one)
+		WHERE token_hash = ? AND kind = 'setup' AND NOT EXISTS (SELECT 1 FROM person)`, hashToken(token)).Scan(&found)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
 	}
@@ -49,34 +49,34 @@ func (s *Store) CheckSetup(ctx context.Context, token string) error {
 // FieldErrors of workspace, name, email and password. A link that does not exist
 // counts against the client's address, and is refused with ErrNotFound or Wait.
 func (s *Store) SetUp(ctx context.Context, token, workspace string, n NewPerson, c Client,
-	now time.Time) (Passage, error) {
+	now time.Time) (SignInResult, error) {
 	err := s.CheckSetup(ctx, token) // before the slow hash
 	if errors.Is(err, ErrNotFound) {
-		return Passage{}, s.countUnknownLink(ctx, c, now)
+		return SignInResult{}, s.countUnknownLink(ctx, c, now)
 	}
 	if err != nil {
-		return Passage{}, err
+		return SignInResult{}, err
 	}
-	end, err := s.turns.take(ctx, "link "+token, 1)
+	end, err := s.turns.acquire(ctx, "link "+token, 1)
 	if err != nil {
-		return Passage{}, err
+		return SignInResult{}, err
 	}
 	defer end()
 	if err := s.CheckSetup(ctx, token); err != nil { // of many at once one computes a slow hash
-		return Passage{}, err
+		return SignInResult{}, err
 	}
 	name, nameErr := account.ParseName("workspace", workspace)
 	n.Role = twofactor.SuperAdmin
 	clean, password, err := n.parse(workspace)
 	if err := errors.Join(nameErr, err); err != nil {
-		return Passage{}, err
+		return SignInResult{}, err
 	}
 	hash, err := s.hashPassword(ctx, linkCaller(token), password)
 	if err != nil {
-		return Passage{}, err
+		return SignInResult{}, err
 	}
-	var out Passage
-	err = s.renaming(ctx, func(t *tx) error {
+	var out SignInResult
+	err = s.writeName(ctx, func(t *tx) error {
 		n, err := t.exec(`DELETE FROM link
 			WHERE token_hash = ? AND kind = 'setup' AND NOT EXISTS (SELECT 1 FROM person)`, hashToken(token))
 		if err != nil {
@@ -85,14 +85,14 @@ func (s *Store) SetUp(ctx context.Context, token, workspace string, n NewPerson,
 		if n == 0 {
 			return ErrNotFound
 		}
-		if err := t.one(`UPDATE workspace SET name = ? WHERE id = 1`, name); err != nil {
+		if err := t.execOne(`UPDATE workspace SET name = ? WHERE id = 1`, name); err != nil {
 			return err
 		}
 		id, err := t.addPerson(clean, hash, strangerAt(c.Address), now)
 		if err != nil {
 			return err
 		}
-		if _, err := t.record(now, activity{
+		if _, err := t.appendActivity(now, activityEntry{
 			event:   account.WorkspaceSetUp,
 			actor:   personAt(id, c.Address),
 			subject: id,
@@ -101,7 +101,7 @@ func (s *Store) SetUp(ctx context.Context, token, workspace string, n NewPerson,
 			return err
 		}
 		out.CodesLeft = -1
-		out.Session, out.Browser, err = t.signIn(credentials{id: id}, newHandle(), account.ByPassword, now, c, now)
+		out.Session, out.Browser, err = t.completeSignIn(credentials{id: id}, newHandle(), account.ByPassword, now, c, now)
 		return err
 	})
 	return out, err
@@ -118,7 +118,7 @@ func (s *Store) SetPolicy(ctx context.Context, p twofactor.Policy, by Author, no
 func (s *Store) ChangePolicy(ctx context.Context, seen account.Seen, p twofactor.Policy, by Author,
 	now time.Time) error {
 	return s.write(ctx, lockWorkspace(by.ID), func(t *tx) error {
-		if err := t.mayAdminister(by); err != nil {
+		if err := t.requireAdmin(by); err != nil {
 			return err
 		}
 		var before twofactor.Policy
@@ -138,7 +138,7 @@ func (s *Store) ChangePolicy(ctx context.Context, seen account.Seen, p twofactor
 		if n == 0 {
 			return nil // as it was
 		}
-		_, err = t.record(now, activity{event: account.PolicyChanged, actor: by.Actor, detail: policyDetail(p)})
+		_, err = t.appendActivity(now, activityEntry{event: account.PolicyChanged, actor: by.Actor, detail: policyDetail(p)})
 		return err
 	})
 }
@@ -150,8 +150,8 @@ func (s *Store) RenameWorkspace(ctx context.Context, seen account.Seen, typed st
 	if err != nil {
 		return err
 	}
-	return s.renaming(ctx, func(t *tx) error {
-		if err := t.mayAdminister(by); err != nil {
+	return s.writeName(ctx, func(t *tx) error {
+		if err := t.requireAdmin(by); err != nil {
 			return err
 		}
 		var before string
@@ -165,7 +165,7 @@ func (s *Store) RenameWorkspace(ctx context.Context, seen account.Seen, typed st
 		if err != nil || n == 0 {
 			return err
 		}
-		_, err = t.record(now, activity{event: account.WorkspaceRenamed, actor: by.Actor, detail: name})
+		_, err = t.appendActivity(now, activityEntry{event: account.WorkspaceRenamed, actor: by.Actor, detail: name})
 		return err
 	})
 }

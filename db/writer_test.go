@@ -18,9 +18,9 @@ import (
 	"gatehouse/twofactor"
 )
 
-// commits counts the commits in the write-ahead log: frames that note the size of
+// countCommits counts the commits in the write-ahead log: frames that note the size of
 // the database after them (https://sqlite.org/fileformat2.html#walformat).
-func commits(t *testing.T, dir string) (n int) {
+func countCommits(t *testing.T, dir string) (n int) {
 	t.Helper()
 	log, err := os.ReadFile(filepath.Join(dir, db.FileName+"-wal"))
 	if err != nil {
@@ -39,36 +39,36 @@ func commits(t *testing.T, dir string) (n int) {
 	return n
 }
 
-// waitsOf counts the writes that have waited for their turn so far.
-func waitsOf(t *testing.T, store *db.Store) uint64 {
+// writeWaits counts the writes that have waited for their turn so far.
+func writeWaits(t *testing.T, store *db.Store) uint64 {
 	t.Helper()
-	f, err := store.Figures(ctx)
+	f, err := store.Metrics(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return f.WriteWaits
 }
 
-// errEndedItself is what came of a job that ended its own goroutine.
-var errEndedItself = errors.New("ended its own goroutine")
+// errGoroutineEnded is what came of a job that ended its own goroutine.
+var errGoroutineEnded = errors.New("ended its own goroutine")
 
-// queue has each of the jobs wait for the turn, one after the other, and then
+// runQueued has each of the jobs wait for the turn, one after the other, and then
 // lets them go. It gives what came of them.
-func queue(t *testing.T, store *db.Store, callers []context.Context,
+func runQueued(t *testing.T, store *db.Store, callers []context.Context,
 	jobs ...func(exec func(string, ...any) error) error) []error {
 	t.Helper()
 	end := sync.OnceFunc(store.TakeTurn())
 	defer end()
-	before := waitsOf(t, store)
+	before := writeWaits(t, store)
 	results := make([]chan error, len(jobs))
 	for i, job := range jobs {
 		results[i] = make(chan error, 1)
 		go func() {
-			err := errEndedItself
+			err := errGoroutineEnded
 			defer func() { results[i] <- err }()
 			err = store.Transaction(callers[i], job)
 		}()
-		for waitsOf(t, store) < before+uint64(i)+1 {
+		for writeWaits(t, store) < before+uint64(i)+1 {
 			runtime.Gosched()
 		}
 	}
@@ -80,8 +80,8 @@ func queue(t *testing.T, store *db.Store, callers []context.Context,
 	return out
 }
 
-// named gives a job that adds a letter to the workspace's name and then ends as told.
-func named(letter string, end func() error) func(exec func(string, ...any) error) error {
+// appendToName gives a job that adds a letter to the workspace's name and then ends as told.
+func appendToName(letter string, end func() error) func(exec func(string, ...any) error) error {
 	return func(exec func(string, ...any) error) error {
 		if err := exec(`UPDATE workspace SET name = name || ?`, letter); err != nil {
 			return err
@@ -90,7 +90,7 @@ func named(letter string, end func() error) func(exec func(string, ...any) error
 	}
 }
 
-func well() error { return nil }
+func succeed() error { return nil }
 
 func TestJobsThatWaitShareACommit(t *testing.T) {
 	dir := t.TempDir()
@@ -104,14 +104,14 @@ func TestJobsThatWaitShareACommit(t *testing.T) {
 	}
 	broken := errors.New("broken")
 
-	before := commits(t, dir)
-	results := queue(t, store, slices.Repeat([]context.Context{ctx}, 5),
-		named("1", well),
-		named("2", func() error { return broken }),
-		named("3", func() error { return twofactor.ErrWrongRecovery }),
-		named("4", func() error { panic("in the middle") }),
-		named("5", well))
-	if n := commits(t, dir) - before; n != 1 {
+	before := countCommits(t, dir)
+	results := runQueued(t, store, slices.Repeat([]context.Context{ctx}, 5),
+		appendToName("1", succeed),
+		appendToName("2", func() error { return broken }),
+		appendToName("3", func() error { return twofactor.ErrWrongRecovery }),
+		appendToName("4", func() error { panic("in the middle") }),
+		appendToName("5", succeed))
+	if n := countCommits(t, dir) - before; n != 1 {
 		t.Errorf("%d commits, want one for all", n)
 	}
 	if name() != "Acme135" {
@@ -135,19 +135,19 @@ func TestJobsThatWaitShareACommit(t *testing.T) {
 func TestACommitThatFailsFailsForAll(t *testing.T) {
 	store := dbtest.Open(t)
 	for _, result := range []error{nil, account.FieldError{Field: "name", Reason: account.Missing}} {
-		results := queue(t, store, slices.Repeat([]context.Context{ctx}, 3),
-			named("1", well),
+		results := runQueued(t, store, slices.Repeat([]context.Context{ctx}, 3),
+			appendToName("1", succeed),
 			func(exec func(string, ...any) error) error {
 				return errors.Join(exec(`ROLLBACK`), result) // as SQLite does by itself when the disk fails
 			},
-			named("2", well))
+			appendToName("2", succeed))
 		for i, err := range results {
 			if err == nil || db.IsRefusal(err) {
 				t.Errorf("job %d gave %v", i+1, err)
 			}
 		}
 	}
-	if err := store.Transaction(ctx, named("3", well)); err != nil {
+	if err := store.Transaction(ctx, appendToName("3", succeed)); err != nil {
 		t.Fatal(err)
 	}
 	if w, err := store.Workspace(ctx); err != nil || w.Name != "Acme3" {
@@ -159,13 +159,13 @@ func TestACommitThatFailsFailsForAll(t *testing.T) {
 // panic of the driver would: nobody hears of a success, and writing goes on.
 func TestATransactionThatIsCutOffFailsForAll(t *testing.T) {
 	store := dbtest.Open(t)
-	results := queue(t, store, slices.Repeat([]context.Context{ctx}, 2),
-		named("1", func() error { runtime.Goexit(); return nil }),
-		named("2", well))
+	results := runQueued(t, store, slices.Repeat([]context.Context{ctx}, 2),
+		appendToName("1", func() error { runtime.Goexit(); return nil }),
+		appendToName("2", succeed))
 	if results[1] == nil || db.IsRefusal(results[1]) {
 		t.Errorf("whose transaction was cut off got %v", results[1])
 	}
-	if err := store.Transaction(ctx, named("3", well)); err != nil {
+	if err := store.Transaction(ctx, appendToName("3", succeed)); err != nil {
 		t.Fatal(err)
 	}
 	if w, err := store.Workspace(ctx); err != nil || w.Name != "Acme3" {
@@ -175,7 +175,7 @@ func TestATransactionThatIsCutOffFailsForAll(t *testing.T) {
 
 func TestAPanicLeavesNoTransactionOpen(t *testing.T) {
 	store := dbtest.Open(t)
-	if err := store.Transaction(ctx, named("half", func() error { panic("in the middle") })); err == nil {
+	if err := store.Transaction(ctx, appendToName("half", func() error { panic("in the middle") })); err == nil {
 		t.Error("the panic was lost")
 	}
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member) // the next transaction is its own
@@ -186,10 +186,10 @@ func TestAPanicLeavesNoTransactionOpen(t *testing.T) {
 
 func TestWhoHasLeftDoesNotWrite(t *testing.T) {
 	store := dbtest.Open(t)
-	gone, leave := context.WithCancel(ctx)
-	leave()
+	cancelled, cancel := context.WithCancel(ctx)
+	cancel()
 	for range 50 { // either it was not begun, or it was done whole
-		_ = store.Transaction(gone, func(exec func(string, ...any) error) error {
+		_ = store.Transaction(cancelled, func(exec func(string, ...any) error) error {
 			return errors.Join(exec(`UPDATE workspace SET name = 'half'`), exec(`UPDATE workspace SET name = 'Acme'`))
 		})
 	}
@@ -198,11 +198,11 @@ func TestWhoHasLeftDoesNotWrite(t *testing.T) {
 	}
 
 	end := store.TakeTurn()
-	if err := store.Transaction(gone, named("late", well)); !errors.Is(err, context.Canceled) {
+	if err := store.Transaction(cancelled, appendToName("late", succeed)); !errors.Is(err, context.Canceled) {
 		t.Errorf("who has left the queue got %v", err)
 	}
 	end()
-	if err := store.Transaction(ctx, named("!", well)); err != nil {
+	if err := store.Transaction(ctx, appendToName("!", succeed)); err != nil {
 		t.Fatal(err)
 	}
 	if w, err := store.Workspace(ctx); err != nil || w.Name != "Acme!" {
@@ -214,10 +214,10 @@ func TestWhoHasLeftDoesNotWrite(t *testing.T) {
 // whose turn both run, is at work.
 func TestWhoLeavesInTheMiddleHearsTheResult(t *testing.T) {
 	store := dbtest.Open(t)
-	second, leave := context.WithCancel(ctx)
-	results := queue(t, store, []context.Context{ctx, second},
-		named("1", func() error { leave(); return nil }),
-		named("2", well))
+	second, cancel := context.WithCancel(ctx)
+	results := runQueued(t, store, []context.Context{ctx, second},
+		appendToName("1", func() error { cancel(); return nil }),
+		appendToName("2", succeed))
 	if err := errors.Join(results...); err != nil {
 		t.Error(err)
 	}
@@ -241,7 +241,7 @@ func TestTheNameFollowsItsChange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	passage, err := store.SetUp(ctx, token, "Söhne & Co", db.NewPerson{
+	result, err := store.SetUp(ctx, token, "Söhne & Co", db.NewPerson{
 		Name:     "Ada",
 		Email:    "ada@example.org",
 		Password: dbtest.Password,
@@ -250,7 +250,7 @@ func TestTheNameFollowsItsChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	is("Söhne & Co")
-	v, err := store.Visitor(ctx, passage.Session, start)
+	v, err := store.Visitor(ctx, result.Session, start)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -120,12 +120,12 @@ type standing struct {
 func (s *site) standing(email string) standing {
 	s.t.Helper()
 	for line := range strings.Lines(s.run("", "two-factor", "status", "--json")) {
-		var one standing
-		if err := json.Unmarshal([]byte(line), &one); err != nil {
+		var status standing
+		if err := json.Unmarshal([]byte(line), &status); err != nil {
 			s.t.Fatal(err)
 		}
-		if one.Email == email {
-			return one
+		if status.Email == email {
+			return status
 		}
 	}
 	s.t.Fatalf("nobody is called %s", email)
@@ -169,9 +169,9 @@ func TestKilledWhileConfirming(t *testing.T) {
 	c := newClient(t, s)
 	c.signIn(fay)
 	p := c.enable()
-	began := time.Now()
+	start := time.Now()
 	c.must(200, "POST", "/my/profile/two-factor/confirm", "code", p.current())
-	window := 2 * time.Since(began) // so that some are killed before the end, and some after
+	window := 2 * time.Since(start) // so that some are killed before the end, and some after
 	s.run("", "two-factor", "reset", fay.email)
 	enabled := 0
 	for round := range rounds(t) {
@@ -221,9 +221,9 @@ func TestKilledWhileRedeeming(t *testing.T) {
 			codes = codeOnPage.FindAllString(c.must(200, "POST", "/my/profile/two-factor/confirm", "code",
 				p.current()).body, 8)
 			c.signIn(fay)
-			began := time.Now()
+			start := time.Now()
 			c.must(http.StatusSeeOther, "POST", "/signin/two-factor/recovery", "recovery_code", codes[0])
-			window, codes = 2*time.Since(began), codes[1:]
+			window, codes = 2*time.Since(start), codes[1:]
 		}
 		before := s.standing(fay.email).CodesLeft
 		c.signIn(fay)
@@ -300,18 +300,18 @@ func TestKilledUnderLoad(t *testing.T) {
 		all.Wait()
 		s.run("", "check")
 		for line := range strings.Lines(s.run("", "user", "list", "--json")) {
-			var one struct{ Email, Name string }
-			if err := json.Unmarshal([]byte(line), &one); err != nil {
+			var listed struct{ Email, Name string }
+			if err := json.Unmarshal([]byte(line), &listed); err != nil {
 				t.Fatal(err)
 			}
 			var i int
 			var n int64
-			if _, err := fmt.Sscanf(one.Email, "clerk%d@", &i); err != nil {
+			if _, err := fmt.Sscanf(listed.Email, "clerk%d@", &i); err != nil {
 				continue // root
 			}
-			if _, err := fmt.Sscanf(one.Name, "Clerk %d", &n); err != nil || n < answered[i].Load() ||
+			if _, err := fmt.Sscanf(listed.Name, "Clerk %d", &n); err != nil || n < answered[i].Load() ||
 				n > sent[i].Load() {
-				t.Errorf("round %d: %s is called %q; %d was answered, %d sent", round, one.Email, one.Name,
+				t.Errorf("round %d: %s is called %q; %d was answered, %d sent", round, listed.Email, listed.Name,
 					answered[i].Load(), sent[i].Load())
 			}
 		}

@@ -101,10 +101,10 @@ func (w *walk) act(b *tab, button, within, focus, words string) {
 		return
 	}
 	err := poll(patience, func() error {
-		said := evaluate[string](b,
+		output := evaluate[string](b,
 			`() => window.live ? window.live.filter(e => e.isConnected).map(e => e.textContent).join(" ") : "the page is another"`)
-		if !strings.Contains(said, words) {
-			return fmt.Errorf("the live region that was there says %q", said)
+		if !strings.Contains(output, words) {
+			return fmt.Errorf("the live region that was there says %q", output)
 		}
 		return nil
 	})

@@ -62,21 +62,21 @@ func (w *walk) times(b *tab, where string) {
 	if len(shown) == 0 {
 		b.fail("%s shows no instant", where)
 	}
-	for _, one := range shown {
-		at, err := time.Parse("2006-01-02T15:04:05Z", one[2])
+	for _, parts := range shown {
+		at, err := time.Parse("2006-01-02T15:04:05Z", parts[2])
 		if err != nil {
-			b.fail("%s: the instant %q is not in UTC: %v", where, one[2], err)
+			b.fail("%s: the instant %q is not in UTC: %v", where, parts[2], err)
 		}
 		utc, local := at.Format("2 Jan 2006"), strings.Replace(at.In(zone).Format("2 Jan 2006"), "Sep", "Sept", 1)
-		switch text, title := one[0], one[1]; {
+		switch text, title := parts[0], parts[1]; {
 		case !w.script && !(strings.HasPrefix(text, utc) && strings.HasSuffix(text, " UTC")):
-			b.fail("%s: %q is not %s in UTC", where, text, one[2])
+			b.fail("%s: %q is not %s in UTC", where, text, parts[2])
 		case w.script && (!strings.HasPrefix(text, local) || strings.Contains(text, "UTC")):
-			b.fail("%s: %q is not %s in the browser's zone", where, text, one[2])
+			b.fail("%s: %q is not %s in the browser's zone", where, text, parts[2])
 		case w.script && !strings.HasSuffix(title, " UTC"):
 			b.fail("%s: %q does not tell UTC in its title", where, text)
 		case w.script && strings.Contains(text, ":") && !strings.Contains(text, at.In(zone).Format("15:04")):
-			b.fail("%s: %q is not the local time of %s", where, text, one[2])
+			b.fail("%s: %q is not the local time of %s", where, text, parts[2])
 		}
 	}
 	if left := regexp.MustCompile(`\d\d:\d\d(:\d\d)? UTC`).FindString(b.Text()); w.script && left != "" {

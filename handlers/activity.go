@@ -95,7 +95,7 @@ func day(typed string) (at time.Time, ok bool) {
 	return at, err == nil && at.Year() >= 1970
 }
 
-func rowsOf(list []db.Row) []views.ActivityRow {
+func rowsOf(list []db.ActivityRow) []views.ActivityRow {
 	out := make([]views.ActivityRow, 0, len(list))
 	for _, r := range list {
 		out = append(out, views.ActivityRow{
@@ -129,7 +129,7 @@ func (s *Server) exportActivity(v *visit) error {
 	if err != nil {
 		return t.end(err)
 	}
-	return t.end(s.store.EachActivity(v.ctx(), filter, func(r db.Row) error {
+	return t.end(s.store.EachActivity(v.ctx(), filter, func(r db.ActivityRow) error {
 		result := "success"
 		if !r.OK {
 			result = "failure"

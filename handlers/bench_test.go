@@ -74,9 +74,9 @@ func measure[P any](b *testing.B, prepare func() P, do func(P)) float64 {
 		b.StopTimer()
 		prepared := prepare()
 		b.StartTimer()
-		began := cpu(b)
+		start := cpu(b)
 		do(prepared)
-		used += cpu(b) - began
+		used += cpu(b) - start
 	}
 	perOp := float64(used) / float64(b.N) / float64(time.Millisecond)
 	b.ReportMetric(perOp, "cpu-ms/op")
@@ -89,12 +89,12 @@ func nothing() struct{} { return struct{}{} }
 // bench is a site with people who have two-factor enabled.
 type bench struct {
 	*site
-	people []db.Filled
+	people []db.FilledPerson
 	turn   int
 }
 
 // next is another person each time.
-func (s *bench) next() db.Filled {
+func (s *bench) next() db.FilledPerson {
 	s.turn++
 	return s.people[s.turn%len(s.people)]
 }
@@ -161,7 +161,7 @@ func (s *bench) owing() owing {
 	return s.owes(s.next())
 }
 
-func (s *bench) owes(p db.Filled) owing {
+func (s *bench) owes(p db.FilledPerson) owing {
 	token, err := s.store.OpenChallenge(ctx, p.Email, s.now)
 	if err != nil {
 		s.t.Fatal(err)
@@ -282,11 +282,11 @@ func BenchmarkTOTPStepAtOnce(b *testing.B) {
 func BenchmarkPasswordStepAtOnce(b *testing.B) {
 	s := newBench(b)
 	// as many as the product lets run
-	salt, gate := make([]byte, 16), make(chan struct{}, min(runtime.GOMAXPROCS(0), 4))
+	salt, limiter := make([]byte, 16), make(chan struct{}, min(runtime.GOMAXPROCS(0), 4))
 	besideAtOnce(b, func() {
-		gate <- struct{}{}
+		limiter <- struct{}{}
 		argon2.IDKey([]byte(dbtest.Password), salt, 2, 19456, 1, 32)
-		<-gate
+		<-limiter
 	}, func(n int) []func() {
 		s.pass(time.Hour)
 		var jobs []func()
@@ -346,14 +346,14 @@ const atOnce = 16
 func rush(b *testing.B, prepare func(n int) []func()) (perSecond, perOp float64) {
 	b.Helper()
 	b.ReportAllocs()
-	var used, took time.Duration
+	var used, elapsed time.Duration
 	b.ResetTimer()
 	for left := b.N; left > 0; {
 		b.StopTimer()
 		jobs := prepare(left)
 		left -= len(jobs)
 		b.StartTimer()
-		began, at := cpu(b), time.Now()
+		start, at := cpu(b), time.Now()
 		var next atomic.Int64
 		var all sync.WaitGroup
 		for range atOnce {
@@ -364,9 +364,9 @@ func rush(b *testing.B, prepare func(n int) []func()) (perSecond, perOp float64)
 			})
 		}
 		all.Wait()
-		used, took = used+cpu(b)-began, took+time.Since(at)
+		used, elapsed = used+cpu(b)-start, elapsed+time.Since(at)
 	}
-	perSecond, perOp = float64(b.N)/took.Seconds(), float64(used)/float64(b.N)/float64(time.Millisecond)
+	perSecond, perOp = float64(b.N)/elapsed.Seconds(), float64(used)/float64(b.N)/float64(time.Millisecond)
 	b.ReportMetric(perSecond, "op/s")
 	b.ReportMetric(perOp, "cpu-ms/op")
 	return perSecond, perOp

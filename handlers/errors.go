@@ -43,16 +43,16 @@ func waitOf(err error, now time.Time) (time.Duration, bool) {
 // before the answer. HTTP has no status for it; this is nginx's.
 const statusHungUp = 499
 
-// hungUp reports whether an error means no more than that whoever sent the request
+// isClientGone reports whether an error means no more than that whoever sent the request
 // did not wait for the answer: that is no fault, and nobody reads a page about it.
-func hungUp(r *http.Request, err error) bool {
+func isClientGone(r *http.Request, err error) bool {
 	return r.Context().Err() != nil && errors.Is(err, context.Canceled)
 }
 
 // fail answers an error that no handler has turned into a card. It is the one
 // place that maps errors to statuses; none of their texts reaches a page.
 func (s *Server) fail(v *visit, err error) {
-	if hungUp(v.r, err) {
+	if isClientGone(v.r, err) {
 		v.w.WriteHeader(statusHungUp)
 		return
 	}
@@ -150,7 +150,7 @@ func (s *Server) showProblem(v *visit, problem views.Problem) {
 		v.w.Header().Set("HX-Reswap", "innerHTML")
 	}
 	err := s.show(v, problem.Status, views.ProblemLine(problem), views.ProblemPage(f, problem))
-	if hungUp(v.r, err) {
+	if isClientGone(v.r, err) {
 		v.w.WriteHeader(statusHungUp)
 		return
 	}

@@ -31,7 +31,7 @@ func TestFill(t *testing.T) {
 		}
 	}
 	store := dbtest.OpenRecommended(t, dir)
-	began := time.Now()
+	start := time.Now()
 	filled, err := store.Fill(ctx, people, 10*people, dbtest.Password, time.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -42,9 +42,9 @@ func TestFill(t *testing.T) {
 	}
 	w := bufio.NewWriter(f)
 	enc := json.NewEncoder(w)
-	for _, one := range filled {
-		if err := enc.Encode(map[string]string{"login": one.Email, "password": dbtest.Password,
-			"secret": one.Secret.Base32()}); err != nil {
+	for _, person := range filled {
+		if err := enc.Encode(map[string]string{"login": person.Email, "password": dbtest.Password,
+			"secret": person.Secret.Base32()}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -54,5 +54,5 @@ func TestFill(t *testing.T) {
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d people and %d rows in %s", people, 10*people, time.Since(began).Round(time.Second))
+	t.Logf("%d people and %d rows in %s", people, 10*people, time.Since(start).Round(time.Second))
 }

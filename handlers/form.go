@@ -64,7 +64,7 @@ func (v *visit) shows(version account.Version) string {
 }
 
 // changesOf gives the store's rows as an outdated form tells of them.
-func changesOf(rows []db.Row) []views.Change {
+func changesOf(rows []db.ActivityRow) []views.Change {
 	var out []views.Change
 	for _, row := range rows {
 		out = append(out, views.Change{

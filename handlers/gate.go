@@ -96,7 +96,7 @@ func (s *Server) admit(v *visit, needed access) error {
 	if err := s.attend(v); err != nil {
 		return err
 	}
-	if v.who.Stopped && needed > enrolling {
+	if v.who.MustEnroll && needed > enrolling {
 		return errStopped
 	}
 	if needed == admin {

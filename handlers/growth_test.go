@@ -128,9 +128,9 @@ func cpuOf(b *testing.B, n int, prepare func() func()) float64 {
 	var used time.Duration
 	for range n {
 		do := prepare()
-		began := cpu(b)
+		start := cpu(b)
 		do()
-		used += cpu(b) - began
+		used += cpu(b) - start
 	}
 	return float64(used) / float64(n) / float64(time.Millisecond)
 }

@@ -12,7 +12,7 @@ import (
 func (s *Server) showHealth(v *visit) error {
 	v.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if err := s.store.Ping(v.ctx(), v.now); err != nil || s.stopping.Load() {
-		if err != nil && !errors.Is(err, db.ErrNotTried) && !hungUp(v.r, err) { // each fault once
+		if err != nil && !errors.Is(err, db.ErrNotTried) && !isClientGone(v.r, err) { // each fault once
 			s.log.Error("health", "request", requestID(v.ctx()), "error", err)
 		}
 		v.w.WriteHeader(http.StatusServiceUnavailable)

@@ -95,9 +95,9 @@ type hostRule struct {
 	refused map[string]bool // the names that were refused and logged
 }
 
-// warnedHosts is how many names that were refused are logged: whoever scans the
+// maxWarnedHosts is how many names that were refused are logged: whoever scans the
 // Internet must not fill the log.
-const warnedHosts = 10
+const maxWarnedHosts = 10
 
 // accepts reports whether a Host header names the workspace. Proxies that map a
 // port send the host without it or with the default one.
@@ -118,7 +118,7 @@ func (h *hostRule) warn(r *http.Request) {
 	host := r.Host[:min(len(r.Host), 255)]
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.refused[host] || len(h.refused) >= warnedHosts {
+	if h.refused[host] || len(h.refused) >= maxWarnedHosts {
 		return
 	}
 	h.refused[host] = true

@@ -76,13 +76,13 @@ func TestHostsThatAreAnother(t *testing.T) {
 			t.Error("the page repeats markup")
 		}
 	}
-	said := s.log.String()
-	if n := strings.Count(said, "level=WARN msg=\"refused a request for another host\" host=evil.example"); n != 1 {
+	output := s.log.String()
+	if n := strings.Count(output, "level=WARN msg=\"refused a request for another host\" host=evil.example"); n != 1 {
 		t.Errorf("%d warnings of one name", n)
 	}
-	if !strings.Contains(said, "base_url=https://portal.example.org:8443") ||
-		!strings.Contains(said, "GATEHOUSE_BASE_URL") {
-		t.Errorf("the log does not say what to set:\n%s", said)
+	if !strings.Contains(output, "base_url=https://portal.example.org:8443") ||
+		!strings.Contains(output, "GATEHOUSE_BASE_URL") {
+		t.Errorf("the log does not say what to set:\n%s", output)
 	}
 	for i := range 100 {
 		r := httptest.NewRequest("GET", "/signin", nil)

@@ -38,7 +38,7 @@ func (s *Server) middleware(next http.Handler) http.Handler {
 	guard.SetDenyHandler(s.gate(route{access: public, handler: func(*Server, *visit) error { return errOtherSite }}))
 	handler := s.host(s.onlyHTTPS(limitBody(guard.Handler(next))))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		began := s.now()
+		start := s.now()
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, rand.Text()[:12]))
 		s.warnUntrusted(r)
 		rec := &recorder{ResponseWriter: w}
@@ -51,16 +51,16 @@ func (s *Server) middleware(next http.Handler) http.Handler {
 			} else if fault != nil {
 				s.log.Error("panic", "request", requestID(r.Context()), "fault", fault, "stack", string(debug.Stack()))
 				if rec.status == 0 {
-					s.fail(&visit{w: rec, r: r, now: began}, errPanic)
+					s.fail(&visit{w: rec, r: r, now: start}, errPanic)
 				}
 			}
-			took := s.now().Sub(began)
-			s.observe(r.Pattern, rec.status, took)
+			elapsed := s.now().Sub(start)
+			s.observe(r.Pattern, rec.status, elapsed)
 			// The route's pattern, not the address: an address may hold a one-time link.
 			s.log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("request", requestID(r.Context())),
 				slog.String("route", r.Pattern),
 				slog.Int("status", rec.status), slog.Int("bytes", rec.bytes),
-				slog.Duration("took", took.Round(time.Microsecond)))
+				slog.Duration("took", elapsed.Round(time.Microsecond)))
 		}()
 		handler.ServeHTTP(rec, r)
 	})

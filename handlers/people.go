@@ -156,7 +156,7 @@ func (s *Server) showPersonCards(v *visit, status int, card views.PersonDetail) 
 	if err != nil {
 		return err
 	}
-	facts, err := s.store.Facts(v.ctx(), id, v.now)
+	facts, err := s.store.PersonDetails(v.ctx(), id, v.now)
 	if err != nil {
 		return err
 	}

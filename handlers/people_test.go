@@ -394,11 +394,11 @@ func TestOwnPage(t *testing.T) {
 	s := newSite(t)
 	s.add("mia@example.org", twofactor.Member)
 	s.add("bob@example.org", twofactor.Member)
-	one := s.signedIn("mia@example.org")
+	first := s.signedIn("mia@example.org")
 	s.pass(time.Minute)
 	two, three := s.signedIn("mia@example.org"), s.signedIn("mia@example.org")
 	bob := s.signedIn("bob@example.org")
-	page := one.get("/my/profile").
+	page := first.get("/my/profile").
 		is(200, "Firefox on Linux", "192.0.2.7", "This session", "End all others", "Recent activity",
 			"Signed in with password")
 	handles := regexp.MustCompile(`name="session" value="([^"]+)"`).FindAllStringSubmatch(page.body, -1)
@@ -408,15 +408,15 @@ func TestOwnPage(t *testing.T) {
 	bob.post("/my/profile/sessions/end", "session", handles[0][1]).to("/my/profile") // not his: nothing happens
 	two.get("/my").is(200)
 	three.get("/my").is(200)
-	one.post("/my/profile/sessions/end", "session", handles[0][1]).to("/my/profile")
+	first.post("/my/profile/sessions/end", "session", handles[0][1]).to("/my/profile")
 	if (two.get("/my").status == 200) == (three.get("/my").status == 200) {
 		t.Error("not exactly one session has ended")
 	}
-	one.post("/my/profile/sessions/end", "others", "all").to("/my/profile")
+	first.post("/my/profile/sessions/end", "others", "all").to("/my/profile")
 	two.get("/my").to("/signin")
 	three.get("/my").to("/signin")
 	bob.get("/my").is(200)
-	one.get("/my/profile").is(200, "Sessions ended (all others)").lacks("End all others")
+	first.get("/my/profile").is(200, "Sessions ended (all others)").lacks("End all others")
 }
 
 // TestExportsAreNoted holds that whoever takes a list away leaves a row that says what

@@ -16,7 +16,7 @@ func (s *Server) showHome(v *visit) error {
 	if err != nil {
 		return err
 	}
-	meanwhile, err := s.store.Meanwhile(v.ctx(), v.who)
+	events, err := s.store.EventsSince(v.ctx(), v.who)
 	if err != nil {
 		return err
 	}
@@ -25,8 +25,8 @@ func (s *Server) showHome(v *visit) error {
 		return err
 	}
 	card := views.Home{Since: v.who.PreviousSignInAt, State: e.State, Advice: views.HomeAdvice(e)}
-	for _, one := range meanwhile {
-		card.Meanwhile = append(card.Meanwhile, views.Happened(one.Event, one.Count, one.LastAt, one.By))
+	for _, event := range events {
+		card.Meanwhile = append(card.Meanwhile, views.Happened(event.Event, event.Count, event.LastAt, event.By))
 	}
 	return s.show(v, http.StatusOK, views.HomeCards(card), views.HomePage(f, card))
 }
@@ -83,12 +83,12 @@ func (s *Server) showProfileCards(v *visit, status int, card views.Profile) erro
 	if err != nil {
 		return err
 	}
-	for _, one := range events {
+	for _, event := range events {
 		card.Events = append(card.Events, views.Event{
-			At:      one.At,
-			Text:    views.EventText(one.Event, one.OK, one.Method, one.Detail),
-			Address: one.Address,
-			By:      one.By(),
+			At:      event.At,
+			Text:    views.EventText(event.Event, event.OK, event.Method, event.Detail),
+			Address: event.Address,
+			By:      event.By(),
 		})
 	}
 	f, err := s.frame(v)
@@ -109,7 +109,7 @@ const ownActivityShown = 10
 
 // changePassword sets a new password and ends all other sessions.
 func (s *Server) changePassword(v *visit) error {
-	renewal, err := s.store.ChangePassword(v.ctx(), v.who, v.r.PostFormValue("current_password"),
+	rotated, err := s.store.ChangePassword(v.ctx(), v.who, v.r.PostFormValue("current_password"),
 		v.r.PostFormValue("new_password"), v.client, v.now)
 	if db.IsRefusal(err) {
 		var card views.Profile
@@ -124,7 +124,7 @@ func (s *Server) changePassword(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := s.cookies.set(v, sessionCookie, renewal.Session); err != nil {
+	if err := s.cookies.set(v, sessionCookie, rotated.Session); err != nil {
 		return err
 	}
 	return s.goToWith(v, "/my/profile", pageMessage{word: "password"})
@@ -169,14 +169,14 @@ func (s *Server) showTwoFactorScreen(v *visit, status int, card views.TwoFactor)
 	var err error
 	who := v.who
 	who.State = card.Enrollment.State
-	who.Stopped = who.Workspace.Policy.Stops(who.Person.Role, who.State)
-	wasStopped := v.who.Stopped
+	who.MustEnroll = who.Workspace.Policy.MustEnroll(who.Person.Role, who.State)
+	wasStopped := v.who.MustEnroll
 	v.who = who
 	card.Workspace = who.Workspace.Name
 	card.Email = who.Person.Email
 	card.Now = v.now
 	card.NextCode = twofactor.NextStepIn(v.now)
-	card.Required, card.Next = who.Stopped, localPath(v.r.FormValue("next"))
+	card.Required, card.Next = who.MustEnroll, localPath(v.r.FormValue("next"))
 	if card.Enrollment.State == twofactor.Pending {
 		uri := twofactor.KeyURI(card.Workspace, card.Email, card.Enrollment.Secret)
 		if card.QR, err = views.NewQR(uri); err != nil {
@@ -189,7 +189,7 @@ func (s *Server) showTwoFactorScreen(v *visit, status int, card views.TwoFactor)
 	}
 	f.Path = "/my/profile"
 	fragment := views.TwoFactorScreen(card)
-	if wasStopped != who.Stopped {
+	if wasStopped != who.MustEnroll {
 		fragment = views.TwoFactorScreenWithSidebar(f, card) // the sidebar opens or closes with the card
 	}
 	return s.show(v, status, fragment, views.TwoFactorPage(f, card))
@@ -209,7 +209,7 @@ func (s *Server) enableTwoFactor(v *visit) error {
 
 // confirmTwoFactor turns two-factor on and shows the recovery codes, once.
 func (s *Server) confirmTwoFactor(v *visit) error {
-	e, renewal, err := s.store.ConfirmTwoFactor(v.ctx(), v.who, v.r.PostFormValue("code"), v.client, v.now)
+	e, rotated, err := s.store.ConfirmTwoFactor(v.ctx(), v.who, v.r.PostFormValue("code"), v.client, v.now)
 	if errors.Is(err, twofactor.ErrAlreadyEnabled) {
 		return s.showTwoFactorScreen(v, http.StatusOK, views.TwoFactor{Enrollment: e})
 	}
@@ -222,12 +222,12 @@ func (s *Server) confirmTwoFactor(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := s.cookies.set(v, sessionCookie, renewal.Session); err != nil {
+	if err := s.cookies.set(v, sessionCookie, rotated.Session); err != nil {
 		return err
 	}
 	return s.showTwoFactorScreen(v, http.StatusOK, views.TwoFactor{
 		Enrollment: e,
-		Codes:      renewal.Codes,
+		Codes:      rotated.Codes,
 		Success:    views.Confirmed(),
 	})
 }
@@ -264,7 +264,7 @@ func (s *Server) regenerateRecoveryCodes(v *visit) error {
 		card.Prompt = true
 		return s.showTwoFactorScreen(v, http.StatusOK, card)
 	}
-	e, renewal, err := s.store.RegenerateRecoveryCodes(v.ctx(), v.who, v.client, v.now)
+	e, rotated, err := s.store.RegenerateRecoveryCodes(v.ctx(), v.who, v.client, v.now)
 	if db.IsRefusal(err) {
 		return s.showTwoFactorScreen(v, s.statusOf(v, err), views.TwoFactor{
 			Enrollment: e,
@@ -274,19 +274,19 @@ func (s *Server) regenerateRecoveryCodes(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := s.cookies.set(v, sessionCookie, renewal.Session); err != nil {
+	if err := s.cookies.set(v, sessionCookie, rotated.Session); err != nil {
 		return err
 	}
 	return s.showTwoFactorScreen(v, http.StatusOK, views.TwoFactor{
 		Enrollment: e,
-		Codes:      renewal.Codes,
+		Codes:      rotated.Codes,
 		Success:    views.Regenerated(),
 	})
 }
 
 // disableTwoFactor turns two-factor off when the password is right.
 func (s *Server) disableTwoFactor(v *visit) error {
-	e, renewal, err := s.store.DisableTwoFactor(v.ctx(), v.who, v.r.PostFormValue("password"), v.client, v.now)
+	e, rotated, err := s.store.DisableTwoFactor(v.ctx(), v.who, v.r.PostFormValue("password"), v.client, v.now)
 	if errors.Is(err, twofactor.ErrNotEnabled) {
 		// A secret that is pending goes: it exists in the answer to Enable only.
 		if err := s.store.DiscardPending(v.ctx(), v.who); err != nil {
@@ -308,7 +308,7 @@ func (s *Server) disableTwoFactor(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := s.cookies.set(v, sessionCookie, renewal.Session); err != nil {
+	if err := s.cookies.set(v, sessionCookie, rotated.Session); err != nil {
 		return err
 	}
 	return s.showTwoFactorScreen(v, http.StatusOK, views.TwoFactor{Enrollment: e, Success: views.Disabled()})

@@ -105,10 +105,10 @@ func (s *Server) frame(v *visit) (views.Frame, error) {
 	}
 	f.Workspace = v.who.Workspace.Name
 	f.Visitor = views.Visitor{
-		Name:    v.who.Person.Name,
-		Email:   v.who.Person.Email,
-		Role:    v.who.Person.Role,
-		Stopped: v.who.Stopped,
+		Name:       v.who.Person.Name,
+		Email:      v.who.Person.Email,
+		Role:       v.who.Person.Role,
+		MustEnroll: v.who.MustEnroll,
 	}
 	if v.who.Person.Role.Admin() {
 		if f.Notices, err = s.notices(v); err != nil {
@@ -137,14 +137,14 @@ func (s *Server) statusOf(v *visit, refusal error) int {
 // sessionsOf gives the store's sessions as the profile shows them.
 func sessionsOf(list []db.Session) []views.Session {
 	out := make([]views.Session, 0, len(list))
-	for _, one := range list {
+	for _, session := range list {
 		out = append(out, views.Session{
-			ID:        one.Handle,
-			Browser:   views.Browser(one.Browser),
-			Address:   one.Address,
-			StartedAt: one.StartedAt,
-			SeenAt:    one.SeenAt,
-			Current:   one.Current,
+			ID:        session.Handle,
+			Browser:   views.Browser(session.Browser),
+			Address:   session.Address,
+			StartedAt: session.StartedAt,
+			SeenAt:    session.SeenAt,
+			Current:   session.Current,
 		})
 	}
 	return out

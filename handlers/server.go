@@ -24,8 +24,8 @@ type Config struct {
 
 	// how browsers reach the server; nil for whatever they used
 	BaseURL        *url.URL
-	TrustedProxies []netip.Prefix                                     // whose X-Forwarded-For counts
-	Observe        func(route string, status int, took time.Duration) // told of each request, by its route's pattern
+	TrustedProxies []netip.Prefix                                        // whose X-Forwarded-For counts
+	Observe        func(route string, status int, elapsed time.Duration) // told of each request, by its route's pattern
 	// served over plain http beyond this machine: admins see a notice
 	InsecureHTTP bool
 }
@@ -38,7 +38,7 @@ type Server struct {
 	base      *url.URL
 	proxies   []netip.Prefix
 	insecure  bool
-	observe   func(route string, status int, took time.Duration)
+	observe   func(route string, status int, elapsed time.Duration)
 	assets    views.Assets
 	files     map[string]asset
 	policy    string // the Content-Security-Policy

@@ -143,7 +143,7 @@ func (c *cookieStore) set(v *visit, cookie, token string) error {
 
 // pass writes the cookies of what a step of the sign-in opened, and takes away
 // those that it closed.
-func (c *cookieStore) pass(v *visit, p db.Passage) error {
+func (c *cookieStore) pass(v *visit, p db.SignInResult) error {
 	if p.Challenge != "" {
 		return c.set(v, challengeCookie, p.Challenge)
 	}

@@ -29,10 +29,10 @@ func (s *Server) notices(v *visit) (views.Notices, error) {
 	if len(open.Newest) > 0 {
 		out.Through = open.Newest[0].ID
 	}
-	for _, one := range open.Newest {
+	for _, notice := range open.Newest {
 		out.Shown = append(out.Shown, views.Notice{
-			Text:      views.BreakGlass(one.Event, one.Actor, one.Subject, one.Detail, one.At),
-			DismissID: one.ID,
+			Text:      views.BreakGlass(notice.Event, notice.Actor, notice.Subject, notice.Detail, notice.At),
+			DismissID: notice.ID,
 		})
 	}
 	return out, nil
@@ -45,9 +45,9 @@ func (s *Server) showSecurity(v *visit) error {
 
 func (s *Server) showSecurityCard(v *visit, status int, card views.Security) error {
 	card.Seen = v.shows(account.PolicyVersion(card.Policy))
-	for lever, into := range map[twofactor.Policy]*views.Stopped{{Everyone: true}: &card.Everyone,
+	for policy, into := range map[twofactor.Policy]*views.PolicyImpact{{Everyone: true}: &card.Everyone,
 		{Admins: true}: &card.Admins} {
-		stopped, err := s.store.WouldStop(v.ctx(), v.who, lever)
+		stopped, err := s.store.PolicyImpact(v.ctx(), v.who, policy)
 		if err != nil {
 			return err
 		}
@@ -64,13 +64,13 @@ func (s *Server) showSecurityCard(v *visit, status int, card views.Security) err
 	return s.show(v, status, views.SecurityCard(card), views.SecurityPage(f, card))
 }
 
-func stoppedOf(s db.Stopped) views.Stopped {
-	out := views.Stopped{Count: s.Count, More: s.More, You: s.You}
-	for _, one := range s.First {
-		out.First = append(out.First, views.StoppedPerson{
-			Name:          one.Name,
-			Email:         one.Email,
-			NeverSignedIn: one.NeverSignedIn,
+func stoppedOf(s db.PolicyImpact) views.PolicyImpact {
+	out := views.PolicyImpact{Count: s.Count, More: s.More, You: s.You}
+	for _, person := range s.First {
+		out.First = append(out.First, views.AffectedPerson{
+			Name:          person.Name,
+			Email:         person.Email,
+			NeverSignedIn: person.NeverSignedIn,
 		})
 	}
 	return out

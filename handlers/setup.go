@@ -39,7 +39,7 @@ func (s *Server) setUp(v *visit) error {
 		Email:    v.r.PostFormValue("email"),
 		Password: v.r.PostFormValue("password"),
 	}
-	passage, err := s.store.SetUp(v.ctx(), token, workspace, n, v.client, v.now)
+	result, err := s.store.SetUp(v.ctx(), token, workspace, n, v.client, v.now)
 	s.logRefusal(v, err, account.ByLink)
 	if problems, ok := fieldProblems(err); ok {
 		card := views.Setup{
@@ -57,7 +57,7 @@ func (s *Server) setUp(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := s.cookies.pass(v, passage); err != nil {
+	if err := s.cookies.pass(v, result); err != nil {
 		return err
 	}
 	return s.goTo(v, "/my")
@@ -78,8 +78,8 @@ func collect(err error, into problems) {
 	case account.FieldError:
 		into[e.Field] = views.FieldProblem(e)
 	case interface{ Unwrap() []error }:
-		for _, one := range e.Unwrap() {
-			collect(one, into)
+		for _, wrapped := range e.Unwrap() {
+			collect(wrapped, into)
 		}
 	case interface{ Unwrap() error }:
 		collect(e.Unwrap(), into)

@@ -67,7 +67,7 @@ func (s *Server) showSignInCard(v *visit, status int, card views.SignIn) error {
 // signIn checks e-mail and password.
 func (s *Server) signIn(v *visit) error {
 	card := views.SignIn{Email: v.r.PostFormValue("email"), Next: localPath(v.r.PostFormValue("next"))}
-	passage, err := s.store.SignIn(v.ctx(), card.Email, v.r.PostFormValue("password"), card.Next, v.client, v.now)
+	result, err := s.store.SignIn(v.ctx(), card.Email, v.r.PostFormValue("password"), card.Next, v.client, v.now)
 	s.logRefusal(v, err, account.ByPassword)
 	if db.IsRefusal(err) {
 		card.Alert = views.SignInRefused(err, v.now)
@@ -77,17 +77,17 @@ func (s *Server) signIn(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := s.cookies.pass(v, passage); err != nil {
+	if err := s.cookies.pass(v, result); err != nil {
 		return err
 	}
-	if passage.Challenge != "" {
+	if result.Challenge != "" {
 		return s.goTo(v, "/signin/two-factor")
 	}
-	return s.goOn(v, passage)
+	return s.goOn(v, result)
 }
 
 // goOn leads to where somebody was going before the sign-in.
-func (s *Server) goOn(v *visit, p db.Passage) error {
+func (s *Server) goOn(v *visit, p db.SignInResult) error {
 	if p.Next != "" {
 		return s.goTo(v, p.Next)
 	}
@@ -132,40 +132,40 @@ func (s *Server) redeemRecoveryCode(v *visit) error {
 
 // passWithCode passes the second step with a code from the app, or has the refusal shown at the field that was used.
 func (s *Server) passWithCode(v *visit, typed string, refuse func(*visit, error) error) error {
-	passage, err := s.store.VerifyCode(v.ctx(), v.token, typed, v.client, v.now)
+	result, err := s.store.VerifyCode(v.ctx(), v.token, typed, v.client, v.now)
 	var wrong twofactor.WrongCode
 	if errors.As(err, &wrong) && wrong.Left == 0 {
 		s.logFailure(v, account.SignInFailedMax, account.ByCode)
 		return s.endChallenge(v, err)
 	}
 	s.logRefusal(v, err, account.ByCode)
-	return s.challengeAnswered(v, passage, err, refuse)
+	return s.challengeAnswered(v, result, err, refuse)
 }
 
 // passWithRecoveryCode passes the second step with a recovery code, or has the refusal shown at the
 // field that was used.
 func (s *Server) passWithRecoveryCode(v *visit, typed string, refuse func(*visit, error) error) error {
-	passage, left, err := s.store.RedeemRecoveryCode(v.ctx(), v.token, typed, v.client, v.now)
+	result, left, err := s.store.RedeemRecoveryCode(v.ctx(), v.token, typed, v.client, v.now)
 	if errors.Is(err, twofactor.ErrWrongRecovery) && left == 0 {
 		s.logFailure(v, account.SignInFailedMax, account.ByRecovery)
 		return s.endChallenge(v, err)
 	}
 	s.logRefusal(v, err, account.ByRecovery)
-	return s.challengeAnswered(v, passage, err, refuse)
+	return s.challengeAnswered(v, result, err, refuse)
 }
 
 // challengeAnswered goes on after the right code, and shows the challenge again after a refusal that leaves it open.
-func (s *Server) challengeAnswered(v *visit, passage db.Passage, err error, refuse func(*visit, error) error) error {
+func (s *Server) challengeAnswered(v *visit, result db.SignInResult, err error, refuse func(*visit, error) error) error {
 	if db.IsRefusal(err) && !errors.Is(err, twofactor.ErrChallengeOver) {
 		return refuse(v, err)
 	}
 	if err != nil {
 		return err
 	}
-	if err := s.cookies.pass(v, passage); err != nil {
+	if err := s.cookies.pass(v, result); err != nil {
 		return err
 	}
-	return s.goOn(v, passage)
+	return s.goOn(v, result)
 }
 
 func (s *Server) refuseCode(v *visit, refusal error) error {

@@ -102,11 +102,11 @@ func TestSessionsEnd(t *testing.T) {
 		b.get("/my").to("/signin")
 	})
 	t.Run("one by one, and all others", func(t *testing.T) {
-		one, two, three := s.signedIn("ada@example.org"), s.signedIn("ada@example.org"), s.signedIn("ada@example.org")
-		a := one.get("/my/profile").is(200, "Firefox on Linux", "192.0.2.7")
+		first, two, three := s.signedIn("ada@example.org"), s.signedIn("ada@example.org"), s.signedIn("ada@example.org")
+		a := first.get("/my/profile").is(200, "Firefox on Linux", "192.0.2.7")
 		_, after, _ := strings.Cut(a.body, `name="session" value="`)
 		handle, _, _ := strings.Cut(after, `"`)
-		one.post("/my/profile/sessions/end", "session", handle).to("/my/profile")
+		first.post("/my/profile/sessions/end", "session", handle).to("/my/profile")
 		ended := 0
 		for _, b := range []*browser{two, three} {
 			if b.get("/my").status == http.StatusSeeOther {
@@ -116,8 +116,8 @@ func TestSessionsEnd(t *testing.T) {
 		if ended != 1 {
 			t.Errorf("%d of two others ended, want one", ended)
 		}
-		one.post("/my/profile/sessions/end", "others", "all").to("/my/profile")
-		one.get("/my").is(200)
+		first.post("/my/profile/sessions/end", "others", "all").to("/my/profile")
+		first.get("/my").is(200)
 		two.get("/my").to("/signin")
 		three.get("/my").to("/signin")
 	})

@@ -175,17 +175,17 @@ func TestEnableWhileEnabled(t *testing.T) {
 func TestTwoTabs(t *testing.T) {
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
-	one := s.signedIn("ada@example.org")
-	two := one.clone()
-	first := one.post("/my/profile/two-factor/enable").is(200).secret()
+	firstTab := s.signedIn("ada@example.org")
+	two := firstTab.clone()
+	first := firstTab.post("/my/profile/two-factor/enable").is(200).secret()
 	second := two.post("/my/profile/two-factor/enable").is(200).secret()
 	if first == second {
 		t.Fatal("the second tab got the first one's secret")
 	}
-	one.post("/my/profile/two-factor/confirm", "code", s.code(first)).is(422, "That code did not match")
+	firstTab.post("/my/profile/two-factor/confirm", "code", s.code(first)).is(422, "That code did not match")
 	two.post("/my/profile/two-factor/confirm", "code", s.code(second)).is(200, "Enabled")
-	one.cookies = two.clone().cookies // tabs of one browser share their cookies
-	one.post("/my/profile/two-factor/confirm", "code", s.code(second)).is(200, "Enabled").lacks("shown ONCE")
+	firstTab.cookies = two.clone().cookies // tabs of one browser share their cookies
+	firstTab.post("/my/profile/two-factor/confirm", "code", s.code(second)).is(200, "Enabled").lacks("shown ONCE")
 }
 
 func TestTwoDevices(t *testing.T) {

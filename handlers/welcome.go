@@ -36,7 +36,7 @@ func (s *Server) showWelcomeCard(v *visit, status int, card views.Welcome) error
 // follows, second step included: a link signs nobody in.
 func (s *Server) takeUpLink(v *visit) error {
 	token, name := v.r.PathValue("token"), v.r.PostFormValue("name")
-	link, err := s.store.TakeUpLink(v.ctx(), token, name, v.r.PostFormValue("password"), v.client, v.now)
+	link, err := s.store.UseLink(v.ctx(), token, name, v.r.PostFormValue("password"), v.client, v.now)
 	s.logRefusal(v, err, account.ByLink)
 	if problems, ok := fieldProblems(err); ok {
 		return s.showWelcomeCard(v, http.StatusUnprocessableEntity, views.Welcome{

@@ -38,8 +38,8 @@ func (p Policy) Requires(role Role) bool {
 	return p.Everyone || p.Admins && role != Member
 }
 
-// Stops reports whether somebody with this role and state may only enrol. A
+// MustEnroll reports whether somebody with this role and state may only enrol. A
 // pending enrolment protects nothing, so it stops like none.
-func (p Policy) Stops(role Role, state State) bool {
+func (p Policy) MustEnroll(role Role, state State) bool {
 	return state != Enabled && p.Requires(role)
 }

@@ -53,7 +53,7 @@ func TestPolicy(t *testing.T) {
 					if got := policy.Requires(c.role); got != obliged {
 						t.Errorf("requires %v", got)
 					}
-					if got, want := policy.Stops(c.role, state), obliged && state != twofactor.Enabled; got != want {
+					if got, want := policy.MustEnroll(c.role, state), obliged && state != twofactor.Enabled; got != want {
 						t.Errorf("stops %v, want %v", got, want)
 					}
 				})

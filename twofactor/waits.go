@@ -109,11 +109,11 @@ type Bucket struct {
 // set right, a bucket that still holds the old instant would not leak before
 // that instant comes.
 func (b Bucket) Add(now time.Time) (Bucket, error) {
-	switch passed := now.Sub(b.At); {
-	case passed > 0:
-		b.Level = max(0, b.Level-float64(passed)/float64(addressInterval))
+	switch elapsed := now.Sub(b.At); {
+	case elapsed > 0:
+		b.Level = max(0, b.Level-float64(elapsed)/float64(addressInterval))
 		b.At = now
-	case passed < -clockTolerance:
+	case elapsed < -clockTolerance:
 		b.At = now
 	}
 	if b.Level+1 > addressBurst {

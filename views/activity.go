@@ -52,8 +52,8 @@ func activityOf(email string) string {
 // eventOptions are the filter's events in words.
 func eventOptions(offered []account.Event) [][2]string {
 	out := [][2]string{{"", "Everything"}}
-	for _, one := range offered {
-		out = append(out, [2]string{string(one), events[one]})
+	for _, event := range offered {
+		out = append(out, [2]string{string(event), events[event]})
 	}
 	return out
 }

@@ -21,8 +21,8 @@ type sheaf struct {
 }
 
 // with adds a script.
-func (s sheaf) with(one script) sheaf {
-	s.scripts = append(slices.Clip(s.scripts), one)
+func (s sheaf) with(added script) sheaf {
+	s.scripts = append(slices.Clip(s.scripts), added)
 	return s
 }
 
@@ -146,8 +146,8 @@ func page(f Frame, title, class string, s sheaf) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		for _, one := range s.scripts {
-			templ_7745c5c3_Err = one.tag().Render(ctx, templ_7745c5c3_Buffer)
+		for _, script := range s.scripts {
+			templ_7745c5c3_Err = script.tag().Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -207,12 +207,12 @@ func portal(f Frame, title string, s sheaf) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			for _, n := range f.Notices.Shown {
-				templ_7745c5c3_Err = adminNotice(n, !f.Visitor.Stopped).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = adminNotice(n, !f.Visitor.MustEnroll).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = dismissAll(f.Notices, !f.Visitor.Stopped).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = dismissAll(f.Notices, !f.Visitor.MustEnroll).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -353,7 +353,7 @@ func Sidebar(f Frame, oob bool) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if f.Visitor.Stopped {
+		if f.Visitor.MustEnroll {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 22, "<p class=\"brand\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

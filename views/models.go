@@ -25,10 +25,10 @@ type Assets struct {
 
 // A Visitor is the signed-in person as the surround shows them.
 type Visitor struct {
-	Name    string
-	Email   string
-	Role    twofactor.Role
-	Stopped bool // the policy stops them: the sidebar leads nowhere but to sign-out
+	Name       string
+	Email      string
+	Role       twofactor.Role
+	MustEnroll bool // the policy stops them: the sidebar leads nowhere but to sign-out
 }
 
 // SignedIn reports whether there is anybody.
@@ -196,20 +196,20 @@ type Security struct {
 	Success Message
 	Alert   Message
 	// Who would be stopped by each lever now, for levers that are off.
-	Everyone, Admins Stopped
+	Everyone, Admins PolicyImpact
 	NoCodes          bool // no admin has a recovery code left
 }
 
-// Stopped tells whom a lever would stop.
-type Stopped struct {
+// PolicyImpact tells whom a lever would stop.
+type PolicyImpact struct {
 	Count int
-	More  bool            // there are more than Count
-	First []StoppedPerson // the first few
-	You   bool            // the acting admin is among them
+	More  bool             // there are more than Count
+	First []AffectedPerson // the first few
+	You   bool             // the acting admin is among them
 }
 
-// A StoppedPerson is one of those whom a lever would stop.
-type StoppedPerson struct {
+// An AffectedPerson is one of those whom a lever would stop.
+type AffectedPerson struct {
 	Name, Email   string
 	NeverSignedIn bool
 }

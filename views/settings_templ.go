@@ -226,7 +226,7 @@ func SecurityCard(s Security) templ.Component {
 	})
 }
 
-func lever(name, label, text string, on bool, s Stopped) templ.Component {
+func lever(name, label, text string, on bool, s PolicyImpact) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {

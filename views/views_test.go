@@ -132,10 +132,10 @@ func states(t *testing.T) map[string]templ.Component {
 		"with-sidebar": TwoFactorScreenWithSidebar(frame(member, "/my/profile"), enabled()),
 		"page":         TwoFactorPage(frame(admin, "/my/profile"), notConfigured()),
 		"page-stopped": TwoFactorPage(frame(Visitor{
-			Name:    "Alan Turing",
-			Email:   "alan@example.org",
-			Role:    twofactor.Member,
-			Stopped: true,
+			Name:       "Alan Turing",
+			Email:      "alan@example.org",
+			Role:       twofactor.Member,
+			MustEnroll: true,
 		}, "/my/profile"),
 			with(notConfigured(), func(x *TwoFactor) { x.Required = true })),
 
@@ -189,9 +189,9 @@ func states(t *testing.T) map[string]templ.Component {
 		})}}),
 		"security": SecurityPage(frame(admin, "/admin/settings/security"), Security{
 			Policy: twofactor.Policy{Admins: true},
-			Everyone: Stopped{
+			Everyone: PolicyImpact{
 				Count: 7,
-				First: []StoppedPerson{{Name: "Ada"}, {Name: "Alan", NeverSignedIn: true}},
+				First: []AffectedPerson{{Name: "Ada"}, {Name: "Alan", NeverSignedIn: true}},
 				You:   true,
 			},
 			NoCodes: true,

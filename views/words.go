@@ -146,7 +146,7 @@ func exactTime(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04:05
 func machineTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // stoppedText tells whom a lever would stop if it were turned on now.
-func stoppedText(s Stopped) string {
+func stoppedText(s PolicyImpact) string {
 	if s.Count == 0 {
 		return "Nobody would be stopped now: everyone this applies to is enrolled."
 	}
@@ -159,18 +159,18 @@ func stoppedText(s Stopped) string {
 		return text + "."
 	}
 	named := map[string]int{}
-	for _, one := range s.First {
-		named[one.Name]++
+	for _, person := range s.First {
+		named[person.Name]++
 	}
 	var names []string
-	for _, one := range s.First {
-		if named[one.Name] > 1 {
-			one.Name += " (" + one.Email + ")"
+	for _, person := range s.First {
+		if named[person.Name] > 1 {
+			person.Name += " (" + person.Email + ")"
 		}
-		if one.NeverSignedIn {
-			one.Name += " (never signed in)"
+		if person.NeverSignedIn {
+			person.Name += " (never signed in)"
 		}
-		names = append(names, one.Name)
+		names = append(names, person.Name)
 	}
 	list := strings.Join(names, ", ")
 	switch more := s.Count - len(names); {

@@ -87,23 +87,23 @@ func TestThingsAreNamedAsPeopleSayThem(t *testing.T) {
 		{long(90 * time.Second), "90 seconds"},
 		{long(91 * time.Second), "2 minutes"},
 		{seconds(0), "1 second"},
-		{stoppedText(Stopped{
+		{stoppedText(PolicyImpact{
 			Count: 3,
-			First: []StoppedPerson{{Name: "Ada"}, {Name: "Alan", NeverSignedIn: true}},
+			First: []AffectedPerson{{Name: "Ada"}, {Name: "Alan", NeverSignedIn: true}},
 		}), "3 people would have to set it up first: Ada, Alan (never signed in) and 1 more."},
-		{stoppedText(Stopped{
+		{stoppedText(PolicyImpact{
 			Count: 2,
-			First: []StoppedPerson{{Name: "Kim", Email: "kim@example.org"}, {
+			First: []AffectedPerson{{Name: "Kim", Email: "kim@example.org"}, {
 				Name:          "Kim",
 				Email:         "k.2@example.org",
 				NeverSignedIn: true,
 			}},
 		}),
 			"2 people would have to set it up first: Kim (kim@example.org), Kim (k.2@example.org) (never signed in)."},
-		{stoppedText(Stopped{
+		{stoppedText(PolicyImpact{
 			Count: 1000,
 			More:  true,
-			First: []StoppedPerson{{Name: "Ada"}},
+			First: []AffectedPerson{{Name: "Ada"}},
 		}), "More than 1000 people would have to set it up first: Ada and others."},
 		{Browser("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"), "Firefox on Linux"},
 		{currentEntry("/my/profile/two-factor"), "/my/profile"},

@@ -32,7 +32,7 @@ func CheckDatabase(ctx context.Context, path string, newest int) (schema int, er
 		"page_size":      &size,
 	} {
 		if err := file.QueryRowContext(ctx, `PRAGMA `+pragma).Scan(into); err != nil {
-			return 0, damaged(path, err)
+			return 0, damagedError(path, err)
 		}
 	}
 	info, err := os.Stat(path)
@@ -49,21 +49,21 @@ func CheckDatabase(ctx context.Context, path string, newest int) (schema int, er
 			path, version, newest)
 	case noWAL && info.Size() < pages*size:
 		return 0, fmt.Errorf("%s is cut short; restore a sound backup", path)
-	case pages*size > checkedAtStart:
+	case pages*size > maxCheckedAtStart:
 		return int(version), nil
 	}
 	return int(version), quickCheck(ctx, file, path)
 }
 
-// checkedAtStart is up to what size, in bytes, every page of the file is looked
+// maxCheckedAtStart is up to what size, in bytes, every page of the file is looked
 // at when it is opened. A larger one would take too long; gatehouse check does it.
-const checkedAtStart = 4 << 20
+const maxCheckedAtStart = 4 << 20
 
 // quickCheck refuses a file whose pages do not fit together.
 func quickCheck(ctx context.Context, file *sql.DB, path string) error {
 	var verdict string
 	if err := file.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&verdict); err != nil {
-		return damaged(path, err)
+		return damagedError(path, err)
 	}
 	if verdict != "ok" {
 		return fmt.Errorf("%s is damaged (%s); restore a sound backup", path, verdict)
@@ -71,17 +71,17 @@ func quickCheck(ctx context.Context, file *sql.DB, path string) error {
 	return nil
 }
 
-// damaged words why a file cannot be read.
-func damaged(path string, err error) error {
+// damagedError words why a file cannot be read.
+func damagedError(path string, err error) error {
 	if engine.IsDamaged(err) {
 		return fmt.Errorf("%s is damaged or is no database; restore a sound backup", path)
 	}
-	return fmt.Errorf("reading %s: %w", path, WhyNot(path, err))
+	return fmt.Errorf("reading %s: %w", path, ExplainError(path, err))
 }
 
-// WhyNot gives what the system says about a database that SQLite could not open
+// ExplainError gives what the system says about a database that SQLite could not open
 // or write, or SQLite's own error when the system has nothing against it.
-func WhyNot(path string, err error) error {
+func ExplainError(path string, err error) error {
 	if !engine.IsUnusable(err) {
 		return err
 	}
@@ -111,8 +111,8 @@ func WhyNot(path string, err error) error {
 // shmSize is the room that SQLite takes beside a database to open it, in bytes.
 const shmSize = 32 << 10
 
-// Integrity runs SQLite's own checks.
-func Integrity(ctx context.Context, file *sql.DB) error {
+// CheckIntegrity runs SQLite's own checks.
+func CheckIntegrity(ctx context.Context, file *sql.DB) error {
 	var verdict string
 	if err := file.QueryRowContext(ctx, `PRAGMA integrity_check(1)`).Scan(&verdict); err != nil {
 		return fmt.Errorf("checking the file: %w", err)
@@ -120,11 +120,11 @@ func Integrity(ctx context.Context, file *sql.DB) error {
 	if verdict != "ok" {
 		return fmt.Errorf("the database is damaged (%s); restore a sound backup", verdict)
 	}
-	return References(ctx, file)
+	return CheckReferences(ctx, file)
 }
 
-// References refuses a database whose rows refer to rows that are not there.
-func References(ctx context.Context, file interface {
+// CheckReferences refuses a database whose rows refer to rows that are not there.
+func CheckReferences(ctx context.Context, file interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }) error {
 	rows, err := file.QueryContext(ctx, `PRAGMA foreign_key_check`)
@@ -142,7 +142,7 @@ func References(ctx context.Context, file interface {
 // file that must not exist yet. The target is whole, or not there.
 func CopyDatabase(ctx context.Context, source, target string) error {
 	if _, err := os.Lstat(target); !errors.Is(err, fs.ErrNotExist) {
-		return existsAlready(target)
+		return existsError(target)
 	}
 	made, err := CopyDatabaseBeside(ctx, source, target)
 	if err != nil {
@@ -150,14 +150,14 @@ func CopyDatabase(ctx context.Context, source, target string) error {
 	}
 	if err := Publish(made, target); err != nil {
 		if errors.Is(err, fs.ErrExist) {
-			err = existsAlready(target)
+			err = existsError(target)
 		}
 		return errors.Join(fmt.Errorf("cannot make the copy: %w", err), os.Remove(made))
 	}
 	return nil
 }
 
-func existsAlready(path string) error {
+func existsError(path string) error {
 	return fmt.Errorf("%s exists already; choose another name", path)
 }
 
@@ -171,7 +171,7 @@ func CopyDatabaseBeside(ctx context.Context, source, path string) (made string, 
 	made = f.Name()
 	err = vacuumInto(ctx, source, made)
 	if err == nil {
-		err = errors.Join(isStill(f, made), f.Sync())
+		err = errors.Join(requireSameFile(f, made), f.Sync())
 	}
 	if err == nil {
 		err = checkCopy(ctx, made)
@@ -182,9 +182,9 @@ func CopyDatabaseBeside(ctx context.Context, source, path string) (made string, 
 	return made, nil
 }
 
-// isStill refuses a name under which no longer stands the file that was made: the
+// requireSameFile refuses a name under which no longer stands the file that was made: the
 // directory may belong to somebody else.
-func isStill(f *os.File, path string) error {
+func requireSameFile(f *os.File, path string) error {
 	made, err := f.Stat()
 	if err != nil {
 		return fmt.Errorf("looking at the copy: %w", err)
@@ -218,7 +218,7 @@ func checkCopy(ctx context.Context, path string) error {
 		return err
 	}
 	defer file.Close()
-	return Integrity(ctx, file)
+	return CheckIntegrity(ctx, file)
 }
 
 // SetAside gives the present database another name beside its own, with all
@@ -289,7 +289,7 @@ func FreeName(name string) (string, error) {
 		case err != nil:
 			return "", err
 		case !info.Mode().IsRegular():
-			return "", existsAlready(free)
+			return "", existsError(free)
 		}
 	}
 }

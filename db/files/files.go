@@ -45,7 +45,7 @@ func createIn(dir *os.Root, name string, like fs.FileInfo) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := own(f, like); err != nil {
+	if err := chownLike(f, like); err != nil {
 		return nil, errors.Join(err, f.Close(), dir.Remove(name))
 	}
 	return f, nil
@@ -104,8 +104,8 @@ func Write(path string, content []byte, replaced string) (made string, err error
 	if err != nil {
 		return "", err
 	}
-	if like != nil && !isRoots(like) {
-		err = own(f, like)
+	if like != nil && !isOwnedByRoot(like) {
+		err = chownLike(f, like)
 	}
 	if err == nil {
 		_, err = f.Write(content)
@@ -148,7 +148,7 @@ func MakeDir(path string) error {
 	}
 	like, err := parent.Stat(".")
 	if err == nil {
-		err = ownNew(made, like)
+		err = chownNewDir(made, like)
 	}
 	return errors.Join(err, made.Close())
 }
@@ -176,14 +176,14 @@ func PrepareDataDir(path string) error {
 	if err != nil {
 		return fmt.Errorf("cannot read the data directory: %w", err)
 	}
-	if isOurs(info) && isUnused(names) {
+	if isOwnedByUs(info) && isUnused(names) {
 		if err := dir.Chmod(0o700); err != nil {
 			return fmt.Errorf("cannot close the data directory to others: %w", err)
 		}
 		return nil
 	}
-	err = openToOthers("data directory", path, info)
-	if !isOurs(info) { // a volume that somebody else has set up
+	err = openToOthersError("data directory", path, info)
+	if !isOwnedByUs(info) { // a volume that somebody else has set up
 		err = fmt.Errorf("%w, or name a directory inside it with --data, which is made closed", err)
 	}
 	return err
@@ -214,7 +214,7 @@ func ReadPrivate(what, path string) ([]byte, error) {
 		return nil, err
 	}
 	if isOpenToOthers(info) {
-		return nil, openToOthers(what, path, info)
+		return nil, openToOthersError(what, path, info)
 	}
 	return io.ReadAll(io.LimitReader(f, smallFile))
 }
@@ -222,18 +222,18 @@ func ReadPrivate(what, path string) ([]byte, error) {
 // smallFile is more than any file that ReadPrivate is for.
 const smallFile = 4 << 10
 
-// openToOthers says that others may read or write, and how to end it.
-func openToOthers(what, path string, info fs.FileInfo) error {
+// openToOthersError says that others may read or write, and how to end it.
+func openToOthersError(what, path string, info fs.FileInfo) error {
 	mode := "600"
 	if info.IsDir() {
 		mode = "700"
 	}
 	return fmt.Errorf("other users can read or change the %s %s (its mode is %04o); close it to them: chmod %s %s",
-		what, path, info.Mode().Perm(), mode, quoted(path))
+		what, path, info.Mode().Perm(), mode, shellQuote(path))
 }
 
-// quoted writes a path as a shell takes it.
-func quoted(path string) string {
+// shellQuote writes a path as a shell takes it.
+func shellQuote(path string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
 			strings.ContainsRune("/._-+:@%,", r)

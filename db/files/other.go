@@ -10,17 +10,17 @@ import (
 // NoFollow is nothing where links are rare and need a privilege.
 const NoFollow = 0
 
-// own has nothing to do where files belong to nobody in particular.
-func own(*os.File, fs.FileInfo) error { return nil }
+// chownLike has nothing to do where files belong to nobody in particular.
+func chownLike(*os.File, fs.FileInfo) error { return nil }
 
 // isOpenToOthers cannot tell where permissions are not in the mode.
 func isOpenToOthers(fs.FileInfo) bool { return false }
 
-func isOurs(fs.FileInfo) bool { return true }
+func isOwnedByUs(fs.FileInfo) bool { return true }
 
-func ownNew(*os.File, fs.FileInfo) error { return nil }
+func chownNewDir(*os.File, fs.FileInfo) error { return nil }
 
-func isRoots(fs.FileInfo) bool { return false }
+func isOwnedByRoot(fs.FileInfo) bool { return false }
 
 // Owner is not known where users have no numbers.
 func Owner(string) (uid int, ok bool) { return 0, false }

@@ -12,9 +12,9 @@ import (
 // NoFollow makes opening a link an error.
 const NoFollow = syscall.O_NOFOLLOW
 
-// own gives an open file that this process has made to whom another file belongs.
+// chownLike gives an open file that this process has made to whom another file belongs.
 // Only root can, and only root needs to: the server may run as somebody else.
-func own(f *os.File, like fs.FileInfo) error {
+func chownLike(f *os.File, like fs.FileInfo) error {
 	owner, ok := like.Sys().(*syscall.Stat_t)
 	if os.Geteuid() != 0 || !ok {
 		return nil
@@ -33,9 +33,9 @@ func own(f *os.File, like fs.FileInfo) error {
 	return nil
 }
 
-// ownNew is own for a directory that was opened by its name: one that somebody has
+// chownNewDir is own for a directory that was opened by its name: one that somebody has
 // put in its place is not given away.
-func ownNew(dir *os.File, like fs.FileInfo) error {
+func chownNewDir(dir *os.File, like fs.FileInfo) error {
 	info, err := dir.Stat()
 	if err != nil {
 		return fmt.Errorf("looking at %s: %w", dir.Name(), err)
@@ -43,11 +43,11 @@ func ownNew(dir *os.File, like fs.FileInfo) error {
 	if mine, ok := info.Sys().(*syscall.Stat_t); ok && (!info.IsDir() || int(mine.Uid) != os.Geteuid()) {
 		return fmt.Errorf("somebody has put something else in the place of %s", dir.Name())
 	}
-	return own(dir, like)
+	return chownLike(dir, like)
 }
 
-// isRoots reports whether a file belongs to root.
-func isRoots(info fs.FileInfo) bool {
+// isOwnedByRoot reports whether a file belongs to root.
+func isOwnedByRoot(info fs.FileInfo) bool {
 	owner, ok := info.Sys().(*syscall.Stat_t)
 	return ok && owner.Uid == 0
 }
@@ -68,8 +68,8 @@ func isOpenToOthers(info fs.FileInfo) bool {
 	return info.Mode().Perm()&others != 0
 }
 
-// isOurs reports whether this process may change the permissions.
-func isOurs(info fs.FileInfo) bool {
+// isOwnedByUs reports whether this process may change the permissions.
+func isOwnedByUs(info fs.FileInfo) bool {
 	owner, ok := info.Sys().(*syscall.Stat_t)
 	return ok && (os.Geteuid() == 0 || int(owner.Uid) == os.Geteuid())
 }

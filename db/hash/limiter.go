@@ -50,7 +50,7 @@ type Limiter struct {
 	running   int
 	known     []*waiter
 	strangers []*waiter
-	inTurn    int // known callers who came first since a stranger did
+	next      int // known callers who came first since a stranger did
 
 	acquired int64  // places that were given, ever
 	refused  uint64 // callers who got none
@@ -93,7 +93,7 @@ func (l *Limiter) Acquire(ctx context.Context, c Caller) (release func(), err er
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
-	if !l.leave(w, err) {
+	if !l.dequeue(w, err) {
 		return l.release, nil // the place came at the same moment
 	}
 	return nil, err
@@ -113,7 +113,7 @@ func (l *Limiter) enqueue(c Caller) (*waiter, error) {
 	default:
 		l.known = append(l.known, w)
 	}
-	l.give()
+	l.grant()
 	return w, nil
 }
 
@@ -131,17 +131,17 @@ func (l *Limiter) hasRoom(c Caller) bool {
 	return len(l.known) < maxKnown && same < maxOfOne
 }
 
-// give gives the free places to those who wait.
-func (l *Limiter) give() {
+// grant gives the free places to those who wait.
+func (l *Limiter) grant() {
 	for l.free > 0 && len(l.known)+len(l.strangers) > 0 {
 		queue := &l.known
-		if len(l.known) == 0 || len(l.strangers) > 0 && l.inTurn >= knownInTurn {
+		if len(l.known) == 0 || len(l.strangers) > 0 && l.next >= knownInTurn {
 			queue = &l.strangers
 		}
 		if queue == &l.known && len(l.strangers) > 0 {
-			l.inTurn++
+			l.next++
 		} else {
-			l.inTurn = 0
+			l.next = 0
 		}
 		next := (*queue)[0]
 		*queue = slices.Delete(*queue, 0, 1)
@@ -157,11 +157,11 @@ func (l *Limiter) release() {
 	defer l.mu.Unlock()
 	l.free++
 	l.running--
-	l.give()
+	l.grant()
 }
 
-// leave takes a caller out of its queue, unless it has its place already.
-func (l *Limiter) leave(w *waiter, why error) bool {
+// dequeue takes a caller out of its queue, unless it has its place already.
+func (l *Limiter) dequeue(w *waiter, why error) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	waiting := len(l.known) + len(l.strangers)
@@ -217,7 +217,7 @@ func (l *Limiter) Fill() (empty func()) {
 	}
 	return func() {
 		for _, w := range filled {
-			l.leave(w, nil)
+			l.dequeue(w, nil)
 		}
 		for range places {
 			l.release()

@@ -139,17 +139,17 @@ func TestWhoWaitsTooLongOrHangsUpLeavesTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := NewLimiter()
 		running := take(t, l)
-		began := time.Now()
-		if _, err := l.Acquire(ctx, Caller{}); !errors.Is(err, ErrBusy) || time.Since(began) != strangerTimeout {
-			t.Errorf("a stranger: %v after %v", err, time.Since(began))
+		start := time.Now()
+		if _, err := l.Acquire(ctx, Caller{}); !errors.Is(err, ErrBusy) || time.Since(start) != strangerTimeout {
+			t.Errorf("a stranger: %v after %v", err, time.Since(start))
 		}
-		began = time.Now()
-		if _, err := l.Acquire(ctx, Known("ada")); !errors.Is(err, ErrBusy) || time.Since(began) != knownTimeout {
-			t.Errorf("a known caller: %v after %v", err, time.Since(began))
+		start = time.Now()
+		if _, err := l.Acquire(ctx, Known("ada")); !errors.Is(err, ErrBusy) || time.Since(start) != knownTimeout {
+			t.Errorf("a known caller: %v after %v", err, time.Since(start))
 		}
-		gone, hangUp := context.WithCancel(ctx)
+		cancelled, hangUp := context.WithCancel(ctx)
 		hangUp()
-		if _, err := l.Acquire(gone, Known("ada")); !errors.Is(err, context.Canceled) {
+		if _, err := l.Acquire(cancelled, Known("ada")); !errors.Is(err, context.Canceled) {
 			t.Errorf("who hangs up: %v", err)
 		}
 		if l.Refused() != 2 || l.Waiting() != 0 {

@@ -59,10 +59,10 @@ func (k *Keyring) HasID(id []byte) bool { return bytes.Equal(k.id, id) }
 
 // Seal encrypts under a random nonce, bound to its context: what is sealed for
 // one row opens in no other.
-func (k *Keyring) Seal(plain []byte, context string) ([]byte, error) {
-	nonce := make([]byte, k.aead.NonceSize(), k.aead.NonceSize()+len(plain)+k.aead.Overhead())
+func (k *Keyring) Seal(plaintext []byte, context string) ([]byte, error) {
+	nonce := make([]byte, k.aead.NonceSize(), k.aead.NonceSize()+len(plaintext)+k.aead.Overhead())
 	rand.Read(nonce)
-	return k.aead.Seal(nonce, nonce, plain, []byte(context)), nil
+	return k.aead.Seal(nonce, nonce, plaintext, []byte(context)), nil
 }
 
 // Open decrypts what Seal made with the same context.
@@ -70,9 +70,9 @@ func (k *Keyring) Open(sealed []byte, context string) ([]byte, error) {
 	if len(sealed) < k.aead.NonceSize() {
 		return nil, errors.New("a sealed value is cut short")
 	}
-	plain, err := k.aead.Open(nil, sealed[:k.aead.NonceSize()], sealed[k.aead.NonceSize():], []byte(context))
+	plaintext, err := k.aead.Open(nil, sealed[:k.aead.NonceSize()], sealed[k.aead.NonceSize():], []byte(context))
 	if err != nil {
 		return nil, errors.New("a sealed value does not open: it was moved or changed, or the key is another")
 	}
-	return plain, nil
+	return plaintext, nil
 }

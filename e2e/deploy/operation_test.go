@@ -22,9 +22,9 @@ import (
 )
 
 func TestVersion(t *testing.T) {
-	said := must(t, "", "version")
-	if !regexp.MustCompile(`^gatehouse \d+\.\d+\.\d+\S*\ncommit  \S.*\ngo      go1\.\d+\S* \w+/\w+\nsqlite  3\.\d+\.\d+\n$`).MatchString(said) {
-		t.Errorf("version says:\n%s", said)
+	output := must(t, "", "version")
+	if !regexp.MustCompile(`^gatehouse \d+\.\d+\.\d+\S*\ncommit  \S.*\ngo      go1\.\d+\S* \w+/\w+\nsqlite  3\.\d+\.\d+\n$`).MatchString(output) {
+		t.Errorf("version says:\n%s", output)
 	}
 }
 
@@ -128,20 +128,20 @@ func TestRestoreCommand(t *testing.T) {
 	must(t, "", "backup", backup, "--data", data)
 	must(t, password+"\n", "user", "add", "late@example.org", "--name", "Late", "--data", data)
 
-	if code, said := command(t, "", "restore", backup, "--data", data); code != 1 ||
-		!strings.Contains(said, "stop it before restoring") {
-		t.Errorf("beside a server: exit %d, %q", code, said)
+	if code, output := command(t, "", "restore", backup, "--data", data); code != 1 ||
+		!strings.Contains(output, "stop it before restoring") {
+		t.Errorf("beside a server: exit %d, %q", code, output)
 	}
-	if code, said := command(t, "", "restore", "--data", data); code != 2 || strings.Count(said, "\n") != 1 {
-		t.Errorf("without a file: exit %d, %q", code, said)
+	if code, output := command(t, "", "restore", "--data", data); code != 2 || strings.Count(output, "\n") != 1 {
+		t.Errorf("without a file: exit %d, %q", code, output)
 	}
 	b.get("/my") // nothing has happened
 	p.stop()
-	said := must(t, "", "restore", backup, "--data", data)
+	output := must(t, "", "restore", backup, "--data", data)
 	for _, sentence := range []string{"Ended: 1 sessions", "Recovery codes that were used after the backup work again",
 		"is kept as"} {
-		if !strings.Contains(said, sentence) {
-			t.Errorf("restore does not say %q:\n%s", sentence, said)
+		if !strings.Contains(output, sentence) {
+			t.Errorf("restore does not say %q:\n%s", sentence, output)
 		}
 	}
 	_, at = serve(t, data)
@@ -214,7 +214,7 @@ func TestSystemd(t *testing.T) {
 	defer listener.Close()
 	p := start(t, []string{"NOTIFY_SOCKET=" + socket, "WATCHDOG_USEC=150000"}, program, "serve", "--data",
 		dataWithAda(t), "--listen", loopback.Free(t))
-	hears := func(want string) {
+	expect := func(want string) {
 		t.Helper()
 		for message := make([]byte, 4096); ; {
 			if err := listener.SetReadDeadline(time.Now().Add(patience)); err != nil {
@@ -229,12 +229,12 @@ func TestSystemd(t *testing.T) {
 			}
 		}
 	}
-	hears("READY=1")
-	hears("WATCHDOG=1")
+	expect("READY=1")
+	expect("WATCHDOG=1")
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	hears("STOPPING=1")
+	expect("STOPPING=1")
 }
 
 // TestUnit lets systemd read the documented unit: it is sound, and little is exposed.

@@ -188,17 +188,17 @@ func TestLinksAreNotFollowed(t *testing.T) {
 			}
 		}
 	}
-	if code, said := command(t, "", "restore", backup, "--data", s.data); code != 1 {
-		t.Errorf("restore with a lock that is a link: exit %d, %s", code, said)
+	if code, output := command(t, "", "restore", backup, "--data", s.data); code != 1 {
+		t.Errorf("restore with a lock that is a link: exit %d, %s", code, output)
 	}
 	if err := os.Remove(filepath.Join(s.data, "gatehouse.lock")); err != nil {
 		t.Fatal(err)
 	}
 	s.root("", "restore", backup)
 	s.root("", "key", "rotate")
-	if code, said := command(t, "", "backup", filepath.Join(s.data, "taken.db"), "--data", s.data); code != 1 ||
-		!strings.Contains(said, "exists already") {
-		t.Errorf("a backup over a link: exit %d, %s", code, said)
+	if code, output := command(t, "", "backup", filepath.Join(s.data, "taken.db"), "--data", s.data); code != 1 ||
+		!strings.Contains(output, "exists already") {
+		t.Errorf("a backup over a link: exit %d, %s", code, output)
 	}
 	after, err := os.Stat(victim)
 	if err != nil || read(t, victim) != "root's own" ||
@@ -233,10 +233,10 @@ func TestOpenToOthers(t *testing.T) {
 		}
 		for _, args := range [][]string{{"serve", "--listen", "127.0.0.1:0"}, {"user", "list"}, {"check"},
 			{"key", "rotate"}} {
-			code, said := command(t, "", append(args, "--data", data)...)
-			if code != 1 || !strings.Contains(said, c.says) || strings.Count(said, "\n") != 1 {
+			code, output := command(t, "", append(args, "--data", data)...)
+			if code != 1 || !strings.Contains(output, c.says) || strings.Count(output, "\n") != 1 {
 				t.Errorf("%v %s with mode %o: exit %d, %q; want a sentence with %q", args, filepath.Base(c.path),
-					c.mode, code, said, c.says)
+					c.mode, code, output, c.says)
 			}
 		}
 		if out, err := exec.Command("sh", "-c", c.says).CombinedOutput(); err != nil {
@@ -266,10 +266,10 @@ func TestOpenToOthers(t *testing.T) {
 		if err := os.Chmod(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		code, said := command(t, password+"\n", "user", "add", ada, "--name", "Ada", "--new-workspace", "--data", dir)
+		code, output := command(t, password+"\n", "user", "add", ada, "--name", "Ada", "--new-workspace", "--data", dir)
 		names, err := os.ReadDir(dir)
-		if code != 1 || !strings.Contains(said, "chmod 700") || err != nil || len(names) != 1 {
-			t.Errorf("exit %d, %q, %v, %v", code, said, names, err)
+		if code != 1 || !strings.Contains(output, "chmod 700") || err != nil || len(names) != 1 {
+			t.Errorf("exit %d, %q, %v, %v", code, output, names, err)
 		}
 	})
 }
@@ -301,9 +301,9 @@ func TestPermissionErrorsSayAsWhom(t *testing.T) {
 	s := newService(t)
 	file := filepath.Join(filepath.Dir(s.data), "file")
 	write(t, file, "")
-	if code, said := command(t, "", "serve", "--data", filepath.Join(file, "data")); code != 1 ||
-		!strings.Contains(said, "a file stands where a directory should be") {
-		t.Errorf("a file for a directory: exit %d, %q", code, said)
+	if code, output := command(t, "", "serve", "--data", filepath.Join(file, "data")); code != 1 ||
+		!strings.Contains(output, "a file stands where a directory should be") {
+		t.Errorf("a file for a directory: exit %d, %q", code, output)
 	}
 	if s.as == nil {
 		return // the rest needs a user who may not
@@ -339,9 +339,9 @@ func TestAMistypedDirectory(t *testing.T) {
 			{"user", "invite", ada, "--name", "Ada", "--base-url", "http://127.0.0.1:8080"},
 			{"backup", filepath.Join(above, "b.db")}, {"check"}, {"key", "rotate"},
 		} {
-			code, said := command(t, password+"\n", append(args, "--data", data)...)
-			if code != 1 || !strings.Contains(said, "no workspace in "+data) || strings.Count(said, "\n") != 1 {
-				t.Errorf("%v: exit %d, %q", args, code, said)
+			code, output := command(t, password+"\n", append(args, "--data", data)...)
+			if code != 1 || !strings.Contains(output, "no workspace in "+data) || strings.Count(output, "\n") != 1 {
+				t.Errorf("%v: exit %d, %q", args, code, output)
 			}
 		}
 	}
@@ -353,13 +353,13 @@ func TestAMistypedDirectory(t *testing.T) {
 	}
 	for data, flags := range map[string][]string{empty: nil, filepath.Join(above, "new"): {"--new-workspace"}} {
 		says := "There was no workspace in " + data
-		said := must(t, password+"\n", append([]string{"user", "add", ada, "--name", "Ada", "--data", data}, flags...)...)
-		if !strings.Contains(said, says) {
-			t.Errorf("it makes one without a word: %q", said)
+		output := must(t, password+"\n", append([]string{"user", "add", ada, "--name", "Ada", "--data", data}, flags...)...)
+		if !strings.Contains(output, says) {
+			t.Errorf("it makes one without a word: %q", output)
 		}
-		said = must(t, password+"\n", append([]string{"user", "add", "ben@example.org", "--name", "Ben", "--data", data}, flags...)...)
-		if strings.Contains(said, says) {
-			t.Errorf("the second time: %q", said)
+		output = must(t, password+"\n", append([]string{"user", "add", "ben@example.org", "--name", "Ben", "--data", data}, flags...)...)
+		if strings.Contains(output, says) {
+			t.Errorf("the second time: %q", output)
 		}
 	}
 }
@@ -372,9 +372,9 @@ func TestBackupDeletesNothing(t *testing.T) {
 		write(t, filepath.Join(dir, name), "somebody's")
 	}
 	must(t, "", "backup", filepath.Join(dir, "b.db"), "--data", data)
-	if code, said := command(t, "", "backup", filepath.Join(dir, "b.db.new"), "--data", data); code != 1 ||
-		!strings.Contains(said, "exists already") {
-		t.Errorf("over another file: exit %d, %q", code, said)
+	if code, output := command(t, "", "backup", filepath.Join(dir, "b.db.new"), "--data", data); code != 1 ||
+		!strings.Contains(output, "exists already") {
+		t.Errorf("over another file: exit %d, %q", code, output)
 	}
 	names, err := os.ReadDir(dir)
 	if err != nil || len(names) != 5 {
@@ -385,8 +385,8 @@ func TestBackupDeletesNothing(t *testing.T) {
 			t.Errorf("%s was changed", name.Name())
 		}
 	}
-	if said := must(t, "", "check", "--data", data); !strings.Contains(said, "newest activity: 20") {
-		t.Errorf("check says %q", said)
+	if output := must(t, "", "check", "--data", data); !strings.Contains(output, "newest activity: 20") {
+		t.Errorf("check says %q", output)
 	}
 }
 
@@ -396,14 +396,14 @@ func TestWorkspaceIsIgnored(t *testing.T) {
 	data := dataWithAda(t)
 	p, _ := serve(t, data, "--workspace", "Acme")
 	p.stop()
-	if said := p.output.String(); !strings.Contains(said, "--workspace is ignored") ||
-		!strings.Contains(said, `"name":"Workspace"`) {
-		t.Errorf("it says nothing:\n%s", said)
+	if output := p.output.String(); !strings.Contains(output, "--workspace is ignored") ||
+		!strings.Contains(output, `"name":"Workspace"`) {
+		t.Errorf("it says nothing:\n%s", output)
 	}
 	p, _ = serve(t, data, "--workspace", "Workspace")
 	p.stop()
-	if said := p.output.String(); strings.Contains(said, "is ignored") {
-		t.Errorf("the same name: %s", said)
+	if output := p.output.String(); strings.Contains(output, "is ignored") {
+		t.Errorf("the same name: %s", output)
 	}
 }
 
@@ -452,9 +452,9 @@ func TestADiskThatIsFullOrReadOnly(t *testing.T) {
 		{"serve", "--listen", "127.0.0.1:0"}, {"user", "add", "b@example.org", "--name", "B"},
 		{"backup", filepath.Join(dir, "b.db")},
 	} {
-		if code, said := command(t, password+"\n", append(args, "--data", data)...); code != 1 ||
-			!strings.Contains(said, "make room") {
-			t.Errorf("%v on a full disk: exit %d, %q", args, code, said)
+		if code, output := command(t, password+"\n", append(args, "--data", data)...); code != 1 ||
+			!strings.Contains(output, "make room") {
+			t.Errorf("%v on a full disk: exit %d, %q", args, code, output)
 		}
 	}
 	if err := os.Remove(filler.Name()); err != nil {
@@ -463,8 +463,8 @@ func TestADiskThatIsFullOrReadOnly(t *testing.T) {
 	if err := syscall.Mount("", dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 		t.Fatal(err)
 	}
-	if code, said := command(t, "", "serve", "--listen", "127.0.0.1:0", "--data", data); code != 1 ||
-		!strings.Contains(said, "mount the file system for writing") {
-		t.Errorf("a read-only disk: exit %d, %q", code, said)
+	if code, output := command(t, "", "serve", "--listen", "127.0.0.1:0", "--data", data); code != 1 ||
+		!strings.Contains(output, "mount the file system for writing") {
+		t.Errorf("a read-only disk: exit %d, %q", code, output)
 	}
 }

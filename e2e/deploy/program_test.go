@@ -154,7 +154,7 @@ func (o *output) String() string {
 }
 
 // command runs one command of the program and gives its exit code and what it said.
-func command(t testing.TB, input string, args ...string) (code int, said string) {
+func command(t testing.TB, input string, args ...string) (code int, output string) {
 	t.Helper()
 	cmd := exec.Command(program, args...)
 	cmd.Stdin = strings.NewReader(input)
@@ -169,11 +169,11 @@ func command(t testing.TB, input string, args ...string) (code int, said string)
 // must runs a command that has to succeed.
 func must(t testing.TB, input string, args ...string) string {
 	t.Helper()
-	code, said := command(t, input, args...)
+	code, output := command(t, input, args...)
 	if code != 0 {
-		t.Fatalf("gatehouse %s: exit %d\n%s", strings.Join(args, " "), code, said)
+		t.Fatalf("gatehouse %s: exit %d\n%s", strings.Join(args, " "), code, output)
 	}
-	return said
+	return output
 }
 
 const (

@@ -94,8 +94,8 @@ func TestHealthCommand(t *testing.T) {
 	p, at := serve(t, dataWithAda(t), "--base-url", "https://portal.example.org", "--drain-delay", "60s")
 	well := func(env []string, args ...string) {
 		t.Helper()
-		if code, said := health(env, args...); code != 0 || said != "ok\n" {
-			t.Errorf("%v %v: exit %d, %q", env, args, code, said)
+		if code, output := health(env, args...); code != 0 || output != "ok\n" {
+			t.Errorf("%v %v: exit %d, %q", env, args, code, output)
 		}
 	}
 	well(nil, "--url", "http://"+at)
@@ -103,28 +103,28 @@ func TestHealthCommand(t *testing.T) {
 	well([]string{"GATEHOUSE_LISTEN=" + at})
 	well([]string{"GATEHOUSE_LISTEN=:" + port(at)})
 	well([]string{"GATEHOUSE_LISTEN=0.0.0.0:" + port(at)})
-	if code, said := health(nil, "--url", "localhost"); code != 2 {
-		t.Errorf("no address: exit %d, %q", code, said)
+	if code, output := health(nil, "--url", "localhost"); code != 2 {
+		t.Errorf("no address: exit %d, %q", code, output)
 	}
-	if code, said := health(nil, "--url", "http://"+at+"/signin?wrong"); code != 1 {
-		t.Errorf("another host's page: exit %d, %q", code, said)
+	if code, output := health(nil, "--url", "http://"+at+"/signin?wrong"); code != 1 {
+		t.Errorf("another host's page: exit %d, %q", code, output)
 	}
 	p.signal(syscall.SIGTERM)
 	unwell(t, at)
-	if code, said := health(nil, "--url", "http://"+at); code != 1 {
-		t.Errorf("while it stops: exit %d, %q", code, said)
+	if code, output := health(nil, "--url", "http://"+at); code != 1 {
+		t.Errorf("while it stops: exit %d, %q", code, output)
 	}
 	p.signal(syscall.SIGTERM)
 	p.hasEnded()
-	if code, said := health(nil, "--url", "http://"+at); code != 1 {
-		t.Errorf("nobody there: exit %d, %q", code, said)
+	if code, output := health(nil, "--url", "http://"+at); code != 1 {
+		t.Errorf("nobody there: exit %d, %q", code, output)
 	}
 
 	own := newPair(t, t.TempDir(), "portal.example.org")
 	p, at = serveTLS(t, own.cert, own.key)
 	eventually(t, "https", func() error {
-		if code, said := health([]string{"GATEHOUSE_LISTEN=" + at, "GATEHOUSE_TLS_CERT=" + own.cert}); code != 0 {
-			return fmt.Errorf("exit %d, %q; %s", code, said, p.output)
+		if code, output := health([]string{"GATEHOUSE_LISTEN=" + at, "GATEHOUSE_TLS_CERT=" + own.cert}); code != 0 {
+			return fmt.Errorf("exit %d, %q; %s", code, output, p.output)
 		}
 		return nil
 	})

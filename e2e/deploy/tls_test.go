@@ -239,9 +239,9 @@ func TestTLSFlagsRefused(t *testing.T) {
 			"must be https and of the name"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			code, said := command(t, "", append([]string{"serve", "--data", t.TempDir()}, c.flags...)...)
-			if code != 2 || !strings.Contains(said, c.says) || strings.Count(said, "\n") != 1 {
-				t.Errorf("exit %d, %q; want 2 and one sentence with %q", code, said, c.says)
+			code, output := command(t, "", append([]string{"serve", "--data", t.TempDir()}, c.flags...)...)
+			if code != 2 || !strings.Contains(output, c.says) || strings.Count(output, "\n") != 1 {
+				t.Errorf("exit %d, %q; want 2 and one sentence with %q", code, output, c.says)
 			}
 		})
 	}

@@ -60,8 +60,8 @@ func New(db Database, isCommitted func(result error) bool) *Queue {
 	return &Queue{db: db, isCommitted: isCommitted, turn: make(chan struct{}, 1)}
 }
 
-// ErrCutOff is the answer to those in whose transaction a goroutine ended.
-var ErrCutOff = errors.New("the transaction was cut off")
+// ErrAborted is the answer to those in whose transaction a goroutine ended.
+var ErrAborted = errors.New("the transaction was cut off")
 
 // Do runs a job in a transaction, all of it or nothing, and gives its result once
 // that is on the disk. The job gets a context that ends after limit, with the time
@@ -77,21 +77,21 @@ func (q *Queue) Do(caller context.Context, limit time.Duration, alone bool, do f
 		do:    do,
 		done:  make(chan struct{}),
 	}
-	q.join(j)
-	var gone error
+	q.enqueue(j)
+	var ended error
 	select {
 	case q.turn <- struct{}{}:
 		defer func() { <-q.turn }()
-		return q.lead(j)
+		return q.runBatch(j)
 	case <-j.done:
 		return j.result
 	case <-caller.Done():
-		gone = caller.Err()
+		ended = caller.Err()
 	case <-ctx.Done():
-		gone = ctx.Err()
+		ended = ctx.Err()
 	}
-	if q.leave(j) {
-		return fmt.Errorf("waiting to write: %w", gone)
+	if q.dequeue(j) {
+		return fmt.Errorf("waiting to write: %w", ended)
 	}
 	<-j.done
 	return j.result
@@ -106,7 +106,7 @@ func (q *Queue) TakeTurn() (end func()) {
 // Waits tells how many jobs have found another's turn.
 func (q *Queue) Waits() uint64 { return q.waits.Load() }
 
-func (q *Queue) join(j *job) {
+func (q *Queue) enqueue(j *job) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.jobs = append(q.jobs, j)
@@ -115,8 +115,8 @@ func (q *Queue) join(j *job) {
 	}
 }
 
-// leave takes a job out of the queue, unless it was claimed.
-func (q *Queue) leave(j *job) bool {
+// dequeue takes a job out of the queue, unless it was claimed.
+func (q *Queue) dequeue(j *job) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	at := slices.Index(q.jobs, j)
@@ -144,11 +144,11 @@ func (q *Queue) claim() []*job {
 	return claimed
 }
 
-// lead runs transactions until the job of whoever has the turn is done. The others
+// runBatch runs transactions until the job of whoever has the turn is done. The others
 // are claimed only once a transaction is open: while it waits for another process,
 // each of them may still leave when its own time ends, and when it cannot begin, it
 // is this job alone that hears so.
-func (q *Queue) lead(j *job) error {
+func (q *Queue) runBatch(j *job) error {
 	for {
 		select {
 		case <-j.done: // in another's turn, or in a transaction before this one
@@ -156,7 +156,7 @@ func (q *Queue) lead(j *job) error {
 		default:
 		}
 		if err := q.db.Begin(j.ctx); err != nil {
-			q.leave(j)
+			q.dequeue(j)
 			return fmt.Errorf("beginning: %w", err)
 		}
 		q.run(q.claim())
@@ -165,7 +165,7 @@ func (q *Queue) lead(j *job) error {
 
 // run runs jobs in the open transaction and ends it.
 func (q *Queue) run(jobs []*job) {
-	err := ErrCutOff // stands when transact does not come back
+	err := ErrAborted // stands when transact does not come back
 	defer func() {
 		if err != nil {
 			q.db.Abandon()
@@ -177,16 +177,16 @@ func (q *Queue) run(jobs []*job) {
 			close(j.done)
 		}
 	}()
-	err = q.transact(jobs)
+	err = q.runTransaction(jobs)
 }
 
-// transact runs jobs and commits. Its error is that of all of them; a job that fails
+// runTransaction runs jobs and commits. Its error is that of all of them; a job that fails
 // beside others is undone alone.
-func (q *Queue) transact(jobs []*job) error {
+func (q *Queue) runTransaction(jobs []*job) error {
 	if len(jobs) == 1 {
 		// No mark: with one, each statement of a large job takes longer than the one before.
 		j := jobs[0]
-		if j.result = j.try(); !q.lasts(j.result) {
+		if j.result = j.call(); !q.keeps(j.result) {
 			return j.result
 		}
 		return q.commit()
@@ -196,7 +196,7 @@ func (q *Queue) transact(jobs []*job) error {
 			return fmt.Errorf("marking: %w", err)
 		}
 		end := q.db.Unmark
-		if j.result = j.try(); !q.lasts(j.result) {
+		if j.result = j.call(); !q.keeps(j.result) {
 			end = q.db.Undo
 		}
 		if err := end(); err != nil {
@@ -213,12 +213,12 @@ func (q *Queue) commit() error {
 	return nil
 }
 
-// lasts reports whether what a job did is committed.
-func (q *Queue) lasts(result error) bool { return result == nil || q.isCommitted(result) }
+// keeps reports whether what a job did is committed.
+func (q *Queue) keeps(result error) bool { return result == nil || q.isCommitted(result) }
 
-// try does what the job is, if there is time left. A panic is a fault of this job
+// call does what the job is, if there is time left. A panic is a fault of this job
 // alone: it may run in the turn of somebody else.
-func (j *job) try() (err error) {
+func (j *job) call() (err error) {
 	if err := j.ctx.Err(); err != nil {
 		return fmt.Errorf("beginning: %w", err)
 	}

@@ -171,24 +171,24 @@ func plans(t *rapid.T) []plan {
 // run has the jobs of the plans done over a database, each by a goroutine of its own.
 func run(d *database, all []plan) []outcome {
 	q := commit.New(d, func(err error) bool { return errors.Is(err, errRefuses) })
-	began := time.Now()
+	start := time.Now()
 	outcomes := make([]outcome, len(all))
 	var callers sync.WaitGroup
 	for i, p := range all {
 		callers.Go(func() {
 			o := &outcomes[i]
 			o.err = errEnds // stands when the goroutine ends
-			defer func() { o.answered = time.Since(began) }()
+			defer func() { o.answered = time.Since(start) }()
 			time.Sleep(p.arrives)
-			caller, leave := context.WithCancel(context.Background())
-			defer leave()
+			caller, cancel := context.WithCancel(context.Background())
+			defer cancel()
 			if p.leaves > 0 {
-				defer time.AfterFunc(p.leaves-p.arrives, leave).Stop()
+				defer time.AfterFunc(p.leaves-p.arrives, cancel).Stop()
 			}
 			o.err = q.Do(caller, p.limit, p.alone, func(ctx context.Context) error {
 				o.began = true
 				err := d.write(ctx, p)
-				o.worked = time.Since(began)
+				o.worked = time.Since(start)
 				if err != nil {
 					return err
 				}
@@ -261,7 +261,7 @@ func model(t *rapid.T, inBubble func(func())) {
 			if len(d.failing) == 0 {
 				t.Fatalf("no disk failed: %s", why)
 			}
-		case errors.Is(o.err, commit.ErrCutOff), o.err == errEnds: // in whose turn it ran
+		case errors.Is(o.err, commit.ErrAborted), o.err == errEnds: // in whose turn it ran
 			if !slices.ContainsFunc(all, func(p plan) bool { return p.result == errEnds }) {
 				t.Fatalf("nobody cut it off: %s", why)
 			}
