@@ -28,7 +28,7 @@ func (s *Server) showActivity(v *visit) error {
 		if err != nil {
 			return err
 		}
-		card.Rows, card.List = rowsOf(page.Rows), listOf("/admin/activity", query, page.Next)
+		card.Rows, card.Pagination = rowsOf(page.Rows), listOf("/admin/activity", query, page.Next)
 	}
 	f, err := s.frame(v)
 	if err != nil {
@@ -53,16 +53,16 @@ func (s *Server) activityFilter(v *visit, query url.Values) (db.Filter, views.Ac
 	var ok bool
 	var err error
 	if filter.From, ok = day(card.From.Value); !ok {
-		card.From.Error = views.FilterProblem("from")
+		card.From.Error = views.FilterErrorText("from")
 	}
 	if filter.Until, ok = day(card.Until.Value); !ok {
-		card.Until.Error = views.FilterProblem("until")
+		card.Until.Error = views.FilterErrorText("until")
 	} else if !filter.Until.IsZero() {
 		filter.Until = filter.Until.AddDate(0, 0, 1) // the day itself belongs to it
 	}
 	filter.Person, err = s.personFiltered(v, card.Person.Value)
 	if errors.Is(err, db.ErrNotFound) {
-		card.Person.Error = views.FilterProblem("person")
+		card.Person.Error = views.FilterErrorText("person")
 	} else if err != nil {
 		return filter, card, err
 	}

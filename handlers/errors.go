@@ -72,13 +72,13 @@ func (s *Server) fail(v *visit, err error) {
 	case errors.Is(err, account.ErrNotAllowed):
 		problem = views.NotAllowed()
 	case errors.Is(err, errOtherSite):
-		problem = views.OtherSite()
+		problem = views.CrossSite()
 	case errors.Is(err, errOtherSession):
 		problem = views.OtherSession(v.who.Person.Name, v.who.Person.Email)
 	case errors.Is(err, errOtherChallenge):
 		problem = views.OtherChallenge(v.challenge.Email)
 	case errors.Is(err, errOtherHost):
-		problem = views.OtherHost(s.base.String(), v.r.Host)
+		problem = views.WrongHost(s.base.String(), v.r.Host)
 	case errors.Is(err, errTooLarge):
 		problem = views.TooLarge()
 	case errors.Is(err, errBadForm):

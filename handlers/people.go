@@ -40,7 +40,7 @@ func (s *Server) showPeopleCards(v *visit, status int, card views.People) error 
 		return err
 	}
 	card.Search, card.Invite.Roles = query.Get("q"), account.RolesToGive(v.author())
-	card.Rows, card.List = peopleOf(page.People), listOf("/admin/people", query, page.Next)
+	card.Rows, card.Pagination = peopleOf(page.People), listOf("/admin/people", query, page.Next)
 	f, err := s.frame(v)
 	if err != nil {
 		return err
@@ -50,8 +50,8 @@ func (s *Server) showPeopleCards(v *visit, status int, card views.People) error 
 
 // listOf leads on through a list that is paged by key; what it was narrowed by
 // stays in the addresses.
-func listOf(path string, query url.Values, next string) views.List {
-	var list views.List
+func listOf(path string, query url.Values, next string) views.Pagination {
+	var list views.Pagination
 	if query.Get("after") != "" {
 		list.First = addressOf(path, query, "")
 	}
@@ -182,7 +182,7 @@ func (s *Server) showPersonCards(v *visit, status int, card views.PersonDetail) 
 		return err
 	}
 	fragment := views.PersonCards(card)
-	if card.Rights.Own && !card.Success.None() {
+	if card.Rights.Own && !card.Success.IsZero() {
 		fragment = views.PersonCardsWithSidebar(f, card)
 	}
 	return s.show(v, status, fragment, views.PersonPage(f, card))
@@ -209,7 +209,7 @@ func (s *Server) editPerson(v *visit) error {
 	}
 	problems, refused := fieldProblems(err)
 	alert := views.PersonRefused(err)
-	if refused || !alert.None() {
+	if refused || !alert.IsZero() {
 		card := views.PersonDetail{Edit: views.Edit{
 			Name:  problems.field("name", n.Name),
 			Email: problems.field("email", n.Email),
@@ -258,7 +258,7 @@ func (s *Server) change(v *visit, verb string, do func(id int64, by db.Author) e
 		return err
 	}
 	err = do(id, v.who.Author(v.client))
-	if alert := views.PersonRefused(err); !alert.None() {
+	if alert := views.PersonRefused(err); !alert.IsZero() {
 		return s.showPersonCards(v, http.StatusUnprocessableEntity, views.PersonDetail{Alert: alert})
 	}
 	if err != nil {
@@ -307,7 +307,7 @@ func (s *Server) removePerson(v *visit) error {
 		return s.showPersonCards(v, http.StatusOK, views.PersonDetail{AskRemove: true})
 	}
 	err = s.store.RemovePerson(v.ctx(), id, v.who.Author(v.client), v.now)
-	if alert := views.PersonRefused(err); !alert.None() {
+	if alert := views.PersonRefused(err); !alert.IsZero() {
 		return s.showPersonCards(v, http.StatusUnprocessableEntity, views.PersonDetail{Alert: alert})
 	}
 	if err != nil {
@@ -323,7 +323,7 @@ func (s *Server) makeLink(v *visit) error {
 		return err
 	}
 	token, err := s.store.NewLink(v.ctx(), id, v.who.Author(v.client), v.now)
-	if alert := views.PersonRefused(err); !alert.None() {
+	if alert := views.PersonRefused(err); !alert.IsZero() {
 		return s.showPersonCards(v, http.StatusUnprocessableEntity, views.PersonDetail{Alert: alert})
 	}
 	if err != nil {

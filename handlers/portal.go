@@ -26,7 +26,7 @@ func (s *Server) showHome(v *visit) error {
 	}
 	card := views.Home{Since: v.who.PreviousSignInAt, State: e.State, Advice: views.HomeAdvice(e)}
 	for _, event := range events {
-		card.Meanwhile = append(card.Meanwhile, views.Happened(event.Event, event.Count, event.LastAt, event.By))
+		card.Events = append(card.Events, views.AccountEventText(event.Event, event.Count, event.LastAt, event.By))
 	}
 	return s.show(v, http.StatusOK, views.HomeCards(card), views.HomePage(f, card))
 }

@@ -88,8 +88,8 @@ func (s *Server) showNotEnrolled(v *visit) error {
 		return err
 	}
 	card := views.NotEnrolled{
-		Rows: peopleOf(page.People),
-		List: listOf("/admin/settings/not-enrolled", query, page.Next),
+		Rows:       peopleOf(page.People),
+		Pagination: listOf("/admin/settings/not-enrolled", query, page.Next),
 	}
 	return s.show(v, http.StatusOK, views.NotEnrolledCard(card), views.NotEnrolledPage(f, card))
 }
@@ -196,7 +196,7 @@ func (s *Server) showGeneralCard(v *visit, status int, card views.General) error
 		return err
 	}
 	fragment := views.GeneralCard(card)
-	if !card.Success.None() {
+	if !card.Success.IsZero() {
 		fragment = views.GeneralCardWithSidebar(f, card)
 	}
 	return s.show(v, status, fragment, views.GeneralPage(f, card))

@@ -76,7 +76,7 @@ func fieldProblems(err error) (problems, bool) {
 func collect(err error, into problems) {
 	switch e := err.(type) {
 	case account.FieldError:
-		into[e.Field] = views.FieldProblem(e)
+		into[e.Field] = views.FieldErrorText(e)
 	case interface{ Unwrap() []error }:
 		for _, wrapped := range e.Unwrap() {
 			collect(wrapped, into)

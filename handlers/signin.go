@@ -31,7 +31,7 @@ func (s *Server) showSignIn(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if notice.None() && next != "" {
+	if notice.IsZero() && next != "" {
 		notice = views.SignInToContinue()
 	}
 	if s.cookieLost(v) {

@@ -64,7 +64,7 @@ func (s *Server) takeUpLink(v *visit) error {
 func (s *Server) linkRefused(v *visit, err error) error {
 	switch {
 	case errors.Is(err, db.ErrNotFound):
-		s.showProblem(v, views.LinkOver())
+		s.showProblem(v, views.LinkExpired())
 		return nil
 	case db.IsRefusal(err):
 		s.showProblem(v, views.LinkRefused(s.statusOf(v, err), err, v.r.URL.Path, v.now))

@@ -16,7 +16,7 @@ type Activity struct {
 	Events              []account.Event // that the filter offers
 	Filtered            bool
 	Rows                []ActivityRow
-	List                List
+	Pagination          Pagination
 	Export              string // the address of the same rows as CSV
 }
 
@@ -96,8 +96,8 @@ func orDash(text string) string {
 	return text
 }
 
-// FilterProblem words what is wrong with a field of the filter.
-func FilterProblem(field string) string {
+// FilterErrorText words what is wrong with a field of the filter.
+func FilterErrorText(field string) string {
 	if field == "person" {
 		return "Nobody has this e-mail address. Look it up on People."
 	}

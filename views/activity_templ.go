@@ -58,7 +58,7 @@ func ActivityPage(f Frame, a Activity) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = portal(f, "Activity", sheaf{}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = portalPage(f, "Activity", pageAssets{}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -92,19 +92,19 @@ func ActivityCards(a Activity) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = field(entry{Name: "person", Label: "Person (e-mail)", Value: a.Person.Value, Error: a.Person.Error, Auto: "off", Optional: true, Focus: a.wrong() == "person"}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = field(inputField{Name: "person", Label: "Person (e-mail)", Value: a.Person.Value, Error: a.Person.Error, Auto: "off", Optional: true, Focus: a.wrong() == "person"}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = choice("event", "Event", string(a.Event), eventOptions(a.Events)).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = selectField("event", "Event", string(a.Event), eventOptions(a.Events)).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = field(entry{Name: "from", Label: "From", Type: dayType(a.From), Value: a.From.Value, Error: a.From.Error, Auto: "off", Optional: true, Focus: a.wrong() == "from"}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = field(inputField{Name: "from", Label: "From", Type: dayType(a.From), Value: a.From.Value, Error: a.From.Error, Auto: "off", Optional: true, Focus: a.wrong() == "from"}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = field(entry{Name: "until", Label: "Until", Type: dayType(a.Until), Value: a.Until.Value, Error: a.Until.Error, Auto: "off", Optional: true, Focus: a.wrong() == "until"}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = field(inputField{Name: "until", Label: "Until", Type: dayType(a.Until), Value: a.Until.Value, Error: a.Until.Error, Auto: "off", Optional: true, Focus: a.wrong() == "until"}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -152,7 +152,7 @@ func ActivityCards(a Activity) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if len(a.Rows) == 0 {
-			templ_7745c5c3_Err = empty("activity", "Nothing matches.", "Try another person, event or time.").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = emptyState("activity", "Nothing matches.", "Try another person, event or time.").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -244,7 +244,7 @@ func ActivityCards(a Activity) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = listPages(a.List).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = pagination(a.Pagination).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -24,7 +24,7 @@ func TestEveryEventHasItsWords(t *testing.T) {
 		seen[options[i][1]] = event
 	}
 	for _, event := range append(account.EventsShownAtSignIn(), account.SignInFailed, account.SignedIn) {
-		if Happened(event, 1, time.Unix(0, 0), account.Party{}) == (Dated{}) {
+		if AccountEventText(event, 1, time.Unix(0, 0), account.Party{}) == (Dated{}) {
 			t.Errorf("nothing is told of %s", event)
 		}
 	}

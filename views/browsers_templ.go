@@ -99,11 +99,11 @@ func browsersCard(browsers []KnownBrowser) templ.Component {
 						return templ_7745c5c3_Err
 					}
 				}
-				templ_7745c5c3_Err = clock("first sign-in", b.MadeAt).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = instant("first sign-in", b.MadeAt).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = clock(" · last sign-in", b.SeenAt).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = instant(" · last sign-in", b.SeenAt).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

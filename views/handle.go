@@ -12,7 +12,7 @@ func WithHandle(ctx context.Context, handle string) context.Context {
 	return context.WithValue(ctx, handleKey{}, handle)
 }
 
-func handleOf(ctx context.Context) string {
+func formHandle(ctx context.Context) string {
 	handle, _ := ctx.Value(handleKey{}).(string)
 	return handle
 }

@@ -57,7 +57,7 @@ func HelpPage(f Frame, h Help) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = portal(f, "How two-factor works", sheaf{scripts: []script{submitScript}}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = portalPage(f, "How two-factor works", pageAssets{scripts: []script{submitScript}}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -88,7 +88,7 @@ func HelpPage(f Frame, h Help) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = plain(f, "How two-factor works", sheaf{}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = plainPage(f, "How two-factor works", pageAssets{}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

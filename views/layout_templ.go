@@ -14,20 +14,20 @@ import (
 	"strings"
 )
 
-// A sheaf is what a page needs in its head and at its end beside its card.
-type sheaf struct {
+// A pageAssets is what a page needs in its head and at its end beside its card.
+type pageAssets struct {
 	htmx    bool
 	scripts []script
 }
 
-// with adds a script.
-func (s sheaf) with(added script) sheaf {
+// withScript adds a script.
+func (s pageAssets) withScript(added script) pageAssets {
 	s.scripts = append(slices.Clip(s.scripts), added)
 	return s
 }
 
-// page is the outermost part of every page.
-func page(f Frame, title, class string, s sheaf) templ.Component {
+// basePage is the outermost part of every page.
+func basePage(f Frame, title, class string, s pageAssets) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -160,8 +160,8 @@ func page(f Frame, title, class string, s sheaf) templ.Component {
 	})
 }
 
-// portal is the frame of every page for somebody who is signed in.
-func portal(f Frame, title string, s sheaf) templ.Component {
+// portalPage is the frame of every page for somebody who is signed in.
+func portalPage(f Frame, title string, s pageAssets) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -216,7 +216,7 @@ func portal(f Frame, title string, s sheaf) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = success(f.Message, true).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = successNotice(f.Message, true).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -230,7 +230,7 @@ func portal(f Frame, title string, s sheaf) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = page(f, title, "portal", s.with(timeScript)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var9), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = basePage(f, title, "portal", s.withScript(timeScript)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var9), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -238,8 +238,8 @@ func portal(f Frame, title string, s sheaf) templ.Component {
 	})
 }
 
-// plain is the frame of the pages before sign-in: one card in the middle.
-func plain(f Frame, title string, s sheaf) templ.Component {
+// plainPage is the frame of the pages before sign-in: one card in the middle.
+func plainPage(f Frame, title string, s pageAssets) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -276,7 +276,7 @@ func plain(f Frame, title string, s sheaf) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = mark().Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = logo().Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -307,7 +307,7 @@ func plain(f Frame, title string, s sheaf) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = page(f, title, "plain", s).Render(templ.WithChildren(ctx, templ_7745c5c3_Var11), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = basePage(f, title, "plain", s).Render(templ.WithChildren(ctx, templ_7745c5c3_Var11), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -358,7 +358,7 @@ func Sidebar(f Frame, oob bool) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = mark().Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = logo().Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -379,7 +379,7 @@ func Sidebar(f Frame, oob bool) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = person(f.Visitor).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = visitorCard(f.Visitor).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -388,7 +388,7 @@ func Sidebar(f Frame, oob bool) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = mark().Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = logo().Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -455,7 +455,7 @@ func Sidebar(f Frame, oob bool) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = person(f.Visitor).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = visitorCard(f.Visitor).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -541,7 +541,7 @@ func navLink(f Frame, address, text, sign string) templ.Component {
 	})
 }
 
-func person(v Visitor) templ.Component {
+func visitorCard(v Visitor) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {

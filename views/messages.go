@@ -159,9 +159,9 @@ func counted(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// Happened words what happened to an account since the sign-in before.
-func Happened(event account.Event, count int, at time.Time, by account.Party) Dated {
-	text := happenings[event]
+// AccountEventText words what happened to an account since the sign-in before.
+func AccountEventText(event account.Event, count int, at time.Time, by account.Party) Dated {
+	text := accountEventTexts[event]
 	if text == "" {
 		return Dated{}
 	}
@@ -187,7 +187,7 @@ func Happened(event account.Event, count int, at time.Time, by account.Party) Da
 	}
 }
 
-var happenings = map[account.Event]string{
+var accountEventTexts = map[account.Event]string{
 	account.SignInFailed:     "A wrong code was entered",
 	account.SignedIn:         "A recovery code was used to sign in",
 	account.FactorEnabled:    "Two-factor authentication was enabled",
@@ -351,8 +351,8 @@ func Browser(agent string) string {
 	return name
 }
 
-// FieldProblem words what is wrong with a field, and what to do.
-func FieldProblem(e account.FieldError) string {
+// FieldErrorText words what is wrong with a field, and what to do.
+func FieldErrorText(e account.FieldError) string {
 	switch e.Reason {
 	case account.Missing:
 		return missing[e.Field]
@@ -409,8 +409,8 @@ func NotAllowed() Problem {
 	}
 }
 
-// OtherSite is the page of a form that came from another site.
-func OtherSite() Problem {
+// CrossSite is the page of a form that came from another site.
+func CrossSite() Problem {
 	return Problem{
 		Status:  http.StatusForbidden,
 		Title:   "This came from another site",
@@ -420,9 +420,9 @@ func OtherSite() Problem {
 	}
 }
 
-// OtherHost is the page of a request under another host than the workspace's. It
+// WrongHost is the page of a request under another host than the workspace's. It
 // is most often the operator who sees it, while setting up a proxy.
-func OtherHost(address, asked string) Problem {
+func WrongHost(address, asked string) Problem {
 	return Problem{
 		Status: http.StatusMisdirectedRequest,
 		Title:  "This workspace has another address",

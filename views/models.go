@@ -75,8 +75,8 @@ type Message struct {
 	Changes    []Dated   // what others have done meanwhile, the newest first
 }
 
-// None reports whether there is nothing to say.
-func (m Message) None() bool { return m.Text == "" }
+// IsZero reports whether there is nothing to say.
+func (m Message) IsZero() bool { return m.Text == "" }
 
 // A Field is one input as it was typed, with what is wrong with it.
 type Field struct {
@@ -115,10 +115,10 @@ type Setup struct {
 
 // Home is the page /my.
 type Home struct {
-	Since     time.Time // the sign-in before this one; zero when this is the first
-	Meanwhile []Dated   // what happened to the account since then
-	Advice    Message   // e.g. few recovery codes left, factor not set up
-	State     twofactor.State
+	Since  time.Time // the sign-in before this one; zero when this is the first
+	Events []Dated   // what happened to the account since then
+	Advice Message   // e.g. few recovery codes left, factor not set up
+	State  twofactor.State
 }
 
 // Profile is the page /my/profile.

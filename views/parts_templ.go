@@ -118,8 +118,8 @@ func stateBadge(s twofactor.State) templ.Component {
 	})
 }
 
-// refused is a refusal; its id ties it to the field that it is about. It takes the focus itself when it is about none.
-func refused(id string, m Message, focus bool) templ.Component {
+// alertNotice is a refusal; its id ties it to the field that it is about. It takes the focus itself when it is about none.
+func alertNotice(id string, m Message, focus bool) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -140,7 +140,7 @@ func refused(id string, m Message, focus bool) templ.Component {
 			templ_7745c5c3_Var6 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		if !m.None() {
+		if !m.IsZero() {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "<div class=\"notice notice--rose\" role=\"alert\" id=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -189,8 +189,8 @@ func refused(id string, m Message, focus bool) templ.Component {
 	})
 }
 
-// success is something that has been done. It takes the focus when nothing else on the card does.
-func success(m Message, focus bool) templ.Component {
+// successNotice is something that has been done. It takes the focus when nothing else on the card does.
+func successNotice(m Message, focus bool) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -211,7 +211,7 @@ func success(m Message, focus bool) templ.Component {
 			templ_7745c5c3_Var8 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		if !m.None() {
+		if !m.IsZero() {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "<div class=\"notice notice--emerald\" role=\"status\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -243,8 +243,8 @@ func success(m Message, focus bool) templ.Component {
 	})
 }
 
-// told is something to know: neither a refusal nor a success.
-func told(colour, sign string, m Message) templ.Component {
+// infoNotice is something to know: neither a refusal nor a success.
+func infoNotice(colour, sign string, m Message) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -265,7 +265,7 @@ func told(colour, sign string, m Message) templ.Component {
 			templ_7745c5c3_Var9 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		if !m.None() {
+		if !m.IsZero() {
 			var templ_7745c5c3_Var10 = []any{"notice", "notice--" + colour}
 			templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var10...)
 			if templ_7745c5c3_Err != nil {
@@ -470,8 +470,8 @@ func timer(m Message) templ.Component {
 	})
 }
 
-// An entry is one input of a form with its label.
-type entry struct {
+// An inputField is one input of a form with its label.
+type inputField struct {
 	Name     string
 	ID       string // Name, if empty
 	Label    string
@@ -489,21 +489,21 @@ type entry struct {
 	Attrs    templ.Attributes
 }
 
-func (e entry) id() string {
+func (e inputField) id() string {
 	if e.ID != "" {
 		return e.ID
 	}
 	return e.Name
 }
 
-func (e entry) kind() string {
+func (e inputField) kind() string {
 	if e.Type != "" {
 		return e.Type
 	}
 	return "text"
 }
 
-func (e entry) described() string {
+func (e inputField) described() string {
 	out := ""
 	add := func(id string) {
 		if out != "" {
@@ -524,7 +524,7 @@ func (e entry) described() string {
 }
 
 // field is an input with its label, its help and what is wrong with it.
-func field(e entry) templ.Component {
+func field(e inputField) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -875,8 +875,8 @@ func username(email string) templ.Component {
 // codeEntry is the field for a code from the app, on a card with a refusal of what this field or another held. It has
 // no maxlength, which would cut what is pasted: twofactor.NormalizeCode takes it as devices give it. After a refusal the
 // code is not sent by itself: whatever fills in an old code would use up the tries.
-func codeEntry(focus bool, own, other Message) entry {
-	e := entry{
+func codeEntry(focus bool, own, other Message) inputField {
+	e := inputField{
 		Name:  "code",
 		Label: "6-digit code",
 		Auto:  "one-time-code",
@@ -884,18 +884,18 @@ func codeEntry(focus bool, own, other Message) entry {
 		Focus: focus,
 		Attrs: templ.Attributes{"inputmode": "numeric", "spellcheck": "false"},
 	}
-	if !own.None() {
+	if !own.IsZero() {
 		e.Alert = "code-error"
-	} else if other.None() {
+	} else if other.IsZero() {
 		e.Sends = "The code is sent when you enter the sixth digit."
 	}
 	return e
 }
 
-// date, clock and second show an instant to the day, the minute and the second: in UTC, saying so, until timeScript
+// dayOf, clock and second show an instant to the day, the minute and the second: in UTC, saying so, until timeScript
 // puts it into the browser's own zone, with what stood there as its title. The words before stand inside, because
 // templ drops the space around a component.
-func date(before string, t time.Time) templ.Component {
+func dayOf(before string, t time.Time) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -959,7 +959,7 @@ func date(before string, t time.Time) templ.Component {
 	})
 }
 
-func clock(before string, t time.Time) templ.Component {
+func instant(before string, t time.Time) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -1779,7 +1779,7 @@ func handleField() templ.Component {
 			templ_7745c5c3_Var93 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		if handle := handleOf(ctx); handle != "" {
+		if handle := formHandle(ctx); handle != "" {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 108, "<input type=\"hidden\" name=\"as\" value=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -1935,8 +1935,8 @@ func focusTitle(id, text string, focus bool) templ.Component {
 	})
 }
 
-// empty is what stands where a list has nothing to show.
-func empty(sign, text, advice string) templ.Component {
+// emptyState is what stands where a list has nothing to show.
+func emptyState(sign, text, advice string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -2095,8 +2095,8 @@ func searchForm(action, label, value string) templ.Component {
 	})
 }
 
-// choice is one drop-down of a filter.
-func choice(name, label, value string, options [][2]string) templ.Component {
+// selectField is one drop-down of a filter.
+func selectField(name, label, value string, options [][2]string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {

@@ -29,19 +29,19 @@ func (p Person) state() twofactor.State {
 	return twofactor.Enabled
 }
 
-// A List is where somebody is in a list that is shown in parts.
-type List struct {
+// A Pagination is where somebody is in a list that is shown in parts.
+type Pagination struct {
 	First string // the address of the first part; "" when this is it
 	Next  string // the address of the next part; "" when this is the last
 }
 
 // People is the page /admin/people.
 type People struct {
-	Rows   []Person
-	List   List
-	Search string
-	Invite Invite
-	Link   OneTimeLink // of the invitation that was just made
+	Rows       []Person
+	Pagination Pagination
+	Search     string
+	Invite     Invite
+	Link       OneTimeLink // of the invitation that was just made
 }
 
 // Invite is the form that invites somebody.
@@ -100,8 +100,8 @@ func (e Edit) wrong() string {
 
 // NotEnrolled is the page /admin/settings/not-enrolled.
 type NotEnrolled struct {
-	Rows []Person
-	List List
+	Rows       []Person
+	Pagination Pagination
 }
 
 // Welcome is the card of a one-time link. The password is never given back.
@@ -232,8 +232,8 @@ func NoCodesLeft() Message {
 	}
 }
 
-// LinkOver is the page of a one-time link that does not work any more.
-func LinkOver() Problem {
+// LinkExpired is the page of a one-time link that does not work any more.
+func LinkExpired() Problem {
 	return Problem{
 		Status:  404,
 		Title:   "This link does not work",

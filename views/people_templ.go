@@ -13,7 +13,7 @@ import (
 	"gatehouse/twofactor"
 )
 
-var peopleSheaf = sheaf{htmx: true, scripts: []script{submitScript, cardScript, secretScript}}
+var peopleAssets = pageAssets{htmx: true, scripts: []script{submitScript, cardScript, secretScript}}
 
 // PeoplePage is /admin/people.
 func PeoplePage(f Frame, p People) templ.Component {
@@ -63,7 +63,7 @@ func PeoplePage(f Frame, p People) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = portal(f, "People", peopleSheaf).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = portalPage(f, "People", peopleAssets).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -114,7 +114,7 @@ func PeopleCards(p People) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if len(p.Rows) == 0 {
-			templ_7745c5c3_Err = empty("people", "Nobody matches.", "Try the beginning of a name or of an address.").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = emptyState("people", "Nobody matches.", "Try the beginning of a name or of an address.").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -197,7 +197,7 @@ func PeopleCards(p People) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = date("since", person.ConfirmedAt).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = dayOf("since", person.ConfirmedAt).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -237,7 +237,7 @@ func PeopleCards(p People) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = listPages(p.List).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = pagination(p.Pagination).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -333,7 +333,7 @@ func lastSignIn(p Person) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			templ_7745c5c3_Err = clock("", p.LastSignInAt).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = instant("", p.LastSignInAt).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -372,9 +372,9 @@ func statusBadge(p Person) templ.Component {
 	})
 }
 
-// listPages leads through a list that is paged by key: on, and back to its
+// pagination leads through a list that is paged by key: on, and back to its
 // beginning.
-func listPages(l List) templ.Component {
+func pagination(l Pagination) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -563,7 +563,7 @@ func inviteForm(i Invite) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = field(entry{Name: "name", Label: "Name", Value: i.Name.Value, Error: i.Name.Error, Auto: "off", Focus: i.Name.Error != ""}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = field(inputField{Name: "name", Label: "Name", Value: i.Name.Value, Error: i.Name.Error, Auto: "off", Focus: i.Name.Error != ""}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -571,7 +571,7 @@ func inviteForm(i Invite) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = field(entry{Name: "email", Label: "E-mail address", Type: "email", Value: i.Email.Value, Error: i.Email.Error, Auto: "off", Focus: i.Email.Error != "" && i.Name.Error == "", Help: "They sign in with it."}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = field(inputField{Name: "email", Label: "E-mail address", Type: "email", Value: i.Email.Value, Error: i.Email.Error, Auto: "off", Focus: i.Email.Error != "" && i.Name.Error == "", Help: "They sign in with it."}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -622,7 +622,7 @@ func roleChoice(role Field, roles []twofactor.Role) templ.Component {
 			templ_7745c5c3_Var21 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = choice("role", "Role", role.Value, roleOptions(roles, role.Value)).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = selectField("role", "Role", role.Value, roleOptions(roles, role.Value)).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -693,7 +693,7 @@ func PersonPage(f Frame, p PersonDetail) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = portal(f, p.Name, peopleSheaf).Render(templ.WithChildren(ctx, templ_7745c5c3_Var24), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = portalPage(f, p.Name, peopleAssets).Render(templ.WithChildren(ctx, templ_7745c5c3_Var24), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -783,11 +783,11 @@ func PersonCards(p PersonDetail) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = success(p.Success, p.Link.URL == "" && p.Edit.wrong() == "").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = successNotice(p.Success, p.Link.URL == "" && p.Edit.wrong() == "").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = refused("person-error", p.Alert, p.Edit.wrong() == "").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = alertNotice("person-error", p.Alert, p.Edit.wrong() == "").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -800,12 +800,12 @@ func PersonCards(p PersonDetail) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if p.Rights.Own {
-			templ_7745c5c3_Err = told("slate", "info", Message{Text: "This is your own account.", Advice: "Your password, sessions and two-factor are on My profile. Nobody changes their own role."}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = infoNotice("slate", "info", Message{Text: "This is your own account.", Advice: "Your password, sessions and two-factor are on My profile. Nobody changes their own role."}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 		} else if !p.Rights.Edit {
-			templ_7745c5c3_Err = told("slate", "info", Message{Text: "Only a Super-administrator changes admins.", Advice: "Ask one of them if something has to be done here."}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = infoNotice("slate", "info", Message{Text: "Only a Super-administrator changes admins.", Advice: "Ask one of them if something has to be done here."}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -825,7 +825,7 @@ func PersonCards(p PersonDetail) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = dangerFolds(p).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = dangerSections(p).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -933,7 +933,7 @@ func personFacts(p PersonDetail) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = date(" added on", p.AddedAt).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = dayOf(" added on", p.AddedAt).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -991,7 +991,7 @@ func personFacts(p PersonDetail) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if p.state() == twofactor.Enabled {
-				templ_7745c5c3_Err = clock(" since", p.ConfirmedAt).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = instant(" since", p.ConfirmedAt).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -1104,7 +1104,7 @@ func personFacts(p PersonDetail) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = clock(openLink(p.LinkKind), p.LinkUntil).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = instant(openLinkText(p.LinkKind), p.LinkUntil).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -1171,7 +1171,7 @@ func personFacts(p PersonDetail) templ.Component {
 	})
 }
 
-func openLink(kind string) string {
+func openLinkText(kind string) string {
 	if kind == "invitation" {
 		return "The invitation is open until"
 	}
@@ -1215,7 +1215,7 @@ func editCard(p PersonDetail) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = field(entry{Name: "name", Label: "Name", Value: p.Edit.Name.Value, Error: p.Edit.Name.Error, Auto: "off", Focus: p.Edit.Name.Error != ""}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = field(inputField{Name: "name", Label: "Name", Value: p.Edit.Name.Value, Error: p.Edit.Name.Error, Auto: "off", Focus: p.Edit.Name.Error != ""}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -1223,7 +1223,7 @@ func editCard(p PersonDetail) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = field(entry{Name: "email", Label: "E-mail address", Type: "email", Value: p.Edit.Email.Value, Error: p.Edit.Email.Error, Auto: "off", Focus: p.Edit.Email.Error != "" && p.Edit.Name.Error == "", Help: "They sign in with it. A new address ends their sessions."}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = field(inputField{Name: "email", Label: "E-mail address", Type: "email", Value: p.Edit.Email.Value, Error: p.Edit.Email.Error, Auto: "off", Focus: p.Edit.Email.Error != "" && p.Edit.Name.Error == "", Help: "They sign in with it. A new address ends their sessions."}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -1304,21 +1304,21 @@ func accessCard(p PersonDetail) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if p.Active {
-			templ_7745c5c3_Err = personAct(p, "/link", linkName(p), linkHelp(p), linkName(p)).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = personAction(p, "/link", linkName(p), linkHelp(p), linkName(p)).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = personAct(p, "/unlock", "Unlock", "Forgets wrong passwords and codes, so that nobody has to wait or is closed out.", "Unlock").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = personAction(p, "/unlock", "Unlock", "Forgets wrong passwords and codes, so that nobody has to wait or is closed out.", "Unlock").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = personAct(p, "/sessions/end", "End all sessions", "Signs them out of every browser and forgets the browsers they are known by. Use it when a device is lost.", "End sessions").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = personAction(p, "/sessions/end", "End all sessions", "Signs them out of every browser and forgets the browsers they are known by. Use it when a device is lost.", "End sessions").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
 		if !p.Active {
-			templ_7745c5c3_Err = personAct(p, "/reactivate", "Reactivate", "Lets them sign in again, with the password and second step that they had.", "Reactivate").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = personAction(p, "/reactivate", "Reactivate", "Lets them sign in again, with the password and second step that they had.", "Reactivate").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -1331,7 +1331,7 @@ func accessCard(p PersonDetail) templ.Component {
 	})
 }
 
-func personAct(p PersonDetail, verb, title, text, button string) templ.Component {
+func personAction(p PersonDetail, verb, title, text, button string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -1439,8 +1439,8 @@ func linkHelp(p PersonDetail) string {
 	return "For somebody who has forgotten the password. It works once, for a day, and leaves the second step as it is."
 }
 
-// dangerFolds ask before they take something away.
-func dangerFolds(p PersonDetail) templ.Component {
+// dangerSections ask before they take something away.
+func dangerSections(p PersonDetail) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -1769,7 +1769,7 @@ func NotEnrolledPage(f Frame, n NotEnrolled) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = portal(f, "Who has not enrolled", sheaf{}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var66), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = portalPage(f, "Who has not enrolled", pageAssets{}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var66), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -1812,7 +1812,7 @@ func NotEnrolledCard(n NotEnrolled) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if len(n.Rows) == 0 {
-			templ_7745c5c3_Err = empty("shield", "Everybody has enrolled.", "All active accounts use two-factor authentication.").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = emptyState("shield", "Everybody has enrolled.", "All active accounts use two-factor authentication.").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -1904,7 +1904,7 @@ func NotEnrolledCard(n NotEnrolled) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = listPages(n.List).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = pagination(n.Pagination).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -1956,7 +1956,7 @@ func WelcomePage(f Frame, w Welcome) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = plain(f, welcomeTitle(w), sheaf{scripts: timed([]script{submitScript}, w.Alert)}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var73), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = plainPage(f, welcomeTitle(w), pageAssets{scripts: withTimer([]script{submitScript}, w.Alert)}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var73), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -2049,7 +2049,7 @@ func WelcomeCard(w Welcome) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = refused("welcome-error", w.Alert, false).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = alertNotice("welcome-error", w.Alert, false).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -2084,7 +2084,7 @@ func WelcomeCard(w Welcome) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if w.Kind == "invitation" {
-				templ_7745c5c3_Err = field(entry{Name: "name", Label: "Your name", Value: w.Name.Value, Error: w.Name.Error, Auto: "name", Focus: w.Name.Error != "" || w.Password.Error == ""}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = field(inputField{Name: "name", Label: "Your name", Value: w.Name.Value, Error: w.Name.Error, Auto: "name", Focus: w.Name.Error != "" || w.Password.Error == ""}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -2093,7 +2093,7 @@ func WelcomeCard(w Welcome) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = field(entry{Name: "password", Label: "New password", Type: "password", Error: w.Password.Error, Auto: "new-password", Focus: w.Name.Error == "" && (w.Password.Error != "" || w.Kind != "invitation"), Help: passwordHelp}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = field(inputField{Name: "password", Label: "New password", Type: "password", Error: w.Password.Error, Auto: "new-password", Focus: w.Name.Error == "" && (w.Password.Error != "" || w.Kind != "invitation"), Help: passwordHelp}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -36,7 +36,7 @@ func people() []Person {
 }
 
 func peoplePage() templ.Component {
-	return PeoplePage(frame(admin, "/admin/people"), People{Rows: people(), List: List{
+	return PeoplePage(frame(admin, "/admin/people"), People{Rows: people(), Pagination: Pagination{
 		First: "/admin/people",
 		Next:  "/admin/people?after=3",
 	},
@@ -62,7 +62,7 @@ func personDetail() PersonDetail {
 			Name: Field{Value: p.Name},
 			Email: Field{
 				Value: "alan",
-				Error: FieldProblem(account.FieldError{Field: "email", Reason: account.NotEmail}),
+				Error: FieldErrorText(account.FieldError{Field: "email", Reason: account.NotEmail}),
 			},
 			Role: Field{Value: "member"},
 		}, Success: PersonDone("unlock")}
@@ -71,7 +71,7 @@ func personDetail() PersonDetail {
 func activityPage() templ.Component {
 	return ActivityPage(frame(admin, "/admin/activity"),
 		Activity{Events: []account.Event{account.SignInFailed}, Export: "/admin/activity.csv",
-			List: List{Next: "/admin/activity?after=1"},
+			Pagination: Pagination{Next: "/admin/activity?after=1"},
 			Rows: []ActivityRow{
 				{
 					At:      now,
@@ -99,9 +99,9 @@ func activityPage() templ.Component {
 }
 
 func TestEveryRefusalAndDeedHasWords(t *testing.T) {
-	other := FieldProblem(account.FieldError{Field: "role", Reason: account.Unknown})
+	other := FieldErrorText(account.FieldError{Field: "role", Reason: account.Unknown})
 	for _, reason := range account.Reasons {
-		text := FieldProblem(account.FieldError{Field: "email", Reason: reason, Limit: 254})
+		text := FieldErrorText(account.FieldError{Field: "email", Reason: reason, Limit: 254})
 		if text == "" || text == other && reason != account.Unknown {
 			t.Errorf("%s has no sentence", reason)
 		}
@@ -119,7 +119,7 @@ func TestEveryRefusalAndDeedHasWords(t *testing.T) {
 		}
 	}
 	for _, verb := range []string{"edit", "deactivate", "reactivate", "sessions/end", "two-factor/reset", "unlock"} {
-		if PersonDone(verb).None() {
+		if PersonDone(verb).IsZero() {
 			t.Errorf("%s has no words", verb)
 		}
 	}

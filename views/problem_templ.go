@@ -50,7 +50,7 @@ func ProblemPage(f Frame, p Problem) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = portal(f, p.Title, sheaf{}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = portalPage(f, p.Title, pageAssets{}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -73,7 +73,7 @@ func ProblemPage(f Frame, p Problem) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = plain(f, p.Title, sheaf{}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = plainPage(f, p.Title, pageAssets{}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -101,7 +101,7 @@ func ProfilePage(f Frame, p Profile) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = portal(f, "My profile", sheaf{scripts: timed([]script{submitScript}, p.Alert)}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = portalPage(f, "My profile", pageAssets{scripts: withTimer([]script{submitScript}, p.Alert)}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -206,7 +206,7 @@ func factorFacts(p Profile) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = date("Enabled on", p.ConfirmedAt).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = dayOf("Enabled on", p.ConfirmedAt).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -263,7 +263,7 @@ func passwordCard(p Profile) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			templ_7745c5c3_Err = date("Last changed on", p.PasswordChangedAt).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = dayOf("Last changed on", p.PasswordChangedAt).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -297,7 +297,7 @@ func passwordCard(p Profile) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = refused("password-error", p.Alert, false).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = alertNotice("password-error", p.Alert, false).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -313,7 +313,7 @@ func passwordCard(p Profile) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = field(entry{Name: "current_password", Label: "Current password", Type: "password", Error: p.CurrentPassword.Error, Alert: alertID(p.Alert, "password-error"), Auto: "current-password", Focus: p.CurrentPassword.Error != "" || !p.Alert.None()}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = field(inputField{Name: "current_password", Label: "Current password", Type: "password", Error: p.CurrentPassword.Error, Alert: alertID(p.Alert, "password-error"), Auto: "current-password", Focus: p.CurrentPassword.Error != "" || !p.Alert.IsZero()}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -321,7 +321,7 @@ func passwordCard(p Profile) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = field(entry{Name: "new_password", Label: "New password", Type: "password", Error: p.NewPassword.Error, Auto: "new-password", Focus: p.NewPassword.Error != "" && p.CurrentPassword.Error == "", Help: passwordHelp}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = field(inputField{Name: "new_password", Label: "New password", Type: "password", Error: p.NewPassword.Error, Auto: "new-password", Focus: p.NewPassword.Error != "" && p.CurrentPassword.Error == "", Help: passwordHelp}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -344,7 +344,7 @@ func passwordCard(p Profile) templ.Component {
 }
 
 func alertID(m Message, id string) string {
-	if m.None() {
+	if m.IsZero() {
 		return ""
 	}
 	return id
@@ -448,11 +448,11 @@ func sessionsCard(sessions []Session) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = clock(" · signed in", s.StartedAt).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = instant(" · signed in", s.StartedAt).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = clock(" · last seen", s.SeenAt).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = instant(" · last seen", s.SeenAt).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -562,7 +562,7 @@ func eventsCard(events []Event) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if len(events) == 0 {
-			templ_7745c5c3_Err = empty("activity", "Nothing has happened yet.", "Sign-ins and changes to your account appear here.").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = emptyState("activity", "Nothing has happened yet.", "Sign-ins and changes to your account appear here.").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -625,7 +625,7 @@ func eventsCard(events []Event) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = clock("", e.At).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = instant("", e.At).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

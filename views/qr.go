@@ -55,7 +55,7 @@ const qrLabel = "QR code that adds this account to an authenticator app"
 // Sizes in CSS pixels. A module has a whole number of them, so that all are alike.
 const (
 	leastModule = 4
-	widest      = 286 // what a screen of 320 pixels has between a card's edges
+	maxWidth    = 286 // what a screen of 320 pixels has between a card's edges
 )
 
 // quietZone is the width of the light edge that readers need, in modules
@@ -72,7 +72,7 @@ type svgWriter struct {
 func (w *svgWriter) Write(m qrcode.Matrix) error {
 	rows := m.Bitmap()
 	modules := len(rows) + 2*quietZone
-	side, width := strconv.Itoa(modules), strconv.Itoa(modules*max(leastModule, widest/modules))
+	side, width := strconv.Itoa(modules), strconv.Itoa(modules*max(leastModule, maxWidth/modules))
 	w.text = append(w.text, `<svg class="qr" width="`+width+`" height="`+width+`" viewBox="0 0 `+side+` `+side+
 		`" role="img" aria-label="`+qrLabel+
 		`" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h`+side+`v`+side+`H0z"/><path stroke="#000" d="`...)
@@ -87,12 +87,12 @@ func (w *svgWriter) Write(m qrcode.Matrix) error {
 				continue
 			}
 			if pen < 0 {
-				w.put("M", start+quietZone)
-				w.put(" ", y+quietZone)
-				w.put(".5h", x-start)
+				w.appendCommand("M", start+quietZone)
+				w.appendCommand(" ", y+quietZone)
+				w.appendCommand(".5h", x-start)
 			} else {
-				w.put("m", start-pen)
-				w.put(" 0h", x-start)
+				w.appendCommand("m", start-pen)
+				w.appendCommand(" 0h", x-start)
 			}
 			pen = x
 		}
@@ -101,9 +101,9 @@ func (w *svgWriter) Write(m qrcode.Matrix) error {
 	return nil
 }
 
-// put appends a letter or separator of the path and its number. fmt is much slower,
+// appendCommand appends a letter or separator of the path and its number. fmt is much slower,
 // and a code has some 600 runs.
-func (w *svgWriter) put(what string, n int) {
+func (w *svgWriter) appendCommand(what string, n int) {
 	w.text = strconv.AppendInt(append(w.text, what...), int64(n), 10)
 }
 

@@ -64,7 +64,7 @@ func SecurityPage(f Frame, s Security) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = portal(f, "Security settings", settingsSheaf).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = portalPage(f, "Security settings", settingsAssets).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -72,7 +72,7 @@ func SecurityPage(f Frame, s Security) templ.Component {
 	})
 }
 
-var settingsSheaf = sheaf{htmx: true, scripts: []script{submitScript, cardScript}}
+var settingsAssets = pageAssets{htmx: true, scripts: []script{submitScript, cardScript}}
 
 // tabs lead from one settings page to the other.
 func tabs(current string) templ.Component {
@@ -150,7 +150,7 @@ func SecurityCard(s Security) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = success(s.Success, false).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = successNotice(s.Success, false).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -158,7 +158,7 @@ func SecurityCard(s Security) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = focusTitle("security-title", "Require two-factor authentication", !s.Success.None()).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = focusTitle("security-title", "Require two-factor authentication", !s.Success.IsZero()).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -166,7 +166,7 @@ func SecurityCard(s Security) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = refused("security-error", s.Alert, true).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = alertNotice("security-error", s.Alert, true).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -175,7 +175,7 @@ func SecurityCard(s Security) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if s.NoCodes && !(s.Policy.Everyone && s.Policy.Admins) {
-			templ_7745c5c3_Err = told("amber", "warning", NoCodesLeft()).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = infoNotice("amber", "warning", NoCodesLeft()).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -192,7 +192,7 @@ func SecurityCard(s Security) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = lever("require_everyone", "Require MFA for everyone", "Every signed-in user in the workspace.", s.Policy.Everyone, s.Everyone).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = policySetting("require_everyone", "Require MFA for everyone", "Every signed-in user in the workspace.", s.Policy.Everyone, s.Everyone).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -200,7 +200,7 @@ func SecurityCard(s Security) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = lever("require_admins", "Require MFA for admins", "Administrator, IT administrator, and super-administrator roles.", s.Policy.Admins, s.Admins).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = policySetting("require_admins", "Require MFA for admins", "Administrator, IT administrator, and super-administrator roles.", s.Policy.Admins, s.Admins).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -226,7 +226,7 @@ func SecurityCard(s Security) templ.Component {
 	})
 }
 
-func lever(name, label, text string, on bool, s PolicyImpact) templ.Component {
+func policySetting(name, label, text string, on bool, s PolicyImpact) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -358,9 +358,9 @@ func lever(name, label, text string, on bool, s PolicyImpact) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var14 string
-			templ_7745c5c3_Var14, templ_7745c5c3_Err = templ.JoinStringErrs(stoppedText(s))
+			templ_7745c5c3_Var14, templ_7745c5c3_Err = templ.JoinStringErrs(impactText(s))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/settings.templ`, Line: 70, Col: 24}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/settings.templ`, Line: 70, Col: 23}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var14))
 			if templ_7745c5c3_Err != nil {
@@ -449,7 +449,7 @@ func GeneralPage(f Frame, g General) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = portal(f, "General settings", settingsSheaf).Render(templ.WithChildren(ctx, templ_7745c5c3_Var16), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = portalPage(f, "General settings", settingsAssets).Render(templ.WithChildren(ctx, templ_7745c5c3_Var16), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -535,7 +535,7 @@ func GeneralCard(g General) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = success(g.Success, false).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = successNotice(g.Success, false).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -543,7 +543,7 @@ func GeneralCard(g General) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = focusTitle("general-title", "Workspace", !g.Success.None()).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = focusTitle("general-title", "Workspace", !g.Success.IsZero()).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -551,7 +551,7 @@ func GeneralCard(g General) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = refused("general-error", g.Alert, g.Workspace.Error == "").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = alertNotice("general-error", g.Alert, g.Workspace.Error == "").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -567,7 +567,7 @@ func GeneralCard(g General) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = field(entry{Name: "workspace", Label: "Name of the workspace", Value: g.Workspace.Value, Error: g.Workspace.Error, Auto: "organization", Focus: g.Workspace.Error != "", Help: "Shown on every page, and as the issuer in authenticator apps that are set up from now on."}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = field(inputField{Name: "workspace", Label: "Name of the workspace", Value: g.Workspace.Value, Error: g.Workspace.Error, Auto: "organization", Focus: g.Workspace.Error != "", Help: "Shown on every page, and as the issuer in authenticator apps that are set up from now on."}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -48,7 +48,7 @@ func SignInPage(f Frame, s SignIn) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = plain(f, "Sign in", sheaf{scripts: timed([]script{submitScript}, s.Alert)}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = plainPage(f, "Sign in", pageAssets{scripts: withTimer([]script{submitScript}, s.Alert)}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -82,7 +82,7 @@ func SignInCard(s SignIn) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if s.Alert.None() && !s.Notice.None() {
+		if s.Alert.IsZero() && !s.Notice.IsZero() {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "<div class=\"notice notice--slate\" role=\"status\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -112,7 +112,7 @@ func SignInCard(s SignIn) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = refused("signin-error", s.Alert, false).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = alertNotice("signin-error", s.Alert, false).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -120,7 +120,7 @@ func SignInCard(s SignIn) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = field(entry{Name: "email", Label: "E-mail address", Type: "email", Value: s.Email, Auto: "username", Focus: s.Email == "", Alert: signInAlert(s), Waits: s.Wait > 0, Attrs: templ.Attributes{"autocapitalize": "none", "spellcheck": "false"}}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = field(inputField{Name: "email", Label: "E-mail address", Type: "email", Value: s.Email, Auto: "username", Focus: s.Email == "", Alert: signInAlert(s), Waits: s.Wait > 0, Attrs: templ.Attributes{"autocapitalize": "none", "spellcheck": "false"}}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -128,7 +128,7 @@ func SignInCard(s SignIn) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = field(entry{Name: "password", Label: "Password", Type: "password", Auto: "current-password", Focus: s.Email != "", Alert: signInAlert(s), Waits: s.Wait > 0}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = field(inputField{Name: "password", Label: "Password", Type: "password", Auto: "current-password", Focus: s.Email != "", Alert: signInAlert(s), Waits: s.Wait > 0}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -178,14 +178,14 @@ func SignInCard(s SignIn) templ.Component {
 }
 
 func signInAlert(s SignIn) string {
-	if s.Alert.None() {
+	if s.Alert.IsZero() {
 		return ""
 	}
 	return "signin-error"
 }
 
-// timed adds the script that counts down when a message has something to count.
-func timed(s []script, messages ...Message) []script {
+// withTimer adds the script that counts down when a message has something to count.
+func withTimer(s []script, messages ...Message) []script {
 	for _, m := range messages {
 		if m.Seconds > 0 {
 			return append(s, timerScript)
@@ -234,7 +234,7 @@ func ChallengePage(f Frame, c Challenge) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = plain(f, "Two-factor verification", sheaf{scripts: timed([]script{submitScript, codeScript, timeScript}, c.CodeAlert, c.RecoveryAlert)}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var7), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = plainPage(f, "Two-factor verification", pageAssets{scripts: withTimer([]script{submitScript, codeScript, timeScript}, c.CodeAlert, c.RecoveryAlert)}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var7), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -281,7 +281,7 @@ func ChallengeCard(c Challenge) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = field(waiting(codeEntry(c.RecoveryAlert.None(), c.CodeAlert, c.RecoveryAlert), c)).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = field(withWait(codeEntry(c.RecoveryAlert.IsZero(), c.CodeAlert, c.RecoveryAlert), c)).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -289,7 +289,7 @@ func ChallengeCard(c Challenge) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = refused("code-error", c.CodeAlert, false).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = alertNotice("code-error", c.CodeAlert, false).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -307,7 +307,7 @@ func ChallengeCard(c Challenge) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if c.ShowSheet || !c.RecoveryAlert.None() {
+		if c.ShowSheet || !c.RecoveryAlert.IsZero() {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 15, " open")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -347,7 +347,7 @@ func ChallengeCard(c Challenge) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = field(waiting(recoveryEntry(c), c)).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = field(withWait(recoveryEntry(c), c)).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -355,7 +355,7 @@ func ChallengeCard(c Challenge) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = refused("recovery-error", c.RecoveryAlert, false).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = alertNotice("recovery-error", c.RecoveryAlert, false).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -424,13 +424,13 @@ func ChallengeCard(c Challenge) templ.Component {
 	})
 }
 
-func waiting(e entry, c Challenge) entry {
+func withWait(e inputField, c Challenge) inputField {
 	e.Waits = c.Wait > 0
 	return e
 }
 
-func recoveryEntry(c Challenge) entry {
-	e := entry{Name: "recovery_code", Label: "Recovery code", Auto: "off", Class: "input--recovery", Focus: !c.RecoveryAlert.None(),
+func recoveryEntry(c Challenge) inputField {
+	e := inputField{Name: "recovery_code", Label: "Recovery code", Auto: "off", Class: "input--recovery", Focus: !c.RecoveryAlert.IsZero(),
 		Help:  "One XXXX-XXXX code from your sheet. Each works once.",
 		Attrs: templ.Attributes{"autocapitalize": "characters", "spellcheck": "false"}}
 	if e.Focus {
@@ -479,7 +479,7 @@ func SetupPage(f Frame, s Setup) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = plain(f, "Set up the workspace", sheaf{scripts: []script{submitScript}}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var14), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = plainPage(f, "Set up the workspace", pageAssets{scripts: []script{submitScript}}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var14), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -525,7 +525,7 @@ func SetupCard(s Setup) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = refused("setup-error", s.Alert, false).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = alertNotice("setup-error", s.Alert, false).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -533,7 +533,7 @@ func SetupCard(s Setup) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = field(entry{Name: "workspace", Label: "Name of the workspace", Value: s.Workspace.Value, Error: s.Workspace.Error, Auto: "organization", Focus: setupFocus(s) == "workspace", Help: "Shown on every page and in people's authenticator apps."}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = field(inputField{Name: "workspace", Label: "Name of the workspace", Value: s.Workspace.Value, Error: s.Workspace.Error, Auto: "organization", Focus: setupFocus(s) == "workspace", Help: "Shown on every page and in people's authenticator apps."}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -541,7 +541,7 @@ func SetupCard(s Setup) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = field(entry{Name: "name", Label: "Your name", Value: s.Name.Value, Error: s.Name.Error, Auto: "name", Focus: setupFocus(s) == "name"}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = field(inputField{Name: "name", Label: "Your name", Value: s.Name.Value, Error: s.Name.Error, Auto: "name", Focus: setupFocus(s) == "name"}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -549,7 +549,7 @@ func SetupCard(s Setup) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = field(entry{Name: "email", Label: "E-mail address", Type: "email", Value: s.Email.Value, Error: s.Email.Error, Auto: "username", Focus: setupFocus(s) == "email", Help: "You sign in with it."}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = field(inputField{Name: "email", Label: "E-mail address", Type: "email", Value: s.Email.Value, Error: s.Email.Error, Auto: "username", Focus: setupFocus(s) == "email", Help: "You sign in with it."}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -557,7 +557,7 @@ func SetupCard(s Setup) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = field(entry{Name: "password", Label: "Password", Type: "password", Error: s.Password.Error, Auto: "new-password", Focus: setupFocus(s) == "password", Help: passwordHelp}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = field(inputField{Name: "password", Label: "Password", Type: "password", Error: s.Password.Error, Auto: "new-password", Focus: setupFocus(s) == "password", Help: passwordHelp}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

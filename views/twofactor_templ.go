@@ -63,7 +63,7 @@ func TwoFactorPage(f Frame, t TwoFactor) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = portal(f, "Two-factor authentication", sheaf{htmx: true, scripts: []script{submitScript, codeScript, timerScript, cardScript, secretScript}}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = portalPage(f, "Two-factor authentication", pageAssets{htmx: true, scripts: []script{submitScript, codeScript, timerScript, cardScript, secretScript}}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -134,12 +134,12 @@ func TwoFactorScreen(t TwoFactor) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if t.Required && t.Enrollment.State != twofactor.Enabled {
-			templ_7745c5c3_Err = told("amber", "shield", required).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = infoNotice("amber", "shield", required).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = success(t.Success, false).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = successNotice(t.Success, false).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -302,7 +302,7 @@ func notConfiguredCard(t TwoFactor) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = cardHead(twofactor.NotConfigured, !t.Success.None()).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = cardHead(twofactor.NotConfigured, !t.Success.IsZero()).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -310,7 +310,7 @@ func notConfiguredCard(t TwoFactor) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = refused("enable-error", t.Alert, false).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = alertNotice("enable-error", t.Alert, false).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -334,7 +334,7 @@ func notConfiguredCard(t TwoFactor) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if !t.Alert.None() {
+			if !t.Alert.IsZero() {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 14, " autofocus")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
@@ -480,7 +480,7 @@ func pendingCard(t TwoFactor) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = refused("code-error", t.Alert, false).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = alertNotice("code-error", t.Alert, false).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -524,7 +524,7 @@ func pendingCard(t TwoFactor) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = trouble().Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = troubleshooting().Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -536,9 +536,9 @@ func pendingCard(t TwoFactor) templ.Component {
 	})
 }
 
-// trouble has the answers where the questions come up: the page with the guide
+// troubleshooting has the answers where the questions come up: the page with the guide
 // would discard the QR code.
-func trouble() templ.Component {
+func troubleshooting() templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -570,7 +570,7 @@ func trouble() templ.Component {
 func pendingNote(t TwoFactor) string {
 	note := "Nothing is protected yet. If you reload or leave this page before confirming, this QR code is discarded."
 	if left := t.Enrollment.ExpiresAt.Sub(t.Now); left > 0 && left < 24*time.Hour {
-		note += " It works for another " + long(left) + "."
+		note += " It works for another " + longDuration(left) + "."
 	}
 	return note
 }
@@ -602,7 +602,7 @@ func enabledCard(t TwoFactor) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = cardHead(twofactor.Enabled, !t.Success.None() && len(t.Codes) == 0).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = cardHead(twofactor.Enabled, !t.Success.IsZero() && len(t.Codes) == 0).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -610,7 +610,7 @@ func enabledCard(t TwoFactor) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = clock("", t.Enrollment.ConfirmedAt).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = instant("", t.Enrollment.ConfirmedAt).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -626,7 +626,7 @@ func enabledCard(t TwoFactor) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if t.Enrollment.Sheet.Left() <= fewCodes {
+		if t.Enrollment.Sheet.Left() <= lowCodes {
 			templ_7745c5c3_Err = badge("amber", "Running low").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -637,7 +637,7 @@ func enabledCard(t TwoFactor) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if !t.Disable && !t.Reauth {
-			templ_7745c5c3_Err = refused("card-error", t.Alert, true).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = alertNotice("card-error", t.Alert, true).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -710,7 +710,7 @@ func enabledCard(t TwoFactor) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = field(entry{Name: "password", Label: "Current password", Type: "password", Auto: "current-password", Alert: alertID(disableAlert(t), "disable-error"), Focus: t.Disable}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = field(inputField{Name: "password", Label: "Current password", Type: "password", Auto: "current-password", Alert: alertID(disableAlert(t), "disable-error"), Focus: t.Disable}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -718,7 +718,7 @@ func enabledCard(t TwoFactor) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = refused("disable-error", disableAlert(t), false).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = alertNotice("disable-error", disableAlert(t), false).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -801,7 +801,7 @@ func reauthForm(t TwoFactor) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = field(entry{Name: "password", ID: "reauth-password", Label: "Current password", Type: "password", Auto: "current-password", Alert: alertID(t.Alert, "reauth-error"), Focus: true}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = field(inputField{Name: "password", ID: "reauth-password", Label: "Current password", Type: "password", Auto: "current-password", Alert: alertID(t.Alert, "reauth-error"), Focus: true}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -809,7 +809,7 @@ func reauthForm(t TwoFactor) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = refused("reauth-error", t.Alert, false).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = alertNotice("reauth-error", t.Alert, false).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -941,9 +941,9 @@ func recoveryPanel(t TwoFactor) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var28 string
-		templ_7745c5c3_Var28, templ_7745c5c3_Err = templ.ResolveAttributeValue(sheetHead(t))
+		templ_7745c5c3_Var28, templ_7745c5c3_Err = templ.ResolveAttributeValue(sheetHeader(t))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/twofactor.templ`, Line: 263, Col: 112}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/twofactor.templ`, Line: 263, Col: 114}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var28)
 		if templ_7745c5c3_Err != nil {
@@ -956,7 +956,7 @@ func recoveryPanel(t TwoFactor) templ.Component {
 		var templ_7745c5c3_Var29 string
 		templ_7745c5c3_Var29, templ_7745c5c3_Err = templ.ResolveAttributeValue(recoveryUse)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/twofactor.templ`, Line: 263, Col: 138}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/twofactor.templ`, Line: 263, Col: 140}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var29)
 		if templ_7745c5c3_Err != nil {
@@ -969,7 +969,7 @@ func recoveryPanel(t TwoFactor) templ.Component {
 		var templ_7745c5c3_Var30 string
 		templ_7745c5c3_Var30, templ_7745c5c3_Err = templ.ResolveAttributeValue("recovery-codes-" + t.Enrollment.Sheet.ID + ".txt")
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/twofactor.templ`, Line: 263, Col: 203}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/twofactor.templ`, Line: 263, Col: 205}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var30)
 		if templ_7745c5c3_Err != nil {
@@ -1026,7 +1026,7 @@ func recoveryPanel(t TwoFactor) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = date("", t.Enrollment.Sheet.MadeAt).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = dayOf("", t.Enrollment.Sheet.MadeAt).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -1100,7 +1100,7 @@ func recoveryPanel(t TwoFactor) templ.Component {
 
 const recoveryUse = "How to use: sign in with your password, select “Lost your phone? Use a recovery code” and enter one of these codes. Each code works once. A newer sheet replaces this one."
 
-func sheetHead(t TwoFactor) string {
+func sheetHeader(t TwoFactor) string {
 	return "Recovery codes\nWorkspace: " + t.Workspace + "\nAccount: " + t.Email + "\nSheet: " + t.Enrollment.Sheet.ID + "\nDate: "
 }
 

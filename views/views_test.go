@@ -21,7 +21,7 @@ import (
 	"github.com/a-h/templ"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var updateGolden = flag.Bool("update", false, "write the golden files anew")
 
 var (
 	now   = time.Date(2026, 11, 23, 9, 41, 12, 0, time.UTC)
@@ -79,8 +79,8 @@ func codes(t *testing.T) []twofactor.RecoveryCode {
 	return out
 }
 
-// with changes a screen.
-func with(t TwoFactor, change func(*TwoFactor)) TwoFactor {
+// modified changes a screen.
+func modified(t TwoFactor, change func(*TwoFactor)) TwoFactor {
 	change(&t)
 	return t
 }
@@ -104,31 +104,31 @@ func states(t *testing.T) map[string]templ.Component {
 	screen := func(x TwoFactor) templ.Component { return TwoFactorScreen(x) }
 	return map[string]templ.Component{
 		"not-configured": screen(notConfigured()),
-		"required": screen(with(notConfigured(),
+		"required": screen(modified(notConfigured(),
 			func(x *TwoFactor) { x.Required, x.Next = true, "/my/profile?a=b" })),
-		"no-pending": screen(with(notConfigured(),
+		"no-pending": screen(modified(notConfigured(),
 			func(x *TwoFactor) { x.Alert = EnrollmentRefused(twofactor.ErrNoPending, now) })),
-		"disabled": screen(with(notConfigured(), func(x *TwoFactor) { x.Success = Disabled() })),
+		"disabled": screen(modified(notConfigured(), func(x *TwoFactor) { x.Success = Disabled() })),
 		"pending":  screen(pending(t)),
-		"pending-wrong": screen(with(pending(t),
+		"pending-wrong": screen(modified(pending(t),
 			func(x *TwoFactor) { x.Alert = EnrollmentRefused(twofactor.WrongCode{Left: 4}, now) })),
-		"pending-clock": screen(with(pending(t), func(x *TwoFactor) {
+		"pending-clock": screen(modified(pending(t), func(x *TwoFactor) {
 			x.Alert = EnrollmentRefused(twofactor.WrongCode{Left: 4, ClockOff: -4 * time.Minute}, now)
 		})),
-		"recovery-panel": screen(with(enabled(), func(x *TwoFactor) {
+		"recovery-panel": screen(modified(enabled(), func(x *TwoFactor) {
 			x.Codes, x.Success, x.Next, x.Enrollment.Sheet.Used = codes(t), Confirmed(), "/my", [twofactor.RecoveryCodes]bool{}
 		})),
 		"enabled": screen(enabled()),
-		"enabled-few": screen(with(enabled(), func(x *TwoFactor) {
+		"enabled-few": screen(modified(enabled(), func(x *TwoFactor) {
 			x.Enrollment.Sheet.Used[3], x.Enrollment.Sheet.Used[4], x.Enrollment.Sheet.Used[5] = true, true, true
 		})),
-		"enabled-prompt": screen(with(enabled(), func(x *TwoFactor) { x.Prompt = true })),
-		"enabled-reauth": screen(with(enabled(), func(x *TwoFactor) { x.Reauth = true })),
-		"enabled-reauth-no": screen(with(enabled(),
+		"enabled-prompt": screen(modified(enabled(), func(x *TwoFactor) { x.Prompt = true })),
+		"enabled-reauth": screen(modified(enabled(), func(x *TwoFactor) { x.Reauth = true })),
+		"enabled-reauth-no": screen(modified(enabled(),
 			func(x *TwoFactor) { x.Reauth, x.Alert = true, PasswordRefused(twofactor.ErrWrongPassword, now) })),
-		"enabled-disable-no": screen(with(enabled(),
+		"enabled-disable-no": screen(modified(enabled(),
 			func(x *TwoFactor) { x.Disable, x.Alert = true, DisableRefused(twofactor.ErrWrongPassword, now) })),
-		"enabled-wait": screen(with(enabled(), func(x *TwoFactor) { x.Disable, x.Alert = true, wait })),
+		"enabled-wait": screen(modified(enabled(), func(x *TwoFactor) { x.Disable, x.Alert = true, wait })),
 		"with-sidebar": TwoFactorScreenWithSidebar(frame(member, "/my/profile"), enabled()),
 		"page":         TwoFactorPage(frame(admin, "/my/profile"), notConfigured()),
 		"page-stopped": TwoFactorPage(frame(Visitor{
@@ -137,7 +137,7 @@ func states(t *testing.T) map[string]templ.Component {
 			Role:       twofactor.Member,
 			MustEnroll: true,
 		}, "/my/profile"),
-			with(notConfigured(), func(x *TwoFactor) { x.Required = true })),
+			modified(notConfigured(), func(x *TwoFactor) { x.Required = true })),
 
 		"signin":        SignInPage(frame(Visitor{}, "/signin"), SignIn{Next: "/my/profile"}),
 		"signin-notice": SignInCard(SignIn{Notice: PageMessage("signed-out", "", "")}),
@@ -172,18 +172,18 @@ func states(t *testing.T) map[string]templ.Component {
 			Workspace: Field{Value: "Acme"},
 			Email: Field{
 				Value: "ada",
-				Error: FieldProblem(account.FieldError{Field: "email", Reason: account.NotEmail}),
+				Error: FieldErrorText(account.FieldError{Field: "email", Reason: account.NotEmail}),
 			},
 		}),
 
 		"home": HomePage(frame(member, "/my"), Home{Advice: HomeAdvice(twofactor.Enrollment{})}),
 		"home-meanwhile": HomeCards(Home{State: twofactor.Enabled, Since: madeA,
 			Advice: HomeAdvice(enabled().Enrollment),
-			Meanwhile: []Dated{Happened("authn_login_fail", 2, now, account.Party{}),
-				Happened("authn_factor_reset", 1, now, grace)}}),
+			Events: []Dated{AccountEventText("authn_login_fail", 2, now, account.Party{}),
+				AccountEventText("authn_factor_reset", 1, now, grace)}}),
 		"profile":       ProfilePage(frame(admin, "/my/profile"), profile),
 		"profile-empty": ProfileCards(Profile{}),
-		"profile-wrong": ProfileCards(Profile{CurrentPassword: Field{Error: FieldProblem(account.FieldError{
+		"profile-wrong": ProfileCards(Profile{CurrentPassword: Field{Error: FieldErrorText(account.FieldError{
 			Field:  "current_password",
 			Reason: account.Wrong,
 		})}}),
@@ -207,7 +207,7 @@ func states(t *testing.T) map[string]templ.Component {
 		}),
 		"general": GeneralPage(frame(admin, "/admin/settings/general"),
 			General{Workspace: Field{Value: "Acme & Söhne"}}),
-		"general-empty": GeneralCard(General{Workspace: Field{Error: FieldProblem(account.FieldError{
+		"general-empty": GeneralCard(General{Workspace: Field{Error: FieldErrorText(account.FieldError{
 			Field:  "workspace",
 			Reason: account.Missing,
 		})}}),
@@ -221,14 +221,14 @@ func states(t *testing.T) map[string]templ.Component {
 			Notices: Notices{Open: 25, Through: 31, Shown: []Notice{
 				{Text: BreakGlass(account.RoleChanged, root, alan, "member to administrator", now), DismissID: 31},
 				{Text: BreakGlass(account.KeyRotated, root, account.Party{}, "", now), DismissID: 30}}}}),
-		"list": list(),
+		"list": longLists(),
 
 		"people": peoplePage(),
 		"people-empty": PeopleCards(People{
 			Search: "zz",
 			Invite: Invite{
 				Open:  true,
-				Name:  Field{Error: FieldProblem(account.FieldError{Field: "name", Reason: account.Missing})},
+				Name:  Field{Error: FieldErrorText(account.FieldError{Field: "name", Reason: account.Missing})},
 				Roles: []twofactor.Role{twofactor.Member},
 			},
 		}),
@@ -250,8 +250,8 @@ func states(t *testing.T) map[string]templ.Component {
 			Alert:   PersonRefused(account.ErrLastSuperAdmin),
 		}),
 		"not-enrolled": NotEnrolledPage(frame(admin, "/admin/settings/not-enrolled"), NotEnrolled{
-			Rows: people()[1:],
-			List: List{Next: "/admin/settings/not-enrolled?after=2"},
+			Rows:       people()[1:],
+			Pagination: Pagination{Next: "/admin/settings/not-enrolled?after=2"},
 		}),
 		"welcome": WelcomePage(frame(Visitor{}, "/welcome/x"), Welcome{
 			Token: "x",
@@ -263,7 +263,7 @@ func states(t *testing.T) map[string]templ.Component {
 			Token: "x",
 			Kind:  "password",
 			Email: "alan@example.org",
-			Password: Field{Error: FieldProblem(account.FieldError{
+			Password: Field{Error: FieldErrorText(account.FieldError{
 				Field:  "password",
 				Reason: account.TooShort,
 				Limit:  account.PasswordMin,
@@ -271,22 +271,22 @@ func states(t *testing.T) map[string]templ.Component {
 		}),
 		"activity": activityPage(),
 		"activity-empty": ActivityCards(Activity{
-			Person:   Field{Value: "x", Error: FilterProblem("person")},
+			Person:   Field{Value: "x", Error: FilterErrorText("person")},
 			Filtered: true,
 			Export:   "/admin/activity.csv",
 		}),
 	}
 }
 
-func portalWith(f Frame) templ.Component { return portal(f, "My portal", sheaf{}) }
+func portalWith(f Frame) templ.Component { return portalPage(f, "My portal", pageAssets{}) }
 
-// list shows the parts of long lists together.
-func list() templ.Component {
+// longLists shows the parts of long lists together.
+func longLists() templ.Component {
 	return templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {
 		for _, c := range []templ.Component{
 			searchForm("/admin/people", "Search people", "ada"),
-			choice("result", "Result", "no", [][2]string{{"", "All"}, {"no", "Refused"}}),
-			empty("people", "Nobody matches.", "Try a part of the name."),
+			selectField("result", "Result", "no", [][2]string{{"", "All"}, {"no", "Refused"}}),
+			emptyState("people", "Nobody matches.", "Try a part of the name."),
 		} {
 			if err := c.Render(ctx, w); err != nil {
 				return err
@@ -311,7 +311,7 @@ func TestEveryStateIsAsItsGoldenFile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join("testdata", name+".golden.html")
 			got := strings.ReplaceAll(scripts.ReplaceAllString(render(t, c), "<script>…</script>"), "><", ">\n<") + "\n"
-			if *update {
+			if *updateGolden {
 				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 					t.Fatal(err)
 				}

@@ -12,8 +12,8 @@ import (
 // wrongCode begins the answer to every wrong code.
 const wrongCode = "That code did not match"
 
-// fewCodes is from how many recovery codes on a new sheet is urged.
-const fewCodes = 2
+// lowCodes is from how many recovery codes on a new sheet is urged.
+const lowCodes = 2
 
 // Refused gives the words of every refusal. An error that is no refusal gets
 // words that tell nothing of it.
@@ -112,10 +112,10 @@ func triesLeft(left int) string {
 	return " You have " + plural(left, "more try", "more tries") + "."
 }
 
-func waitAdvice(wait time.Duration) string { return "Wait " + long(wait) + ", then try again." }
+func waitAdvice(wait time.Duration) string { return "Wait " + longDuration(wait) + ", then try again." }
 
-// long gives a duration as people say it, rounded up.
-func long(d time.Duration) string {
+// longDuration gives a duration as people say it, rounded up.
+func longDuration(d time.Duration) string {
 	if d <= 90*time.Second {
 		return seconds(d)
 	}
@@ -127,11 +127,11 @@ func seconds(d time.Duration) string { return plural(wholeSeconds(d), "second", 
 
 func wholeSeconds(d time.Duration) int { return max(1, int((d+time.Second-1)/time.Second)) }
 
-func plural(n int, one, many string) string {
+func plural(n int, singular, pluralForm string) string {
 	if n == 1 {
-		return "1 " + one
+		return "1 " + singular
 	}
-	return fmt.Sprintf("%d %s", n, many)
+	return fmt.Sprintf("%d %s", n, pluralForm)
 }
 
 // codesLeft gives "1 recovery code left", "5 recovery codes left".
@@ -145,8 +145,8 @@ func exactTime(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04:05
 // machineTime gives an instant as timeScript reads it.
 func machineTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// stoppedText tells whom a lever would stop if it were turned on now.
-func stoppedText(s PolicyImpact) string {
+// impactText tells whom a lever would stop if it were turned on now.
+func impactText(s PolicyImpact) string {
 	if s.Count == 0 {
 		return "Nobody would be stopped now: everyone this applies to is enrolled."
 	}

@@ -67,7 +67,7 @@ func TestEveryRefusalSaysWhatToDoNext(t *testing.T) {
 		twofactor.ErrChallengeOver, twofactor.ErrWrongPassword, twofactor.ErrClosed, twofactor.WrongCode{Left: 2},
 		twofactor.Wait{Until: now}} {
 		m := Refused(err, now)
-		if m.None() || m.Advice == "" || m.Text == "That did not work." {
+		if m.IsZero() || m.Advice == "" || m.Text == "That did not work." {
 			t.Errorf("%v: %+v", err, m)
 		}
 		if strings.Contains(m.Text, err.Error()) {
@@ -84,14 +84,14 @@ func TestThingsAreNamedAsPeopleSayThem(t *testing.T) {
 		{exactTime(now), "23 Nov 2026, 09:41:12 UTC"},
 		{leftOfAll(sheet), "5 of 8 codes left"},
 		{dateTime(now), "23 Nov 2026, 09:41 UTC"},
-		{long(90 * time.Second), "90 seconds"},
-		{long(91 * time.Second), "2 minutes"},
+		{longDuration(90 * time.Second), "90 seconds"},
+		{longDuration(91 * time.Second), "2 minutes"},
 		{seconds(0), "1 second"},
-		{stoppedText(PolicyImpact{
+		{impactText(PolicyImpact{
 			Count: 3,
 			First: []AffectedPerson{{Name: "Ada"}, {Name: "Alan", NeverSignedIn: true}},
 		}), "3 people would have to set it up first: Ada, Alan (never signed in) and 1 more."},
-		{stoppedText(PolicyImpact{
+		{impactText(PolicyImpact{
 			Count: 2,
 			First: []AffectedPerson{{Name: "Kim", Email: "kim@example.org"}, {
 				Name:          "Kim",
@@ -100,7 +100,7 @@ func TestThingsAreNamedAsPeopleSayThem(t *testing.T) {
 			}},
 		}),
 			"2 people would have to set it up first: Kim (kim@example.org), Kim (k.2@example.org) (never signed in)."},
-		{stoppedText(PolicyImpact{
+		{impactText(PolicyImpact{
 			Count: 1000,
 			More:  true,
 			First: []AffectedPerson{{Name: "Ada"}},
