@@ -14,9 +14,9 @@ import (
 )
 
 // showActivity shows what happened, the newest first.
-func (s *Server) showActivity(v *visit) error {
-	query := v.r.URL.Query()
-	filter, card, err := s.activityFilter(v, query)
+func (s *Server) showActivity(rc *requestContext) error {
+	query := rc.r.URL.Query()
+	filter, card, err := s.activityFilter(rc, query)
 	if err != nil {
 		return err
 	}
@@ -24,22 +24,22 @@ func (s *Server) showActivity(v *visit) error {
 	if card.Person.Error+card.From.Error+card.Until.Error != "" {
 		status = http.StatusUnprocessableEntity
 	} else {
-		page, err := s.store.Activity(v.ctx(), filter)
+		page, err := s.store.Activity(rc.ctx(), filter)
 		if err != nil {
 			return err
 		}
-		card.Rows, card.Pagination = rowsOf(page.Rows), listOf("/admin/activity", query, page.Next)
+		card.Rows, card.Pagination = viewActivityRows(page.Rows), pagination("/admin/activity", query, page.Next)
 	}
-	f, err := s.frame(v)
+	f, err := s.frame(rc)
 	if err != nil {
 		return err
 	}
-	return s.show(v, status, views.ActivityCards(card), views.ActivityPage(f, card))
+	return s.show(rc, status, views.ActivityCards(card), views.ActivityPage(f, card))
 }
 
 // activityFilter reads the filter from an address, and gives the form as typed
 // with what is wrong with it.
-func (s *Server) activityFilter(v *visit, query url.Values) (db.Filter, views.Activity, error) {
+func (s *Server) activityFilter(rc *requestContext, query url.Values) (db.Filter, views.Activity, error) {
 	filter := db.Filter{Event: account.Event(query.Get("event")), After: query.Get("after")}
 	card := views.Activity{
 		Person: views.Field{Value: query.Get("person")},
@@ -48,19 +48,19 @@ func (s *Server) activityFilter(v *visit, query url.Values) (db.Filter, views.Ac
 		Event:  account.Event(query.Get("event")),
 	}
 	card.Events = account.Events()
-	card.Export = addressOf("/admin/activity.csv", query, "")
+	card.Export = listAddress("/admin/activity.csv", query, "")
 	card.Filtered = card.Export != "/admin/activity.csv"
 	var ok bool
 	var err error
-	if filter.From, ok = day(card.From.Value); !ok {
+	if filter.From, ok = parseDay(card.From.Value); !ok {
 		card.From.Error = views.FilterErrorText("from")
 	}
-	if filter.Until, ok = day(card.Until.Value); !ok {
+	if filter.Until, ok = parseDay(card.Until.Value); !ok {
 		card.Until.Error = views.FilterErrorText("until")
 	} else if !filter.Until.IsZero() {
 		filter.Until = filter.Until.AddDate(0, 0, 1) // the day itself belongs to it
 	}
-	filter.Person, err = s.personFiltered(v, card.Person.Value)
+	filter.Person, err = s.findFilteredPerson(rc, card.Person.Value)
 	if errors.Is(err, db.ErrNotFound) {
 		card.Person.Error = views.FilterErrorText("person")
 	} else if err != nil {
@@ -69,9 +69,9 @@ func (s *Server) activityFilter(v *visit, query url.Values) (db.Filter, views.Ac
 	return filter, card, nil
 }
 
-// personFiltered finds whom a filter is about by e-mail address, or by number as in "#7"
+// findFilteredPerson finds whom a filter is about by e-mail address, or by number as in "#7"
 // for somebody who was removed; nobody is 0. It gives db.ErrNotFound.
-func (s *Server) personFiltered(v *visit, typed string) (int64, error) {
+func (s *Server) findFilteredPerson(rc *requestContext, typed string) (int64, error) {
 	if typed == "" {
 		return 0, nil
 	}
@@ -82,12 +82,12 @@ func (s *Server) personFiltered(v *visit, typed string) (int64, error) {
 		}
 		return id, nil
 	}
-	p, err := s.store.PersonByEmail(v.ctx(), typed)
+	p, err := s.store.PersonByEmail(rc.ctx(), typed)
 	return p.ID, err
 }
 
-// day reads a day in UTC; "" is the zero time and ok.
-func day(typed string) (at time.Time, ok bool) {
+// parseDay reads a day in UTC; "" is the zero time and ok.
+func parseDay(typed string) (at time.Time, ok bool) {
 	if typed == "" {
 		return time.Time{}, true
 	}
@@ -95,7 +95,7 @@ func day(typed string) (at time.Time, ok bool) {
 	return at, err == nil && at.Year() >= 1970
 }
 
-func rowsOf(list []db.ActivityRow) []views.ActivityRow {
+func viewActivityRows(list []db.ActivityRow) []views.ActivityRow {
 	out := make([]views.ActivityRow, 0, len(list))
 	for _, r := range list {
 		out = append(out, views.ActivityRow{
@@ -112,29 +112,29 @@ func rowsOf(list []db.ActivityRow) []views.ActivityRow {
 }
 
 // exportActivity sends all of a filter's rows as CSV.
-func (s *Server) exportActivity(v *visit) error {
-	filter, card, err := s.activityFilter(v, v.r.URL.Query())
+func (s *Server) exportActivity(rc *requestContext) error {
+	filter, card, err := s.activityFilter(rc, rc.r.URL.Query())
 	if err != nil {
 		return err
 	}
 	if card.Person.Error+card.From.Error+card.Until.Error != "" {
-		return s.goTo(v, addressOf("/admin/activity", v.r.URL.Query(), ""))
+		return s.redirect(rc, listAddress("/admin/activity", rc.r.URL.Query(), ""))
 	}
 	filter.After = ""
-	if err := s.noteExport(v, exportedActivity(filter, card)); err != nil {
+	if err := s.noteExport(rc, exportedActivity(filter, card)); err != nil {
 		return err
 	}
-	t, err := s.newTable(v, "activity", "time", "event", "result", "who", "who_email", "about", "about_email", "method",
+	t, err := s.startCSV(rc, "activity", "time", "event", "result", "who", "who_email", "about", "about_email", "method",
 		"detail", "address", "who_kind")
 	if err != nil {
-		return t.end(err)
+		return t.finish(err)
 	}
-	return t.end(s.store.EachActivity(v.ctx(), filter, func(r db.ActivityRow) error {
+	return t.finish(s.store.EachActivity(rc.ctx(), filter, func(r db.ActivityRow) error {
 		result := "success"
 		if !r.OK {
 			result = "failure"
 		}
-		return t.row(stamp(r.At), string(r.Event), result, r.Actor.Name, r.Actor.Email, r.Subject.Name, r.Subject.Email,
+		return t.writeRow(formatInstant(r.At), string(r.Event), result, r.Actor.Name, r.Actor.Email, r.Subject.Name, r.Subject.Email,
 			string(r.Method), r.Detail, r.Address, string(r.Actor.Kind))
 	}))
 }
@@ -159,9 +159,9 @@ func exportedActivity(filter db.Filter, card views.Activity) string {
 
 // noteExport writes who takes a list away, before the first row leaves. Asking for the
 // head alone takes nothing away.
-func (s *Server) noteExport(v *visit, what string) error {
-	if v.r.Method == http.MethodHead {
+func (s *Server) noteExport(rc *requestContext, what string) error {
+	if rc.r.Method == http.MethodHead {
 		return nil
 	}
-	return s.store.NoteExport(v.ctx(), what, v.who.Author(v.client), v.now)
+	return s.store.NoteExport(rc.ctx(), what, rc.visitor.Author(rc.client), rc.now)
 }

@@ -31,28 +31,28 @@ func TestTwoPeopleOfOneName(t *testing.T) {
 	s.named("Noor", "noor@example.org", twofactor.Member)
 	noor := s.named("Noor", "noor.2@example.org", twofactor.Member)
 	reset, _, _ := s.enrolled("noor.2@example.org")
-	reset.get("/my").is(200)
-	s.pass(time.Minute)
+	reset.get("/my").wantStatus(200)
+	s.advance(time.Minute)
 	lee := s.signedIn("lee@example.org")
-	lee.post(path(noor, "/two-factor/reset")).to(path(noor, ""))
+	lee.post(personPath(noor, "/two-factor/reset")).wantRedirect(personPath(noor, ""))
 
-	lee.get("/admin/activity?event=authn_factor_reset").is(200, "Kim Lee", "lee@example.org", "noor.2@example.org").
-		lacks("kim@example.org", ">noor@example.org")
+	lee.get("/admin/activity?event=authn_factor_reset").wantStatus(200, "Kim Lee", "lee@example.org", "noor.2@example.org").
+		wantNot("kim@example.org", ">noor@example.org")
 	lee.get("/admin/activity.csv?event=authn_factor_reset").
-		is(200, "lee@example.org", "noor.2@example.org", "who_kind").lacks("kim@example.org")
-	lee.get("/admin/activity?person=kim@example.org").is(200).lacks("authn_factor_reset</code>")
-	lee.get("/admin/activity?person=lee@example.org").is(200, "<code translate=\"no\">authn_factor_reset</code>")
+		wantStatus(200, "lee@example.org", "noor.2@example.org", "who_kind").wantNot("kim@example.org")
+	lee.get("/admin/activity?person=kim@example.org").wantStatus(200).wantNot("authn_factor_reset</code>")
+	lee.get("/admin/activity?person=lee@example.org").wantStatus(200, "<code translate=\"no\">authn_factor_reset</code>")
 
-	s.pass(time.Minute)
+	s.advance(time.Minute)
 	back := s.signedIn("noor.2@example.org")
-	back.get("/my").is(200, "reset by", "Kim Lee (lee@example.org)").lacks("kim@example.org")
-	back.get("/my/profile").is(200, "Kim Lee (lee@example.org)")
+	back.get("/my").wantStatus(200, "reset by", "Kim Lee (lee@example.org)").wantNot("kim@example.org")
+	back.get("/my/profile").wantStatus(200, "Kim Lee (lee@example.org)")
 
 	if err := s.store.Unlock(ctx, noor, machine.Author(), s.now); err != nil {
 		t.Fatal(err)
 	}
-	lee.get("/my").is(200, "Failed attempts of", "Noor (noor.2@example.org)", "on the machine by").
-		lacks("Noor (noor@example.org)")
+	lee.get("/my").wantStatus(200, "Failed attempts of", "Noor (noor.2@example.org)", "on the machine by").
+		wantNot("Noor (noor@example.org)")
 }
 
 // TestANameIsNotTheMachine has a person who is called like the machine's user.
@@ -61,11 +61,11 @@ func TestANameIsNotTheMachine(t *testing.T) {
 	s.named("Ada", "ada@example.org", twofactor.SuperAdmin)
 	s.named("os:root", "eve@example.org", twofactor.Administrator)
 	ben := s.add("ben@example.org", twofactor.Member)
-	s.signedIn("eve@example.org").post(path(ben, "/unlock")).to(path(ben, ""))
+	s.signedIn("eve@example.org").post(personPath(ben, "/unlock")).wantRedirect(personPath(ben, ""))
 	ada := s.signedIn("ada@example.org")
-	ada.get("/admin/activity?event=authn_login_unlock").is(200, "os:root", "eve@example.org").
-		lacks("root on the machine")
-	for i, row := range ada.get("/admin/activity.csv?event=authn_login_unlock").table() {
+	ada.get("/admin/activity?event=authn_login_unlock").wantStatus(200, "os:root", "eve@example.org").
+		wantNot("root on the machine")
+	for i, row := range ada.get("/admin/activity.csv?event=authn_login_unlock").tableCells() {
 		if kind := row[len(row)-1]; i > 0 && kind != "person" {
 			t.Errorf("the export says that it was a %s: %v", kind, row)
 		}
@@ -84,28 +84,28 @@ func TestDismissAll(t *testing.T) {
 	}
 	ada := s.signedIn("ada@example.org")
 	unlock()
-	ada.get("/my").is(200, ">Dismiss<").lacks("Dismiss all")
+	ada.get("/my").wantStatus(200, ">Dismiss<").wantNot("Dismiss all")
 	for range 24 {
 		unlock()
 	}
-	page := ada.get("/admin/people").is(200, "Dismiss all", "25 notices, the newest 20 of which are shown")
+	page := ada.get("/admin/people").wantStatus(200, "Dismiss all", "25 notices, the newest 20 of which are shown")
 	_, after, _ := strings.Cut(page.body, `name="through" value="`)
 	through, _, _ := strings.Cut(after, `"`)
-	s.signedIn("mia@example.org").post("/admin/notices/dismiss", "through", through).is(403)
-	ada.post("/admin/notices/dismiss").is(422)
-	ada.post("/admin/notices/dismiss", "through", "all").is(422)
+	s.signedIn("mia@example.org").post("/admin/notices/dismiss", "through", through).wantStatus(403)
+	ada.post("/admin/notices/dismiss").wantStatus(422)
+	ada.post("/admin/notices/dismiss", "through", "all").wantStatus(422)
 	unlock() // meanwhile
-	ada.post("/admin/notices/dismiss", "through", through).to("/my")
-	if left := strings.Count(ada.get("/my").is(200).body, `aria-describedby="notice-`); left != 1 {
+	ada.post("/admin/notices/dismiss", "through", through).wantRedirect("/my")
+	if left := strings.Count(ada.get("/my").wantStatus(200).body, `aria-describedby="notice-`); left != 1 {
 		t.Errorf("%d notices are left, want the one that came meanwhile", left)
 	}
-	ada.get("/admin/activity?event=sys_notice_dismissed").is(200, "Notice dismissed (all 25)")
-	ada.get("/admin/notices/dismiss").to("/my")
+	ada.get("/admin/activity?event=sys_notice_dismissed").wantStatus(200, "Notice dismissed (all 25)")
+	ada.get("/admin/notices/dismiss").wantRedirect("/my")
 }
 
 // TestRemovePerson asks first, and then removes an account for good.
 func TestRemovePerson(t *testing.T) {
-	both(t, func(t *testing.T, htmx bool) {
+	withAndWithoutHTMX(t, func(t *testing.T, htmx bool) {
 		s := newSite(t)
 		s.add("ada@example.org", twofactor.Administrator)
 		root := s.add("root@example.org", twofactor.SuperAdmin)
@@ -113,34 +113,34 @@ func TestRemovePerson(t *testing.T) {
 		hers := s.signedIn("mia@example.org")
 		ada := s.signedIn("ada@example.org")
 		ada.htmx = htmx
-		ada.get(path(mia, "")).is(200, "Remove the account").lacks("This cannot be undone")
+		ada.get(personPath(mia, "")).wantStatus(200, "Remove the account").wantNot("This cannot be undone")
 		for _, confirmed := range []string{"", "no", "yes please"} {
-			ada.post(path(mia, "/remove"), "confirmed", confirmed).
-				is(200, "Remove this account? This cannot be undone.", `name="confirmed" value="yes"`)
+			ada.post(personPath(mia, "/remove"), "confirmed", confirmed).
+				wantStatus(200, "Remove this account? This cannot be undone.", `name="confirmed" value="yes"`)
 		}
-		hers.get("/my").is(200)
-		ada.post(path(root, "/remove"), "confirmed", "yes").is(403)
-		ada.post(path(1, "/remove"), "confirmed", "yes").is(422, "This is your own account.")
+		hers.get("/my").wantStatus(200)
+		ada.post(personPath(root, "/remove"), "confirmed", "yes").wantStatus(403)
+		ada.post(personPath(1, "/remove"), "confirmed", "yes").wantStatus(422, "This is your own account.")
 
-		ada.post(path(mia, "/remove"), "confirmed", "yes").to("/admin/people")
+		ada.post(personPath(mia, "/remove"), "confirmed", "yes").wantRedirect("/admin/people")
 		ada.htmx = false
-		ada.get("/admin/people").is(200, "The account is removed.").lacks("mia@example.org")
-		ada.get("/admin/people").is(200).lacks("The account is removed.")
-		ada.get(path(mia, "")).is(404)
-		ada.post(path(mia, "/remove"), "confirmed", "yes").is(404)
-		hers.get("/my").to("/signin")
-		s.browser().post("/signin", "email", "mia@example.org", "password", dbtest.Password).is(422)
-		ada.get("/admin/activity").is(200, "Account removed (Member)", "Removed account #3").
-			lacks("mia@example.org", "Mia")
-		ada.get("/admin/activity?person=%233").is(200, "Account removed (Member)", "Account added")
-		ada.get("/admin/activity.csv?person=%233").is(200, "user_deleted").lacks("Mia")
-		ada.get("/admin/activity?person=%23many").is(422, "Nobody has this e-mail address")
+		ada.get("/admin/people").wantStatus(200, "The account is removed.").wantNot("mia@example.org")
+		ada.get("/admin/people").wantStatus(200).wantNot("The account is removed.")
+		ada.get(personPath(mia, "")).wantStatus(404)
+		ada.post(personPath(mia, "/remove"), "confirmed", "yes").wantStatus(404)
+		hers.get("/my").wantRedirect("/signin")
+		s.browser().post("/signin", "email", "mia@example.org", "password", dbtest.Password).wantStatus(422)
+		ada.get("/admin/activity").wantStatus(200, "Account removed (Member)", "Removed account #3").
+			wantNot("mia@example.org", "Mia")
+		ada.get("/admin/activity?person=%233").wantStatus(200, "Account removed (Member)", "Account added")
+		ada.get("/admin/activity.csv?person=%233").wantStatus(200, "user_deleted").wantNot("Mia")
+		ada.get("/admin/activity?person=%23many").wantStatus(422, "Nobody has this e-mail address")
 
 		again := ada.post("/admin/people/invite", "name", "Mia Again", "email", "mia@example.org", "role", "member").
-			is(200, "Invitation link")
-		s.browser().get(again.link()).is(200, "You are invited")
-		ada.get(path(4, "")).is(200, "Withdraw the invitation")
-		ada.post(path(4, "/remove"), "confirmed", "yes").to("/admin/people")
-		s.browser().get(again.link()).is(404)
+			wantStatus(200, "Invitation link")
+		s.browser().get(again.link()).wantStatus(200, "You are invited")
+		ada.get(personPath(4, "")).wantStatus(200, "Withdraw the invitation")
+		ada.post(personPath(4, "/remove"), "confirmed", "yes").wantRedirect("/admin/people")
+		s.browser().get(again.link()).wantStatus(404)
 	})
 }

@@ -51,8 +51,8 @@ func openSite(t testing.TB, store *db.Store) *site {
 	return s
 }
 
-// behind runs a statement on the database beside the server.
-func behind(t *testing.T, dir, statement string, args ...any) {
+// execRaw runs a statement on the database beside the server.
+func execRaw(t *testing.T, dir, statement string, args ...any) {
 	t.Helper()
 	file, err := sql.Open("sqlite", "file:"+filepath.Join(dir, db.FileName))
 	if err != nil {
@@ -75,7 +75,7 @@ func TestHeaders(t *testing.T) {
 		return b
 	}
 	b := browse()
-	b.post("/signin", "email", "ada@example.org", "password", dbtest.Password).to("/my")
+	b.post("/signin", "email", "ada@example.org", "password", dbtest.Password).wantRedirect("/my")
 	asset := regexp.MustCompile(`/static/[^"]+`).FindString(b.get("/my").body)
 	send := func(method, path, body string, headers ...string) func() answer {
 		return func() answer {
@@ -236,10 +236,10 @@ func TestSlowForms(t *testing.T) {
 	s.add("ada@example.org", twofactor.Member)
 	_, secret, _ := s.enrolled("ada@example.org")
 	b := s.challenged("ada@example.org")
-	body := &slowBody{text: strings.NewReader("code=" + s.code(secret)), before: func() { s.pass(2 * time.Minute) }}
+	body := &slowBody{text: strings.NewReader("code=" + s.code(secret)), before: func() { s.advance(2 * time.Minute) }}
 	r := httptest.NewRequest("POST", "/signin/two-factor", body)
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	b.send(r).is(422, "That code did not match")
+	b.send(r).wantStatus(422, "That code did not match")
 }
 
 // A slowBody lets time pass before its first byte, and may end too early.
@@ -266,9 +266,9 @@ func TestHalfAForm(t *testing.T) {
 	s := newSite(t)
 	s.add("root@example.org", twofactor.SuperAdmin)
 	b, _, _ := s.enrolled("root@example.org")
-	b.save("/admin/settings/security", "require_everyone", "on", "require_admins", "on").is(200)
+	b.save("/admin/settings/security", "require_everyone", "on", "require_admins", "on").wantStatus(200)
 	seen := b.get("/admin/settings/security").seen()
-	whole := url.Values{"as": {b.get("/my").as()}, "require_everyone": {"on"}}.Encode() + "&seen=" + seen
+	whole := url.Values{"as": {b.get("/my").shownHandle()}, "require_everyone": {"on"}}.Encode() + "&seen=" + seen
 	on := twofactor.Policy{Everyone: true, Admins: true}
 	for name, r := range map[string]*http.Request{
 		"a connection that broke": httptest.NewRequest("POST", "/admin/settings/security", &slowBody{
@@ -292,7 +292,7 @@ func TestHalfAForm(t *testing.T) {
 			} else if r.Header.Get("Content-Type") == "" {
 				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			}
-			b.send(r).is(422, "The form did not arrive whole", "Nothing was changed.")
+			b.send(r).wantStatus(422, "The form did not arrive whole", "Nothing was changed.")
 			if w, err := s.store.Workspace(ctx); err != nil || w.Policy != on {
 				t.Errorf("the policy is %+v, %v", w.Policy, err)
 			}
@@ -306,8 +306,8 @@ func TestHalfAForm(t *testing.T) {
 		}
 	}
 	b.send(httptest.NewRequest("POST", "/admin/settings/security", nil)).
-		is(422, "The form did not arrive whole.", `name="require_everyone"`)
-	b.post("/admin/settings/security", "seen", seen, "seen", seen).is(422)
+		wantStatus(422, "The form did not arrive whole.", `name="require_everyone"`)
+	b.post("/admin/settings/security", "seen", seen, "seen", seen).wantStatus(422)
 	if w, err := s.store.Workspace(ctx); err != nil || w.Policy != on {
 		t.Fatalf("the policy is %+v, %v", w.Policy, err)
 	}
@@ -316,7 +316,7 @@ func TestHalfAForm(t *testing.T) {
 			strings.NewReader("--b\r\nContent-Disposition: form-data; name=\"require_everyone\"\r\n\r\non\r\n"+
 				"--b\r\nContent-Disposition: form-data; name=\"seen\"\r\n\r\n"+seen+"\r\n--b--\r\n"))
 		r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
-		b.send(r).is(200)
+		b.send(r).wantStatus(200)
 		if w, err := s.store.Workspace(ctx); err != nil || w.Policy != (twofactor.Policy{Everyone: true}) {
 			t.Errorf("the policy is %+v, %v", w.Policy, err)
 		}
@@ -328,13 +328,13 @@ func TestRetryAfterIsRoundedUp(t *testing.T) {
 	for range 20 {
 		s.browser().post("/signin", "email", "nobody@example.org", "password", "x")
 	}
-	s.pass(600 * time.Millisecond)
-	a := s.browser().post("/signin", "email", "someone@example.org", "password", "x").is(429)
+	s.advance(600 * time.Millisecond)
+	a := s.browser().post("/signin", "email", "someone@example.org", "password", "x").wantStatus(429)
 	if got := a.header.Get("Retry-After"); got != "15" {
 		t.Fatalf("Retry-After %s, want 15", got)
 	}
-	s.pass(15 * time.Second)
-	s.browser().post("/signin", "email", "someone@example.org", "password", "x").is(422)
+	s.advance(15 * time.Second)
+	s.browser().post("/signin", "email", "someone@example.org", "password", "x").wantStatus(422)
 }
 
 func TestClosed(t *testing.T) {
@@ -342,12 +342,12 @@ func TestClosed(t *testing.T) {
 	s.add("ada@example.org", twofactor.Member)
 	_, secret, codes := s.enrolled("ada@example.org")
 	for range 80 {
-		s.challenged("ada@example.org").post("/signin/two-factor", "code", "000000").is(422)
-		s.pass(31 * time.Minute) // longer than any wait
+		s.challenged("ada@example.org").post("/signin/two-factor", "code", "000000").wantStatus(422)
+		s.advance(31 * time.Minute) // longer than any wait
 	}
 	b := s.challenged("ada@example.org")
-	b.post("/signin/two-factor", "code", s.code(secret)).is(429, "Too many wrong codes.")
-	b.post("/signin/two-factor/recovery", "recovery_code", codes[0]).to("/my")
+	b.post("/signin/two-factor", "code", s.code(secret)).wantStatus(429, "Too many wrong codes.")
+	b.post("/signin/two-factor/recovery", "recovery_code", codes[0]).wantRedirect("/my")
 }
 
 // TestEveryWaitingSurface makes each place that checks a password wait.
@@ -369,11 +369,11 @@ func TestEveryWaitingSurface(t *testing.T) {
 			s := newSite(t)
 			s.add("ada@example.org", twofactor.Member)
 			b, _, _ := s.enrolled("ada@example.org")
-			s.pass(20 * time.Minute) // the sign-in is old
+			s.advance(20 * time.Minute) // the sign-in is old
 			for range 10 {
-				post(b, "wrong horse").is(422)
+				post(b, "wrong horse").wantStatus(422)
 			}
-			a := post(b, dbtest.Password).is(429, "Too many tries.", "1 second")
+			a := post(b, dbtest.Password).wantStatus(429, "Too many tries.", "1 second")
 			if a.header.Get("Retry-After") != "1" {
 				t.Errorf("Retry-After %q", a.header.Get("Retry-After"))
 			}
@@ -388,25 +388,25 @@ func TestReauthentication(t *testing.T) {
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	b, _, old := s.enrolled("ada@example.org")
-	s.pass(14 * time.Minute)
+	s.advance(14 * time.Minute)
 	b.post("/my/profile/two-factor/regenerate").
-		is(200, "Generate new recovery codes? Old codes will stop working immediately.")
-	s.pass(time.Minute)
+		wantStatus(200, "Generate new recovery codes? Old codes will stop working immediately.")
+	s.advance(time.Minute)
 	for _, fields := range [][]string{{}, {"confirmed", "yes"}} {
-		b.post("/my/profile/two-factor/regenerate", fields...).is(200).
-			lacks("shown ONCE", "Old codes will stop working immediately.")
+		b.post("/my/profile/two-factor/regenerate", fields...).wantStatus(200).
+			wantNot("shown ONCE", "Old codes will stop working immediately.")
 	}
 	b.post("/my/profile/two-factor/regenerate", "confirmed", "yes", "password", "wrong horse").
-		is(422, "Password did not match.").lacks("shown ONCE")
+		wantStatus(422, "Password did not match.").wantNot("shown ONCE")
 	before := b.cookies["gatehouse"]
 	b.post("/my/profile/two-factor/regenerate", "password", dbtest.Password).
-		is(200, "Old codes will stop working immediately.")
-	b.post("/my/profile/two-factor/regenerate", "confirmed", "yes").is(200, "shown ONCE")
+		wantStatus(200, "Old codes will stop working immediately.")
+	b.post("/my/profile/two-factor/regenerate", "confirmed", "yes").wantStatus(200, "shown ONCE")
 	if b.cookies["gatehouse"] == before {
 		t.Error("the session kept its id")
 	}
 	c := s.challenged("ada@example.org")
-	c.post("/signin/two-factor/recovery", "recovery_code", old[0]).is(422)
+	c.post("/signin/two-factor/recovery", "recovery_code", old[0]).wantStatus(422)
 }
 
 // TestCookiesOfOneKindOpenNothingElse tries each token as the other.
@@ -427,7 +427,7 @@ func TestCookiesOfOneKindOpenNothingElse(t *testing.T) {
 	}
 	b := s.browser()
 	b.cookies["gatehouse-challenge"] = signedIn.cookies["gatehouse"]
-	b.get("/signin/two-factor").to("/signin")
+	b.get("/signin/two-factor").wantRedirect("/signin")
 }
 
 // TestSignInEndsTheSessionBefore signs in over a session: the old id is worth
@@ -438,9 +438,9 @@ func TestSignInEndsTheSessionBefore(t *testing.T) {
 	s.add("bob@example.org", twofactor.Member)
 	b := s.signedIn("ada@example.org")
 	before := b.clone()
-	b.post("/signin", "email", "bob@example.org", "password", dbtest.Password).to("/my")
-	before.get("/my").to("/signin")
-	b.get("/my").is(200)
+	b.post("/signin", "email", "bob@example.org", "password", dbtest.Password).wantRedirect("/my")
+	before.get("/my").wantRedirect("/signin")
+	b.get("/my").wantStatus(200)
 }
 
 func TestAnIdThatSomebodyChoseIsNotTakenOver(t *testing.T) {
@@ -449,7 +449,7 @@ func TestAnIdThatSomebodyChoseIsNotTakenOver(t *testing.T) {
 	b := s.browser()
 	planted := strings.Repeat("A", 43)
 	b.cookies["gatehouse"], b.cookies["gatehouse-challenge"], b.cookies["gatehouse-browser"] = planted, planted, planted
-	b.post("/signin", "email", "ada@example.org", "password", dbtest.Password).to("/my")
+	b.post("/signin", "email", "ada@example.org", "password", dbtest.Password).wantRedirect("/my")
 	for name, value := range b.cookies {
 		if value == planted {
 			t.Errorf("%s kept the planted value", name)
@@ -461,10 +461,10 @@ func TestDisablingWhilePendingShowsNoSecret(t *testing.T) {
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	b := s.signedIn("ada@example.org")
-	secret := b.post("/my/profile/two-factor/enable").is(200).secret()
-	b.post("/my/profile/two-factor/disable", "password", dbtest.Password).is(200, "Not configured").
-		lacks(secret, "<svg class=\"qr\"")
-	b.post("/my/profile/two-factor/confirm", "code", s.code(secret)).is(422, "No pending enrollment.")
+	secret := b.post("/my/profile/two-factor/enable").wantStatus(200).secret()
+	b.post("/my/profile/two-factor/disable", "password", dbtest.Password).wantStatus(200, "Not configured").
+		wantNot(secret, "<svg class=\"qr\"")
+	b.post("/my/profile/two-factor/confirm", "code", s.code(secret)).wantStatus(422, "No pending enrollment.")
 }
 
 // TestNoSecretIsWritten walks through everything and then looks for every
@@ -492,41 +492,41 @@ func TestNoSecretIsWritten(t *testing.T) {
 	}
 	b := s.browser()
 	note(b.post("/setup/"+link, "workspace", "Acme", "name", "Ada", "email", "ada@example.org", "password",
-		dbtest.Password)).to("/my")
+		dbtest.Password)).wantRedirect("/my")
 	cookies(b)
-	secret := note(b.post("/my/profile/two-factor/enable")).is(200).secret()
+	secret := note(b.post("/my/profile/two-factor/enable")).wantStatus(200).secret()
 	key, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(secret)
 	if err != nil {
 		t.Fatal(err)
 	}
 	secrets["the TOTP secret"] = key
-	note(b.post("/my/profile/two-factor/confirm", "code", "000000")).is(422)
-	done := note(b.post("/my/profile/two-factor/confirm", "code", s.code(secret))).is(200)
+	note(b.post("/my/profile/two-factor/confirm", "code", "000000")).wantStatus(422)
+	done := note(b.post("/my/profile/two-factor/confirm", "code", s.code(secret))).wantStatus(200)
 	cookies(b)
 	codes := done.codes()
-	s.pass(time.Minute)
-	codes = append(codes, note(b.post("/my/profile/two-factor/regenerate", "confirmed", "yes")).is(200).codes()...)
+	s.advance(time.Minute)
+	codes = append(codes, note(b.post("/my/profile/two-factor/regenerate", "confirmed", "yes")).wantStatus(200).codes()...)
 	for i, code := range codes {
 		secrets[fmt.Sprintf("recovery code %d", i)] = []byte(code)
 		secrets[fmt.Sprintf("recovery code %d without its hyphen", i)] = []byte(strings.ReplaceAll(code, "-", ""))
 	}
 	cookies(b)
 	note(b.post("/my/profile/password", "current_password", dbtest.Password, "new_password", "violet copper lantern")).
-		to("/my/profile")
+		wantRedirect("/my/profile")
 	cookies(b)
-	note(s.browser().post("/signin", "email", "ada@example.org", "password", "entirely wrong horse")).is(422)
-	note(s.browser().post("/signin", "email", "hunter2hunter2hunter2", "password", "x")).is(422)
+	note(s.browser().post("/signin", "email", "ada@example.org", "password", "entirely wrong horse")).wantStatus(422)
+	note(s.browser().post("/signin", "email", "hunter2hunter2hunter2", "password", "x")).wantStatus(422)
 	c := s.browser()
 	note(c.post("/signin", "email", "ada@example.org", "password", "violet copper lantern", "next", "/my/profile")).
-		to("/signin/two-factor")
+		wantRedirect("/signin/two-factor")
 	cookies(c)
-	note(c.post("/signin/two-factor/recovery", "recovery_code", codes[8])).to("/my/profile")
+	note(c.post("/signin/two-factor/recovery", "recovery_code", codes[8])).wantRedirect("/my/profile")
 	cookies(c)
-	note(c.post("/my/profile/two-factor/disable", "password", "entirely wrong horse")).is(422)
-	note(c.get("/my/profile")).is(200)
-	note(c.post("/my/profile/two-factor/disable", "password", "violet copper lantern")).is(200)
+	note(c.post("/my/profile/two-factor/disable", "password", "entirely wrong horse")).wantStatus(422)
+	note(c.get("/my/profile")).wantStatus(200)
+	note(c.post("/my/profile/two-factor/disable", "password", "violet copper lantern")).wantStatus(200)
 	cookies(c)
-	note(c.post("/signout")).to("/signin")
+	note(c.post("/signout")).wantRedirect("/signin")
 
 	written := map[string]string{"the log": s.log.String(), "an address": strings.Join(addresses, "\n")}
 	page, err := s.store.Activity(ctx, db.Filter{})
@@ -551,7 +551,7 @@ func TestNoSecretIsWritten(t *testing.T) {
 	for what, secret := range secrets {
 		for where, text := range written {
 			lower := strings.ToLower(text)
-			for _, spelling := range spellings(secret) {
+			for _, spelling := range encodings(secret) {
 				if strings.Contains(text, spelling) || strings.Contains(lower, strings.ToLower(spelling)) {
 					t.Errorf("%s stands in %s, as %q", what, where, spelling)
 				}
@@ -565,8 +565,8 @@ func TestNoSecretIsWritten(t *testing.T) {
 	}
 }
 
-// spellings gives a secret raw and as it is usually written down.
-func spellings(secret []byte) []string {
+// encodings gives a secret raw and as it is usually written down.
+func encodings(secret []byte) []string {
 	b32, b64 := base32.StdEncoding.EncodeToString(secret), base64.StdEncoding.EncodeToString(secret)
 	return []string{string(secret), strings.TrimRight(b32, "="), hex.EncodeToString(secret),
 		strings.TrimRight(b64, "="), strings.TrimRight(base64.URLEncoding.EncodeToString(secret), "="),
@@ -691,13 +691,13 @@ func TestOnceMeansOnceOverHTTP(t *testing.T) {
 		"root@example.org", "password", dbtest.Password)
 	s.add("ada@example.org", twofactor.Member)
 	pending := s.signedIn("ada@example.org")
-	secret := pending.post("/my/profile/two-factor/enable").is(200).secret()
+	secret := pending.post("/my/profile/two-factor/enable").wantStatus(200).secret()
 	race("one confirmation", pending, "/my/profile/two-factor/confirm", "code", s.code(secret))
-	s.pass(time.Hour)
+	s.advance(time.Hour)
 	race("one code", s.challenged("ada@example.org"), "/signin/two-factor", "code", s.code(secret))
 	b := s.challenged("ada@example.org")
-	s.pass(time.Minute)
-	b.post("/signin/two-factor", "code", s.code(secret)).to("/my")
-	codes := b.post("/my/profile/two-factor/regenerate", "confirmed", "yes").is(200).codes()
+	s.advance(time.Minute)
+	b.post("/signin/two-factor", "code", s.code(secret)).wantRedirect("/my")
+	codes := b.post("/my/profile/two-factor/regenerate", "confirmed", "yes").wantStatus(200).codes()
 	race("one recovery code", s.challenged("ada@example.org"), "/signin/two-factor/recovery", "recovery_code", codes[0])
 }

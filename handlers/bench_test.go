@@ -47,13 +47,13 @@ func cpu(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// beside runs the limit and then the product, and reports their ratio. What
+// compare runs the limit and then the product, and reports their ratio. What
 // prepare gives is done before each run of the product, and not measured.
-func beside[P any](b *testing.B, limit func(), prepare func() P, product func(P)) {
+func compare[P any](b *testing.B, limit func(), prepare func() P, product func(P)) {
 	b.Helper()
 	least := 0.0
 	b.Run("limit", func(b *testing.B) {
-		least = measure(b, nothing, func(struct{}) { limit() })
+		least = measure(b, noSetup, func(struct{}) { limit() })
 	})
 	b.Run("gatehouse", func(b *testing.B) {
 		if perOp := measure(b, prepare, product); least > 0 {
@@ -83,8 +83,8 @@ func measure[P any](b *testing.B, prepare func() P, do func(P)) float64 {
 	return perOp
 }
 
-// nothing is prepared.
-func nothing() struct{} { return struct{}{} }
+// noSetup is prepared.
+func noSetup() struct{} { return struct{}{} }
 
 // bench is a site with people who have two-factor enabled.
 type bench struct {
@@ -150,27 +150,27 @@ func formRequest(path string, fields url.Values) *http.Request {
 	return r
 }
 
-// owing is somebody who has given a right password.
-type owing struct {
+// pendingSignIn is somebody who has given a right password.
+type pendingSignIn struct {
 	token string
 	code  string // of now
 }
 
-func (s *bench) owing() owing {
-	s.pass(twofactor.Period)
-	return s.owes(s.next())
+func (s *bench) newPendingSignIn() pendingSignIn {
+	s.advance(twofactor.Period)
+	return s.openPendingSignIn(s.next())
 }
 
-func (s *bench) owes(p db.FilledPerson) owing {
+func (s *bench) openPendingSignIn(p db.FilledPerson) pendingSignIn {
 	token, err := s.store.OpenChallenge(ctx, p.Email, s.now)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return owing{token, s.code(p.Secret.Base32())}
+	return pendingSignIn{token, s.code(p.Secret.Base32())}
 }
 
 // secondStep passes the second step and gives the session's cookie.
-func (s *bench) secondStep(o owing) string {
+func (s *bench) secondStep(o pendingSignIn) string {
 	w := s.serve(formRequest("/signin/two-factor", url.Values{"code": {o.code}}), http.StatusSeeOther,
 		"gatehouse-challenge", o.token)
 	for _, c := range w.Result().Cookies() {
@@ -207,7 +207,7 @@ func bareHandler(b *testing.B, page templ.Component, look func()) (ask func()) {
 func BenchmarkSignInPage(b *testing.B) {
 	s := newBench(b)
 	page := views.SignInPage(views.Frame{Workspace: "Acme", Now: s.now}, views.SignIn{})
-	beside(b, bareHandler(b, page, func() {}), nothing,
+	compare(b, bareHandler(b, page, func() {}), noSetup,
 		func(struct{}) { s.serve(httptest.NewRequest("GET", "/signin", nil), http.StatusOK) })
 }
 
@@ -215,7 +215,7 @@ func BenchmarkSignInPage(b *testing.B) {
 // against the management screen.
 func BenchmarkTwoFactorPage(b *testing.B) {
 	s := newBench(b)
-	session := s.secondStep(s.owing())
+	session := s.secondStep(s.newPendingSignIn())
 	bare := bareDatabase(b)
 	card := views.TwoFactor{
 		Workspace:  "Acme",
@@ -232,12 +232,12 @@ func BenchmarkTwoFactorPage(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	beside(b, bareHandler(b, page, func() {
+	compare(b, bareHandler(b, page, func() {
 		var n int64
 		if err := read.QueryRow().Scan(&n); err != nil {
 			b.Error(err)
 		}
-	}), nothing, func(struct{}) {
+	}), noSetup, func(struct{}) {
 		s.serve(httptest.NewRequest("GET", "/my/profile/two-factor", nil), http.StatusOK, "gatehouse", session)
 	})
 }
@@ -246,8 +246,8 @@ func BenchmarkTwoFactorPage(b *testing.B) {
 func BenchmarkPasswordStep(b *testing.B) {
 	s := newBench(b)
 	salt := make([]byte, 16)
-	beside(b, func() { argon2.IDKey([]byte(dbtest.Password), salt, 2, 19456, 1, 32) }, nothing, func(struct{}) {
-		s.pass(time.Minute)
+	compare(b, func() { argon2.IDKey([]byte(dbtest.Password), salt, 2, 19456, 1, 32) }, noSetup, func(struct{}) {
+		s.advance(time.Minute)
 		s.serve(formRequest("/signin", url.Values{"email": {s.next().Email}, "password": {dbtest.Password}}),
 			http.StatusSeeOther)
 	})
@@ -257,7 +257,7 @@ func BenchmarkPasswordStep(b *testing.B) {
 // the second step, with its replay mark, session and activity row.
 func BenchmarkTOTPStep(b *testing.B) {
 	s := newBench(b)
-	beside(b, durable(b), s.owing, func(o owing) { s.secondStep(o) })
+	compare(b, durableTransaction(b), s.newPendingSignIn, func(o pendingSignIn) { s.secondStep(o) })
 }
 
 // BenchmarkTOTPStepAtOnce: the same, sixteen at a time, with what both get done in
@@ -266,11 +266,11 @@ func BenchmarkTOTPStep(b *testing.B) {
 // batch: a time step counts once.
 func BenchmarkTOTPStepAtOnce(b *testing.B) {
 	s := newBench(b)
-	besideAtOnce(b, durable(b), func(n int) []func() {
-		s.pass(time.Hour)
+	compareConcurrent(b, durableTransaction(b), func(n int) []func() {
+		s.advance(time.Hour)
 		var jobs []func()
 		for _, p := range s.people[:min(n, len(s.people))] {
-			o := s.owes(p)
+			o := s.openPendingSignIn(p)
 			jobs = append(jobs, func() { s.secondStep(o) })
 		}
 		return jobs
@@ -283,12 +283,12 @@ func BenchmarkPasswordStepAtOnce(b *testing.B) {
 	s := newBench(b)
 	// as many as the product lets run
 	salt, limiter := make([]byte, 16), make(chan struct{}, min(runtime.GOMAXPROCS(0), 4))
-	besideAtOnce(b, func() {
+	compareConcurrent(b, func() {
 		limiter <- struct{}{}
 		argon2.IDKey([]byte(dbtest.Password), salt, 2, 19456, 1, 32)
 		<-limiter
 	}, func(n int) []func() {
-		s.pass(time.Hour)
+		s.advance(time.Hour)
 		var jobs []func()
 		for i, p := range s.people[:min(n, len(s.people))] {
 			jobs = append(jobs, func() {
@@ -301,8 +301,8 @@ func BenchmarkPasswordStepAtOnce(b *testing.B) {
 	})
 }
 
-// durable gives a bare durable transaction of one update and one insert.
-func durable(b *testing.B) func() {
+// durableTransaction gives a bare durable transaction of one update and one insert.
+func durableTransaction(b *testing.B) func() {
 	bare := bareDatabase(b)
 	return func() {
 		tx, err := bare.Begin()
@@ -322,16 +322,16 @@ func durable(b *testing.B) func() {
 	}
 }
 
-// besideAtOnce is beside with sixteen under way at a time. Prepare gives up to n
+// compareConcurrent is beside with sixteen under way at a time. Prepare gives up to n
 // jobs of the product, at least one.
-func besideAtOnce(b *testing.B, limit func(), prepare func(n int) []func()) {
+func compareConcurrent(b *testing.B, limit func(), prepare func(n int) []func()) {
 	b.Helper()
 	rate, least := 0.0, 0.0
 	b.Run("limit", func(b *testing.B) {
-		rate, least = rush(b, func(n int) []func() { return slices.Repeat([]func(){limit}, n) })
+		rate, least = runConcurrently(b, func(n int) []func() { return slices.Repeat([]func(){limit}, n) })
 	})
 	b.Run("gatehouse", func(b *testing.B) {
-		if perSecond, perOp := rush(b, prepare); rate > 0 && least > 0 {
+		if perSecond, perOp := runConcurrently(b, prepare); rate > 0 && least > 0 {
 			b.ReportMetric(perOp/least, "x-limit")
 			b.ReportMetric(perSecond/rate, "of-limit-rate")
 		}
@@ -341,9 +341,9 @@ func besideAtOnce(b *testing.B, limit func(), prepare func(n int) []func()) {
 // atOnce is how many jobs are under way at a time.
 const atOnce = 16
 
-// rush has b.N jobs done, and gives how many a second and the CPU time of one in
+// runConcurrently has b.N jobs done, and gives how many a second and the CPU time of one in
 // milliseconds.
-func rush(b *testing.B, prepare func(n int) []func()) (perSecond, perOp float64) {
+func runConcurrently(b *testing.B, prepare func(n int) []func()) (perSecond, perOp float64) {
 	b.Helper()
 	b.ReportAllocs()
 	var used, elapsed time.Duration
@@ -378,12 +378,12 @@ func BenchmarkEnable(b *testing.B) {
 	s.add("ada@example.org", twofactor.Member)
 	cookie := s.signedIn("ada@example.org").cookies["gatehouse"]
 	uri := twofactor.KeyURI("Acme", "ada@example.org", s.people[0].Secret)
-	beside(b, func() {
+	compare(b, func() {
 		if _, err := qrcode.NewWith(uri, qrcode.WithErrorCorrectionLevel(qrcode.ErrorCorrectionMedium),
 			qrcode.WithEncodingMode(qrcode.EncModeByte)); err != nil {
 			b.Fatal(err)
 		}
-	}, nothing, func(struct{}) {
+	}, noSetup, func(struct{}) {
 		s.serve(formRequest("/my/profile/two-factor/enable", nil), http.StatusOK, "gatehouse", cookie)
 	})
 }

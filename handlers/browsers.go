@@ -9,8 +9,8 @@ import (
 )
 
 // knownBrowsers lists the browsers that the visitor is known by.
-func (s *Server) knownBrowsers(v *visit) ([]views.KnownBrowser, error) {
-	list, err := s.store.KnownBrowsers(v.ctx(), v.who, v.client, v.now)
+func (s *Server) knownBrowsers(rc *requestContext) ([]views.KnownBrowser, error) {
+	list, err := s.store.KnownBrowsers(rc.ctx(), rc.visitor, rc.client, rc.now)
 	if err != nil {
 		return nil, err
 	}
@@ -29,21 +29,21 @@ func (s *Server) knownBrowsers(v *visit) ([]views.KnownBrowser, error) {
 }
 
 // forgetBrowser forgets one of the browsers that the visitor is known by.
-func (s *Server) forgetBrowser(v *visit) error {
-	handle := v.r.PostFormValue("browser")
+func (s *Server) forgetBrowser(rc *requestContext) error {
+	handle := rc.r.PostFormValue("browser")
 	if handle == "" {
 		return errBadForm // nobody said which
 	}
-	err := s.store.ForgetBrowser(v.ctx(), v.who, handle, v.client, v.now)
+	err := s.store.ForgetBrowser(rc.ctx(), rc.visitor, handle, rc.client, rc.now)
 	if err != nil && !errors.Is(err, db.ErrNotFound) { // one that is forgotten already is what was asked for
 		return err
 	}
-	return s.goToWith(v, "/my/profile", pageMessage{word: "browser"})
+	return s.redirectWithMessage(rc, "/my/profile", pageMessage{word: "browser"})
 }
 
 // changePasswordPage leads password managers to where a password is changed
 // (W3C, A Well-Known URL for Changing Passwords).
-func (s *Server) changePasswordPage(v *visit) error {
-	http.Redirect(v.w, v.r, "/my/profile", http.StatusSeeOther)
+func (s *Server) changePasswordPage(rc *requestContext) error {
+	http.Redirect(rc.w, rc.r, "/my/profile", http.StatusSeeOther)
 	return nil
 }

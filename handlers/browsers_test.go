@@ -16,7 +16,7 @@ func TestKnownBrowsers(t *testing.T) {
 	s.add("ada@example.org", twofactor.Member)
 	s.add("bob@example.org", twofactor.Member)
 	one, other := s.signedIn("ada@example.org"), s.signedIn("ada@example.org")
-	page := one.get("/my/profile").is(200, "Known browsers", "Firefox on Linux", "This browser")
+	page := one.get("/my/profile").wantStatus(200, "Known browsers", "Firefox on Linux", "This browser")
 	handles := browserHandle.FindAllStringSubmatch(page.body, -1)
 	if len(handles) != 2 {
 		t.Fatalf("%d browsers, want 2:\n%s", len(handles), page.body)
@@ -27,16 +27,16 @@ func TestKnownBrowsers(t *testing.T) {
 		}
 	}
 	bob := s.signedIn("bob@example.org")
-	bob.post("/my/profile/browsers/end", "browser", handles[0][1]).to("/my/profile") // not his: nothing happens
+	bob.post("/my/profile/browsers/end", "browser", handles[0][1]).wantRedirect("/my/profile") // not his: nothing happens
 	if n := len(browserHandle.FindAllString(one.get("/my/profile").body, -1)); n != 2 {
 		t.Fatalf("%d browsers after somebody else's post, want 2", n)
 	}
-	one.post("/my/profile/browsers/end", "browser", handles[0][1]).to("/my/profile")
-	if n := len(browserHandle.FindAllString(one.get("/my/profile").is(200, "The browser has been forgotten.").body, -1)); n != 1 {
+	one.post("/my/profile/browsers/end", "browser", handles[0][1]).wantRedirect("/my/profile")
+	if n := len(browserHandle.FindAllString(one.get("/my/profile").wantStatus(200, "The browser has been forgotten.").body, -1)); n != 1 {
 		t.Fatalf("%d browsers, want 1", n)
 	}
-	other.get("/my").is(200) // its session has not ended
-	one.post("/my/profile/browsers/end").is(422)
+	other.get("/my").wantStatus(200) // its session has not ended
+	one.post("/my/profile/browsers/end").wantStatus(422)
 }
 
 // TestEndingSessionsForgetsBrowsers ends all others on My profile, and all on a person's
@@ -48,18 +48,18 @@ func TestEndingSessionsForgetsBrowsers(t *testing.T) {
 	root := s.signedIn("root@example.org")
 	one := s.signedIn("ada@example.org")
 	s.signedIn("ada@example.org")
-	root.get("/admin/people/2").is(200, "2 browsers")
-	one.post("/my/profile/sessions/end", "others", "all").to("/my/profile")
-	root.get("/admin/people/2").is(200, "1 browser")
-	root.post("/admin/people/2/sessions/end").to("/admin/people/2")
-	root.get("/admin/people/2").is(200, "0 browsers")
+	root.get("/admin/people/2").wantStatus(200, "2 browsers")
+	one.post("/my/profile/sessions/end", "others", "all").wantRedirect("/my/profile")
+	root.get("/admin/people/2").wantStatus(200, "1 browser")
+	root.post("/admin/people/2/sessions/end").wantRedirect("/admin/people/2")
+	root.get("/admin/people/2").wantStatus(200, "0 browsers")
 }
 
 // TestChangePasswordAddress is where password managers look for the page.
 func TestChangePasswordAddress(t *testing.T) {
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
-	s.browser().get("/.well-known/change-password").to("/my/profile")
-	s.signedIn("ada@example.org").get("/.well-known/change-password").to("/my/profile")
-	s.browser().get("/.well-known/resource-that-should-not-exist-whose-status-code-should-not-be-200").is(404)
+	s.browser().get("/.well-known/change-password").wantRedirect("/my/profile")
+	s.signedIn("ada@example.org").get("/.well-known/change-password").wantRedirect("/my/profile")
+	s.browser().get("/.well-known/resource-that-should-not-exist-whose-status-code-should-not-be-200").wantStatus(404)
 }

@@ -11,43 +11,43 @@ import (
 	"gatehouse/typed"
 )
 
-// A table streams rows as CSV (RFC 4180).
-type table struct {
+// A csvTable streams rows as CSV (RFC 4180).
+type csvTable struct {
 	w        *bufio.Writer
 	deadline func()
 	n        int
 }
 
-// flushEvery is after how many rows a table is sent on.
-const flushEvery = 500
+// flushInterval is after how many rows a table is sent on.
+const flushInterval = 500
 
-// exportPatience is how long a browser may take for so many rows.
-const exportPatience = 30 * time.Second
+// exportTimeout is how long a browser may take for so many rows.
+const exportTimeout = 30 * time.Second
 
 // byteOrderMark tells spreadsheets that what follows is UTF-8; without it some read
 // names in the code page of the machine.
 const byteOrderMark = "\ufeff"
 
-// newTable begins a download. What goes wrong after that cuts it off: half a
+// startCSV begins a download. What goes wrong after that cuts it off: half a
 // table must not look whole.
-func (s *Server) newTable(v *visit, name string, columns ...string) (*table, error) {
-	h := v.w.Header()
+func (s *Server) startCSV(rc *requestContext, name string, columns ...string) (*csvTable, error) {
+	h := rc.w.Header()
 	h.Set("Content-Type", "text/csv; charset=utf-8; header=present")
-	h.Set("Content-Disposition", `attachment; filename="`+name+"-"+v.now.UTC().Format("2006-01-02")+`.csv"`)
-	control := http.NewResponseController(v.w)
-	t := &table{
-		w:        bufio.NewWriter(v.w),
-		deadline: func() { _ = control.SetWriteDeadline(s.now().Add(exportPatience)) }, // a recorder has none
+	h.Set("Content-Disposition", `attachment; filename="`+name+"-"+rc.now.UTC().Format("2006-01-02")+`.csv"`)
+	control := http.NewResponseController(rc.w)
+	t := &csvTable{
+		w:        bufio.NewWriter(rc.w),
+		deadline: func() { _ = control.SetWriteDeadline(s.now().Add(exportTimeout)) }, // a recorder has none
 	}
 	t.deadline()
 	if _, err := t.w.WriteString(byteOrderMark); err != nil {
 		return t, err
 	}
-	return t, t.row(columns...)
+	return t, t.writeRow(columns...)
 }
 
-// row writes one row. Every cell is in quotes, whatever it holds.
-func (t *table) row(cells ...string) error {
+// writeRow writes one row. Every cell is in quotes, whatever it holds.
+func (t *csvTable) writeRow(cells ...string) error {
 	quoted := make([]string, 0, len(cells))
 	for _, cell := range cells {
 		quoted = append(quoted, `"`+strings.ReplaceAll(escapeFormula(cell), `"`, `""`)+`"`)
@@ -55,15 +55,15 @@ func (t *table) row(cells ...string) error {
 	if _, err := t.w.WriteString(strings.Join(quoted, ",") + "\r\n"); err != nil {
 		return err
 	}
-	if t.n++; t.n%flushEvery == 0 {
+	if t.n++; t.n%flushInterval == 0 {
 		t.deadline()
 		return t.w.Flush()
 	}
 	return nil
 }
 
-// end sends the rest, or breaks the connection off when something went wrong.
-func (t *table) end(err error) error {
+// finish sends the rest, or breaks the connection off when something went wrong.
+func (t *csvTable) finish(err error) error {
 	if err = errors.Join(err, t.w.Flush()); err != nil {
 		panic(http.ErrAbortHandler)
 	}
@@ -103,8 +103,8 @@ func beginsFormula(text string) bool {
 	return false
 }
 
-// stamp gives an instant for a table; "" for never.
-func stamp(at time.Time) string {
+// formatInstant gives an instant for a table; "" for never.
+func formatInstant(at time.Time) string {
 	if at.IsZero() {
 		return ""
 	}

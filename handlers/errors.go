@@ -16,10 +16,10 @@ import (
 
 // The ways in which a request ends before a store is asked.
 var (
-	errNoPage    = errors.New("no such page")
-	errOtherSite = errors.New("a form of another site")
-	errOtherHost = errors.New("a request under another name")
-	errStopped   = errors.New("stopped by the policy")
+	errPageNotFound = errors.New("no such page")
+	errCrossSite    = errors.New("a form of another site")
+	errWrongHost    = errors.New("a request under another name")
+	errMustEnroll   = errors.New("stopped by the policy")
 
 	errOtherSession   = errors.New("a form that was shown to another session")
 	errOtherChallenge = errors.New("a form that was shown to another challenge")
@@ -29,8 +29,8 @@ var (
 	errPanic    = errors.New("panic")
 )
 
-// waitOf gives how long a refusal makes people wait, in whole seconds.
-func waitOf(err error, now time.Time) (time.Duration, bool) {
+// retryAfter gives how long a refusal makes people wait, in whole seconds.
+func retryAfter(err error, now time.Time) (time.Duration, bool) {
 	var wait twofactor.Wait
 	if !errors.As(err, &wait) {
 		return 0, false
@@ -51,75 +51,75 @@ func isClientGone(r *http.Request, err error) bool {
 
 // fail answers an error that no handler has turned into a card. It is the one
 // place that maps errors to statuses; none of their texts reaches a page.
-func (s *Server) fail(v *visit, err error) {
-	if isClientGone(v.r, err) {
-		v.w.WriteHeader(statusHungUp)
+func (s *Server) fail(rc *requestContext, err error) {
+	if isClientGone(rc.r, err) {
+		rc.w.WriteHeader(statusHungUp)
 		return
 	}
 	var problem views.Problem
 	switch {
 	case errors.Is(err, db.ErrSignedOut):
-		_ = s.goTo(v, withNext("/signin", wanted(v.r)))
+		_ = s.redirect(rc, withNext("/signin", requestedPage(rc.r)))
 		return
 	case errors.Is(err, twofactor.ErrChallengeOver):
-		s.challengeOver(v)
+		s.redirectChallengeOver(rc)
 		return
-	case errors.Is(err, errStopped):
-		_ = s.goTo(v, withNext("/my/profile/two-factor", wanted(v.r)))
+	case errors.Is(err, errMustEnroll):
+		_ = s.redirect(rc, withNext("/my/profile/two-factor", requestedPage(rc.r)))
 		return
-	case errors.Is(err, errNoPage), errors.Is(err, db.ErrNotFound):
+	case errors.Is(err, errPageNotFound), errors.Is(err, db.ErrNotFound):
 		problem = views.NotFound()
 	case errors.Is(err, account.ErrNotAllowed):
 		problem = views.NotAllowed()
-	case errors.Is(err, errOtherSite):
+	case errors.Is(err, errCrossSite):
 		problem = views.CrossSite()
 	case errors.Is(err, errOtherSession):
-		problem = views.OtherSession(v.who.Person.Name, v.who.Person.Email)
+		problem = views.OtherSession(rc.visitor.Person.Name, rc.visitor.Person.Email)
 	case errors.Is(err, errOtherChallenge):
-		problem = views.OtherChallenge(v.challenge.Email)
-	case errors.Is(err, errOtherHost):
-		problem = views.WrongHost(s.base.String(), v.r.Host)
+		problem = views.OtherChallenge(rc.challenge.Email)
+	case errors.Is(err, errWrongHost):
+		problem = views.WrongHost(s.base.String(), rc.r.Host)
 	case errors.Is(err, errTooLarge):
 		problem = views.TooLarge()
 	case errors.Is(err, errBadForm):
 		problem = views.BadForm()
 	case errors.Is(err, db.ErrBusy):
-		v.w.Header().Set("Retry-After", strconv.Itoa(busyWait))
-		problem = views.Busy(tryAgainAt(v.r))
+		rc.w.Header().Set("Retry-After", strconv.Itoa(retryAfterBusy))
+		problem = views.Busy(tryAgainAt(rc.r))
 	default:
-		s.log.Error("fault", "request", requestID(v.ctx()), "route", v.r.Pattern, "error", err)
-		problem = views.Unavailable(requestID(v.ctx()))
+		s.log.Error("fault", "request", requestID(rc.ctx()), "route", rc.r.Pattern, "error", err)
+		problem = views.Unavailable(requestID(rc.ctx()))
 	}
-	s.showProblem(v, problem)
+	s.showProblem(rc, problem)
 }
 
-// challengeOver leads back to the sign-in, and says why to a browser that had a challenge.
+// redirectChallengeOver leads back to the sign-in, and says why to a browser that had a challenge.
 // Somebody who is signed in meanwhile goes on to the portal from there.
-func (s *Server) challengeOver(v *visit) {
-	if v.token == "" || v.signedIn() {
-		_ = s.goTo(v, "/signin")
+func (s *Server) redirectChallengeOver(rc *requestContext) {
+	if rc.token == "" || rc.isSignedIn() {
+		_ = s.redirect(rc, "/signin")
 		return
 	}
-	if err := s.goToSignIn(v, "challenge"); err != nil {
-		s.log.Error("cannot leave a message", "request", requestID(v.ctx()), "error", err)
+	if err := s.redirectToSignIn(rc, "challenge"); err != nil {
+		s.log.Error("cannot leave a message", "request", requestID(rc.ctx()), "error", err)
 	}
 }
 
 // problemFrame is what surrounds a problem: the portal for somebody who is signed in, as
 // far as the database answers, and little without it.
-func (s *Server) problemFrame(v *visit, status int) views.Frame {
-	little := views.Frame{Assets: s.assets, Path: v.r.URL.Path, Now: v.now}
+func (s *Server) problemFrame(rc *requestContext, status int) views.Frame {
+	little := views.Frame{Assets: s.assets, Path: rc.r.URL.Path, Now: rc.now}
 	if status == http.StatusMisdirectedRequest {
 		return little // under another name nobody is signed in
 	}
-	if !v.signedIn() {
-		if err := s.visitor(v); err != nil {
+	if !rc.isSignedIn() {
+		if err := s.findVisitor(rc); err != nil {
 			return little
 		}
 	}
-	f, err := s.frame(v)
+	f, err := s.frame(rc)
 	if err != nil {
-		little.Workspace = v.who.Workspace.Name
+		little.Workspace = rc.visitor.Workspace.Name
 		return little
 	}
 	return f
@@ -130,32 +130,32 @@ func tryAgainAt(r *http.Request) string {
 	if strings.HasPrefix(r.URL.Path, "/signin/two-factor") {
 		return "/signin/two-factor"
 	}
-	if page := wanted(r); page != "" {
+	if page := requestedPage(r); page != "" {
 		return page
 	}
 	return "/signin"
 }
 
-// busyWait is after how many seconds it is worth trying again when too many
+// retryAfterBusy is after how many seconds it is worth trying again when too many
 // passwords were being checked at once.
-const busyWait = 3
+const retryAfterBusy = 3
 
 // showProblem shows a whole page that tells what went wrong, or to htmx a line of
 // the same beside the card, which could not be sent again if it were gone. It
 // works while the database does not.
-func (s *Server) showProblem(v *visit, problem views.Problem) {
-	f := s.problemFrame(v, problem.Status)
-	if v.htmx() {
-		v.w.Header().Set("HX-Retarget", "#fault")
-		v.w.Header().Set("HX-Reswap", "innerHTML")
+func (s *Server) showProblem(rc *requestContext, problem views.Problem) {
+	f := s.problemFrame(rc, problem.Status)
+	if rc.isHTMX() {
+		rc.w.Header().Set("HX-Retarget", "#fault")
+		rc.w.Header().Set("HX-Reswap", "innerHTML")
 	}
-	err := s.show(v, problem.Status, views.ProblemLine(problem), views.ProblemPage(f, problem))
-	if isClientGone(v.r, err) {
-		v.w.WriteHeader(statusHungUp)
+	err := s.show(rc, problem.Status, views.ProblemLine(problem), views.ProblemPage(f, problem))
+	if isClientGone(rc.r, err) {
+		rc.w.WriteHeader(statusHungUp)
 		return
 	}
 	if err != nil {
-		s.log.Error("fault while telling of a fault", "request", requestID(v.ctx()), "error", err)
-		http.Error(v.w, http.StatusText(problem.Status), problem.Status)
+		s.log.Error("fault while telling of a fault", "request", requestID(rc.ctx()), "error", err)
+		http.Error(rc.w, http.StatusText(problem.Status), problem.Status)
 	}
 }

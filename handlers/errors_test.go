@@ -70,7 +70,7 @@ func TestAFaultIsLoggedThoughTheSenderIsGone(t *testing.T) {
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.SuperAdmin)
 	b := s.signedIn("ada@example.org")
-	behind(t, s.dir, `ALTER TABLE session RENAME TO elsewhere`)
+	execRaw(t, s.dir, `ALTER TABLE session RENAME TO elsewhere`)
 	c := &hangingUp{left: 1}
 	c.Context, c.hangUp = context.WithCancel(ctx)
 	b.send(httptest.NewRequest("GET", "/my", nil).WithContext(c))
@@ -84,15 +84,15 @@ func TestAProblemLeavesTheCardOfHTMXInItsPlace(t *testing.T) {
 	s.add("ada@example.org", twofactor.Member)
 	b := s.signedIn("ada@example.org")
 	b.htmx = true
-	a := b.post("/admin/settings/general", "workspace", "Mine").is(403, "Not for your role").
-		lacks("<html", "problem-title")
+	a := b.post("/admin/settings/general", "workspace", "Mine").wantStatus(403, "Not for your role").
+		wantNot("<html", "problem-title")
 	if target, swap := a.header.Get("HX-Retarget"), a.header.Get("HX-Reswap"); target != "#fault" ||
 		swap != "innerHTML" {
 		t.Errorf("goes to %q by %q", target, swap)
 	}
 	b.htmx = false
 	if a := b.post("/admin/settings/general", "workspace", "Mine").
-		is(403, "<html", "problem-title"); a.header.Get("HX-Retarget") != "" {
+		wantStatus(403, "<html", "problem-title"); a.header.Get("HX-Retarget") != "" {
 		t.Error("a whole page goes to a part of one")
 	}
 }
@@ -103,7 +103,7 @@ func TestTheSidebarShowsTheNewName(t *testing.T) {
 	b := s.signedIn("ada@example.org")
 	b.htmx = true
 	b.post("/admin/settings/general", "workspace", "Harbour").
-		is(200, `data-hx-swap-oob="true"`, `<span class="brand__name" translate="no">Harbour</span>`,
+		wantStatus(200, `data-hx-swap-oob="true"`, `<span class="brand__name" translate="no">Harbour</span>`,
 			"<title>General settings · Harbour</title>")
-	b.post("/admin/settings/general", "workspace", "").is(422).lacks("data-hx-swap-oob", "<title>")
+	b.post("/admin/settings/general", "workspace", "").wantStatus(422).wantNot("data-hx-swap-oob", "<title>")
 }

@@ -44,7 +44,7 @@ func TestFail2ban(t *testing.T) {
 			s := newSite(t, func(c *handlers.Config) { c.Log = slog.New(handler(&log)) })
 			s.add("ada@example.org", twofactor.Member)
 			_, _, codes := s.enrolled("ada@example.org")
-			s.pass(time.Minute)
+			s.advance(time.Minute)
 			failed := func() (addresses []string) {
 				t.Helper()
 				for line := range strings.Lines(log.String()) {
@@ -70,27 +70,27 @@ func TestFail2ban(t *testing.T) {
 					t.Errorf("%s: the filter finds %v; want %d", what, got, n)
 				}
 			}
-			b.post("/signin", "email", "nobody@example.org", "password", "typed-in-error").is(422)
+			b.post("/signin", "email", "nobody@example.org", "password", "typed-in-error").wantStatus(422)
 			expect("an unknown name", 1)
-			b.post("/signin", "email", "ada@example.org", "password", "typed-in-error").is(422)
+			b.post("/signin", "email", "ada@example.org", "password", "typed-in-error").wantStatus(422)
 			expect("a wrong password", 1)
-			b.post("/signin", "email", `" address=192.0.2.99 x="`, "password", `"address":"192.0.2.99"`).is(422)
+			b.post("/signin", "email", `" address=192.0.2.99 x="`, "password", `"address":"192.0.2.99"`).wantStatus(422)
 			expect("a name like a line of the log", 1)
-			b.post("/welcome/typed-in-error", "password", "lantern sofa marble").is(404)
-			b.post("/setup/typed-in-error", "password", "lantern sofa marble").is(404)
+			b.post("/welcome/typed-in-error", "password", "lantern sofa marble").wantStatus(404)
+			b.post("/setup/typed-in-error", "password", "lantern sofa marble").wantStatus(404)
 			expect("links that do not exist", 2)
-			b.post("/signin", "email", "ada@example.org", "password", "violet kettle harbour").to("/signin/two-factor")
+			b.post("/signin", "email", "ada@example.org", "password", "violet kettle harbour").wantRedirect("/signin/two-factor")
 			expect("a right password", 0)
-			b.post("/signin/two-factor", "code", "000000").is(422)
-			b.post("/signin/two-factor/recovery", "recovery_code", "0000-0000").is(422)
+			b.post("/signin/two-factor", "code", "000000").wantStatus(422)
+			b.post("/signin/two-factor/recovery", "recovery_code", "0000-0000").wantStatus(422)
 			expect("wrong codes", 2)
-			b.post("/signin/two-factor/recovery", "recovery_code", codes[0]).to("/my")
+			b.post("/signin/two-factor/recovery", "recovery_code", codes[0]).wantRedirect("/my")
 			expect("a right one", 0)
 			for range 20 {
 				b.post("/welcome/typed-in-error", "password", "lantern sofa marble")
 			}
 			failed()
-			b.post("/welcome/typed-in-error", "password", "lantern sofa marble").is(429)
+			b.post("/welcome/typed-in-error", "password", "lantern sofa marble").wantStatus(429)
 			if !strings.Contains(log.String(), "authn_login_wait") {
 				t.Errorf("no line of the wait:\n%s", log.String())
 			}

@@ -46,8 +46,8 @@ func parseForm(r *http.Request) error {
 
 // seen reads from the form what it showed. It gives errBadForm for a field that is not
 // whole, and the zero Seen for a form without it.
-func (v *visit) seen() (account.Seen, error) {
-	given := v.r.PostForm["seen"]
+func (rc *requestContext) seen() (account.Seen, error) {
+	given := rc.r.PostForm["seen"]
 	if len(given) == 0 {
 		return account.Seen{}, nil
 	}
@@ -58,13 +58,13 @@ func (v *visit) seen() (account.Seen, error) {
 	return seen, nil
 }
 
-// shows is what a form carries whose fields stand so now.
-func (v *visit) shows(version account.Version) string {
-	return account.Seen{Version: version, At: v.now}.String()
+// formVersion is what a form carries whose fields stand so now.
+func (rc *requestContext) formVersion(version account.Version) string {
+	return account.Seen{Version: version, At: rc.now}.String()
 }
 
-// changesOf gives the store's rows as an outdated form tells of them.
-func changesOf(rows []db.ActivityRow) []views.Change {
+// viewChanges gives the store's rows as an outdated form tells of them.
+func viewChanges(rows []db.ActivityRow) []views.Change {
 	var out []views.Change
 	for _, row := range rows {
 		out = append(out, views.Change{

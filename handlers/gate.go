@@ -13,34 +13,34 @@ import (
 	"gatehouse/twofactor"
 )
 
-// A visit is one request with what the gate has learnt of its sender.
-type visit struct {
+// A requestContext is one request with what the gate has learnt of its sender.
+type requestContext struct {
 	w      http.ResponseWriter
 	r      *http.Request
 	now    time.Time
 	client db.Client
 
-	who       db.Visitor   // zero for anybody who is not signed in
+	visitor   db.Visitor   // zero for anybody who is not signed in
 	challenge db.Challenge // on challenge routes
 	token     string       // the challenge's, on challenge routes
 }
 
-func (v *visit) ctx() context.Context { return v.r.Context() }
+func (rc *requestContext) ctx() context.Context { return rc.r.Context() }
 
-// htmx reports whether a fragment is wanted. It decides rendering only.
-func (v *visit) htmx() bool { return v.r.Header.Get("HX-Request") == "true" }
+// isHTMX reports whether a fragment is wanted. It decides rendering only.
+func (rc *requestContext) isHTMX() bool { return rc.r.Header.Get("HX-Request") == "true" }
 
-// signedIn reports whether the gate has found a session.
-func (v *visit) signedIn() bool { return v.who.Person.ID != 0 }
+// isSignedIn reports whether the gate has found a session.
+func (rc *requestContext) isSignedIn() bool { return rc.visitor.Person.ID != 0 }
 
-// loadsPage reports whether a person opens a page, as opposed to a fragment, a HEAD, a
+// isPageLoad reports whether a person opens a page, as opposed to a fragment, a HEAD, a
 // script's fetch, and a browser that previews, prefetches or prerenders. A browser that
 // sends no Fetch Metadata (W3C) is taken at its GET.
-func (v *visit) loadsPage() bool {
-	if v.r.Method != http.MethodGet || v.htmx() {
+func (rc *requestContext) isPageLoad() bool {
+	if rc.r.Method != http.MethodGet || rc.isHTMX() {
 		return false
 	}
-	h := v.r.Header
+	h := rc.r.Header
 	for _, name := range purposeHeaders {
 		if h.Get(name) != "" {
 			return false
@@ -54,111 +54,111 @@ func (v *visit) loadsPage() bool {
 // and Chromium's, Safari's, and old Firefox's.
 var purposeHeaders = []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"}
 
-// gate lets through whom the route's access column admits, and answers for the
+// authorize lets through whom the route's access column admits, and answers for the
 // handler when it fails.
-func (s *Server) gate(row route) http.HandlerFunc {
+func (s *Server) authorize(row route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		v := &visit{w: w, r: r, client: db.Client{Address: s.clientAddress(r), Browser: r.UserAgent()}}
-		v.client.Known, v.client.Session = s.cookies.token(r, browserCookie), s.cookies.token(r, sessionCookie)
+		rc := &requestContext{w: w, r: r, client: db.Client{Address: s.clientAddress(r), Browser: r.UserAgent()}}
+		rc.client.Known, rc.client.Session = s.cookies.token(r, browserCookie), s.cookies.token(r, sessionCookie)
 		var err error
 		if row.method == http.MethodPost {
 			err = readForm(r)
 		}
-		v.now = s.now() // after the form: who sends it slowly must not bring an old instant to the counters
+		rc.now = s.now() // after the form: who sends it slowly must not bring an old instant to the counters
 		if err == nil {
-			err = s.admit(v, row.access)
+			err = s.requireAccess(rc, row.access)
 		}
 		if err == nil {
-			err = row.handler(s, v)
+			err = row.handler(s, rc)
 		}
 		if err != nil {
-			s.fail(v, err)
+			s.fail(rc, err)
 		}
 	}
 }
 
-// admit decides on the access column alone.
-func (s *Server) admit(v *visit, needed access) error {
+// requireAccess decides on the access column alone.
+func (s *Server) requireAccess(rc *requestContext, needed access) error {
 	switch needed {
 	case public:
 		return nil
 	case challenge:
-		return s.admitChallenge(v)
+		return s.requireChallenge(rc)
 	}
-	who, err := s.cookies.visitor(v.r)
+	visitor, err := s.cookies.visitor(rc.r)
 	if err != nil {
 		return err
 	}
-	v.who = who
-	if err := s.shownToVisitor(v); err != nil {
+	rc.visitor = visitor
+	if err := s.shownToVisitor(rc); err != nil {
 		return err
 	}
-	if err := s.attend(v); err != nil {
+	if err := s.touchSession(rc); err != nil {
 		return err
 	}
-	if v.who.MustEnroll && needed > enrolling {
-		return errStopped
+	if rc.visitor.MustEnroll && needed > enrolling {
+		return errMustEnroll
 	}
 	if needed == admin {
-		return account.MayAdminister(v.author())
+		return account.MayAdminister(rc.author())
 	}
 	return nil
 }
 
-// attend notes that somebody signed in was here, and discards the secret that is pending
+// touchSession notes that somebody signed in was here, and discards the secret that is pending
 // when they open a page.
-func (s *Server) attend(v *visit) error {
-	if err := s.store.Touch(v.ctx(), v.who, v.now); err != nil {
+func (s *Server) touchSession(rc *requestContext) error {
+	if err := s.store.Touch(rc.ctx(), rc.visitor, rc.now); err != nil {
 		return err
 	}
-	if v.who.State == twofactor.Pending && v.loadsPage() {
-		if err := s.store.DiscardPending(v.ctx(), v.who); err != nil {
+	if rc.visitor.State == twofactor.Pending && rc.isPageLoad() {
+		if err := s.store.DiscardPending(rc.ctx(), rc.visitor); err != nil {
 			return err
 		}
-		v.who.State = twofactor.NotConfigured
+		rc.visitor.State = twofactor.NotConfigured
 	}
 	return nil
 }
 
-// admitChallenge finds the browser's challenge. Where it has led to a session already,
+// requireChallenge finds the browser's challenge. Where it has led to a session already,
 // the form may be the same person's, sent twice: the session keeps the challenge's handle.
-func (s *Server) admitChallenge(v *visit) error {
-	err := s.findChallenge(v)
+func (s *Server) requireChallenge(rc *requestContext) error {
+	err := s.findChallenge(rc)
 	if !errors.Is(err, twofactor.ErrChallengeOver) {
 		return err
 	}
-	if err := s.visitor(v); err != nil {
+	if err := s.findVisitor(rc); err != nil {
 		return err
 	}
-	if v.signedIn() {
-		if err := v.shownTo(v.who.Handle, errOtherSession); err != nil {
+	if rc.isSignedIn() {
+		if err := rc.requireShownTo(rc.visitor.Handle, errOtherSession); err != nil {
 			return err
 		}
 	}
 	return err
 }
 
-func (s *Server) findChallenge(v *visit) (err error) {
-	v.token = s.cookies.token(v.r, challengeCookie)
-	if v.token == "" {
+func (s *Server) findChallenge(rc *requestContext) (err error) {
+	rc.token = s.cookies.token(rc.r, challengeCookie)
+	if rc.token == "" {
 		return twofactor.ErrChallengeOver
 	}
-	v.challenge, err = s.store.Challenge(v.ctx(), v.token, v.now)
+	rc.challenge, err = s.store.Challenge(rc.ctx(), rc.token, rc.now)
 	if err != nil {
 		return err
 	}
-	return v.shownTo(v.challenge.Handle, errOtherChallenge)
+	return rc.requireShownTo(rc.challenge.Handle, errOtherChallenge)
 }
 
 // shownToVisitor refuses a form that was shown to somebody else's session, or to one that
 // has ended, whose person nobody knows any more. One of the visitor's own others counts.
-func (s *Server) shownToVisitor(v *visit) error {
-	refusal := v.shownTo(v.who.Handle, errOtherSession)
+func (s *Server) shownToVisitor(rc *requestContext) error {
+	refusal := rc.requireShownTo(rc.visitor.Handle, errOtherSession)
 	if refusal == nil {
 		return nil
 	}
-	for _, as := range v.r.PostForm["as"] {
-		own, err := s.store.HasSession(v.ctx(), v.who, as)
+	for _, as := range rc.r.PostForm["as"] {
+		own, err := s.store.HasSession(rc.ctx(), rc.visitor, as)
 		if err != nil {
 			return err
 		}
@@ -169,11 +169,11 @@ func (s *Server) shownToVisitor(v *visit) error {
 	return nil
 }
 
-// shownTo refuses a form that was shown to another session or challenge than the
+// requireShownTo refuses a form that was shown to another session or challenge than the
 // browser's, so that an old tab does not act on whoever has signed in since. A form
 // without the field "as" counts: scripts send none.
-func (v *visit) shownTo(handle string, refusal error) error {
-	for _, as := range v.r.PostForm["as"] {
+func (rc *requestContext) requireShownTo(handle string, refusal error) error {
+	for _, as := range rc.r.PostForm["as"] {
 		if as != handle {
 			return refusal
 		}
@@ -181,13 +181,13 @@ func (v *visit) shownTo(handle string, refusal error) error {
 	return nil
 }
 
-// visitor finds who is signed in on a public route; nobody is no error.
-func (s *Server) visitor(v *visit) error {
-	who, err := s.cookies.visitor(v.r)
+// findVisitor finds who is signed in on a public route; nobody is no error.
+func (s *Server) findVisitor(rc *requestContext) error {
+	visitor, err := s.cookies.visitor(rc.r)
 	if errors.Is(err, db.ErrSignedOut) {
 		return nil
 	}
-	v.who = who
+	rc.visitor = visitor
 	return err
 }
 
@@ -214,15 +214,15 @@ func localPath(next string) string {
 	return u.RequestURI()
 }
 
-// wanted is the page that a request was for: its own address, or for an action
+// requestedPage is the page that a request was for: its own address, or for an action
 // the page that the action belongs to.
-func wanted(r *http.Request) string {
+func requestedPage(r *http.Request) string {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return localPath(r.URL.RequestURI())
 	}
 	for _, row := range routes {
 		if row.method == r.Method && row.String() == r.Pattern && row.page != "" {
-			return localPath(row.pageOf(r))
+			return localPath(row.pageAddress(r))
 		}
 	}
 	return localPath(r.URL.Path)

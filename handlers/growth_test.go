@@ -51,13 +51,13 @@ func BenchmarkGrowth(b *testing.B) {
 		sites[i], admins[i], members[i] = s, s.signedIn("admin@example.org"), s.signedIn("new@example.org").cookies["gatehouse"]
 	}
 	page := func(path string) func(int) func() {
-		return func(i int) func() { return func() { admins[i].get(path).is(http.StatusOK) } }
+		return func(i int) func() { return func() { admins[i].get(path).wantStatus(http.StatusOK) } }
 	}
 	for _, step := range []struct {
 		name string
 		turn func(i int) func() // prepares one, and gives what is measured
 	}{
-		{"sign-in-page", func(i int) func() { return func() { sites[i].browser().get("/signin").is(http.StatusOK) } }},
+		{"sign-in-page", func(i int) func() { return func() { sites[i].browser().get("/signin").wantStatus(http.StatusOK) } }},
 		{"portal", page("/my")},
 		{"profile", page("/my/profile")},
 		{"two-factor", page("/my/profile/two-factor")},
@@ -82,7 +82,7 @@ func BenchmarkGrowth(b *testing.B) {
 			}
 		}},
 		{"challenge", func(i int) func() { // from here on the clock moves: sessions end
-			o := sites[i].owing()
+			o := sites[i].newPendingSignIn()
 			return func() {
 				sites[i].serve(httptest.NewRequest("GET", "/signin/two-factor", nil), http.StatusOK,
 					"gatehouse-challenge", o.token)
@@ -90,7 +90,7 @@ func BenchmarkGrowth(b *testing.B) {
 		}},
 		{"password-step", func(i int) func() {
 			runtime.GC() // 19 MiB are left by each
-			sites[i].pass(time.Minute)
+			sites[i].advance(time.Minute)
 			email := sites[i].next().Email
 			return func() {
 				sites[i].serve(formRequest("/signin", url.Values{"email": {email}, "password": {dbtest.Password}}),
@@ -98,7 +98,7 @@ func BenchmarkGrowth(b *testing.B) {
 			}
 		}},
 		{"second-step", func(i int) func() {
-			o := sites[i].owing()
+			o := sites[i].newPendingSignIn()
 			return func() { sites[i].secondStep(o) }
 		}},
 	} {
@@ -110,7 +110,7 @@ func BenchmarkGrowth(b *testing.B) {
 				for i := range sites {
 					runtime.GC()
 					turns[i] = append(turns[i],
-						cpuOf(b, max(1, b.N/growthRounds), func() func() { return step.turn(i) }))
+						cpuTime(b, max(1, b.N/growthRounds), func() func() { return step.turn(i) }))
 				}
 			}
 			small, large := median(turns[0]), median(turns[1])
@@ -122,9 +122,9 @@ func BenchmarkGrowth(b *testing.B) {
 	}
 }
 
-// cpuOf gives the CPU time of one turn, in milliseconds: the mean of n. It is like
+// cpuTime gives the CPU time of one turn, in milliseconds: the mean of n. It is like
 // measure, without the benchmark's own clock.
-func cpuOf(b *testing.B, n int, prepare func() func()) float64 {
+func cpuTime(b *testing.B, n int, prepare func() func()) float64 {
 	var used time.Duration
 	for range n {
 		do := prepare()

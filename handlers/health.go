@@ -9,16 +9,16 @@ import (
 )
 
 // showHealth answers machines: 200 "ok" while the database answers.
-func (s *Server) showHealth(v *visit) error {
-	v.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	if err := s.store.Ping(v.ctx(), v.now); err != nil || s.stopping.Load() {
-		if err != nil && !errors.Is(err, db.ErrNotTried) && !isClientGone(v.r, err) { // each fault once
-			s.log.Error("health", "request", requestID(v.ctx()), "error", err)
+func (s *Server) showHealth(rc *requestContext) error {
+	rc.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if err := s.store.Ping(rc.ctx(), rc.now); err != nil || s.stopping.Load() {
+		if err != nil && !errors.Is(err, db.ErrNotTried) && !isClientGone(rc.r, err) { // each fault once
+			s.log.Error("health", "request", requestID(rc.ctx()), "error", err)
 		}
-		v.w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = io.WriteString(v.w, "unavailable\n")
+		rc.w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(rc.w, "unavailable\n")
 		return nil
 	}
-	_, _ = io.WriteString(v.w, "ok\n")
+	_, _ = io.WriteString(rc.w, "ok\n")
 	return nil
 }

@@ -111,7 +111,7 @@ func TestTwoWorkspacesOnOneHost(t *testing.T) {
 				s.add("ada@example.org", twofactor.Member)
 				b := s.browser()
 				b.cookies, b.host = jar, host
-				b.post("/signin", "email", "ada@example.org", "password", dbtest.Password).to("/my")
+				b.post("/signin", "email", "ada@example.org", "password", dbtest.Password).wantRedirect("/my")
 				browsers = append(browsers, b)
 			}
 			for i, b := range browsers {
@@ -144,11 +144,11 @@ func TestCookieNames(t *testing.T) {
 		s.add("ada@example.org", twofactor.Member)
 		b := s.browser()
 		b.host = c.host
-		b.post("/signin", "email", "ada@example.org", "password", dbtest.Password).to("/my")
+		b.post("/signin", "email", "ada@example.org", "password", dbtest.Password).wantRedirect("/my")
 		if b.cookies[c.want] == "" {
 			t.Errorf("%s, Host %s: got %v; want %s", c.base, c.host, b.cookies, c.want)
 		}
-		b.get("/my").is(200)
+		b.get("/my").wantStatus(200)
 		b.post("/signout")
 		if b.cookies[c.want] != "" {
 			t.Errorf("%s, Host %s: signing out leaves %s", c.base, c.host, c.want)
@@ -159,14 +159,14 @@ func TestCookieNames(t *testing.T) {
 func TestForwardedForFromAnUntrustedPeer(t *testing.T) {
 	const warning = "X-Forwarded-For is ignored"
 	s := newSite(t)
-	s.browser().get("/signin").is(200)
+	s.browser().get("/signin").wantStatus(200)
 	if strings.Contains(s.log.String(), warning) {
 		t.Error("a warning without the header")
 	}
 	for range 3 {
 		b := s.browser()
 		b.address, b.forwarded = "10.0.0.5:4711", "203.0.113.9"
-		b.get("/healthz").is(200)
+		b.get("/healthz").wantStatus(200)
 	}
 	if n := strings.Count(s.log.String(), warning); n != 1 {
 		t.Errorf("%d warnings; want one", n)
@@ -179,7 +179,7 @@ func TestForwardedForFromAnUntrustedPeer(t *testing.T) {
 	trusting := newSite(t, func(c *handlers.Config) { c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.5/32")} })
 	b := trusting.browser()
 	b.address, b.forwarded = "10.0.0.5:4711", "203.0.113.9"
-	b.get("/signin").is(200)
+	b.get("/signin").wantStatus(200)
 	if strings.Contains(trusting.log.String(), warning) {
 		t.Error("a warning about a trusted proxy")
 	}

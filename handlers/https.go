@@ -8,19 +8,19 @@ import (
 	"gatehouse/views"
 )
 
-// onlyHTTPS leads people who come over http to a workspace whose base URL is https there,
+// requireHTTPS leads people who come over http to a workspace whose base URL is https there,
 // before they type a password: it would travel in the clear, and the browser would not
 // keep the Secure cookie that it is exchanged for. Machines ask /healthz either way, and
 // the page that says so needs the static files.
-func (s *Server) onlyHTTPS(next http.Handler) http.Handler {
+func (s *Server) requireHTTPS(next http.Handler) http.Handler {
 	if !s.https() {
 		return next
 	}
-	explain := s.gate(route{access: public, handler: (*Server).showPlainHTTP})
+	explain := s.authorize(route{access: public, handler: (*Server).showPlainHTTP})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		open := r.URL.Path == "/healthz" || strings.HasPrefix(r.URL.Path, "/static/") || r.URL.Path == "/favicon.ico"
 		asks := r.Method == http.MethodGet || r.Method == http.MethodHead
-		came := s.cameOver(r)
+		came := s.schemeOf(r)
 		switch {
 		case open || came == overHTTPS:
 			next.ServeHTTP(w, r)
@@ -32,22 +32,22 @@ func (s *Server) onlyHTTPS(next http.Handler) http.Handler {
 	})
 }
 
-// A way is how a request has come, as far as can be known.
-type way int
+// A scheme is how a request has come, as far as can be known.
+type scheme int
 
 const (
-	overHTTPS way = iota
+	overHTTPS scheme = iota
 	overHTTP
 	overProxy // one that is not trusted: whoever were led to https through it would be led there for ever
 )
 
-// cameOver tells how a request has come. A trusted proxy serves https unless it says
+// schemeOf tells how a request has come. A trusted proxy serves https unless it says
 // otherwise, and so does whatever runs on this machine: a tunnel that ends TLS sets no
 // header. A proxy that another one has asked in the clear says "http" of a browser on
 // https: it is told by its Fetch Metadata, which browsers send over https alone (and to
 // their own machine). Who says "https" without being trusted is a proxy that is not listed,
 // since no browser says so of itself; nothing but the transport is taken from its word.
-func (s *Server) cameOver(r *http.Request) way {
+func (s *Server) schemeOf(r *http.Request) scheme {
 	if r.TLS != nil {
 		return overHTTPS
 	}
@@ -55,7 +55,7 @@ func (s *Server) cameOver(r *http.Request) way {
 	peer, err := peerAddress(r)
 	said := strings.Split(strings.Join(h.Values("X-Forwarded-Proto"), ","), ",")
 	proto := strings.ToLower(strings.TrimSpace(said[len(said)-1]))
-	if err != nil || s.trusts(peer) || peer.Unmap().IsLoopback() {
+	if err != nil || s.isTrustedProxy(peer) || peer.Unmap().IsLoopback() {
 		if proto == "http" && h.Get("Sec-Fetch-Site") == "" {
 			return overHTTP
 		}
@@ -73,16 +73,16 @@ func (s *Server) cameOver(r *http.Request) way {
 }
 
 // showPlainHTTP tells that nothing is taken over http, and an operator what to set.
-func (s *Server) showPlainHTTP(v *visit) error {
-	peer, err := peerAddress(v.r)
+func (s *Server) showPlainHTTP(rc *requestContext) error {
+	peer, err := peerAddress(rc.r)
 	if err != nil {
 		peer = netip.Addr{}
 	}
 	s.plain.Do(func() {
-		s.log.WarnContext(v.ctx(), "refused a request over http to a workspace whose base URL is https",
+		s.log.WarnContext(rc.ctx(), "refused a request over http to a workspace whose base URL is https",
 			"peer", peer.String(),
 			"what_to_do", "if this is your proxy, set --trusted-proxy (GATEHOUSE_TRUSTED_PROXY) to its address; otherwise ignore this")
 	})
-	s.showProblem(v, views.PlainHTTP(s.base.String()))
+	s.showProblem(rc, views.PlainHTTP(s.base.String()))
 	return nil
 }

@@ -100,19 +100,19 @@ func TestPasswordsAreTakenOverHTTPSAlone(t *testing.T) {
 			}
 			page := send("GET", "/signin?next=/my/profile", "")
 			form := send("POST", "/signin", "email=ada@example.org&password="+url.QueryEscape(dbtest.Password))
-			send("GET", "/healthz", "").is(200, "ok")
-			send("GET", "/favicon.ico", "").is(200)
+			send("GET", "/healthz", "").wantStatus(200, "ok")
+			send("GET", "/favicon.ico", "").wantStatus(200)
 			if c.want == taken {
-				page.is(200, "Sign in")
-				form.to("/my")
+				page.wantStatus(200, "Sign in")
+				form.wantRedirect("/my")
 				return
 			}
 			if c.want == led {
-				page.to("https://portal.example.org:8443/signin?next=/my/profile")
+				page.wantRedirect("https://portal.example.org:8443/signin?next=/my/profile")
 			} else {
-				page.is(403, "Open this workspace over https", "--trusted-proxy")
+				page.wantStatus(403, "Open this workspace over https", "--trusted-proxy")
 			}
-			form.is(403, "Open this workspace over https", "Nothing was changed.",
+			form.wantStatus(403, "Open this workspace over https", "Nothing was changed.",
 				`href="https://portal.example.org:8443"`)
 			if len(b.cookies) != 0 {
 				t.Errorf("it set %v", b.cookies)
@@ -144,21 +144,21 @@ func TestALostCookie(t *testing.T) {
 	}
 	const form = "http://example.com/signin"
 	for email, next := range map[string]string{"ada@example.org": "/my", "mia@example.org": "/signin/two-factor"} {
-		s.browser().post("/signin", "email", email, "password", dbtest.Password).to(next)
-		from(s.browser(), next, form).to("/signin") // without the cookies
-		from(s.browser(), "/signin", form).is(200, says, "Allow cookies").lacks("verification step expired")
+		s.browser().post("/signin", "email", email, "password", dbtest.Password).wantRedirect(next)
+		from(s.browser(), next, form).wantRedirect("/signin") // without the cookies
+		from(s.browser(), "/signin", form).wantStatus(200, says, "Allow cookies").wantNot("verification step expired")
 	}
-	from(s.browser(), "/my/profile", form).to("/signin?next=%2Fmy%2Fprofile")
-	from(s.browser(), "/signin?next=%2Fmy%2Fprofile", form).is(200, says, `value="/my/profile"`)
-	from(s.browser(), "/signin", "http://example.com/setup/x").is(200, says)
+	from(s.browser(), "/my/profile", form).wantRedirect("/signin?next=%2Fmy%2Fprofile")
+	from(s.browser(), "/signin?next=%2Fmy%2Fprofile", form).wantStatus(200, says, `value="/my/profile"`)
+	from(s.browser(), "/signin", "http://example.com/setup/x").wantStatus(200, says)
 
 	for _, referer := range []string{"", "http://example.com/help/two-factor", "http://example.com/signin/two-factor",
 		"http://evil.example/signin", "http://example.com/my", "%"} {
-		from(s.browser(), "/signin", referer).is(200).lacks(says)
+		from(s.browser(), "/signin", referer).wantStatus(200).wantNot(says)
 	}
 	b := s.signedIn("ada@example.org")
-	b.post("/signout").to("/signin")
-	from(b, "/signin", form).is(200, "You are signed out.").lacks(says)
+	b.post("/signout").wantRedirect("/signin")
+	from(b, "/signin", form).wantStatus(200, "You are signed out.").wantNot(says)
 	for range 20 {
 		s.browser().post("/signin", "email", "nobody@example.org", "password", "x")
 	}

@@ -20,33 +20,33 @@ type pageMessage struct {
 	person int64
 }
 
-// leaveMessage leaves a message for the next page. It travels in a cookie, sealed with a
+// setMessage leaves a message for the next page. It travels in a cookie, sealed with a
 // keyed hash and bound to the session (or to there being none), so that neither an address
 // nor another person's browser can make a page tell what nobody has done.
-func (s *Server) leaveMessage(v *visit, m pageMessage) error {
-	text := m.word + "." + strconv.FormatInt(m.person, 36) + "." + strconv.FormatInt(v.now.Add(messageTTL).Unix(), 36)
-	return s.cookies.set(v, messageCookie, text+"."+s.messageMAC(v, text))
+func (s *Server) setMessage(rc *requestContext, m pageMessage) error {
+	text := m.word + "." + strconv.FormatInt(m.person, 36) + "." + strconv.FormatInt(rc.now.Add(messageTTL).Unix(), 36)
+	return s.cookies.setCookie(rc, messageCookie, text+"."+s.messageMAC(rc, text))
 }
 
-func (s *Server) messageMAC(v *visit, text string) string {
-	return s.store.MAC("message", text+" "+v.who.Handle)
+func (s *Server) messageMAC(rc *requestContext, text string) string {
+	return s.store.MAC("message", text+" "+rc.visitor.Handle)
 }
 
 // takeMessage gives the message that was left for this page, once: the cookie goes. It
 // gives the zero pageMessage when there is none, and to whatever is no page.
-func (s *Server) takeMessage(v *visit) (pageMessage, error) {
-	value := s.cookies.token(v.r, messageCookie)
-	if value == "" || !v.loadsPage() {
+func (s *Server) takeMessage(rc *requestContext) (pageMessage, error) {
+	value := s.cookies.token(rc.r, messageCookie)
+	if value == "" || !rc.isPageLoad() {
 		return pageMessage{}, nil
 	}
-	if err := s.cookies.set(v, messageCookie, ""); err != nil {
+	if err := s.cookies.setCookie(rc, messageCookie, ""); err != nil {
 		return pageMessage{}, err
 	}
 	cut := strings.LastIndex(value, ".")
-	if cut < 0 || !db.EqualMAC(value[cut+1:], s.messageMAC(v, value[:cut])) {
+	if cut < 0 || !db.EqualMAC(value[cut+1:], s.messageMAC(rc, value[:cut])) {
 		return pageMessage{}, nil
 	}
-	parts := strings.Split(value[:cut], ".") // as leaveMessage has joined them
+	parts := strings.Split(value[:cut], ".") // as setMessage has joined them
 	person, err := strconv.ParseInt(parts[1], 36, 64)
 	if err != nil {
 		return pageMessage{}, err
@@ -55,39 +55,39 @@ func (s *Server) takeMessage(v *visit) (pageMessage, error) {
 	if err != nil {
 		return pageMessage{}, err
 	}
-	if left := time.Unix(until, 0).Sub(v.now); left <= 0 || left > messageTTL {
+	if left := time.Unix(until, 0).Sub(rc.now); left <= 0 || left > messageTTL {
 		return pageMessage{}, nil
 	}
 	return pageMessage{word: parts[0], person: person}, nil
 }
 
-// goToWith sends the browser on to a page that says what was done.
-func (s *Server) goToWith(v *visit, address string, m pageMessage) error {
-	if err := s.leaveMessage(v, m); err != nil {
+// redirectWithMessage sends the browser on to a page that says what was done.
+func (s *Server) redirectWithMessage(rc *requestContext, address string, m pageMessage) error {
+	if err := s.setMessage(rc, m); err != nil {
 		return err
 	}
-	return s.goTo(v, address)
+	return s.redirect(rc, address)
 }
 
-// goToSignIn sends the browser to the sign-in, which says why.
-func (s *Server) goToSignIn(v *visit, word string) error {
-	v.who = db.Visitor{} // nobody is signed in there
-	return s.goToWith(v, "/signin", pageMessage{word: word})
+// redirectToSignIn sends the browser to the sign-in, which says why.
+func (s *Server) redirectToSignIn(rc *requestContext, word string) error {
+	rc.visitor = db.Visitor{} // nobody is signed in there
+	return s.redirectWithMessage(rc, "/signin", pageMessage{word: word})
 }
 
-// messageFor gives the message for this page in words.
-func (s *Server) messageFor(v *visit) (views.Message, error) {
-	m, err := s.takeMessage(v)
+// findMessage gives the message for this page in words.
+func (s *Server) findMessage(rc *requestContext) (views.Message, error) {
+	m, err := s.takeMessage(rc)
 	if err != nil || m.word == "" {
 		return views.Message{}, err
 	}
 	about := ""
 	if m.person != 0 {
-		p, err := s.store.Person(v.ctx(), m.person)
+		p, err := s.store.Person(rc.ctx(), m.person)
 		if err != nil && !errors.Is(err, db.ErrNotFound) {
 			return views.Message{}, err
 		}
 		about = p.Email
 	}
-	return views.PageMessage(m.word, about, v.who.Person.Name), nil
+	return views.PageMessage(m.word, about, rc.visitor.Person.Name), nil
 }

@@ -42,22 +42,22 @@ func TestMessagesAreToldOnce(t *testing.T) {
 			}
 			b := s.signedIn("ada@example.org")
 			if act.page != "/signin" {
-				b.get(act.page + act.asked).is(200).lacks(act.says)
+				b.get(act.page + act.asked).wantStatus(200).wantNot(act.says)
 			} else {
-				s.browser().get(act.page + act.asked).is(200).lacks(act.says)
+				s.browser().get(act.page + act.asked).wantStatus(200).wantNot(act.says)
 			}
-			b.post(act.post, act.fields...).to(act.page)
+			b.post(act.post, act.fields...).wantRedirect(act.page)
 			b.htmx = true
-			b.get(act.page).is(200).lacks(act.says) // a fragment is no page
+			b.get(act.page).wantStatus(200).wantNot(act.says) // a fragment is no page
 			b.htmx = false
-			b.get(act.page).is(200, act.says)
-			b.get(act.page).is(200).lacks(act.says)
+			b.get(act.page).wantStatus(200, act.says)
+			b.get(act.page).wantStatus(200).wantNot(act.says)
 		})
 	}
 	b := s.signedIn("ada@example.org")
-	b.post("/my/profile/password", "current_password", dbtest.Password, "new_password", newPassword).to("/my/profile")
-	b.get("/my").is(200, "Your password is changed.")
-	b.get("/my/profile").is(200).lacks("Your password is changed.")
+	b.post("/my/profile/password", "current_password", dbtest.Password, "new_password", newPassword).wantRedirect("/my/profile")
+	b.get("/my").wantStatus(200, "Your password is changed.")
+	b.get("/my/profile").wantStatus(200).wantNot("Your password is changed.")
 }
 
 // TestNobodyElseIsTold moves a message to where it does not belong.
@@ -68,26 +68,26 @@ func TestNobodyElseIsTold(t *testing.T) {
 	const says = "All your other sessions have ended."
 	left := func() (*browser, string) {
 		b := s.signedIn("ada@example.org")
-		b.post("/my/profile/sessions/end", "others", "all").to("/my/profile")
+		b.post("/my/profile/sessions/end", "others", "all").wantRedirect("/my/profile")
 		return b, b.cookies["gatehouse-message"]
 	}
 	b, cookie := left()
 	mia := s.signedIn("mia@example.org")
 	mia.cookies["gatehouse-message"] = cookie
-	mia.get("/my/profile").is(200).lacks(says)
+	mia.get("/my/profile").wantStatus(200).wantNot(says)
 	nobody := s.browser()
 	nobody.cookies["gatehouse-message"] = cookie
-	nobody.get("/signin").is(200).lacks(says)
+	nobody.get("/signin").wantStatus(200).wantNot(says)
 	for _, changed := range []string{"", "x", "...", "." + cookie, "sessions.0.zzzzzz." + cookie[len(cookie)-22:],
 		"password" + cookie[len("sessions"):]} {
 		b.cookies["gatehouse-message"] = changed
-		b.get("/my/profile").is(200).lacks(says, "Your password is changed.")
+		b.get("/my/profile").wantStatus(200).wantNot(says, "Your password is changed.")
 	}
-	s.pass(time.Minute)
+	s.advance(time.Minute)
 	b.cookies["gatehouse-message"] = cookie
-	b.get("/my/profile").is(200).lacks(says)
+	b.get("/my/profile").wantStatus(200).wantNot(says)
 	b, _ = left()
-	b.get("/my/profile").is(200, says)
+	b.get("/my/profile").wantStatus(200, says)
 }
 
 // TestALinkInSomebodyElsesSession accepts a link in a browser in which somebody else is
@@ -98,16 +98,16 @@ func TestALinkInSomebodyElsesSession(t *testing.T) {
 	id := s.add("mia@example.org", twofactor.Member)
 	s.add("emil@example.org", twofactor.Member)
 	ada, emil := s.signedIn("ada@example.org"), s.signedIn("emil@example.org")
-	link := ada.act(path(id, "/link")).is(200).link()
-	emil.post(link, "password", newPassword).to("/my")
-	emil.get("/my").is(200, "The password of mia@example.org is set.",
+	link := ada.postAndFollow(personPath(id, "/link")).wantStatus(200).link()
+	emil.post(link, "password", newPassword).wantRedirect("/my")
+	emil.get("/my").wantStatus(200, "The password of mia@example.org is set.",
 		"You are still signed in as Person of emil@example.org.", "sign out first")
-	emil.get("/my").is(200).lacks("is set.")
-	emil.get("/my/profile").is(200, "emil@example.org")
+	emil.get("/my").wantStatus(200).wantNot("is set.")
+	emil.get("/my/profile").wantStatus(200, "emil@example.org")
 
 	mia := s.browser()
-	mia.post("/signin", "email", "mia@example.org", "password", newPassword).to("/my")
-	link = ada.act(path(id, "/link")).is(200).link()
-	mia.post(link, "password", dbtest.Password).to("/signin") // her own session has ended with the old password
-	mia.get("/signin").is(200, "Your password is set.")
+	mia.post("/signin", "email", "mia@example.org", "password", newPassword).wantRedirect("/my")
+	link = ada.postAndFollow(personPath(id, "/link")).wantStatus(200).link()
+	mia.post(link, "password", dbtest.Password).wantRedirect("/signin") // her own session has ended with the old password
+	mia.get("/signin").wantStatus(200, "Your password is set.")
 }

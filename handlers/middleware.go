@@ -17,12 +17,12 @@ import (
 // bodyLimit is the largest form that is read, in bytes.
 const bodyLimit = 64 << 10
 
-// requestKey holds a request's id in its context.
-type requestKey struct{}
+// requestIDKey holds a request's id in its context.
+type requestIDKey struct{}
 
 // requestID names a request in the log and on pages that tell of a fault.
 func requestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestKey{}).(string)
+	id, _ := ctx.Value(requestIDKey{}).(string)
 	return id
 }
 
@@ -35,14 +35,14 @@ func (s *Server) middleware(next http.Handler) http.Handler {
 			s.log.Error("the base URL is no origin", "error", err)
 		}
 	}
-	guard.SetDenyHandler(s.gate(route{access: public, handler: func(*Server, *visit) error { return errOtherSite }}))
-	handler := s.host(s.onlyHTTPS(limitBody(guard.Handler(next))))
+	guard.SetDenyHandler(s.authorize(route{access: public, handler: func(*Server, *requestContext) error { return errCrossSite }}))
+	handler := s.requireHost(s.requireHTTPS(limitBody(guard.Handler(next))))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := s.now()
-		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, rand.Text()[:12]))
+		r = r.WithContext(context.WithValue(r.Context(), requestIDKey{}, rand.Text()[:12]))
 		s.warnUntrusted(r)
-		rec := &recorder{ResponseWriter: w}
-		s.headers(rec.Header())
+		rec := &responseRecorder{ResponseWriter: w}
+		s.setHeaders(rec.Header())
 		rec.Header().Set("X-Request-Id", requestID(r.Context())) // to find an answer in the log
 		defer func() {
 			fault := recover()
@@ -51,7 +51,7 @@ func (s *Server) middleware(next http.Handler) http.Handler {
 			} else if fault != nil {
 				s.log.Error("panic", "request", requestID(r.Context()), "fault", fault, "stack", string(debug.Stack()))
 				if rec.status == 0 {
-					s.fail(&visit{w: rec, r: r, now: start}, errPanic)
+					s.fail(&requestContext{w: rec, r: r, now: start}, errPanic)
 				}
 			}
 			elapsed := s.now().Sub(start)
@@ -66,9 +66,9 @@ func (s *Server) middleware(next http.Handler) http.Handler {
 	})
 }
 
-// headers sets what every answer carries, redirects and faults included.
-func (s *Server) headers(h http.Header) {
-	h.Set("Content-Security-Policy", s.policy)
+// setHeaders sets what every answer carries, redirects and faults included.
+func (s *Server) setHeaders(h http.Header) {
+	h.Set("Content-Security-Policy", s.csp)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "same-origin") // no-referrer would make forms on plain http send Origin: null
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
@@ -88,11 +88,11 @@ func contentSecurityPolicy() string {
 		"; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'"
 }
 
-// host refuses requests under another name than the base URL's, so that no
+// requireHost refuses requests under another name than the base URL's, so that no
 // page of another name can pass for the workspace. /healthz is asked by
 // machines under any name.
-func (s *Server) host(next http.Handler) http.Handler {
-	refuse := s.gate(route{access: public, handler: func(*Server, *visit) error { return errOtherHost }})
+func (s *Server) requireHost(next http.Handler) http.Handler {
+	refuse := s.authorize(route{access: public, handler: func(*Server, *requestContext) error { return errWrongHost }})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.hosts.accepts(r.Host) && r.URL.Path != "/healthz" {
 			s.hosts.warn(r)
@@ -119,7 +119,7 @@ func (s *Server) clientAddress(r *http.Request) string {
 		return ""
 	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(hops) - 1; i >= 0 && s.trusts(peer); i-- {
+	for i := len(hops) - 1; i >= 0 && s.isTrustedProxy(peer); i-- {
 		hop, ok := parseHop(strings.TrimSpace(hops[i]))
 		if !ok {
 			break
@@ -142,7 +142,7 @@ func peerAddress(r *http.Request) (netip.Addr, error) {
 // all who come through it count as one address.
 func (s *Server) warnUntrusted(r *http.Request) {
 	peer, err := peerAddress(r)
-	if err != nil || r.Header.Get("X-Forwarded-For") == "" || s.trusts(peer) {
+	if err != nil || r.Header.Get("X-Forwarded-For") == "" || s.isTrustedProxy(peer) {
 		return
 	}
 	s.untrusted.Do(func() {
@@ -164,7 +164,7 @@ func parseHop(text string) (netip.Addr, bool) {
 	return hop.Addr(), err == nil
 }
 
-func (s *Server) trusts(peer netip.Addr) bool {
+func (s *Server) isTrustedProxy(peer netip.Addr) bool {
 	for _, prefix := range s.proxies {
 		if prefix.Contains(peer.Unmap().WithZone("")) {
 			return true
@@ -173,21 +173,21 @@ func (s *Server) trusts(peer netip.Addr) bool {
 	return false
 }
 
-// A recorder notes what was answered, for the log.
-type recorder struct {
+// A responseRecorder notes what was answered, for the log.
+type responseRecorder struct {
 	http.ResponseWriter
 	status int
 	bytes  int
 }
 
-func (r *recorder) WriteHeader(status int) {
+func (r *responseRecorder) WriteHeader(status int) {
 	if r.status == 0 {
 		r.status = status
 	}
 	r.ResponseWriter.WriteHeader(status)
 }
 
-func (r *recorder) Write(b []byte) (int, error) {
+func (r *responseRecorder) Write(b []byte) (int, error) {
 	if r.status == 0 {
 		r.status = http.StatusOK
 	}
@@ -197,4 +197,4 @@ func (r *recorder) Write(b []byte) (int, error) {
 }
 
 // Unwrap lets http.ResponseController reach the connection.
-func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+func (r *responseRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

@@ -19,17 +19,17 @@ func TestARefusedLinkLeadsBackToItself(t *testing.T) {
 	}
 	b := s.browser()
 	for i := range 20 {
-		b.post(fmt.Sprintf("/setup/made-up-%d", i), "workspace", "Acme").is(404)
+		b.post(fmt.Sprintf("/setup/made-up-%d", i), "workspace", "Acme").wantStatus(404)
 	}
 	for _, path := range []string{"/setup/made-up", "/welcome/made-up"} {
 		refused := b.post(path, "password", "lantern sofa marble").
-			is(429, "Too many tries.", "Back to the link", `href="`+path+`"`)
+			wantStatus(429, "Too many tries.", "Back to the link", `href="`+path+`"`)
 		if refused.header.Get("Retry-After") == "" {
 			t.Errorf("%s: no Retry-After", path)
 		}
 	}
 	b.post("/setup/"+setup, "workspace", "Acme", "name", "Root", "email", "root@example.org", "password",
-		"lantern sofa marble").to("/my")
+		"lantern sofa marble").wantRedirect("/my")
 	_, token, err := s.store.Invite(ctx, db.NewPerson{
 		Name:  "Neo",
 		Email: "neo@example.org",
@@ -39,6 +39,6 @@ func TestARefusedLinkLeadsBackToItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := s.browser()
-	other.post("/welcome/"+token, "name", "Neo", "password", "lantern sofa marble").to("/signin")
-	other.post("/signin", "email", "neo@example.org", "password", "lantern sofa marble").is(429)
+	other.post("/welcome/"+token, "name", "Neo", "password", "lantern sofa marble").wantRedirect("/signin")
+	other.post("/signin", "email", "neo@example.org", "password", "lantern sofa marble").wantStatus(429)
 }

@@ -27,11 +27,11 @@ func (a answer) link() string {
 	return m[1]
 }
 
-// path is the page of somebody's.
-func path(id int64, verb string) string { return fmt.Sprintf("/admin/people/%d%s", id, verb) }
+// personPath is the page of somebody's.
+func personPath(id int64, verb string) string { return fmt.Sprintf("/admin/people/%d%s", id, verb) }
 
-// act sends a form and follows where it leads.
-func (b *browser) act(path string, fields ...string) answer {
+// postAndFollow sends a form and follows where it leads.
+func (b *browser) postAndFollow(path string, fields ...string) answer {
 	b.site.t.Helper()
 	a := b.post(path, fields...)
 	if a.status == 303 {
@@ -41,45 +41,45 @@ func (b *browser) act(path string, fields ...string) answer {
 }
 
 func TestInvitation(t *testing.T) {
-	both(t, func(t *testing.T, htmx bool) {
+	withAndWithoutHTMX(t, func(t *testing.T, htmx bool) {
 		s := newSite(t)
 		s.add("ada@example.org", twofactor.Administrator)
 		ada := s.signedIn("ada@example.org")
 		ada.htmx = htmx
 		refused := ada.post("/admin/people/invite", "name", "Alan", "email", "alan", "role", "member").
-			is(422, "Enter an e-mail address, like", `value="Alan"`, `value="alan"`)
+			wantStatus(422, "Enter an e-mail address, like", `value="Alan"`, `value="alan"`)
 		if whole := strings.Contains(refused.body, "<html"); whole == htmx {
 			t.Errorf("a whole page: %v", whole)
 		}
 		ada.post("/admin/people/invite", "name", "Alan", "email", "ada@example.org", "role", "member").
-			is(422, "Somebody has this e-mail address already.")
-		ada.post("/admin/people/invite", "name", "Eve", "email", "eve@example.org", "role", "administrator").is(403)
+			wantStatus(422, "Somebody has this e-mail address already.")
+		ada.post("/admin/people/invite", "name", "Eve", "email", "eve@example.org", "role", "administrator").wantStatus(403)
 		link := ada.post("/admin/people/invite", "name", "Alan", "email", "Alan@example.org", "role", "member").
-			is(200, "Invitation link — shown ONCE", `until <time datetime="2030-03-18T17:46:40Z"`,
+			wantStatus(200, "Invitation link — shown ONCE", `until <time datetime="2030-03-18T17:46:40Z"`,
 				"18 Mar 2030, 17:46 UTC", "Copy").link()
 		ada.htmx = false
-		ada.get("/admin/people").is(200, "alan@example.org", "Invited").lacks("/welcome/")
+		ada.get("/admin/people").wantStatus(200, "alan@example.org", "Invited").wantNot("/welcome/")
 
 		alan := s.browser()
 		alan.htmx = htmx
-		alan.get(link).is(200, "You are invited", "alan@example.org", `value="Alan"`)
+		alan.get(link).wantStatus(200, "You are invited", "alan@example.org", `value="Alan"`)
 		alan.post(link, "name", "Alan Turing", "password", "short").
-			is(422, "Use at least 8 characters", `value="Alan Turing"`).lacks("short\"")
-		alan.post(link, "name", "Alan Turing", "password", newPassword).to("/signin")
+			wantStatus(422, "Use at least 8 characters", `value="Alan Turing"`).wantNot("short\"")
+		alan.post(link, "name", "Alan Turing", "password", newPassword).wantRedirect("/signin")
 		for _, cookie := range []string{"gatehouse", "gatehouse-challenge", "gatehouse-browser"} {
 			if alan.cookies[cookie] != "" {
 				t.Errorf("the link opened %s", cookie)
 			}
 		}
 		alan.htmx = false
-		alan.get("/signin").is(200, "Your password is set.")
-		alan.get(link).is(404, "This link does not work")
-		alan.post(link, "name", "Eve", "password", newPassword).is(404, "This link does not work")
+		alan.get("/signin").wantStatus(200, "Your password is set.")
+		alan.get(link).wantStatus(404, "This link does not work")
+		alan.post(link, "name", "Eve", "password", newPassword).wantStatus(404, "This link does not work")
 		alan.htmx = false
-		alan.post("/signin", "email", "alan@example.org", "password", newPassword).to("/my")
-		alan.get("/my").is(200, "Alan Turing")
-		ada.get("/admin/people?q=alan+tur").is(200, "Alan Turing", "Active").lacks(`href="/admin/people/1"`)
-		ada.get("/admin/people?q=nobody").is(200, "Nobody matches.", `value="nobody"`)
+		alan.post("/signin", "email", "alan@example.org", "password", newPassword).wantRedirect("/my")
+		alan.get("/my").wantStatus(200, "Alan Turing")
+		ada.get("/admin/people?q=alan+tur").wantStatus(200, "Alan Turing", "Active").wantNot(`href="/admin/people/1"`)
+		ada.get("/admin/people?q=nobody").wantStatus(200, "Nobody matches.", `value="nobody"`)
 	})
 }
 
@@ -89,19 +89,19 @@ func TestPasswordLink(t *testing.T) {
 	id := s.add("mia@example.org", twofactor.Member)
 	ada := s.signedIn("ada@example.org")
 	mia, _, _ := s.enrolled("mia@example.org")
-	link := ada.act(path(id, "/link")).is(200, "Password link — shown ONCE", "signs nobody in").link()
-	ada.get(path(id, "")).is(200, "A password link is open until").lacks(link)
+	link := ada.postAndFollow(personPath(id, "/link")).wantStatus(200, "Password link — shown ONCE", "signs nobody in").link()
+	ada.get(personPath(id, "")).wantStatus(200, "A password link is open until").wantNot(link)
 	stranger := s.browser()
-	stranger.get(link).is(200, "Choose a new password", "mia@example.org").lacks("Your name")
-	stranger.post(link, "password", newPassword).to("/signin")
-	mia.get("/my").to("/signin")
-	stranger.post("/signin", "email", "mia@example.org", "password", newPassword).to("/signin/two-factor")
-	ada.get(path(id, "")).is(200, "Enabled", "8 recovery codes left").lacks("link is open")
+	stranger.get(link).wantStatus(200, "Choose a new password", "mia@example.org").wantNot("Your name")
+	stranger.post(link, "password", newPassword).wantRedirect("/signin")
+	mia.get("/my").wantRedirect("/signin")
+	stranger.post("/signin", "email", "mia@example.org", "password", newPassword).wantRedirect("/signin/two-factor")
+	ada.get(personPath(id, "")).wantStatus(200, "Enabled", "8 recovery codes left").wantNot("link is open")
 
 	t.Run("a link from a day ago is over", func(t *testing.T) {
-		link := ada.act(path(id, "/link")).link()
-		s.pass(24 * time.Hour)
-		s.browser().get(link).is(404, "ask an administrator for a new link")
+		link := ada.postAndFollow(personPath(id, "/link")).link()
+		s.advance(24 * time.Hour)
+		s.browser().get(link).wantStatus(404, "ask an administrator for a new link")
 	})
 	t.Run("guessing counts against the address", func(t *testing.T) {
 		b := s.browser()
@@ -114,7 +114,7 @@ func TestPasswordLink(t *testing.T) {
 				}
 				break
 			}
-			if a.is(404); n > 60 {
+			if a.wantStatus(404); n > 60 {
 				t.Fatal("never refused")
 			}
 		}
@@ -133,57 +133,57 @@ func TestPersonPage(t *testing.T) {
 	sue, ada := s.signedIn("sue@example.org"), s.signedIn("ada@example.org")
 
 	t.Run("tells and changes", func(t *testing.T) {
-		both(t, func(t *testing.T, htmx bool) {
+		withAndWithoutHTMX(t, func(t *testing.T, htmx bool) {
 			ada.htmx = htmx
-			ada.get(path(id, "")).is(200, "Person of mia@example.org", "Not configured", "Never", "0 sessions")
-			ada.act(path(id, "/edit"), "name", "Mia M", "email", "mia@", "role", "member").
-				is(422, `value="Mia M"`, `value="mia@"`, "Enter an e-mail address, like")
-			ada.act(path(id, "/edit"), "name", "Mia M", "email", "mia2@example.org", "role", "member").
-				is(200, "The changes are saved.", "Mia M", "mia2@example.org")
-			ada.act(path(id, "/edit"), "name", "Person of mia@example.org", "email", "mia@example.org", "role",
-				"member").is(200)
-			ada.act(path(id, "/edit"), "name", "Mia", "email", "sue@example.org", "role", "member").
-				is(422, "Somebody has this e-mail address already.")
-			ada.act(path(id, "/edit"), "name", "Mia", "email", "mia@example.org", "role", "owner").
-				is(422, "Choose one of the values offered.")
+			ada.get(personPath(id, "")).wantStatus(200, "Person of mia@example.org", "Not configured", "Never", "0 sessions")
+			ada.postAndFollow(personPath(id, "/edit"), "name", "Mia M", "email", "mia@", "role", "member").
+				wantStatus(422, `value="Mia M"`, `value="mia@"`, "Enter an e-mail address, like")
+			ada.postAndFollow(personPath(id, "/edit"), "name", "Mia M", "email", "mia2@example.org", "role", "member").
+				wantStatus(200, "The changes are saved.", "Mia M", "mia2@example.org")
+			ada.postAndFollow(personPath(id, "/edit"), "name", "Person of mia@example.org", "email", "mia@example.org", "role",
+				"member").wantStatus(200)
+			ada.postAndFollow(personPath(id, "/edit"), "name", "Mia", "email", "sue@example.org", "role", "member").
+				wantStatus(422, "Somebody has this e-mail address already.")
+			ada.postAndFollow(personPath(id, "/edit"), "name", "Mia", "email", "mia@example.org", "role", "owner").
+				wantStatus(422, "Choose one of the values offered.")
 		})
 		ada.htmx = false
 	})
 	t.Run("an administrator makes no admin", func(t *testing.T) {
-		ada.act(path(id, "/edit"), "name", "Mia", "email", "mia@example.org", "role", "administrator").is(403)
-		ada.get(path(id, "")).lacks(`value="administrator"`)
+		ada.postAndFollow(personPath(id, "/edit"), "name", "Mia", "email", "mia@example.org", "role", "administrator").wantStatus(403)
+		ada.get(personPath(id, "")).wantNot(`value="administrator"`)
 	})
 	t.Run("an administrator changes no admin", func(t *testing.T) {
-		ada.get(path(superID, "")).is(200, "Only a Super-administrator changes admins.").
-			lacks("Save changes", "Deactivate")
+		ada.get(personPath(superID, "")).wantStatus(200, "Only a Super-administrator changes admins.").
+			wantNot("Save changes", "Deactivate")
 		for _, verb := range []string{"/edit", "/deactivate", "/reactivate", "/sessions/end", "/link",
 			"/two-factor/reset", "/unlock"} {
-			ada.act(path(superID, verb), "name", "X", "email", "x@example.org", "role", "member").is(403)
+			ada.postAndFollow(personPath(superID, verb), "name", "X", "email", "x@example.org", "role", "member").wantStatus(403)
 		}
 	})
 	t.Run("nobody touches their own account here", func(t *testing.T) {
-		sue.get(path(superID, "")).is(200, "This is your own account.").lacks("Deactivate")
+		sue.get(personPath(superID, "")).wantStatus(200, "This is your own account.").wantNot("Deactivate")
 		for _, verb := range []string{"/deactivate", "/reactivate", "/sessions/end", "/link", "/two-factor/reset",
 			"/unlock"} {
-			sue.act(path(superID, verb)).is(422, "This is your own account.")
+			sue.postAndFollow(personPath(superID, verb)).wantStatus(422, "This is your own account.")
 		}
-		sue.act(path(superID, "/edit"), "name", "Sue", "email", "sue@example.org", "role", "member").
-			is(422, "Nobody changes their own role.")
-		sue.act(path(superID, "/edit"), "name", "Sue Super", "email", "sue@example.org", "role", "super-administrator").
-			is(200, "The changes are saved.", "Sue Super")
+		sue.postAndFollow(personPath(superID, "/edit"), "name", "Sue", "email", "sue@example.org", "role", "member").
+			wantStatus(422, "Nobody changes their own role.")
+		sue.postAndFollow(personPath(superID, "/edit"), "name", "Sue Super", "email", "sue@example.org", "role", "super-administrator").
+			wantStatus(200, "The changes are saved.", "Sue Super")
 	})
 	t.Run("a Super-administrator makes an admin and unmakes one", func(t *testing.T) {
-		sue.act(path(id, "/edit"), "name", "Mia", "email", "mia@example.org", "role", "it-administrator").
-			is(200, "IT administrator")
-		sue.act(path(id, "/edit"), "name", "Mia", "email", "mia@example.org", "role", "member").is(200)
-		sue.act(path(adminID, "/sessions/end")).is(200, "All sessions have ended.")
-		ada.get("/my").to("/signin")
+		sue.postAndFollow(personPath(id, "/edit"), "name", "Mia", "email", "mia@example.org", "role", "it-administrator").
+			wantStatus(200, "IT administrator")
+		sue.postAndFollow(personPath(id, "/edit"), "name", "Mia", "email", "mia@example.org", "role", "member").wantStatus(200)
+		sue.postAndFollow(personPath(adminID, "/sessions/end")).wantStatus(200, "All sessions have ended.")
+		ada.get("/my").wantRedirect("/signin")
 	})
 	t.Run("there is nobody under another number", func(t *testing.T) {
 		for _, wrong := range []string{"0", "-1", "x", "4711", "99999999999999999999"} {
-			sue.get("/admin/people/" + wrong).is(404)
-			sue.post("/admin/people/"+wrong+"/edit", "name", "A", "email", "a@example.org", "role", "member").is(404)
-			sue.post("/admin/people/" + wrong + "/deactivate").is(404)
+			sue.get("/admin/people/" + wrong).wantStatus(404)
+			sue.post("/admin/people/"+wrong+"/edit", "name", "A", "email", "a@example.org", "role", "member").wantStatus(404)
+			sue.post("/admin/people/" + wrong + "/deactivate").wantStatus(404)
 		}
 	})
 }
@@ -193,14 +193,14 @@ func TestDeactivating(t *testing.T) {
 	s.add("ada@example.org", twofactor.Administrator)
 	id := s.add("mia@example.org", twofactor.Member)
 	ada, mia := s.signedIn("ada@example.org"), s.signedIn("mia@example.org")
-	ada.act(path(id, "/deactivate")).is(200, "The account is deactivated.", "Deactivated", "Reactivate")
-	mia.get("/my").to("/signin")
+	ada.postAndFollow(personPath(id, "/deactivate")).wantStatus(200, "The account is deactivated.", "Deactivated", "Reactivate")
+	mia.get("/my").wantRedirect("/signin")
 	mia.post("/signin", "email", "mia@example.org", "password", dbtest.Password).
-		is(422, "E-mail or password did not match.")
-	ada.act(path(id, "/link")).is(422, "This account is deactivated.")
-	ada.act(path(id, "/reactivate")).is(200, "The account is active again.")
-	mia.get("/my").to("/signin")
-	mia.post("/signin", "email", "mia@example.org", "password", dbtest.Password).to("/my")
+		wantStatus(422, "E-mail or password did not match.")
+	ada.postAndFollow(personPath(id, "/link")).wantStatus(422, "This account is deactivated.")
+	ada.postAndFollow(personPath(id, "/reactivate")).wantStatus(200, "The account is active again.")
+	mia.get("/my").wantRedirect("/signin")
+	mia.post("/signin", "email", "mia@example.org", "password", dbtest.Password).wantRedirect("/my")
 }
 
 // TestLostPhone is the way back in that an admin opens in the browser.
@@ -210,14 +210,14 @@ func TestLostPhone(t *testing.T) {
 	id := s.add("mia@example.org", twofactor.Member)
 	ada := s.signedIn("ada@example.org")
 	mia, _, _ := s.enrolled("mia@example.org")
-	ada.act(path(id, "/two-factor/reset")).is(200, "Two-factor is reset.", "Not configured")
-	ada.act(path(id, "/two-factor/reset")).is(422, "There is nothing to reset.")
-	mia.get("/my").to("/signin")
-	s.pass(time.Minute)
+	ada.postAndFollow(personPath(id, "/two-factor/reset")).wantStatus(200, "Two-factor is reset.", "Not configured")
+	ada.postAndFollow(personPath(id, "/two-factor/reset")).wantStatus(422, "There is nothing to reset.")
+	mia.get("/my").wantRedirect("/signin")
+	s.advance(time.Minute)
 	mia = s.signedIn("mia@example.org")
-	mia.get("/my").is(200, "Since your last sign-in", "Your two-factor authentication was reset by",
+	mia.get("/my").wantStatus(200, "Since your last sign-in", "Your two-factor authentication was reset by",
 		"Person of ada@example.org (ada@example.org)")
-	mia.get("/my/profile").is(200, "Two-factor reset", "Person of ada@example.org (ada@example.org)")
+	mia.get("/my/profile").wantStatus(200, "Two-factor reset", "Person of ada@example.org (ada@example.org)")
 	s.enrolled("mia@example.org")
 }
 
@@ -228,12 +228,12 @@ func TestUnlockingOverTheWeb(t *testing.T) {
 	ada, mia := s.signedIn("ada@example.org"), s.browser()
 	mia.address = "203.0.113.9:1"
 	for a := mia.post("/signin", "email", "mia@example.org", "password",
-		"wrong"); a.status != 429; s.pass(time.Second) {
+		"wrong"); a.status != 429; s.advance(time.Second) {
 		a = mia.post("/signin", "email", "mia@example.org", "password", "wrong")
 	}
-	ada.act(path(id, "/unlock")).is(200, "The account is unlocked.")
-	s.pass(10 * time.Second) // one place in the address's bucket
-	mia.post("/signin", "email", "mia@example.org", "password", dbtest.Password).to("/my")
+	ada.postAndFollow(personPath(id, "/unlock")).wantStatus(200, "The account is unlocked.")
+	s.advance(10 * time.Second) // one place in the address's bucket
+	mia.post("/signin", "email", "mia@example.org", "password", dbtest.Password).wantRedirect("/my")
 }
 
 func TestNotices(t *testing.T) {
@@ -248,20 +248,20 @@ func TestNotices(t *testing.T) {
 		t.Fatal(err)
 	}
 	ada, bob, mia := s.signedIn("ada@example.org"), s.signedIn("bob@example.org"), s.signedIn("mia@example.org")
-	mia.get("/my").is(200).lacks("on the machine")
-	bob.get("/my").is(200, "on the machine by", ">root<", "everyone on")
-	page := ada.get("/admin/people").is(200, "on the machine by", "everyone off", "was added as Administrator")
+	mia.get("/my").wantStatus(200).wantNot("on the machine")
+	bob.get("/my").wantStatus(200, "on the machine by", ">root<", "everyone on")
+	page := ada.get("/admin/people").wantStatus(200, "on the machine by", "everyone off", "was added as Administrator")
 	forms := regexp.MustCompile(`action="(/admin/notices/\d+/dismiss)"`).FindAllStringSubmatch(page.body, -1)
 	if len(forms) != 3 {
 		t.Fatalf("%d notices", len(forms))
 	}
-	mia.post(forms[0][1]).is(403)
+	mia.post(forms[0][1]).wantStatus(403)
 	for _, form := range forms {
-		ada.post(form[1]).to("/my")
-		ada.post(form[1]).to("/my") // a second click
+		ada.post(form[1]).wantRedirect("/my")
+		ada.post(form[1]).wantRedirect("/my") // a second click
 	}
-	bob.get("/my").is(200).lacks("on the machine")
-	ada.get("/admin/activity?event=sys_notice_dismissed").is(200, "Notice dismissed")
+	bob.get("/my").wantStatus(200).wantNot("on the machine")
+	ada.get("/admin/activity?event=sys_notice_dismissed").wantStatus(200, "Notice dismissed")
 }
 
 func TestSecuritySettings(t *testing.T) {
@@ -270,19 +270,19 @@ func TestSecuritySettings(t *testing.T) {
 	s.add("mia@example.org", twofactor.Member)
 	ada := s.signedIn("ada@example.org")
 	page := ada.get("/admin/settings/security").
-		is(200, "2 people would have to set it up first: Person of ada@example.org, Person of mia@example.org (never signed in).",
+		wantStatus(200, "2 people would have to set it up first: Person of ada@example.org, Person of mia@example.org (never signed in).",
 			"1 person would have to set it up first: Person of ada@example.org.", "You are one of them",
 			"No admin has a recovery code left.")
-	page.is(200, "/admin/settings/not-enrolled")
-	ada.get("/admin/settings/not-enrolled").is(200, "ada@example.org", "mia@example.org", "Never")
+	page.wantStatus(200, "/admin/settings/not-enrolled")
+	ada.get("/admin/settings/not-enrolled").wantStatus(200, "ada@example.org", "mia@example.org", "Never")
 
 	ada, _, _ = s.enrolled("ada@example.org")
 	ada.get("/admin/settings/security").
-		is(200, "1 person would have to set it up first: Person of mia@example.org (never signed in).",
+		wantStatus(200, "1 person would have to set it up first: Person of mia@example.org (never signed in).",
 			"Nobody would be stopped now").
-		lacks("You are one of them", "No admin has a recovery code left.")
-	ada.get("/admin/settings/not-enrolled").is(200, "mia@example.org").lacks(`href="/admin/people/1"`)
-	table := ada.get("/admin/settings/not-enrolled.csv").is(200).table()
+		wantNot("You are one of them", "No admin has a recovery code left.")
+	ada.get("/admin/settings/not-enrolled").wantStatus(200, "mia@example.org").wantNot(`href="/admin/people/1"`)
+	table := ada.get("/admin/settings/not-enrolled.csv").wantStatus(200).tableCells()
 	if want := [][]string{{"name", "email", "role", "last_sign_in"},
 		{"Person of mia@example.org", "mia@example.org", "member", ""}}; !slices.EqualFunc(table, want,
 		slices.Equal[[]string]) {
@@ -290,8 +290,8 @@ func TestSecuritySettings(t *testing.T) {
 	}
 }
 
-// table reads CSV, as a script would.
-func (a answer) table() [][]string {
+// tableCells reads CSV, as a script would.
+func (a answer) tableCells() [][]string {
 	a.t.Helper()
 	if got := a.header.Get("Content-Type"); !strings.HasPrefix(got, "text/csv") {
 		a.t.Fatalf("Content-Type %q", got)
@@ -320,15 +320,15 @@ func TestActivityPage(t *testing.T) {
 	s.add("ada@example.org", twofactor.Administrator)
 	id := s.add("mia@example.org", twofactor.Member)
 	ada := s.signedIn("ada@example.org")
-	ada.act(path(id, "/edit"), "name", `=HYPERLINK("http://evil.example")`, "email", "mia@example.org", "role",
-		"member").is(200)
-	s.browser().post("/signin", "email", "nobody@example.org", "password", "my other password").is(422)
-	s.pass(24 * time.Hour)
+	ada.postAndFollow(personPath(id, "/edit"), "name", `=HYPERLINK("http://evil.example")`, "email", "mia@example.org", "role",
+		"member").wantStatus(200)
+	s.browser().post("/signin", "email", "nobody@example.org", "password", "my other password").wantStatus(422)
+	s.advance(24 * time.Hour)
 	ada = s.signedIn("ada@example.org")
 
 	all := ada.get("/admin/activity").
-		is(200, "authn_login_success", "Signed in with password", "test on the machine", "Unknown name", "Refused",
-			"user_updated").lacks("nobody@example.org", "my other password")
+		wantStatus(200, "authn_login_success", "Signed in with password", "test on the machine", "Unknown name", "Refused",
+			"user_updated").wantNot("nobody@example.org", "my other password")
 	if strings.Index(all.body, "18 Mar 2030") > strings.Index(all.body, "17 Mar 2030") {
 		t.Error("the newest does not come first")
 	}
@@ -343,7 +343,7 @@ func TestActivityPage(t *testing.T) {
 		"event=none":                                   {"Nothing matches.", "<code"},
 		"after=rubbish&event=user_updated&from=&until": {">user_updated", ">authn_login"},
 	} {
-		ada.get("/admin/activity?"+query).is(200, want[0]).lacks(want[1])
+		ada.get("/admin/activity?"+query).wantStatus(200, want[0]).wantNot(want[1])
 	}
 	for query, want := range map[string]string{
 		"person=eve@example.org": "Nobody has this e-mail address.",
@@ -351,10 +351,10 @@ func TestActivityPage(t *testing.T) {
 		"until=2030-13-01":       "Enter a day like",
 	} {
 		_, typed, _ := strings.Cut(query, "=")
-		ada.get("/admin/activity?"+query).is(422, want, `value="`+typed+`"`)
-		ada.get("/admin/activity.csv?" + query).to("/admin/activity?" + strings.ReplaceAll(query, "@", "%40"))
+		ada.get("/admin/activity?"+query).wantStatus(422, want, `value="`+typed+`"`)
+		ada.get("/admin/activity.csv?" + query).wantRedirect("/admin/activity?" + strings.ReplaceAll(query, "@", "%40"))
 	}
-	table := ada.get("/admin/activity.csv?event=user_updated").is(200).table()
+	table := ada.get("/admin/activity.csv?event=user_updated").wantStatus(200).tableCells()
 	if len(table) != 2 || table[0][0] != "time" || table[1][1] != "user_updated" || table[1][4] != "ada@example.org" ||
 		table[1][6] != "mia@example.org" {
 		t.Fatalf("got %q", table)
@@ -362,7 +362,7 @@ func TestActivityPage(t *testing.T) {
 	if cell := table[1][5]; cell != `'=HYPERLINK("http://evil.example")` {
 		t.Errorf("a spreadsheet would take %s for a formula", cell)
 	}
-	if rows := ada.get("/admin/activity.csv?person=mia@example.org&after=1+1").table(); len(rows) != 3 {
+	if rows := ada.get("/admin/activity.csv?person=mia@example.org&after=1+1").tableCells(); len(rows) != 3 {
 		t.Errorf("%d rows about Mia", len(rows))
 	}
 }
@@ -373,18 +373,18 @@ func TestActivityByPages(t *testing.T) {
 	id := s.add("mia@example.org", twofactor.Member)
 	ada := s.signedIn("ada@example.org")
 	for range db.PageSize + 5 {
-		ada.act(path(id, "/unlock")).is(200)
+		ada.postAndFollow(personPath(id, "/unlock")).wantStatus(200)
 	}
-	first := ada.get("/admin/activity?event=authn_login_unlock").is(200, "Next page").lacks("First page")
+	first := ada.get("/admin/activity?event=authn_login_unlock").wantStatus(200, "Next page").wantNot("First page")
 	next := regexp.MustCompile(`rel="next" href="([^"]+)"`).FindStringSubmatch(first.body)
 	if next == nil {
 		t.Fatal("no next page")
 	}
-	second := ada.get(strings.ReplaceAll(next[1], "&amp;", "&")).is(200, "First page").lacks("Next page")
+	second := ada.get(strings.ReplaceAll(next[1], "&amp;", "&")).wantStatus(200, "First page").wantNot("Next page")
 	if n := strings.Count(second.body, ">authn_login_unlock"); n != 5 {
 		t.Errorf("%d rows on the second page", n)
 	}
-	if rows := ada.get("/admin/activity.csv?event=authn_login_unlock").table(); len(rows) != db.PageSize+6 {
+	if rows := ada.get("/admin/activity.csv?event=authn_login_unlock").tableCells(); len(rows) != db.PageSize+6 {
 		t.Errorf("%d rows exported", len(rows))
 	}
 }
@@ -395,28 +395,28 @@ func TestOwnPage(t *testing.T) {
 	s.add("mia@example.org", twofactor.Member)
 	s.add("bob@example.org", twofactor.Member)
 	first := s.signedIn("mia@example.org")
-	s.pass(time.Minute)
+	s.advance(time.Minute)
 	two, three := s.signedIn("mia@example.org"), s.signedIn("mia@example.org")
 	bob := s.signedIn("bob@example.org")
 	page := first.get("/my/profile").
-		is(200, "Firefox on Linux", "192.0.2.7", "This session", "End all others", "Recent activity",
+		wantStatus(200, "Firefox on Linux", "192.0.2.7", "This session", "End all others", "Recent activity",
 			"Signed in with password")
 	handles := regexp.MustCompile(`name="session" value="([^"]+)"`).FindAllStringSubmatch(page.body, -1)
 	if len(handles) != 2 {
 		t.Fatalf("%d sessions can be ended", len(handles))
 	}
-	bob.post("/my/profile/sessions/end", "session", handles[0][1]).to("/my/profile") // not his: nothing happens
-	two.get("/my").is(200)
-	three.get("/my").is(200)
-	first.post("/my/profile/sessions/end", "session", handles[0][1]).to("/my/profile")
+	bob.post("/my/profile/sessions/end", "session", handles[0][1]).wantRedirect("/my/profile") // not his: nothing happens
+	two.get("/my").wantStatus(200)
+	three.get("/my").wantStatus(200)
+	first.post("/my/profile/sessions/end", "session", handles[0][1]).wantRedirect("/my/profile")
 	if (two.get("/my").status == 200) == (three.get("/my").status == 200) {
 		t.Error("not exactly one session has ended")
 	}
-	first.post("/my/profile/sessions/end", "others", "all").to("/my/profile")
-	two.get("/my").to("/signin")
-	three.get("/my").to("/signin")
-	bob.get("/my").is(200)
-	first.get("/my/profile").is(200, "Sessions ended (all others)").lacks("End all others")
+	first.post("/my/profile/sessions/end", "others", "all").wantRedirect("/my/profile")
+	two.get("/my").wantRedirect("/signin")
+	three.get("/my").wantRedirect("/signin")
+	bob.get("/my").wantStatus(200)
+	first.get("/my/profile").wantStatus(200, "Sessions ended (all others)").wantNot("End all others")
 }
 
 // TestExportsAreNoted holds that whoever takes a list away leaves a row that says what
@@ -426,20 +426,20 @@ func TestExportsAreNoted(t *testing.T) {
 	s.add("ada@example.org", twofactor.Administrator)
 	mia := s.add("mia@example.org", twofactor.Member)
 	ada, member := s.signedIn("ada@example.org"), s.signedIn("mia@example.org")
-	ada.act(path(mia, "/edit"), "name", "Mia;=1+1", "email", "mia@example.org", "role", "member").is(200)
-	table := ada.get("/admin/activity.csv?event=sensitive_read").is(200).table()
+	ada.postAndFollow(personPath(mia, "/edit"), "name", "Mia;=1+1", "email", "mia@example.org", "role", "member").wantStatus(200)
+	table := ada.get("/admin/activity.csv?event=sensitive_read").wantStatus(200).tableCells()
 	if len(table) != 2 || table[1][3] != "Person of ada@example.org" || table[1][8] != "activity, event sensitive_read" {
 		t.Errorf("got %q", table)
 	}
-	if list := ada.get("/admin/settings/not-enrolled.csv").is(200).table(); !slices.ContainsFunc(list, func(row []string) bool { return row[0] == "Mia;'=1+1" }) {
+	if list := ada.get("/admin/settings/not-enrolled.csv").wantStatus(200).tableCells(); !slices.ContainsFunc(list, func(row []string) bool { return row[0] == "Mia;'=1+1" }) {
 		t.Errorf("got %q", list)
 	}
-	ada.get("/admin/activity.csv?person=mia@example.org&from=2030-01-01&until=2031-01-01").is(200)
-	ada.get("/admin/activity?event=sensitive_read").is(200, "Exported as CSV (not enrolled)",
+	ada.get("/admin/activity.csv?person=mia@example.org&from=2030-01-01&until=2031-01-01").wantStatus(200)
+	ada.get("/admin/activity?event=sensitive_read").wantStatus(200, "Exported as CSV (not enrolled)",
 		"Exported as CSV (activity, person mia@example.org, from 2030-01-01, until 2031-01-01)")
-	member.get("/admin/activity.csv").is(403)
-	member.get("/admin/settings/not-enrolled.csv").is(403)
-	if table := ada.get("/admin/activity.csv?event=sensitive_read").table(); len(table) != 5 {
+	member.get("/admin/activity.csv").wantStatus(403)
+	member.get("/admin/settings/not-enrolled.csv").wantStatus(403)
+	if table := ada.get("/admin/activity.csv?event=sensitive_read").tableCells(); len(table) != 5 {
 		t.Errorf("%d exports are noted; want 4", len(table)-1)
 	}
 }

@@ -25,12 +25,12 @@ type route struct {
 	path    string
 	access  access
 	page    string // where a GET on an action's address goes; "" where a GET row stands for itself
-	handler func(*Server, *visit) error
+	handler func(*Server, *requestContext) error
 }
 
 // routes is every address there is: nothing else is reachable.
 var routes = []route{
-	{"GET", "/{$}", public, "", (*Server).showStart},
+	{"GET", "/{$}", public, "", (*Server).redirectToPortal},
 	{"GET", "/healthz", public, "", (*Server).showHealth},
 	{"GET", "/static/{file}", public, "", (*Server).showFile},
 	{"GET", "/favicon.ico", public, "", (*Server).showIcon},
@@ -40,7 +40,7 @@ var routes = []route{
 	{"POST", "/setup/{token}", public, "", (*Server).setUp},
 
 	{"GET", "/welcome/{token}", public, "", (*Server).showWelcome},
-	{"POST", "/welcome/{token}", public, "", (*Server).takeUpLink},
+	{"POST", "/welcome/{token}", public, "", (*Server).useLink},
 
 	{"GET", "/signin", public, "", (*Server).showSignIn},
 	{"POST", "/signin", public, "", (*Server).signIn},
@@ -90,23 +90,23 @@ var routes = []route{
 	{"POST", "/admin/settings/general", admin, "", (*Server).renameWorkspace},
 }
 
-// mux hands each request to the row that matches it, through the gate.
-func (s *Server) mux() *http.ServeMux {
+// routeMux hands each request to the row that matches it, through the gate.
+func (s *Server) routeMux() *http.ServeMux {
 	mux := http.NewServeMux()
 	for _, row := range routes {
-		mux.HandleFunc(row.method+" "+row.path, s.gate(row))
+		mux.HandleFunc(row.method+" "+row.path, s.authorize(row))
 		if row.page != "" {
 			mux.HandleFunc("GET "+row.path, func(w http.ResponseWriter, r *http.Request) {
-				http.Redirect(w, r, row.pageOf(r), http.StatusSeeOther)
+				http.Redirect(w, r, row.pageAddress(r), http.StatusSeeOther)
 			})
 		}
 	}
-	mux.HandleFunc("/", s.gate(route{access: public, handler: func(*Server, *visit) error { return errNoPage }}))
+	mux.HandleFunc("/", s.authorize(route{access: public, handler: func(*Server, *requestContext) error { return errPageNotFound }}))
 	return mux
 }
 
-// pageOf is the page that an action's request belongs to.
-func (r route) pageOf(request *http.Request) string {
+// pageAddress is the page that an action's request belongs to.
+func (r route) pageAddress(request *http.Request) string {
 	return strings.ReplaceAll(r.page, "{id}", url.PathEscape(request.PathValue("id")))
 }
 

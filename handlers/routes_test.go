@@ -10,10 +10,10 @@ import (
 	"gatehouse/twofactor"
 )
 
-// reach says, for each address, which kinds of visitors get an answer of its
+// allowedKinds says, for each address, which kinds of visitors get an answer of its
 // own: a(nonymous), c(hallenge), o(bliged by the policy), m(ember), A(dmin).
 // Everybody else is sent away. A route without a row here fails the test.
-var reach = map[string]string{
+var allowedKinds = map[string]string{
 	"GET /{$}":           "acomA",
 	"GET /healthz":       "acomA",
 	"GET /static/{file}": "acomA",
@@ -79,10 +79,10 @@ var reach = map[string]string{
 func TestRoutes(t *testing.T) {
 	visitors := map[rune]func() *browser{}
 	for _, kind := range "acomA" {
-		visitors[kind] = visitorsOf(t, kind)
+		visitors[kind] = browsersOfKind(t, kind)
 	}
 	for _, route := range handlers.Routes() {
-		who, known := reach[route]
+		who, known := allowedKinds[route]
 		if !known {
 			t.Errorf("%s has no row in reach: decide who may come", route)
 			continue
@@ -96,8 +96,8 @@ func TestRoutes(t *testing.T) {
 				t.Run(name, func(t *testing.T) {
 					b := visitors[kind]()
 					b.htmx = htmx
-					a := walk(b, route)
-					sentAway := sentAway(a, kind)
+					a := sendEmpty(b, route)
+					sentAway := isTurnedAway(a, kind)
 					if reached := !sentAway; reached != strings.ContainsRune(who, kind) {
 						t.Errorf("reached %v, want %v: status %d, Location %q, HX-Redirect %q", reached, !reached,
 							a.status, a.header.Get("Location"), a.header.Get("HX-Redirect"))
@@ -116,13 +116,13 @@ func TestRoutes(t *testing.T) {
 			}
 		}
 	}
-	if len(reach) != len(handlers.Routes()) {
-		t.Errorf("%d rows in reach for %d routes", len(reach), len(handlers.Routes()))
+	if len(allowedKinds) != len(handlers.Routes()) {
+		t.Errorf("%d rows in reach for %d routes", len(allowedKinds), len(handlers.Routes()))
 	}
 }
 
-// visitorsOf makes browsers of one kind, all on a site of that kind's own.
-func visitorsOf(t *testing.T, kind rune) func() *browser {
+// browsersOfKind makes browsers of one kind, all on a site of that kind's own.
+func browsersOfKind(t *testing.T, kind rune) func() *browser {
 	t.Helper()
 	s := newSite(t)
 	role := map[rune]twofactor.Role{'a': twofactor.Member, 'c': twofactor.Member, 'o': twofactor.Administrator,
@@ -137,7 +137,7 @@ func visitorsOf(t *testing.T, kind rune) func() *browser {
 		}
 	}
 	return func() *browser {
-		s.pass(15 * time.Second) // as often as one address may sign in for ever
+		s.advance(15 * time.Second) // as often as one address may sign in for ever
 		switch kind {
 		case 'a':
 			return s.browser()
@@ -148,8 +148,8 @@ func visitorsOf(t *testing.T, kind rune) func() *browser {
 	}
 }
 
-// walk sends an empty request to a route.
-func walk(b *browser, route string) answer {
+// sendEmpty sends an empty request to a route.
+func sendEmpty(b *browser, route string) answer {
 	method, path, _ := strings.Cut(route, " ")
 	path = strings.NewReplacer("{$}", "", "{token}", "x", "{file}", "x", "{id}", "1").Replace(path)
 	if method == "POST" {
@@ -158,8 +158,8 @@ func walk(b *browser, route string) answer {
 	return b.send(httptest.NewRequest(method, path, nil))
 }
 
-// sentAway reports whether the gate answered in place of the route.
-func sentAway(a answer, kind rune) bool {
+// isTurnedAway reports whether the gate answered in place of the route.
+func isTurnedAway(a answer, kind rune) bool {
 	to := a.header.Get("Location") + a.header.Get("HX-Redirect")
 	return a.status == 403 || strings.HasPrefix(to, "/signin?next=") ||
 		kind == 'o' && strings.HasPrefix(to, "/my/profile/two-factor") ||
@@ -185,7 +185,7 @@ func TestGetOnAnAction(t *testing.T) {
 		"/admin/people/%2F%2Fevil/edit":     "/admin/people/%2F%2Fevil",
 		"/admin/notices/7/dismiss":          "/my",
 	} {
-		s.browser().get(path).to(page)
+		s.browser().get(path).wantRedirect(page)
 	}
 }
 
@@ -223,8 +223,8 @@ func TestOtherSites(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := httptest.NewRequest("POST", "/signout", nil)
 			r.Header.Set(header[0], header[1])
-			b.send(r).is(403)
-			b.get("/my").is(200)
+			b.send(r).wantStatus(403)
+			b.get("/my").wantStatus(200)
 		})
 	}
 }

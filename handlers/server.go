@@ -41,7 +41,7 @@ type Server struct {
 	observe   func(route string, status int, elapsed time.Duration)
 	assets    views.Assets
 	files     map[string]asset
-	policy    string // the Content-Security-Policy
+	csp       string // the Content-Security-Policy
 	cookies   *cookieStore
 	hosts     *hostRule
 	stopping  atomic.Bool
@@ -74,14 +74,14 @@ func New(c Config) (*Server, error) {
 		}
 	}
 	s.hosts = &hostRule{base: s.base, log: c.Log, refused: map[string]bool{}}
-	s.policy = contentSecurityPolicy()
+	s.csp = contentSecurityPolicy()
 	s.cookies = &cookieStore{
 		store:  c.Store,
 		now:    c.Now,
 		secure: s.https(),
 		port:   s.hosts.cookiePort,
 	}
-	s.handler = s.middleware(s.mux())
+	s.handler = s.middleware(s.routeMux())
 	return s, nil
 }
 

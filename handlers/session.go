@@ -56,7 +56,7 @@ func (c *cookieStore) New(r *http.Request, name string) (*sessions.Session, erro
 	if session.ID == "" || name != c.name(r, sessionCookie) {
 		return session, nil
 	}
-	who, err := c.store.Visitor(r.Context(), session.ID, c.now())
+	visitor, err := c.store.Visitor(r.Context(), session.ID, c.now())
 	if errors.Is(err, db.ErrSignedOut) {
 		return session, nil
 	}
@@ -64,7 +64,7 @@ func (c *cookieStore) New(r *http.Request, name string) (*sessions.Session, erro
 		return session, err
 	}
 	session.IsNew = false
-	session.Values[visitorKey] = who
+	session.Values[visitorKey] = visitor
 	return session, nil
 }
 
@@ -123,36 +123,36 @@ func (c *cookieStore) visitor(r *http.Request) (db.Visitor, error) {
 	if err != nil {
 		return db.Visitor{}, err
 	}
-	who, ok := session.Values[visitorKey].(db.Visitor)
+	visitor, ok := session.Values[visitorKey].(db.Visitor)
 	if !ok {
 		return db.Visitor{}, db.ErrSignedOut
 	}
-	return who, nil
+	return visitor, nil
 }
 
-// set writes a cookie with a new token; an empty token takes the cookie away.
-func (c *cookieStore) set(v *visit, cookie, token string) error {
-	session := sessions.NewSession(c, c.name(v.r, cookie))
+// setCookie writes a cookie with a new token; an empty token takes the cookie away.
+func (c *cookieStore) setCookie(rc *requestContext, cookie, token string) error {
+	session := sessions.NewSession(c, c.name(rc.r, cookie))
 	session.ID = token
 	session.Options = c.options(cookie == browserCookie)
 	if token == "" {
 		session.Options.MaxAge = -1
 	}
-	return session.Save(v.r, v.w)
+	return session.Save(rc.r, rc.w)
 }
 
-// pass writes the cookies of what a step of the sign-in opened, and takes away
+// setCookies writes the cookies of what a step of the sign-in opened, and takes away
 // those that it closed.
-func (c *cookieStore) pass(v *visit, p db.SignInResult) error {
+func (c *cookieStore) setCookies(rc *requestContext, p db.SignInResult) error {
 	if p.Challenge != "" {
-		return c.set(v, challengeCookie, p.Challenge)
+		return c.setCookie(rc, challengeCookie, p.Challenge)
 	}
-	err := c.set(v, sessionCookie, p.Session)
+	err := c.setCookie(rc, sessionCookie, p.Session)
 	if p.Browser != "" {
-		err = errors.Join(err, c.set(v, browserCookie, p.Browser))
+		err = errors.Join(err, c.setCookie(rc, browserCookie, p.Browser))
 	}
-	if c.token(v.r, challengeCookie) != "" {
-		err = errors.Join(err, c.set(v, challengeCookie, ""))
+	if c.token(rc.r, challengeCookie) != "" {
+		err = errors.Join(err, c.setCookie(rc, challengeCookie, ""))
 	}
 	return err
 }

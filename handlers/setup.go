@@ -11,37 +11,37 @@ import (
 )
 
 // showSetup shows the form of the first run.
-func (s *Server) showSetup(v *visit) error {
-	token := v.r.PathValue("token")
-	if err := s.store.CheckSetup(v.ctx(), token); err != nil {
+func (s *Server) showSetup(rc *requestContext) error {
+	token := rc.r.PathValue("token")
+	if err := s.store.CheckSetup(rc.ctx(), token); err != nil {
 		return err
 	}
-	w, err := s.store.Workspace(v.ctx())
+	w, err := s.store.Workspace(rc.ctx())
 	if err != nil {
 		return err
 	}
-	return s.showSetupCard(v, http.StatusOK, views.Setup{Token: token, Workspace: views.Field{Value: w.Name}})
+	return s.showSetupCard(rc, http.StatusOK, views.Setup{Token: token, Workspace: views.Field{Value: w.Name}})
 }
 
-func (s *Server) showSetupCard(v *visit, status int, card views.Setup) error {
-	f, err := s.frame(v)
+func (s *Server) showSetupCard(rc *requestContext, status int, card views.Setup) error {
+	f, err := s.frame(rc)
 	if err != nil {
 		return err
 	}
-	return s.show(v, status, views.SetupCard(card), views.SetupPage(f, card))
+	return s.show(rc, status, views.SetupCard(card), views.SetupPage(f, card))
 }
 
 // setUp makes the workspace's first Super-administrator.
-func (s *Server) setUp(v *visit) error {
-	token, workspace := v.r.PathValue("token"), v.r.PostFormValue("workspace")
+func (s *Server) setUp(rc *requestContext) error {
+	token, workspace := rc.r.PathValue("token"), rc.r.PostFormValue("workspace")
 	n := db.NewPerson{
-		Name:     v.r.PostFormValue("name"),
-		Email:    v.r.PostFormValue("email"),
-		Password: v.r.PostFormValue("password"),
+		Name:     rc.r.PostFormValue("name"),
+		Email:    rc.r.PostFormValue("email"),
+		Password: rc.r.PostFormValue("password"),
 	}
-	result, err := s.store.SetUp(v.ctx(), token, workspace, n, v.client, v.now)
-	s.logRefusal(v, err, account.ByLink)
-	if problems, ok := fieldProblems(err); ok {
+	result, err := s.store.SetUp(rc.ctx(), token, workspace, n, rc.client, rc.now)
+	s.logRefusal(rc, err, account.ByLink)
+	if problems, ok := fieldMessagesOf(err); ok {
 		card := views.Setup{
 			Token:     token,
 			Workspace: problems.field("workspace", workspace),
@@ -49,44 +49,44 @@ func (s *Server) setUp(v *visit) error {
 			Email:     problems.field("email", n.Email),
 			Password:  problems.field("password", ""),
 		}
-		return s.showSetupCard(v, http.StatusUnprocessableEntity, card)
+		return s.showSetupCard(rc, http.StatusUnprocessableEntity, card)
 	}
 	if errors.As(err, new(twofactor.Wait)) {
-		return s.linkRefused(v, err)
+		return s.showLinkRefusal(rc, err)
 	}
 	if err != nil {
 		return err
 	}
-	if err := s.cookies.pass(v, result); err != nil {
+	if err := s.cookies.setCookies(rc, result); err != nil {
 		return err
 	}
-	return s.goTo(v, "/my")
+	return s.redirect(rc, "/my")
 }
 
-// problems are the FieldErrors of one form by field, in words.
-type problems map[string]string
+// fieldMessages are the FieldErrors of one form by field, in words.
+type fieldMessages map[string]string
 
-// fieldProblems reports whether an error is FieldErrors and nothing else.
-func fieldProblems(err error) (problems, bool) {
-	out := problems{}
-	collect(err, out)
+// fieldMessagesOf reports whether an error is FieldErrors and nothing else.
+func fieldMessagesOf(err error) (fieldMessages, bool) {
+	out := fieldMessages{}
+	collectFieldErrors(err, out)
 	return out, len(out) > 0
 }
 
-func collect(err error, into problems) {
+func collectFieldErrors(err error, into fieldMessages) {
 	switch e := err.(type) {
 	case account.FieldError:
 		into[e.Field] = views.FieldErrorText(e)
 	case interface{ Unwrap() []error }:
 		for _, wrapped := range e.Unwrap() {
-			collect(wrapped, into)
+			collectFieldErrors(wrapped, into)
 		}
 	case interface{ Unwrap() error }:
-		collect(e.Unwrap(), into)
+		collectFieldErrors(e.Unwrap(), into)
 	}
 }
 
 // field gives an input as it was typed, with what is wrong with it.
-func (p problems) field(name, typed string) views.Field {
+func (p fieldMessages) field(name, typed string) views.Field {
 	return views.Field{Value: typed, Error: p[name]}
 }

@@ -17,26 +17,26 @@ import (
 )
 
 func TestSetup(t *testing.T) {
-	both(t, func(t *testing.T, htmx bool) {
+	withAndWithoutHTMX(t, func(t *testing.T, htmx bool) {
 		s := newSite(t)
 		token, err := s.store.NewSetupToken(ctx, s.now)
 		if err != nil {
 			t.Fatal(err)
 		}
 		b := s.browser()
-		b.get("/setup/"+token).is(200, `name="workspace"`, `name="name"`, `name="email"`, `name="password"`)
-		b.get("/setup/another").is(404)
+		b.get("/setup/"+token).wantStatus(200, `name="workspace"`, `name="name"`, `name="email"`, `name="password"`)
+		b.get("/setup/another").wantStatus(404)
 		b.htmx = htmx
 		b.post("/setup/"+token, "workspace", "Acme", "name", "Ada", "email", "not an address", "password", "12345678").
-			is(422, "Acme", "Ada", "not an address", "Enter an e-mail address", "among the first").lacks("12345678")
+			wantStatus(422, "Acme", "Ada", "not an address", "Enter an e-mail address", "among the first").wantNot("12345678")
 		b.post("/setup/"+token, "workspace", "Acme & Söhne", "name", "Ada", "email", "ada@example.org", "password",
-			dbtest.Password).to("/my")
+			dbtest.Password).wantRedirect("/my")
 		b.htmx = false
-		b.get("/my").is(200, "Acme & Söhne", "Ada")
-		b.get("/admin/settings/security").is(200)
-		s.browser().get("/setup/" + token).is(404)
+		b.get("/my").wantStatus(200, "Acme & Söhne", "Ada")
+		b.get("/admin/settings/security").wantStatus(200)
+		s.browser().get("/setup/" + token).wantStatus(404)
 		s.browser().post("/setup/"+token, "workspace", "Evil", "name", "Eve", "email", "eve@example.org", "password",
-			dbtest.Password).is(404)
+			dbtest.Password).wantStatus(404)
 		if _, err := s.store.NewSetupToken(ctx, s.now); err == nil {
 			t.Error("a second set-up link was made")
 		}
@@ -44,21 +44,21 @@ func TestSetup(t *testing.T) {
 }
 
 func TestSignIn(t *testing.T) {
-	both(t, func(t *testing.T, htmx bool) {
+	withAndWithoutHTMX(t, func(t *testing.T, htmx bool) {
 		s := newSite(t)
 		s.add("ada@example.org", twofactor.Member)
 		b := s.browser()
-		b.get("/my/profile").to("/signin?next=%2Fmy%2Fprofile")
-		b.get("/signin?next=%2Fmy%2Fprofile").is(200, "Sign in", `value="/my/profile"`)
+		b.get("/my/profile").wantRedirect("/signin?next=%2Fmy%2Fprofile")
+		b.get("/signin?next=%2Fmy%2Fprofile").wantStatus(200, "Sign in", `value="/my/profile"`)
 		b.htmx = htmx
 		b.post("/signin", "email", "ada@example.org", "password", "wrong horse", "next", "/my/profile").
-			is(422, "did not match", "ada@example.org", "/my/profile").lacks("wrong horse")
+			wantStatus(422, "did not match", "ada@example.org", "/my/profile").wantNot("wrong horse")
 		b.post("/signin", "email", "ada@example.org", "password", dbtest.Password, "next", "/my/profile").
-			to("/my/profile")
+			wantRedirect("/my/profile")
 		b.htmx = false
-		b.get("/signin").to("/my")
-		b.post("/signout").to("/signin")
-		b.get("/my").to("/signin")
+		b.get("/signin").wantRedirect("/my")
+		b.post("/signout").wantRedirect("/signin")
+		b.get("/my").wantRedirect("/signin")
 	})
 }
 
@@ -76,7 +76,7 @@ func TestNext(t *testing.T) {
 			strings.ContainsAny(to, "\\") {
 			t.Errorf("next %q leads to %q", next, to)
 		}
-		s.pass(time.Minute)
+		s.advance(time.Minute)
 	}
 }
 
@@ -85,28 +85,28 @@ func TestSessionsEnd(t *testing.T) {
 	s.add("ada@example.org", twofactor.Member)
 	t.Run("after an hour without a request", func(t *testing.T) {
 		b := s.signedIn("ada@example.org")
-		s.pass(59 * time.Minute)
-		b.get("/my").is(200)
-		s.pass(59 * time.Minute)
-		b.get("/my").is(200)
-		s.pass(time.Hour)
-		b.get("/my").to("/signin")
+		s.advance(59 * time.Minute)
+		b.get("/my").wantStatus(200)
+		s.advance(59 * time.Minute)
+		b.get("/my").wantStatus(200)
+		s.advance(time.Hour)
+		b.get("/my").wantRedirect("/signin")
 	})
 	t.Run("a day after the sign-in, whatever happens", func(t *testing.T) {
 		b := s.signedIn("ada@example.org")
 		for range 47 {
-			s.pass(30 * time.Minute)
-			b.get("/my").is(200)
+			s.advance(30 * time.Minute)
+			b.get("/my").wantStatus(200)
 		}
-		s.pass(31 * time.Minute)
-		b.get("/my").to("/signin")
+		s.advance(31 * time.Minute)
+		b.get("/my").wantRedirect("/signin")
 	})
 	t.Run("one by one, and all others", func(t *testing.T) {
 		first, two, three := s.signedIn("ada@example.org"), s.signedIn("ada@example.org"), s.signedIn("ada@example.org")
-		a := first.get("/my/profile").is(200, "Firefox on Linux", "192.0.2.7")
+		a := first.get("/my/profile").wantStatus(200, "Firefox on Linux", "192.0.2.7")
 		_, after, _ := strings.Cut(a.body, `name="session" value="`)
 		handle, _, _ := strings.Cut(after, `"`)
-		first.post("/my/profile/sessions/end", "session", handle).to("/my/profile")
+		first.post("/my/profile/sessions/end", "session", handle).wantRedirect("/my/profile")
 		ended := 0
 		for _, b := range []*browser{two, three} {
 			if b.get("/my").status == http.StatusSeeOther {
@@ -116,40 +116,40 @@ func TestSessionsEnd(t *testing.T) {
 		if ended != 1 {
 			t.Errorf("%d of two others ended, want one", ended)
 		}
-		first.post("/my/profile/sessions/end", "others", "all").to("/my/profile")
-		first.get("/my").is(200)
-		two.get("/my").to("/signin")
-		three.get("/my").to("/signin")
+		first.post("/my/profile/sessions/end", "others", "all").wantRedirect("/my/profile")
+		first.get("/my").wantStatus(200)
+		two.get("/my").wantRedirect("/signin")
+		three.get("/my").wantRedirect("/signin")
 	})
 	t.Run("another person's session does not", func(t *testing.T) {
 		s.add("eve@example.org", twofactor.Member)
 		ada, eve := s.signedIn("ada@example.org"), s.signedIn("eve@example.org")
-		a := ada.get("/my/profile").is(200)
+		a := ada.get("/my/profile").wantStatus(200)
 		_, after, _ := strings.Cut(a.body, `name="session" value="`)
 		handle, _, _ := strings.Cut(after, `"`)
 		eve.post("/my/profile/sessions/end", "session", handle)
-		ada.get("/my").is(200)
+		ada.get("/my").wantStatus(200)
 	})
 }
 
 func TestChangePassword(t *testing.T) {
-	both(t, func(t *testing.T, htmx bool) {
+	withAndWithoutHTMX(t, func(t *testing.T, htmx bool) {
 		s := newSite(t)
 		s.add("ada@example.org", twofactor.Member)
 		b, other := s.signedIn("ada@example.org"), s.signedIn("ada@example.org")
 		b.htmx = htmx
 		b.post("/my/profile/password", "current_password", "wrong", "new_password", "a quite different one").
-			is(422, "Password did not match.")
+			wantStatus(422, "Password did not match.")
 		b.post("/my/profile/password", "current_password", dbtest.Password, "new_password", "short").
-			is(422, "at least 8 characters")
-		other.get("/my").is(200)
+			wantStatus(422, "at least 8 characters")
+		other.get("/my").wantStatus(200)
 		b.post("/my/profile/password", "current_password", dbtest.Password, "new_password", "a quite different one").
-			to("/my/profile")
+			wantRedirect("/my/profile")
 		b.htmx = false
-		b.get("/my/profile").is(200, "Your password is changed.")
-		other.get("/my").to("/signin")
-		s.browser().post("/signin", "email", "ada@example.org", "password", dbtest.Password).is(422)
-		s.browser().post("/signin", "email", "ada@example.org", "password", "a quite different one").to("/my")
+		b.get("/my/profile").wantStatus(200, "Your password is changed.")
+		other.get("/my").wantRedirect("/signin")
+		s.browser().post("/signin", "email", "ada@example.org", "password", dbtest.Password).wantStatus(422)
+		s.browser().post("/signin", "email", "ada@example.org", "password", "a quite different one").wantRedirect("/my")
 	})
 }
 
@@ -159,29 +159,29 @@ func TestWaiting(t *testing.T) {
 	_, secret, _ := s.enrolled("ada@example.org")
 	stranger := func() *browser { // knows the password, from ever other addresses
 		b := s.browser()
-		b.post("/signin", "email", "ada@example.org", "password", dbtest.Password).to("/signin/two-factor")
+		b.post("/signin", "email", "ada@example.org", "password", dbtest.Password).wantRedirect("/signin/two-factor")
 		return b
 	}
 	b := stranger()
 	for range 4 {
-		b.post("/signin/two-factor", "code", "000000").is(422)
+		b.post("/signin/two-factor", "code", "000000").wantStatus(422)
 	}
-	b.post("/signin/two-factor", "code", "000000").is(422, "That code did not match")
+	b.post("/signin/two-factor", "code", "000000").wantStatus(422, "That code did not match")
 	b = stranger()
 	right := s.code(secret)
-	a := b.post("/signin/two-factor", "code", right).is(429)
+	a := b.post("/signin/two-factor", "code", right).wantStatus(429)
 	if a.header.Get("Retry-After") != "30" {
 		t.Errorf("Retry-After %q, want 30", a.header.Get("Retry-After"))
 	}
-	s.pass(30 * time.Second)
-	b.post("/signin/two-factor", "code", right).to("/my") // it was not burnt while waiting
+	s.advance(30 * time.Second)
+	b.post("/signin/two-factor", "code", right).wantRedirect("/my") // it was not burnt while waiting
 }
 
 func TestTrustedProxies(t *testing.T) {
 	address := func(t *testing.T, b *browser) string {
 		t.Helper()
-		b.post("/signin", "email", "ada@example.org", "password", dbtest.Password).to("/my")
-		_, after, _ := strings.Cut(b.get("/my/profile").is(200).body, "<html")
+		b.post("/signin", "email", "ada@example.org", "password", dbtest.Password).wantRedirect("/my")
+		_, after, _ := strings.Cut(b.get("/my/profile").wantStatus(200).body, "<html")
 		for _, known := range []string{"203.0.113.9", "198.51.100.1", "192.0.2.7"} {
 			if strings.Contains(after, known) {
 				return known
@@ -223,7 +223,7 @@ func TestCookies(t *testing.T) {
 			if https {
 				b.host = "portal.example.org"
 			}
-			a := b.post("/signin", "email", "ada@example.org", "password", dbtest.Password).to("/my")
+			a := b.post("/signin", "email", "ada@example.org", "password", dbtest.Password).wantRedirect("/my")
 			for _, c := range a.header.Values("Set-Cookie") {
 				name, rest, _ := strings.Cut(c, "=")
 				if !strings.Contains(rest, "HttpOnly") || !strings.Contains(rest, "SameSite=Lax") ||
@@ -244,7 +244,7 @@ func TestCookies(t *testing.T) {
 	}
 	t.Run("another host is refused", func(t *testing.T) {
 		s := newSite(t, func(c *handlers.Config) { c.BaseURL = base })
-		s.browser().get("/signin").is(421)
+		s.browser().get("/signin").wantStatus(421)
 	})
 }
 
@@ -307,13 +307,13 @@ func TestLookingWritesNothing(t *testing.T) {
 	}
 	look := func() {
 		for _, path := range []string{"/my", "/my/profile", "/my/profile/two-factor"} {
-			ada.get(path).is(http.StatusOK)
+			ada.get(path).wantStatus(http.StatusOK)
 		}
 	}
 	if changed(look) {
 		t.Error("a second look within a minute was written down")
 	}
-	s.pass(time.Minute)
+	s.advance(time.Minute)
 	if !changed(look) {
 		t.Error("the session's last use was not noted after a minute")
 	}

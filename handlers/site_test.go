@@ -141,34 +141,34 @@ func (b *browser) clone() *browser {
 	return &c
 }
 
-// is fails unless the answer has the status and holds every text.
-func (a answer) is(status int, texts ...string) answer {
+// wantStatus fails unless the answer has the status and holds every text.
+func (a answer) wantStatus(status int, texts ...string) answer {
 	a.t.Helper()
 	if a.status != status {
 		a.t.Fatalf("status %d, want %d; Location %q, HX-Redirect %q\n%s", a.status, status, a.header.Get("Location"),
 			a.header.Get("HX-Redirect"), a.body)
 	}
 	for _, text := range texts {
-		if !strings.Contains(a.words(), text) {
-			a.t.Fatalf("no %q in:\n%s", text, a.words())
+		if !strings.Contains(a.text(), text) {
+			a.t.Fatalf("no %q in:\n%s", text, a.text())
 		}
 	}
 	return a
 }
 
-// lacks fails when the answer holds the text.
-func (a answer) lacks(texts ...string) answer {
+// wantNot fails when the answer holds the text.
+func (a answer) wantNot(texts ...string) answer {
 	a.t.Helper()
 	for _, text := range texts {
-		if strings.Contains(a.words(), text) {
-			a.t.Fatalf("%q stands in:\n%s", text, a.words())
+		if strings.Contains(a.text(), text) {
+			a.t.Fatalf("%q stands in:\n%s", text, a.text())
 		}
 	}
 	return a
 }
 
-// to fails unless the answer leads on to the address, by 303 or HX-Redirect.
-func (a answer) to(address string) answer {
+// wantRedirect fails unless the answer leads on to the address, by 303 or HX-Redirect.
+func (a answer) wantRedirect(address string) answer {
 	a.t.Helper()
 	got := a.header.Get("Location")
 	if a.header.Get("HX-Redirect") != "" {
@@ -182,8 +182,8 @@ func (a answer) to(address string) answer {
 	return a
 }
 
-// words is the body as a person reads it and as a form sends it.
-func (a answer) words() string {
+// text is the body as a person reads it and as a form sends it.
+func (a answer) text() string {
 	return strings.NewReplacer("&#39;", "'", "&#34;", `"`, "&quot;", `"`, "&amp;", "&", "&lt;", "<", "&gt;", ">").
 		Replace(a.body)
 }
@@ -211,14 +211,14 @@ func (a answer) codes() []string {
 // code is what the app shows now.
 func (s *site) code(secret string) string { return dbtest.Code(s.t, secret, s.now) }
 
-// pass moves the clock on.
-func (s *site) pass(d time.Duration) { s.now = s.now.Add(d) }
+// advance moves the clock on.
+func (s *site) advance(d time.Duration) { s.now = s.now.Add(d) }
 
 // signedIn is a browser of somebody without two-factor.
 func (s *site) signedIn(email string) *browser {
 	s.t.Helper()
 	b := s.browser()
-	b.post("/signin", "email", email, "password", dbtest.Password).to("/my")
+	b.post("/signin", "email", email, "password", dbtest.Password).wantRedirect("/my")
 	return b
 }
 
@@ -226,9 +226,9 @@ func (s *site) signedIn(email string) *browser {
 func (s *site) enrolled(email string) (b *browser, secret string, codes []string) {
 	s.t.Helper()
 	b = s.signedIn(email)
-	secret = b.post("/my/profile/two-factor/enable").is(200).secret()
-	codes = b.post("/my/profile/two-factor/confirm", "code", s.code(secret)).is(200).codes()
-	s.pass(30 * time.Second)
+	secret = b.post("/my/profile/two-factor/enable").wantStatus(200).secret()
+	codes = b.post("/my/profile/two-factor/confirm", "code", s.code(secret)).wantStatus(200).codes()
+	s.advance(30 * time.Second)
 	return b, secret, codes
 }
 
@@ -236,6 +236,6 @@ func (s *site) enrolled(email string) (b *browser, secret string, codes []string
 func (s *site) challenged(email string) *browser {
 	s.t.Helper()
 	b := s.browser()
-	b.post("/signin", "email", email, "password", dbtest.Password).to("/signin/two-factor")
+	b.post("/signin", "email", email, "password", dbtest.Password).wantRedirect("/signin/two-factor")
 	return b
 }

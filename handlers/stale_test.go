@@ -18,9 +18,9 @@ var (
 	seenField = regexp.MustCompile(`<input type="hidden" name="seen" value="([^"]+)"[^>]*></form>`) // the last field
 )
 
-// as reads off a page for which session or challenge its forms were shown, the same one
+// shownHandle reads off a page for which session or challenge its forms were shown, the same one
 // in every form that posts.
-func (a answer) as() string {
+func (a answer) shownHandle() string {
 	a.t.Helper()
 	handle := ""
 	for _, form := range postForm.FindAllString(a.body, -1) {
@@ -51,7 +51,7 @@ func (b *browser) save(page string, fields ...string) answer {
 	b.site.t.Helper()
 	htmx := b.htmx
 	b.htmx = false
-	seen := b.get(page).is(200).seen()
+	seen := b.get(page).wantStatus(200).seen()
 	b.htmx = htmx
 	return b.post(page, append(fields, "seen", seen)...)
 }
@@ -61,8 +61,8 @@ func TestEveryFormNamesItsSession(t *testing.T) {
 	s.add("ada@example.org", twofactor.SuperAdmin)
 	s.add("mia@example.org", twofactor.Member)
 	ada, other := s.signedIn("ada@example.org"), s.signedIn("ada@example.org")
-	handle := ada.get("/my").is(200).as()
-	if handle == other.get("/my").as() {
+	handle := ada.get("/my").wantStatus(200).shownHandle()
+	if handle == other.get("/my").shownHandle() {
 		t.Error("two sessions have one handle")
 	}
 	pages := []string{"/my", "/my/profile", "/my/profile/two-factor", "/admin/people", "/admin/people/1",
@@ -71,25 +71,25 @@ func TestEveryFormNamesItsSession(t *testing.T) {
 	for _, htmx := range []bool{false, true} {
 		ada.htmx = htmx
 		for _, page := range pages {
-			a := ada.get(page).is(200)
-			if strings.Contains(a.body, `method="post"`) && a.as() != handle {
+			a := ada.get(page).wantStatus(200)
+			if strings.Contains(a.body, `method="post"`) && a.shownHandle() != handle {
 				t.Errorf("%s was shown for another session", page)
 			}
 		}
 	}
 	ada.htmx = false
 	// her own, too
-	ada.post("/my/profile/sessions/end", "as", other.get("/my").as(), "session", "of nobody").to("/my/profile")
-	pending := ada.post("/my/profile/two-factor/enable", "as", handle).is(200)
-	if pending.as() != handle {
+	ada.post("/my/profile/sessions/end", "as", other.get("/my").shownHandle(), "session", "of nobody").wantRedirect("/my/profile")
+	pending := ada.post("/my/profile/two-factor/enable", "as", handle).wantStatus(200)
+	if pending.shownHandle() != handle {
 		t.Error("the pending card was shown for another session")
 	}
 	before := ada.cookies["gatehouse"]
-	confirmed := ada.post("/my/profile/two-factor/confirm", "as", handle, "code", s.code(pending.secret())).is(200)
-	if confirmed.as() != handle || ada.cookies["gatehouse"] == before {
+	confirmed := ada.post("/my/profile/two-factor/confirm", "as", handle, "code", s.code(pending.secret())).wantStatus(200)
+	if confirmed.shownHandle() != handle || ada.cookies["gatehouse"] == before {
 		t.Error("a new id of the session did not keep its handle")
 	}
-	ada.post("/my/profile/two-factor/regenerate", "as", handle, "confirmed", "yes").is(200, "shown ONCE")
+	ada.post("/my/profile/two-factor/regenerate", "as", handle, "confirmed", "yes").wantStatus(200, "shown ONCE")
 }
 
 // TestAStaleTabActsOnNobodyElse sends every form of Dora's pages after Emil has signed in
@@ -99,11 +99,11 @@ func TestAStaleTabActsOnNobodyElse(t *testing.T) {
 	s := newSite(t)
 	s.add("dora@example.org", twofactor.SuperAdmin)
 	s.add("emil@example.org", twofactor.SuperAdmin)
-	dora := s.signedIn("dora@example.org").get("/my/profile").is(200).as()
+	dora := s.signedIn("dora@example.org").get("/my/profile").wantStatus(200).shownHandle()
 	b := s.signedIn("emil@example.org")
-	secret := b.post("/my/profile/two-factor/enable").is(200).secret()
-	codes := b.post("/my/profile/two-factor/confirm", "code", s.code(secret)).is(200).codes()
-	emil := b.get("/my").as()
+	secret := b.post("/my/profile/two-factor/enable").wantStatus(200).secret()
+	codes := b.post("/my/profile/two-factor/confirm", "code", s.code(secret)).wantStatus(200).codes()
+	emil := b.get("/my").shownHandle()
 	sent := 0
 	for _, route := range handlers.Routes() {
 		method, path, _ := strings.Cut(route, " ")
@@ -117,7 +117,7 @@ func TestAStaleTabActsOnNobodyElse(t *testing.T) {
 				dbtest.Password, "new_password", newPassword,
 				"others", "all", "require_everyone", "on", "workspace", "Other", "name", "Other", "email",
 				"other@example.org", "role", "member"}
-			a := b.post(strings.ReplaceAll(path, "{id}", "1"), fields...).is(409, told)
+			a := b.post(strings.ReplaceAll(path, "{id}", "1"), fields...).wantStatus(409, told)
 			if whole := strings.Contains(a.body, "<html"); whole == htmx {
 				t.Errorf("%s: a whole page: %v, with htmx: %v", route, whole, htmx)
 			}
@@ -131,12 +131,12 @@ func TestAStaleTabActsOnNobodyElse(t *testing.T) {
 		t.Errorf("%d forms were sent", sent)
 	}
 	b.htmx = false
-	page := b.post("/signout", "as", dora).is(409, told, "emil@example.org", "Sign out")
-	if page.as() != emil {
+	page := b.post("/signout", "as", dora).wantStatus(409, told, "emil@example.org", "Sign out")
+	if page.shownHandle() != emil {
 		t.Error("the page that tells of it has forms for another session")
 	}
-	b.get("/my").is(200, "You are signed in as Person of emil@example.org.", "Acme")
-	b.get("/admin/people/1").is(200, "Person of dora@example.org", "Active")
+	b.get("/my").wantStatus(200, "You are signed in as Person of emil@example.org.", "Acme")
+	b.get("/admin/people/1").wantStatus(200, "Person of dora@example.org", "Active")
 	for name, fields := range map[string][]string{
 		"a handle that is none":   {"as", "x"},
 		"an empty handle":         {"as", ""},
@@ -144,15 +144,15 @@ func TestAStaleTabActsOnNobodyElse(t *testing.T) {
 		"one of an ended session": {"as", dora[1:]},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b.post("/signout", fields...).is(409, told)
+			b.post("/signout", fields...).wantStatus(409, told)
 		})
 	}
-	s.challenged("emil@example.org").post("/signin/two-factor/recovery", "recovery_code", codes[0]).to("/my")
+	s.challenged("emil@example.org").post("/signin/two-factor/recovery", "recovery_code", codes[0]).wantRedirect("/my")
 	// a script's, without the field
-	b.post("/my/profile/two-factor/regenerate", "confirmed", "yes").is(200, "shown ONCE")
+	b.post("/my/profile/two-factor/regenerate", "confirmed", "yes").wantStatus(200, "shown ONCE")
 	b.post("/signout", "as", emil)
-	b.get("/my").to("/signin")
-	b.post("/signout", "as", dora).to("/signin")
+	b.get("/my").wantRedirect("/signin")
+	b.post("/signout", "as", dora).wantRedirect("/signin")
 }
 
 func TestAStaleChallengeActsOnNobodyElse(t *testing.T) {
@@ -162,9 +162,9 @@ func TestAStaleChallengeActsOnNobodyElse(t *testing.T) {
 	_, secret, codes := s.enrolled("dora@example.org")
 	_, emils, _ := s.enrolled("emil@example.org")
 	b := s.challenged("dora@example.org")
-	dora := b.get("/signin/two-factor").is(200).as()
-	b.post("/signin", "email", "emil@example.org", "password", dbtest.Password).to("/signin/two-factor")
-	emil := b.get("/signin/two-factor").is(200, "emil@example.org").as()
+	dora := b.get("/signin/two-factor").wantStatus(200).shownHandle()
+	b.post("/signin", "email", "emil@example.org", "password", dbtest.Password).wantRedirect("/signin/two-factor")
+	emil := b.get("/signin/two-factor").wantStatus(200, "emil@example.org").shownHandle()
 	for _, htmx := range []bool{false, true} {
 		b.htmx = htmx
 		for path, fields := range map[string][]string{
@@ -172,20 +172,20 @@ func TestAStaleChallengeActsOnNobodyElse(t *testing.T) {
 			"/signin/two-factor/recovery": {"as", dora, "recovery_code", codes[0]},
 			"/signin/two-factor/cancel":   {"as", dora},
 		} {
-			b.post(path, fields...).is(409, "You are signing in as emil@example.org now. Nothing was changed.")
+			b.post(path, fields...).wantStatus(409, "You are signing in as emil@example.org now. Nothing was changed.")
 		}
 	}
 	b.htmx = false
-	b.post("/signin/two-factor", "as", emil, "code", s.code(emils)).to("/my")
-	if got := b.get("/my").is(200).as(); got != emil {
+	b.post("/signin/two-factor", "as", emil, "code", s.code(emils)).wantRedirect("/my")
+	if got := b.get("/my").wantStatus(200).shownHandle(); got != emil {
 		t.Errorf("the session has the handle %q, its challenge had %q", got, emil)
 	}
 	b.post("/signin/two-factor", "as", dora, "code", s.code(secret)).
-		is(409, "You are signed in as Person of emil@example.org now. Nothing was changed.", "Sign out")
-	b.post("/signin/two-factor", "as", emil, "code", s.code(emils)).to("/signin") // the same form, sent twice
-	b.get("/my").is(200, "Person of emil@example.org")
+		wantStatus(409, "You are signed in as Person of emil@example.org now. Nothing was changed.", "Sign out")
+	b.post("/signin/two-factor", "as", emil, "code", s.code(emils)).wantRedirect("/signin") // the same form, sent twice
+	b.get("/my").wantStatus(200, "Person of emil@example.org")
 	// neither counted nor used up
-	s.challenged("dora@example.org").post("/signin/two-factor", "code", s.code(secret)).to("/my")
+	s.challenged("dora@example.org").post("/signin/two-factor", "code", s.code(secret)).wantRedirect("/my")
 }
 
 // TestProblemsKeepTheSidebar meets every kind of problem as somebody who is signed in.
@@ -198,29 +198,29 @@ func TestProblemsKeepTheSidebar(t *testing.T) {
 	crossSite := httptest.NewRequest("POST", "/signout", nil)
 	crossSite.Header.Set("Sec-Fetch-Site", "cross-site")
 	for name, a := range map[string]answer{
-		"404 of no page":     ada.get("/nowhere").is(404),
-		"404 of no person":   ada.get("/admin/people/77").is(404),
-		"404 of a used link": ada.get("/welcome/x").is(404),
-		"403":                mia.get("/admin/people").is(403),
-		"403 of a form":      ada.send(crossSite).is(403),
-		"409":                ada.post("/my/profile/password", "as", "x").is(409),
-		"413":                ada.post("/my/profile/password", "x", strings.Repeat("x", 65<<10)).is(413),
+		"404 of no page":     ada.get("/nowhere").wantStatus(404),
+		"404 of no person":   ada.get("/admin/people/77").wantStatus(404),
+		"404 of a used link": ada.get("/welcome/x").wantStatus(404),
+		"403":                mia.get("/admin/people").wantStatus(403),
+		"403 of a form":      ada.send(crossSite).wantStatus(403),
+		"409":                ada.post("/my/profile/password", "as", "x").wantStatus(409),
+		"413":                ada.post("/my/profile/password", "x", strings.Repeat("x", 65<<10)).wantStatus(413),
 		"422": ada.send(httptest.NewRequest("POST", "/my/profile/password", strings.NewReader("x"))).
-			is(422),
+			wantStatus(422),
 	} {
 		t.Run(name, func(t *testing.T) {
 			a.t = t
-			a.is(a.status, "My profile", "Sign out", `<header class="sidebar"`)
-			a.as()
+			a.wantStatus(a.status, "My profile", "Sign out", `<header class="sidebar"`)
+			a.shownHandle()
 		})
 	}
-	s.browser().get("/nowhere").is(404).lacks("Sign out")
-	behind(t, dir, `ALTER TABLE recovery_sheet RENAME TO elsewhere`)
-	ada.get("/my").is(503, "Sign out", "ada@example.org")
+	s.browser().get("/nowhere").wantStatus(404).wantNot("Sign out")
+	execRaw(t, dir, `ALTER TABLE recovery_sheet RENAME TO elsewhere`)
+	ada.get("/my").wantStatus(503, "Sign out", "ada@example.org")
 	if err := s.store.Close(); err != nil {
 		t.Fatal(err)
 	}
-	ada.get("/my").is(503).lacks("Sign out")
+	ada.get("/my").wantStatus(503).wantNot("Sign out")
 }
 
 // TestTwoAdminsWithOneForm lets two admins open one form and send it one after the other:
@@ -229,7 +229,7 @@ func TestTwoAdminsWithOneForm(t *testing.T) {
 	type form struct {
 		page, action  string
 		first, second []string
-		told          string // of the first one's change
+		shown         string // of the first one's change
 		now           string // on the second one's page
 		done          string
 	}
@@ -238,7 +238,7 @@ func TestTwoAdminsWithOneForm(t *testing.T) {
 			page:   "/admin/settings/security",
 			first:  []string{"require_everyone", "yes"},
 			second: []string{"require_admins", "yes"},
-			told:   "Policy changed (everyone on, admins off).",
+			shown:  "Policy changed (everyone on, admins off).",
 			now:    `id="require_everyone" name="require_everyone" value="yes" checked`,
 			done:   "The policy is saved.",
 		},
@@ -246,7 +246,7 @@ func TestTwoAdminsWithOneForm(t *testing.T) {
 			page:   "/admin/settings/general",
 			first:  []string{"workspace", "Harbour"},
 			second: []string{"workspace", "Quay"},
-			told:   "Workspace renamed (Harbour).",
+			shown:  "Workspace renamed (Harbour).",
 			now:    `name="workspace" type="text" value="Harbour"`,
 			done:   "The name is saved.",
 		},
@@ -255,7 +255,7 @@ func TestTwoAdminsWithOneForm(t *testing.T) {
 			action: "/edit",
 			first:  []string{"name", "Mia", "email", "mia@example.org", "role", "administrator"},
 			second: []string{"name", "Mia Two", "email", "mia@example.org", "role", "member"},
-			told:   "Role changed",
+			shown:  "Role changed",
 			now:    `value="administrator" selected`,
 			done:   "The changes are saved.",
 		},
@@ -264,30 +264,30 @@ func TestTwoAdminsWithOneForm(t *testing.T) {
 			action: "/edit",
 			first:  []string{"name", "Mia", "email", "new@example.org", "role", "member"},
 			second: []string{"name", "Mia", "email", "mia@example.org", "role", "administrator"},
-			told:   "Account changed (e-mail address).",
+			shown:  "Account changed (e-mail address).",
 			now:    `value="new@example.org"`,
 			done:   "The changes are saved.",
 		},
 	}
 	for name, f := range forms {
 		t.Run(name, func(t *testing.T) {
-			both(t, func(t *testing.T, htmx bool) {
+			withAndWithoutHTMX(t, func(t *testing.T, htmx bool) {
 				s := newSite(t)
 				s.add("ada@example.org", twofactor.SuperAdmin)
 				s.add("emil@example.org", twofactor.SuperAdmin)
 				s.add("mia@example.org", twofactor.Member)
 				ada, _, _ := s.enrolled("ada@example.org")
 				emil, _, _ := s.enrolled("emil@example.org")
-				shown := ada.get(f.page).is(200).seen()
-				s.pass(time.Minute)
+				shown := ada.get(f.page).wantStatus(200).seen()
+				s.advance(time.Minute)
 				if a := emil.saveAt(f.page, f.action, f.first); a.status != 200 && a.status != 303 {
 					t.Fatalf("the first one's form: status %d", a.status)
 				}
-				state := emil.get(f.page).is(200, f.now).seen()
+				state := emil.get(f.page).wantStatus(200, f.now).seen()
 				ada.htmx = htmx
 				a := ada.post(f.page+f.action, append(f.second, "seen", shown)...).
-					is(422, "This has changed since you opened the page.",
-						"Person of emil@example.org (emil@example.org)</span>, <time datetime=", "17 Mar 2030", f.told,
+					wantStatus(422, "This has changed since you opened the page.",
+						"Person of emil@example.org (emil@example.org)</span>, <time datetime=", "17 Mar 2030", f.shown,
 						"Nothing of yours was saved.", f.now)
 				if whole := strings.Contains(a.body, "<html"); whole == htmx {
 					t.Errorf("a whole page: %v", whole)
@@ -296,7 +296,7 @@ func TestTwoAdminsWithOneForm(t *testing.T) {
 					seen(); after[strings.Index(after, "."):] != state[strings.Index(state, "."):] {
 					t.Error("an outdated form has changed something")
 				}
-				ada.act(f.page+f.action, append(f.second, "seen", a.seen())...).is(200, f.done)
+				ada.postAndFollow(f.page+f.action, append(f.second, "seen", a.seen())...).wantStatus(200, f.done)
 			})
 		})
 	}
@@ -312,27 +312,27 @@ func TestFormsWithoutWhatTheyShowed(t *testing.T) {
 	s.add("ada@example.org", twofactor.SuperAdmin)
 	s.add("mia@example.org", twofactor.Member)
 	ada := s.signedIn("ada@example.org")
-	ada.post("/admin/settings/general", "workspace", "Harbour").is(200, "The name is saved.") // a script's
-	ada.act("/admin/people/2/edit", "name", "Mia", "email", "mia@example.org", "role", "member").
-		is(200, "The changes are saved.")
+	ada.post("/admin/settings/general", "workspace", "Harbour").wantStatus(200, "The name is saved.") // a script's
+	ada.postAndFollow("/admin/people/2/edit", "name", "Mia", "email", "mia@example.org", "role", "member").
+		wantStatus(200, "The changes are saved.")
 	for _, seen := range []string{"", "x", "1.", ".x", "12345.abc", ada.get("/admin/settings/general").seen() + "x"} {
-		ada.post("/admin/settings/general", "workspace", "Quay", "seen", seen).is(422, "The form did not arrive whole")
+		ada.post("/admin/settings/general", "workspace", "Quay", "seen", seen).wantStatus(422, "The form did not arrive whole")
 		ada.post("/admin/people/2/edit", "name", "Mia Two", "email", "mia@example.org", "role", "member", "seen", seen).
-			is(422, "The form did not arrive whole")
+			wantStatus(422, "The form did not arrive whole")
 		ada.post("/admin/settings/security", "require_everyone", "on", "seen", seen).
-			is(422, "The form did not arrive whole")
+			wantStatus(422, "The form did not arrive whole")
 	}
 	typed := ada.saveAt("/admin/people/2", "/edit", []string{"name", "", "email", "two@example.org", "role", "member"}).
-		is(422, "Enter a name.", `value="two@example.org"`)
-	ada.act("/admin/people/2/edit", "name", "Two", "email", "two@example.org", "role", "member", "seen", typed.seen()).
-		is(200, "The changes are saved.")
+		wantStatus(422, "Enter a name.", `value="two@example.org"`)
+	ada.postAndFollow("/admin/people/2/edit", "name", "Two", "email", "two@example.org", "role", "member", "seen", typed.seen()).
+		wantStatus(200, "The changes are saved.")
 	typed = ada.saveAt("/admin/people/2", "/edit", []string{"name", "", "email", "two@example.org", "role", "member"}).
-		is(422, "Enter a name.")
+		wantStatus(422, "Enter a name.")
 	if err := s.store.SetRole(ctx, 2, twofactor.Administrator, machine.Author(), s.now); err != nil {
 		t.Fatal(err)
 	}
 	ada.post("/admin/people/2/edit", "name", "Mia", "email", "two@example.org", "role", "member", "seen", typed.seen()).
-		is(422, "This has changed since you opened the page.", "on the machine", "Role changed")
-	ada.post("/my/profile/sessions/end").is(422)
-	ada.get("/my").is(200, "Harbour")
+		wantStatus(422, "This has changed since you opened the page.", "on the machine", "Role changed")
+	ada.post("/my/profile/sessions/end").wantStatus(422)
+	ada.get("/my").wantStatus(200, "Harbour")
 }

@@ -20,15 +20,15 @@ import (
 // An asset is a static file under a name that holds the hash of its content, so
 // that browsers may keep it for ever.
 type asset struct {
-	kind  string // Content-Type
-	tag   string // the ETag without its W/: the name's hash, in quotes
-	plain []byte
-	gzip  func() []byte
+	contentType string // Content-Type
+	etag        string // the ETag without its W/: the name's hash, in quotes
+	content     []byte
+	gzipped     func() []byte
 }
 
-// layout is what a stylesheet holds for its readers alone: comments, indentation
+// cssWhitespace is what a stylesheet holds for its readers alone: comments, indentation
 // and empty lines. No string of ours contains one.
-var layout = regexp.MustCompile(`(?s:/\*.*?\*/\s*)|(?m:^\s+)`)
+var cssWhitespace = regexp.MustCompile(`(?s:/\*.*?\*/\s*)|(?m:^\s+)`)
 
 // loadAssets joins the stylesheets in the order of their names, hashes
 // everything.
@@ -45,7 +45,7 @@ func loadAssets(static fs.FS) (map[string]asset, views.Assets, error) {
 		if err != nil {
 			return nil, names, fmt.Errorf("reading %s: %w", sheet, err)
 		}
-		css.Write(layout.ReplaceAll(text, nil))
+		css.Write(cssWhitespace.ReplaceAll(text, nil))
 	}
 	names.CSS = addAsset(files, "gatehouse.css", "text/css; charset=utf-8", css.Bytes())
 	for file, as := range map[string]*string{"htmx-4.0.1.min.js": &names.HTMX, "icon.svg": &names.Icon} {
@@ -70,16 +70,16 @@ func addAsset(files map[string]asset, file, kind string, text []byte) (address s
 	base, ext, _ := strings.Cut(file, ".")
 	name := base + "." + tag + "." + ext
 	files[name] = asset{
-		kind:  kind,
-		tag:   `"` + tag + `"`,
-		plain: text,
-		gzip:  sync.OnceValue(func() []byte { return packed(text) }),
+		contentType: kind,
+		etag:        `"` + tag + `"`,
+		content:     text,
+		gzipped:     sync.OnceValue(func() []byte { return gzipBest(text) }),
 	}
 	return "/static/" + name
 }
 
-// packed compresses as far as gzip goes.
-func packed(text []byte) []byte {
+// gzipBest compresses as far as gzip goes.
+func gzipBest(text []byte) []byte {
 	var small bytes.Buffer
 	z, _ := gzip.NewWriterLevel(&small, gzip.BestCompression) // fails for unknown levels alone
 	_, _ = z.Write(text)                                      // a buffer takes everything
@@ -88,39 +88,39 @@ func packed(text []byte) []byte {
 }
 
 // showFile serves a static file.
-func (s *Server) showFile(v *visit) error {
-	file, ok := s.files[v.r.PathValue("file")]
+func (s *Server) showFile(rc *requestContext) error {
+	file, ok := s.files[rc.r.PathValue("file")]
 	if !ok {
-		return errNoPage
+		return errPageNotFound
 	}
-	s.sendAsset(v, file, "public, max-age=31536000, immutable")
+	s.sendAsset(rc, file, "public, max-age=31536000, immutable")
 	return nil
 }
 
 // showIcon answers browsers that look for an icon without reading the page. Its
 // address has no hash, so they ask again after a day, with the ETag.
-func (s *Server) showIcon(v *visit) error {
-	s.sendAsset(v, s.files[path.Base(s.assets.Icon)], "public, max-age=86400")
+func (s *Server) showIcon(rc *requestContext) error {
+	s.sendAsset(rc, s.files[path.Base(s.assets.Icon)], "public, max-age=86400")
 	return nil
 }
 
-func (s *Server) sendAsset(v *visit, file asset, caching string) {
-	h := v.w.Header()
+func (s *Server) sendAsset(rc *requestContext, file asset, caching string) {
+	h := rc.w.Header()
 	h.Set("Cache-Control", caching)
 	h.Set("Vary", "Accept-Encoding")
-	h.Set("ETag", "W/"+file.tag) // weak: compressed or not, it is the same file
-	if strings.Contains(v.r.Header.Get("If-None-Match"), file.tag) {
-		v.w.WriteHeader(http.StatusNotModified)
+	h.Set("ETag", "W/"+file.etag) // weak: compressed or not, it is the same file
+	if strings.Contains(rc.r.Header.Get("If-None-Match"), file.etag) {
+		rc.w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	h.Set("Content-Type", file.kind)
-	body := file.plain
-	if acceptsGzip(v.r) {
+	h.Set("Content-Type", file.contentType)
+	body := file.content
+	if acceptsGzip(rc.r) {
 		h.Set("Content-Encoding", "gzip")
-		body = file.gzip()
+		body = file.gzipped()
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	_, _ = v.w.Write(body)
+	_, _ = rc.w.Write(body)
 }
 
 // acceptsGzip reports whether the client takes gzip and has not ruled it out.

@@ -11,8 +11,8 @@ import (
 	"gatehouse/twofactor"
 )
 
-// both runs a test as a browser with htmx and as one without script.
-func both(t *testing.T, do func(t *testing.T, htmx bool)) {
+// withAndWithoutHTMX runs a test as a browser with htmx and as one without script.
+func withAndWithoutHTMX(t *testing.T, do func(t *testing.T, htmx bool)) {
 	t.Run("with htmx", func(t *testing.T) { do(t, true) })
 	t.Run("without script", func(t *testing.T) { do(t, false) })
 }
@@ -29,25 +29,25 @@ func isCard(t *testing.T, a answer, htmx bool) {
 }
 
 func TestEnrolment(t *testing.T) {
-	both(t, func(t *testing.T, htmx bool) {
+	withAndWithoutHTMX(t, func(t *testing.T, htmx bool) {
 		s := newSite(t)
 		s.add("ada@example.org", twofactor.Member)
 		b := s.signedIn("ada@example.org")
-		b.get("/my/profile/two-factor").is(200, "Not configured", "Enable two-factor").lacks("otpauth")
+		b.get("/my/profile/two-factor").wantStatus(200, "Not configured", "Enable two-factor").wantNot("otpauth")
 
 		b.htmx = htmx
 		pending := b.post("/my/profile/two-factor/enable").
-			is(200, "Pending confirmation", "Step 1", "Step 2", "Confirm and enable", "<svg")
+			wantStatus(200, "Pending confirmation", "Step 1", "Step 2", "Confirm and enable", "<svg")
 		isCard(t, pending, htmx)
 		secret := pending.secret()
 
-		wrong := b.post("/my/profile/two-factor/confirm", "code", "000000").is(422, "That code did not match")
+		wrong := b.post("/my/profile/two-factor/confirm", "code", "000000").wantStatus(422, "That code did not match")
 		isCard(t, wrong, htmx)
 		if wrong.secret() != secret {
 			t.Error("a wrong code changed the secret that people have scanned already")
 		}
 		before := b.cookies["gatehouse"]
-		done := b.post("/my/profile/two-factor/confirm", "code", s.code(secret)[:3]+" "+s.code(secret)[3:]).is(200,
+		done := b.post("/my/profile/two-factor/confirm", "code", s.code(secret)[:3]+" "+s.code(secret)[3:]).wantStatus(200,
 			"Two-factor authentication is now active. Save your recovery codes — they're shown once.",
 			"Save these recovery codes — shown ONCE", "Enabled")
 		isCard(t, done, htmx)
@@ -58,8 +58,8 @@ func TestEnrolment(t *testing.T) {
 			t.Error("the session kept its id")
 		}
 		b.htmx = false
-		b.get("/my/profile/two-factor").is(200, "Enabled", "Regenerate recovery codes", "Disable two-factor").
-			lacks("shown ONCE", secret)
+		b.get("/my/profile/two-factor").wantStatus(200, "Enabled", "Regenerate recovery codes", "Disable two-factor").
+			wantNot("shown ONCE", secret)
 	})
 }
 
@@ -68,41 +68,41 @@ func TestPendingIsDiscarded(t *testing.T) {
 	s.add("ada@example.org", twofactor.Member)
 	begin := func() (b *browser, secret string) {
 		b = s.signedIn("ada@example.org")
-		return b, b.post("/my/profile/two-factor/enable").is(200).secret()
+		return b, b.post("/my/profile/two-factor/enable").wantStatus(200).secret()
 	}
 	gone := func(t *testing.T, b *browser, secret string) {
 		t.Helper()
 		b.post("/my/profile/two-factor/confirm", "code", s.code(secret)).
-			is(422, `No pending enrollment. Click "Enable" to start over`, "Not configured")
+			wantStatus(422, `No pending enrollment. Click "Enable" to start over`, "Not configured")
 	}
 	t.Run("by a reload", func(t *testing.T) {
 		b, secret := begin()
-		b.get("/my/profile/two-factor").is(200, "Not configured")
+		b.get("/my/profile/two-factor").wantStatus(200, "Not configured")
 		gone(t, b, secret)
 	})
 	t.Run("by another page", func(t *testing.T) {
 		b, secret := begin()
-		b.get("/my").is(200)
+		b.get("/my").wantStatus(200)
 		gone(t, b, secret)
 	})
 	t.Run("after ten minutes", func(t *testing.T) {
 		b, secret := begin()
-		s.pass(10 * time.Minute)
+		s.advance(10 * time.Minute)
 		gone(t, b, secret)
 	})
 	t.Run("by the fifth wrong code", func(t *testing.T) {
 		b, secret := begin()
 		for range 4 {
 			b.post("/my/profile/two-factor/confirm", "code", "000000").
-				is(422, "That code did not match", "Pending confirmation")
+				wantStatus(422, "That code did not match", "Pending confirmation")
 		}
-		b.post("/my/profile/two-factor/confirm", "code", "000000").is(422, "That code did not match", "Not configured")
+		b.post("/my/profile/two-factor/confirm", "code", "000000").wantStatus(422, "That code did not match", "Not configured")
 		gone(t, b, secret)
 	})
 	t.Run("by signing out", func(t *testing.T) {
 		b, secret := begin()
-		b.post("/signout").to("/signin")
-		b.post("/signin", "email", "ada@example.org", "password", dbtest.Password).to("/my")
+		b.post("/signout").wantRedirect("/signin")
+		b.post("/signin", "email", "ada@example.org", "password", dbtest.Password).wantRedirect("/my")
 		gone(t, b, secret)
 	})
 	looks := map[string]struct {
@@ -144,12 +144,12 @@ func TestPendingIsDiscarded(t *testing.T) {
 			s := newSite(t)
 			s.add("ada@example.org", twofactor.Member)
 			b := s.signedIn("ada@example.org")
-			secret := b.post("/my/profile/two-factor/enable").is(200).secret()
+			secret := b.post("/my/profile/two-factor/enable").wantStatus(200).secret()
 			r := httptest.NewRequest(look.method, "/my", nil)
 			for i := 0; i < len(look.headers); i += 2 {
 				r.Header.Set(look.headers[i], look.headers[i+1])
 			}
-			b.send(r).is(200)
+			b.send(r).wantStatus(200)
 			a := b.post("/my/profile/two-factor/confirm", "code", s.code(secret))
 			if discarded := a.status == 422; discarded != look.discarded {
 				t.Errorf("discarded: %v, want %v", discarded, look.discarded)
@@ -158,8 +158,8 @@ func TestPendingIsDiscarded(t *testing.T) {
 	}
 	t.Run("but not by a static file", func(t *testing.T) {
 		b, secret := begin()
-		b.get("/favicon.ico").is(200)
-		b.post("/my/profile/two-factor/confirm", "code", s.code(secret)).is(200, "Enabled")
+		b.get("/favicon.ico").wantStatus(200)
+		b.post("/my/profile/two-factor/confirm", "code", s.code(secret)).wantStatus(200, "Enabled")
 	})
 }
 
@@ -167,9 +167,9 @@ func TestEnableWhileEnabled(t *testing.T) {
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	b, secret, _ := s.enrolled("ada@example.org")
-	b.post("/my/profile/two-factor/enable").is(200, "Enabled").lacks("Pending confirmation", "otpauth")
+	b.post("/my/profile/two-factor/enable").wantStatus(200, "Enabled").wantNot("Pending confirmation", "otpauth")
 	other := s.challenged("ada@example.org")
-	other.post("/signin/two-factor", "code", s.code(secret)).to("/my")
+	other.post("/signin/two-factor", "code", s.code(secret)).wantRedirect("/my")
 }
 
 func TestTwoTabs(t *testing.T) {
@@ -177,68 +177,68 @@ func TestTwoTabs(t *testing.T) {
 	s.add("ada@example.org", twofactor.Member)
 	firstTab := s.signedIn("ada@example.org")
 	two := firstTab.clone()
-	first := firstTab.post("/my/profile/two-factor/enable").is(200).secret()
-	second := two.post("/my/profile/two-factor/enable").is(200).secret()
+	first := firstTab.post("/my/profile/two-factor/enable").wantStatus(200).secret()
+	second := two.post("/my/profile/two-factor/enable").wantStatus(200).secret()
 	if first == second {
 		t.Fatal("the second tab got the first one's secret")
 	}
-	firstTab.post("/my/profile/two-factor/confirm", "code", s.code(first)).is(422, "That code did not match")
-	two.post("/my/profile/two-factor/confirm", "code", s.code(second)).is(200, "Enabled")
+	firstTab.post("/my/profile/two-factor/confirm", "code", s.code(first)).wantStatus(422, "That code did not match")
+	two.post("/my/profile/two-factor/confirm", "code", s.code(second)).wantStatus(200, "Enabled")
 	firstTab.cookies = two.clone().cookies // tabs of one browser share their cookies
-	firstTab.post("/my/profile/two-factor/confirm", "code", s.code(second)).is(200, "Enabled").lacks("shown ONCE")
+	firstTab.post("/my/profile/two-factor/confirm", "code", s.code(second)).wantStatus(200, "Enabled").wantNot("shown ONCE")
 }
 
 func TestTwoDevices(t *testing.T) {
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	laptop, phone := s.signedIn("ada@example.org"), s.signedIn("ada@example.org")
-	secret := laptop.post("/my/profile/two-factor/enable").is(200).secret()
-	phone.get("/my").is(200)
-	phone.post("/my/profile/two-factor/enable").is(200, "Pending confirmation")
-	laptop.post("/my/profile/two-factor/confirm", "code", s.code(secret)).is(200, "Enabled")
-	phone.post("/my/profile/two-factor/confirm", "code", s.code(secret)).to("/signin?next=%2Fmy%2Fprofile%2Ftwo-factor")
+	secret := laptop.post("/my/profile/two-factor/enable").wantStatus(200).secret()
+	phone.get("/my").wantStatus(200)
+	phone.post("/my/profile/two-factor/enable").wantStatus(200, "Pending confirmation")
+	laptop.post("/my/profile/two-factor/confirm", "code", s.code(secret)).wantStatus(200, "Enabled")
+	phone.post("/my/profile/two-factor/confirm", "code", s.code(secret)).wantRedirect("/signin?next=%2Fmy%2Fprofile%2Ftwo-factor")
 }
 
 func TestRegenerate(t *testing.T) {
-	both(t, func(t *testing.T, htmx bool) {
+	withAndWithoutHTMX(t, func(t *testing.T, htmx bool) {
 		s := newSite(t)
 		s.add("ada@example.org", twofactor.Member)
 		b, _, old := s.enrolled("ada@example.org")
 		b.htmx = htmx
 		isCard(t, b.post("/my/profile/two-factor/regenerate").
-			is(200, "Generate new recovery codes? Old codes will stop working immediately.").lacks("shown ONCE"), htmx)
+			wantStatus(200, "Generate new recovery codes? Old codes will stop working immediately.").wantNot("shown ONCE"), htmx)
 		codes := b.post("/my/profile/two-factor/regenerate", "confirmed", "yes").
-			is(200, "Save these recovery codes — shown ONCE").codes()
+			wantStatus(200, "Save these recovery codes — shown ONCE").codes()
 
 		other := s.challenged("ada@example.org")
-		other.post("/signin/two-factor/recovery", "recovery_code", old[0]).is(422)
+		other.post("/signin/two-factor/recovery", "recovery_code", old[0]).wantStatus(422)
 		other.post("/signin/two-factor/recovery", "recovery_code",
-			strings.ToLower(strings.ReplaceAll(codes[0], "-", " "))).to("/my")
+			strings.ToLower(strings.ReplaceAll(codes[0], "-", " "))).wantRedirect("/my")
 
-		s.pass(16 * time.Minute)
+		s.advance(16 * time.Minute)
 		b = other
 		b.htmx = htmx
-		b.post("/my/profile/two-factor/regenerate", "confirmed", "yes").is(200, "Current password").lacks("shown ONCE")
-		b.post("/my/profile/two-factor/regenerate", "password", "something else").is(422, "Password did not match.")
-		b.post("/my/profile/two-factor/regenerate", "password", dbtest.Password).is(200, "Generate new recovery codes?")
+		b.post("/my/profile/two-factor/regenerate", "confirmed", "yes").wantStatus(200, "Current password").wantNot("shown ONCE")
+		b.post("/my/profile/two-factor/regenerate", "password", "something else").wantStatus(422, "Password did not match.")
+		b.post("/my/profile/two-factor/regenerate", "password", dbtest.Password).wantStatus(200, "Generate new recovery codes?")
 		b.post("/my/profile/two-factor/regenerate", "confirmed", "yes").
-			is(200, "Save these recovery codes — shown ONCE")
+			wantStatus(200, "Save these recovery codes — shown ONCE")
 	})
 }
 
 func TestDisable(t *testing.T) {
-	both(t, func(t *testing.T, htmx bool) {
+	withAndWithoutHTMX(t, func(t *testing.T, htmx bool) {
 		s := newSite(t)
 		s.add("ada@example.org", twofactor.Member)
 		b, _, _ := s.enrolled("ada@example.org")
 		other := b.clone()
 		b.htmx = htmx
 		isCard(t, b.post("/my/profile/two-factor/disable", "password", "something else").
-			is(422, "Password did not match. Two-factor remains enabled.", "Enabled"), htmx)
+			wantStatus(422, "Password did not match. Two-factor remains enabled.", "Enabled"), htmx)
 		isCard(t, b.post("/my/profile/two-factor/disable", "password", dbtest.Password).
-			is(200, "Not configured", "Enable two-factor"), htmx)
-		other.get("/my").to("/signin")
-		s.signedIn("ada@example.org").get("/my").is(200)
+			wantStatus(200, "Not configured", "Enable two-factor"), htmx)
+		other.get("/my").wantRedirect("/signin")
+		s.signedIn("ada@example.org").get("/my").wantStatus(200)
 	})
 }
 
@@ -256,9 +256,9 @@ func TestCodesAsDevicesGiveThem(t *testing.T) {
 		func(code string) string { return "\ufeff" + fullWidth.Replace(code[:3]+"\u3000"+code[3:]) },
 		func(code string) string { return "\u2067" + arabic.Replace(code) + "\u2069\r\n" },
 	} {
-		s.pass(time.Minute)
+		s.advance(time.Minute)
 		b := s.challenged("ada@example.org")
-		b.post("/signin/two-factor", "code", write(s.code(secret))).to("/my")
+		b.post("/signin/two-factor", "code", write(s.code(secret))).wantRedirect("/my")
 	}
 	for i, typed := range []string{
 		"1. " + codes[0],
@@ -266,43 +266,43 @@ func TestCodesAsDevicesGiveThem(t *testing.T) {
 		"\u200b" + strings.ReplaceAll(codes[2], "-", "\u00ad—") + "\u00a0",
 	} {
 		b := s.challenged("ada@example.org")
-		b.post("/signin/two-factor/recovery", "recovery_code", typed).to("/my")
-		if b.get("/my").is(200, fmt.Sprintf("%d recovery codes left", 7-i)); i == 2 {
+		b.post("/signin/two-factor/recovery", "recovery_code", typed).wantRedirect("/my")
+		if b.get("/my").wantStatus(200, fmt.Sprintf("%d recovery codes left", 7-i)); i == 2 {
 			b = s.challenged("ada@example.org")
 			b.post("/signin/two-factor/recovery", "recovery_code", codes[3]+"\n"+codes[4]).
-				is(422, "That code did not match")
+				wantStatus(422, "That code did not match")
 		}
 	}
 }
 
 func TestChallenge(t *testing.T) {
-	both(t, func(t *testing.T, htmx bool) {
+	withAndWithoutHTMX(t, func(t *testing.T, htmx bool) {
 		s := newSite(t)
 		s.add("ada@example.org", twofactor.Member)
 		_, secret, codes := s.enrolled("ada@example.org")
 		b := s.challenged("ada@example.org")
 		b.get("/signin/two-factor").
-			is(200, "Two-factor verification", "Password accepted. Enter your code to continue.", "Verify and sign in",
+			wantStatus(200, "Two-factor verification", "Password accepted. Enter your code to continue.", "Verify and sign in",
 				"Lost your phone? Use a recovery code", "Use recovery code", "Sign in as a different user")
-		b.get("/my").to("/signin")
+		b.get("/my").wantRedirect("/signin")
 		b.htmx = htmx
-		b.post("/signin/two-factor", "code", "000000").is(422, "That code did not match")
-		b.post("/signin/two-factor", "code", s.code(secret)).to("/my")
+		b.post("/signin/two-factor", "code", "000000").wantStatus(422, "That code did not match")
+		b.post("/signin/two-factor", "code", s.code(secret)).wantRedirect("/my")
 		b.htmx = false
-		b.get("/my").is(200)
+		b.get("/my").wantStatus(200)
 
 		b = s.challenged("ada@example.org")
 		b.htmx = htmx
-		b.post("/signin/two-factor", "code", s.code(secret)).is(422, "That code did not match")
-		b.post("/signin/two-factor/recovery", "recovery_code", codes[3]).to("/my")
+		b.post("/signin/two-factor", "code", s.code(secret)).wantStatus(422, "That code did not match")
+		b.post("/signin/two-factor/recovery", "recovery_code", codes[3]).wantRedirect("/my")
 		b.htmx = false
-		b.get("/my").is(200, "7 recovery codes left")
+		b.get("/my").wantStatus(200, "7 recovery codes left")
 
 		b = s.challenged("ada@example.org")
 		b.htmx = htmx
-		b.post("/signin/two-factor/recovery", "recovery_code", codes[3]).is(422, "That code did not match")
-		b.post("/signin/two-factor/cancel").to("/signin")
-		b.post("/signin/two-factor", "code", s.code(secret)).to("/signin")
+		b.post("/signin/two-factor/recovery", "recovery_code", codes[3]).wantStatus(422, "That code did not match")
+		b.post("/signin/two-factor/cancel").wantRedirect("/signin")
+		b.post("/signin/two-factor", "code", s.code(secret)).wantRedirect("/signin")
 	})
 }
 
@@ -310,23 +310,23 @@ func TestACodeOfTheOtherKindIsTaken(t *testing.T) {
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	_, secret, codes := s.enrolled("ada@example.org")
-	s.pass(time.Minute)
+	s.advance(time.Minute)
 
 	b := s.challenged("ada@example.org")
-	b.post("/signin/two-factor/recovery", "recovery_code", s.code(secret)[:3]+" "+s.code(secret)[3:]).to("/my")
-	b.get("/my/profile").is(200, "8 recovery codes left")
+	b.post("/signin/two-factor/recovery", "recovery_code", s.code(secret)[:3]+" "+s.code(secret)[3:]).wantRedirect("/my")
+	b.get("/my/profile").wantStatus(200, "8 recovery codes left")
 
 	b = s.challenged("ada@example.org")
-	b.post("/signin/two-factor", "code", strings.ToLower(codes[2])).to("/my")
-	b.get("/my/profile").is(200, "7 recovery codes left")
+	b.post("/signin/two-factor", "code", strings.ToLower(codes[2])).wantRedirect("/my")
+	b.get("/my/profile").wantStatus(200, "7 recovery codes left")
 
 	b = s.challenged("ada@example.org")
 	b.post("/signin/two-factor", "code", codes[2]).
-		is(422, `id="code-error"`, "That code did not match", "Each code works once", `<details class="fold" open>`).
-		lacks(`id="recovery-error"`)
+		wantStatus(422, `id="code-error"`, "That code did not match", "Each code works once", `<details class="fold" open>`).
+		wantNot(`id="recovery-error"`)
 	b.post("/signin/two-factor/recovery", "recovery_code", s.code(secret)).
-		is(422, `id="recovery-error"`, "That code did not match", "Wait for the next code").lacks(`id="code-error"`)
-	b.post("/signin/two-factor", "code", codes[3]).to("/my")
+		wantStatus(422, `id="recovery-error"`, "That code did not match", "Wait for the next code").wantNot(`id="code-error"`)
+	b.post("/signin/two-factor", "code", codes[3]).wantRedirect("/my")
 }
 
 // A wrong code counts with its own kind, whichever field it was typed into.
@@ -334,35 +334,35 @@ func TestACodeOfTheOtherKindCountsWithItsOwn(t *testing.T) {
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	_, secret, codes := s.enrolled("ada@example.org")
-	s.pass(time.Minute)
+	s.advance(time.Minute)
 	const app, recovery = "/signin/two-factor", "/signin/two-factor/recovery"
 	stranger := func() *browser { // has the password, in a browser that is not known
 		b := s.browser()
-		b.post("/signin", "email", "ada@example.org", "password", dbtest.Password).to("/signin/two-factor")
+		b.post("/signin", "email", "ada@example.org", "password", dbtest.Password).wantRedirect("/signin/two-factor")
 		return b
 	}
 	fiveWrong := func(path, field, code string) {
 		b := stranger()
 		for range 4 {
-			b.post(path, field, code).is(422, "That code did not match")
+			b.post(path, field, code).wantStatus(422, "That code did not match")
 		}
 		b.post(path, field, code).
-			is(422, "That code did not match", "Too many wrong codes. Sign in again with your password.")
+			wantStatus(422, "That code did not match", "Too many wrong codes. Sign in again with your password.")
 	}
 	t.Run("recovery codes in the field for the app's make recovery codes wait, and no others", func(t *testing.T) {
 		fiveWrong(app, "code", "AAAA-AAAA")
 		b := stranger()
-		b.post(app, "code", codes[0]).is(429, `id="code-error"`)
-		b.post(recovery, "recovery_code", codes[0]).is(429, `id="recovery-error"`)
-		b.post(recovery, "recovery_code", s.code(secret)).to("/my")
+		b.post(app, "code", codes[0]).wantStatus(429, `id="code-error"`)
+		b.post(recovery, "recovery_code", codes[0]).wantStatus(429, `id="recovery-error"`)
+		b.post(recovery, "recovery_code", s.code(secret)).wantRedirect("/my")
 	})
 	t.Run("the app's codes in the field for recovery codes make the app's wait, and no others", func(t *testing.T) {
-		s.pass(time.Minute)
+		s.advance(time.Minute)
 		fiveWrong(recovery, "recovery_code", "000000")
 		b := stranger()
-		b.post(recovery, "recovery_code", s.code(secret)).is(429, `id="recovery-error"`)
-		b.post(app, "code", s.code(secret)).is(429, `id="code-error"`)
-		b.post(app, "code", codes[0]).to("/my")
+		b.post(recovery, "recovery_code", s.code(secret)).wantStatus(429, `id="recovery-error"`)
+		b.post(app, "code", s.code(secret)).wantStatus(429, `id="code-error"`)
+		b.post(app, "code", codes[0]).wantRedirect("/my")
 	})
 }
 
@@ -378,27 +378,27 @@ func TestPolicy(t *testing.T) {
 	}
 	const required = "Two-factor authentication is required by your organisation. Set it up to continue."
 
-	boss.save("/admin/settings/security", "require_admins", "on").is(200)
-	people[twofactor.Member].get("/my").is(200).lacks(required)
+	boss.save("/admin/settings/security", "require_admins", "on").wantStatus(200)
+	people[twofactor.Member].get("/my").wantStatus(200).wantNot(required)
 	for _, role := range []twofactor.Role{twofactor.Administrator, twofactor.ITAdministrator} {
-		people[role].get("/my/profile").to("/my/profile/two-factor?next=%2Fmy%2Fprofile")
-		people[role].get("/my/profile/two-factor").is(200, required)
+		people[role].get("/my/profile").wantRedirect("/my/profile/two-factor?next=%2Fmy%2Fprofile")
+		people[role].get("/my/profile/two-factor").wantStatus(200, required)
 	}
-	boss.save("/admin/settings/security", "require_everyone", "on").is(200)
+	boss.save("/admin/settings/security", "require_everyone", "on").wantStatus(200)
 	b := people[twofactor.Member]
-	b.get("/my").to("/my/profile/two-factor")
+	b.get("/my").wantRedirect("/my/profile/two-factor")
 	b.htmx = true
-	b.post("/my/profile/password").to("/my/profile/two-factor?next=%2Fmy%2Fprofile")
+	b.post("/my/profile/password").wantRedirect("/my/profile/two-factor?next=%2Fmy%2Fprofile")
 	b.htmx = false
-	secret := b.post("/my/profile/two-factor/enable", "next", "/my/profile").is(200, required, "Pending confirmation").
+	secret := b.post("/my/profile/two-factor/enable", "next", "/my/profile").wantStatus(200, required, "Pending confirmation").
 		secret()
-	b.post("/my/profile/two-factor/confirm", "code", "000000", "next", "/my/profile").is(422, required)
+	b.post("/my/profile/two-factor/confirm", "code", "000000", "next", "/my/profile").wantStatus(422, required)
 	b.post("/my/profile/two-factor/confirm", "code", s.code(secret), "next", "/my/profile").
-		is(200, "Enabled", `href="/my/profile"`).lacks(required)
-	b.get("/my").is(200)
-	b.post("/my/profile/two-factor/disable", "password", dbtest.Password).is(200, "Not configured", required)
-	b.get("/my").to("/my/profile/two-factor")
-	b.post("/signout").to("/signin")
+		wantStatus(200, "Enabled", `href="/my/profile"`).wantNot(required)
+	b.get("/my").wantStatus(200)
+	b.post("/my/profile/two-factor/disable", "password", dbtest.Password).wantStatus(200, "Not configured", required)
+	b.get("/my").wantRedirect("/my/profile/two-factor")
+	b.post("/signout").wantRedirect("/signin")
 }
 
 // TestHelpIsOpenToEverybody reads the guide before the sign-in, in the middle of it, while
@@ -411,23 +411,23 @@ func TestHelpIsOpenToEverybody(t *testing.T) {
 	s.enrolled("ada@example.org")
 
 	stranger := s.browser()
-	stranger.get("/signin").is(200, link)
-	stranger.get(help).is(200, title, `href="/signin"`).lacks("Sign out")
+	stranger.get("/signin").wantStatus(200, link)
+	stranger.get(help).wantStatus(200, title, `href="/signin"`).wantNot("Sign out")
 	challenged := s.challenged("ada@example.org")
-	challenged.get("/signin/two-factor").is(200, link)
-	challenged.get(help).is(200, title, `href="/signin/two-factor"`).lacks("Sign out", "ada@example.org")
-	challenged.post("/signin/two-factor/cancel").to("/signin")
-	challenged.get(help).is(200, `href="/signin"`)
+	challenged.get("/signin/two-factor").wantStatus(200, link)
+	challenged.get(help).wantStatus(200, title, `href="/signin/two-factor"`).wantNot("Sign out", "ada@example.org")
+	challenged.post("/signin/two-factor/cancel").wantRedirect("/signin")
+	challenged.get(help).wantStatus(200, `href="/signin"`)
 
 	mia := s.signedIn("mia@example.org")
 	if err := s.store.SetPolicy(ctx, twofactor.Policy{Everyone: true}, machine.Author(), s.now); err != nil {
 		t.Fatal(err)
 	}
-	mia.get("/my/profile/two-factor").is(200, "required by your organisation", link)
-	mia.get(help).is(200, title, `href="/my/profile/two-factor"`, "Sign out").lacks(`href="/my/profile"`)
-	secret := mia.post("/my/profile/two-factor/enable").is(200).secret()
-	mia.get(help).is(200)
+	mia.get("/my/profile/two-factor").wantStatus(200, "required by your organisation", link)
+	mia.get(help).wantStatus(200, title, `href="/my/profile/two-factor"`, "Sign out").wantNot(`href="/my/profile"`)
+	secret := mia.post("/my/profile/two-factor/enable").wantStatus(200).secret()
+	mia.get(help).wantStatus(200)
 	// it is a page like any other
-	mia.post("/my/profile/two-factor/confirm", "code", s.code(secret)).is(422, "No pending enrollment.")
-	mia.get("/my").to("/my/profile/two-factor")
+	mia.post("/my/profile/two-factor/confirm", "code", s.code(secret)).wantStatus(422, "No pending enrollment.")
+	mia.get("/my").wantRedirect("/my/profile/two-factor")
 }

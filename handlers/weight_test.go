@@ -37,11 +37,11 @@ func TestWeight(t *testing.T) {
 		{"activity", get, "/admin/activity", ada, 36 * kilobyte, 5},
 	} {
 		t.Run(page.name, func(t *testing.T) {
-			html := page.browser.weigh(page.method, page.path)
+			html := page.browser.compressedBody(page.method, page.path)
 			sum, requests := len(html), 1
 			for _, file := range regexp.MustCompile(`(?:href|src)="(/static/[^"]+)"`).
-				FindAllStringSubmatch(unpacked(t, html), -1) {
-				sum, requests = sum+len(page.browser.weigh(get, file[1])), requests+1
+				FindAllStringSubmatch(gunzip(t, html), -1) {
+				sum, requests = sum+len(page.browser.compressedBody(get, file[1])), requests+1
 			}
 			if sum > page.bytes || requests > page.requests {
 				t.Errorf("%d bytes in %d requests; the budget is %d in %d", sum, requests, page.bytes, page.requests)
@@ -73,8 +73,8 @@ func TestStaticFiles(t *testing.T) {
 		t.Fatalf("the page names %d files: %v", len(files), files)
 	}
 	for _, file := range append(files, []string{"", "/favicon.ico"}) {
-		plain, packed := ask(file[1]).is(200), ask(file[1], "Accept-Encoding", "gzip").is(200)
-		if unpacked(t, []byte(packed.body)) != plain.body || len(packed.body) >= len(plain.body) {
+		plain, packed := ask(file[1]).wantStatus(200), ask(file[1], "Accept-Encoding", "gzip").wantStatus(200)
+		if gunzip(t, []byte(packed.body)) != plain.body || len(packed.body) >= len(plain.body) {
 			t.Errorf("%s: %d bytes packed into %d", file[1], len(plain.body), len(packed.body))
 		}
 		tag, caching := plain.header.Get("ETag"), plain.header.Get("Cache-Control")
@@ -87,23 +87,23 @@ func TestStaticFiles(t *testing.T) {
 		}
 		for _, known := range []string{tag, strings.TrimPrefix(tag, "W/"), `"another", ` + tag} {
 			if a := ask(file[1], "If-None-Match", known).
-				is(304); a.body != "" || a.header.Get("ETag") != tag || a.header.Get("Cache-Control") != caching {
+				wantStatus(304); a.body != "" || a.header.Get("ETag") != tag || a.header.Get("Cache-Control") != caching {
 				t.Errorf("%s: unchanged, with %d bytes and %v", file[1], len(a.body), a.header)
 			}
 		}
-		ask(file[1], "If-None-Match", `W/"another"`).is(200)
+		ask(file[1], "If-None-Match", `W/"another"`).wantStatus(200)
 	}
 }
 
-// weigh gives an answer's body as it goes over the wire.
-func (b *browser) weigh(method, path string) []byte {
+// compressedBody gives an answer's body as it goes over the wire.
+func (b *browser) compressedBody(method, path string) []byte {
 	r := httptest.NewRequest(method, path, nil)
 	r.Header.Set("Accept-Encoding", "gzip, deflate, br, zstd")
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
-	return []byte(b.send(r).is(200).body)
+	return []byte(b.send(r).wantStatus(200).body)
 }
 
-func unpacked(t *testing.T, body []byte) string {
+func gunzip(t *testing.T, body []byte) string {
 	t.Helper()
 	z, err := gzip.NewReader(bytes.NewReader(body))
 	if err != nil {

@@ -10,13 +10,13 @@ import (
 )
 
 // showWelcome shows the page of a one-time link: an invitation or a new password.
-func (s *Server) showWelcome(v *visit) error {
-	token := v.r.PathValue("token")
-	link, err := s.store.Link(v.ctx(), token, v.now)
+func (s *Server) showWelcome(rc *requestContext) error {
+	token := rc.r.PathValue("token")
+	link, err := s.store.Link(rc.ctx(), token, rc.now)
 	if err != nil {
-		return s.linkRefused(v, err)
+		return s.showLinkRefusal(rc, err)
 	}
-	return s.showWelcomeCard(v, http.StatusOK, views.Welcome{
+	return s.showWelcomeCard(rc, http.StatusOK, views.Welcome{
 		Token: token,
 		Kind:  link.Kind,
 		Email: link.Email,
@@ -24,22 +24,22 @@ func (s *Server) showWelcome(v *visit) error {
 	})
 }
 
-func (s *Server) showWelcomeCard(v *visit, status int, card views.Welcome) error {
-	f, err := s.frame(v)
+func (s *Server) showWelcomeCard(rc *requestContext, status int, card views.Welcome) error {
+	f, err := s.frame(rc)
 	if err != nil {
 		return err
 	}
-	return s.show(v, status, views.WelcomeCard(card), views.WelcomePage(f, card))
+	return s.show(rc, status, views.WelcomeCard(card), views.WelcomePage(f, card))
 }
 
-// takeUpLink sets the password, and for an invitation the name. The sign-in
+// useLink sets the password, and for an invitation the name. The sign-in
 // follows, second step included: a link signs nobody in.
-func (s *Server) takeUpLink(v *visit) error {
-	token, name := v.r.PathValue("token"), v.r.PostFormValue("name")
-	link, err := s.store.UseLink(v.ctx(), token, name, v.r.PostFormValue("password"), v.client, v.now)
-	s.logRefusal(v, err, account.ByLink)
-	if problems, ok := fieldProblems(err); ok {
-		return s.showWelcomeCard(v, http.StatusUnprocessableEntity, views.Welcome{
+func (s *Server) useLink(rc *requestContext) error {
+	token, name := rc.r.PathValue("token"), rc.r.PostFormValue("name")
+	link, err := s.store.UseLink(rc.ctx(), token, name, rc.r.PostFormValue("password"), rc.client, rc.now)
+	s.logRefusal(rc, err, account.ByLink)
+	if problems, ok := fieldMessagesOf(err); ok {
+		return s.showWelcomeCard(rc, http.StatusUnprocessableEntity, views.Welcome{
 			Token:    token,
 			Kind:     link.Kind,
 			Email:    link.Email,
@@ -48,26 +48,26 @@ func (s *Server) takeUpLink(v *visit) error {
 		})
 	}
 	if err != nil {
-		return s.linkRefused(v, err)
+		return s.showLinkRefusal(rc, err)
 	}
-	if err := s.visitor(v); err != nil {
+	if err := s.findVisitor(rc); err != nil {
 		return err
 	}
-	if v.signedIn() { // as somebody else: the person's own sessions have ended
-		return s.goToWith(v, "/my", pageMessage{word: "link-of", person: link.Person})
+	if rc.isSignedIn() { // as somebody else: the person's own sessions have ended
+		return s.redirectWithMessage(rc, "/my", pageMessage{word: "link-of", person: link.Person})
 	}
-	return s.goToSignIn(v, "link")
+	return s.redirectToSignIn(rc, "link")
 }
 
-// linkRefused answers for a link that does not work, and for an address from
+// showLinkRefusal answers for a link that does not work, and for an address from
 // which too many were tried: that page leads back to the link, which may be right.
-func (s *Server) linkRefused(v *visit, err error) error {
+func (s *Server) showLinkRefusal(rc *requestContext, err error) error {
 	switch {
 	case errors.Is(err, db.ErrNotFound):
-		s.showProblem(v, views.LinkExpired())
+		s.showProblem(rc, views.LinkExpired())
 		return nil
 	case db.IsRefusal(err):
-		s.showProblem(v, views.LinkRefused(s.statusOf(v, err), err, v.r.URL.Path, v.now))
+		s.showProblem(rc, views.LinkRefused(s.refusalStatus(rc, err), err, rc.r.URL.Path, rc.now))
 		return nil
 	}
 	return err
