@@ -10,13 +10,13 @@ import (
 
 // arrows is what each room may import of the others, and whose home a third
 // party is. A new arrow is a decision: it is made here, or not at all.
-var arrows = map[string]struct{ rooms, guests []string }{
+var arrows = map[string]struct{ packages, importers []string }{
 	"gatehouse": {
-		rooms: []string{"cli"},
+		packages: []string{"cli"},
 	},
 	"gatehouse/cli": {
-		rooms: []string{"handlers", "db", "db/files", "twofactor", "account", "typed"},
-		guests: []string{
+		packages: []string{"handlers", "db", "db/files", "twofactor", "account", "typed"},
+		importers: []string{
 			"github.com/alecthomas/kong",
 			"github.com/gofrs/flock",
 			"golang.org/x/term",
@@ -26,51 +26,51 @@ var arrows = map[string]struct{ rooms, guests []string }{
 		},
 	},
 	"gatehouse/handlers": {
-		rooms: []string{"db", "views", "twofactor", "account", "typed"},
-		guests: []string{
+		packages: []string{"db", "views", "twofactor", "account", "typed"},
+		importers: []string{
 			"github.com/gorilla/sessions",
 			"github.com/a-h/templ",
 			"golang.org/x/net/idna",
 		},
 	},
 	"gatehouse/views": {
-		rooms: []string{"twofactor", "account"},
-		guests: []string{
+		packages: []string{"twofactor", "account"},
+		importers: []string{
 			"github.com/a-h/templ",
 			"github.com/yeqown/go-qrcode",
 		},
 	},
 	"gatehouse/db": {
-		rooms:  []string{"db/engine", "db/files", "db/hash", "db/seal", "twofactor", "account", "typed"},
-		guests: []string{"golang.org/x/crypto"},
+		packages:  []string{"db/engine", "db/files", "db/hash", "db/seal", "twofactor", "account", "typed"},
+		importers: []string{"golang.org/x/crypto"},
 	},
 	"gatehouse/db/hash": {
-		guests: []string{"golang.org/x/crypto/argon2"},
+		importers: []string{"golang.org/x/crypto/argon2"},
 	},
 	"gatehouse/db/files": {
-		rooms: []string{"db/engine"},
+		packages: []string{"db/engine"},
 	},
 	"gatehouse/db/seal": {
-		rooms:  []string{"db/files"},
-		guests: []string{"golang.org/x/crypto"},
+		packages:  []string{"db/files"},
+		importers: []string{"golang.org/x/crypto"},
 	},
 	"gatehouse/db/dbtest": {
-		rooms:  []string{"db", "db/hash", "twofactor"},
-		guests: []string{"github.com/pquerna/otp"},
+		packages:  []string{"db", "db/hash", "twofactor"},
+		importers: []string{"github.com/pquerna/otp"},
 	},
 	"gatehouse/account": {
-		rooms:  []string{"twofactor", "typed"},
-		guests: []string{"golang.org/x/net/idna", "golang.org/x/text"},
+		packages:  []string{"twofactor", "typed"},
+		importers: []string{"golang.org/x/net/idna", "golang.org/x/text"},
 	},
 	"gatehouse/db/engine": {
-		rooms:  []string{"db/engine/commit"},
-		guests: []string{"modernc.org/sqlite"},
+		packages:  []string{"db/engine/commit"},
+		importers: []string{"modernc.org/sqlite"},
 	},
 	"gatehouse/db/engine/commit": {},
 	"gatehouse/typed":            {},
 	"gatehouse/twofactor": {
-		rooms:  []string{"typed"},
-		guests: []string{"github.com/pquerna/otp"},
+		packages:  []string{"typed"},
+		importers: []string{"github.com/pquerna/otp"},
 	},
 }
 
@@ -95,10 +95,10 @@ func TestArrows(t *testing.T) {
 			first, _, _ := strings.Cut(path, "/")
 			inner, isOurs := strings.CutPrefix(path, "gatehouse/")
 			switch {
-			case isOurs && !slices.Contains(allowed.rooms, inner):
+			case isOurs && !slices.Contains(allowed.packages, inner):
 				t.Errorf("%s imports %s: that arrow does not exist", room, path)
 			case !isOurs && strings.Contains(first, ".") &&
-				!slices.ContainsFunc(allowed.guests,
+				!slices.ContainsFunc(allowed.importers,
 					func(g string) bool { return path == g || strings.HasPrefix(path, g+"/") }):
 				t.Errorf("%s imports %s: it has its home elsewhere", room, path)
 			case slices.Contains(pure, room) && slices.Contains(banned, path):
@@ -129,7 +129,7 @@ func TestArrowsAreDrawn(t *testing.T) {
 		case "db/dbtest":
 			continue // of the tests
 		}
-		want, got := slices.Sorted(slices.Values(allowed.rooms)), slices.Sorted(slices.Values(drawn[room]))
+		want, got := slices.Sorted(slices.Values(allowed.packages)), slices.Sorted(slices.Values(drawn[room]))
 		if !slices.Equal(got, want) {
 			t.Errorf("docs/architecture.md draws %s → %s; want %s", room, strings.Join(got, ", "),
 				strings.Join(want, ", "))

@@ -15,11 +15,11 @@ import (
 
 // withAdvice words a fault, and for one of the machine's files or ports also as
 // whom the program runs and what to do.
-func (s *session) withAdvice(err error) string {
-	output := sentence(err)
+func (env *commandEnv) withAdvice(err error) string {
+	output := errorText(err)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Sprintf("%s; gatehouse runs as %s%s", output, currentUser(), s.ownersAdvice())
+		return fmt.Sprintf("%s; gatehouse runs as %s%s", output, currentUser(), env.ownersAdvice())
 	case errors.Is(err, syscall.EROFS):
 		return fmt.Sprintf("%s; gatehouse runs as %s and cannot write there: mount the file system for writing, "+
 			"or name another directory with --data", output, currentUser())
@@ -32,13 +32,13 @@ func (s *session) withAdvice(err error) string {
 }
 
 // ownersAdvice says whose the data directory is, when it is somebody else's.
-func (s *session) ownersAdvice() string {
-	owner, ok := files.Owner(s.all.Data)
+func (env *commandEnv) ownersAdvice() string {
+	owner, ok := files.Owner(env.flags.Data)
 	if !ok || owner == os.Geteuid() {
 		return ": look at the owner and the permissions of that path"
 	}
 	name := userName(owner)
-	return fmt.Sprintf(", but %s belongs to %s: run it as that user, or as root", s.all.Data, name)
+	return fmt.Sprintf(", but %s belongs to %s: run it as that user, or as root", env.flags.Data, name)
 }
 
 // currentUser names whom the program runs as.

@@ -12,7 +12,7 @@ import (
 
 // TestAdvice words the system's errors: as whom the program runs, and what to do.
 func TestAdvice(t *testing.T) {
-	s := &session{all: &commands{Data: t.TempDir()}}
+	env := &commandEnv{flags: &commands{Data: t.TempDir()}}
 	me := fmt.Sprintf("uid %d", os.Geteuid())
 	for fault, says := range map[error][]string{
 		&fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES}:   {me, "permissions"},
@@ -28,9 +28,9 @@ func TestAdvice(t *testing.T) {
 	} {
 		output := ""
 		if _, isPort := fault.(*net.OpError); isPort {
-			output = s.withAdvice(listenError(":80", fault))
+			output = env.withAdvice(listenError(":80", fault))
 		} else {
-			output = s.withAdvice(fmt.Errorf("doing something: %w", fault))
+			output = env.withAdvice(fmt.Errorf("doing something: %w", fault))
 		}
 		for _, want := range says {
 			if !strings.Contains(output, want) {

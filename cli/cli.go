@@ -25,9 +25,9 @@ import (
 
 // The exit codes.
 const (
-	done       = 0
-	failed     = 1
-	wrongUsage = 2
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
 )
 
 // Files are what the program carries inside itself.
@@ -66,12 +66,12 @@ type commands struct {
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
 
-// session is what every command gets.
-type session struct {
+// commandEnv is what every command gets.
+type commandEnv struct {
 	Process
-	ctx context.Context
-	all *commands
-	now func() time.Time
+	ctx   context.Context
+	flags *commands
+	now   func() time.Time
 }
 
 // Run runs one command and gives its exit code.
@@ -85,29 +85,29 @@ func Run(ctx context.Context, p Process) (code int) {
 			panic(fault)
 		}
 	}()
-	var all commands
-	line, err := parse(&all, p)
+	var flags commands
+	line, err := parse(&flags, p)
 	if err != nil {
 		fmt.Fprintf(p.Stderr, "gatehouse: %s; see gatehouse --help\n", err)
-		return wrongUsage
+		return exitUsage
 	}
-	s := &session{
+	env := &commandEnv{
 		Process: p,
 		ctx:     ctx,
-		all:     &all,
+		flags:   &flags,
 		now:     time.Now,
 	}
-	err = line.Run(s)
+	err = line.Run(env)
 	var usage usageError
 	switch {
 	case err == nil:
-		return done
+		return exitOK
 	case errors.As(err, &usage):
 		fmt.Fprintln(p.Stderr, "gatehouse:", err)
-		return wrongUsage
+		return exitUsage
 	}
-	fmt.Fprintln(p.Stderr, "gatehouse:", s.withAdvice(err))
-	return failed
+	fmt.Fprintln(p.Stderr, "gatehouse:", env.withAdvice(err))
+	return exitFailed
 }
 
 // A usageError is a command line that cannot be meant.
@@ -115,12 +115,12 @@ type usageError string
 
 func (e usageError) Error() string { return string(e) }
 
-// sentence words a store's refusal for a terminal.
-func sentence(err error) string {
+// errorText words a store's refusal for a terminal.
+func errorText(err error) string {
 	var field account.FieldError
 	switch {
 	case errors.As(err, &field):
-		return fieldSentence(field)
+		return fieldErrorText(field)
 	case errors.Is(err, account.ErrLastSuperAdmin):
 		return "this is the last active Super-administrator; give somebody else that role first"
 	case errors.Is(err, twofactor.ErrNotEnabled):
@@ -129,7 +129,7 @@ func sentence(err error) string {
 	return err.Error()
 }
 
-func fieldSentence(e account.FieldError) string {
+func fieldErrorText(e account.FieldError) string {
 	switch e.Reason {
 	case account.Missing:
 		return "the " + e.Field + " is missing"
@@ -159,8 +159,8 @@ func fieldSentence(e account.FieldError) string {
 const defaultWorkspace = "Workspace"
 
 // hasWorkspace reports whether the data directory holds a workspace.
-func (s *session) hasWorkspace() (bool, error) {
-	_, err := os.Stat(filepath.Join(s.all.Data, db.FileName))
+func (env *commandEnv) hasWorkspace() (bool, error) {
+	_, err := os.Stat(filepath.Join(env.flags.Data, db.FileName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -172,27 +172,27 @@ func (s *session) hasWorkspace() (bool, error) {
 
 // requireWorkspace refuses a data directory that holds no workspace: it may be
 // mistyped, or its disk not mounted.
-func (s *session) requireWorkspace(orElse string) error {
-	has, err := s.hasWorkspace()
+func (env *commandEnv) requireWorkspace(orElse string) error {
+	has, err := env.hasWorkspace()
 	if err == nil && !has {
-		err = fmt.Errorf("there is no workspace in %s; name its directory with --data, %s", s.all.Data, orElse)
+		err = fmt.Errorf("there is no workspace in %s; name its directory with --data, %s", env.flags.Data, orElse)
 	}
 	return err
 }
 
 // confirmNewWorkspace asks at a terminal whether a workspace is to be made in the data
 // directory, which holds none. A script is not asked.
-func (s *session) confirmNewWorkspace() error {
-	if !term.IsTerminal(int(s.Stdin.Fd())) {
+func (env *commandEnv) confirmNewWorkspace() error {
+	if !term.IsTerminal(int(env.Stdin.Fd())) {
 		return nil
 	}
-	fmt.Fprintf(s.Stderr, "There is no workspace in %s. Make a new one there? (y/N) ", s.all.Data)
-	answer, err := readLine(s.Stdin)
+	fmt.Fprintf(env.Stderr, "There is no workspace in %s. Make a new one there? (y/N) ", env.flags.Data)
+	answer, err := readLine(env.Stdin)
 	if err != nil {
 		return fmt.Errorf("reading the answer: %w", err)
 	}
 	if !slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(answer))) {
-		return s.requireWorkspace("or answer y to make one there")
+		return env.requireWorkspace("or answer y to make one there")
 	}
 	return nil
 }
@@ -210,44 +210,44 @@ func readLine(from io.Reader) (string, error) {
 	}
 }
 
-// open opens the workspace for a command beside a server that may be running.
-func (s *session) open() (*db.Store, error) {
-	if err := files.PrepareDataDir(s.all.Data); err != nil {
+// openStore opens the workspace for a command beside a server that may be running.
+func (env *commandEnv) openStore() (*db.Store, error) {
+	if err := files.PrepareDataDir(env.flags.Data); err != nil {
 		return nil, err
 	}
-	return db.Open(s.ctx, db.Options{
-		Dir:       s.all.Data,
-		KeyFile:   s.all.KeyFile,
-		Schema:    s.Files.Schema,
+	return db.Open(env.ctx, db.Options{
+		Dir:       env.flags.Data,
+		KeyFile:   env.flags.KeyFile,
+		Schema:    env.Files.Schema,
 		Workspace: defaultWorkspace,
 		Times:     db.DefaultTimes,
-		Now:       s.now(),
+		Now:       env.now(),
 	})
 }
 
-// with opens the workspace, runs do, and closes it again.
-func (s *session) with(do func(*db.Store) error) error {
-	if err := s.requireWorkspace("or start the server there to make one"); err != nil {
+// withStore opens the workspace, runs do, and closes it again.
+func (env *commandEnv) withStore(do func(*db.Store) error) error {
+	if err := env.requireWorkspace("or start the server there to make one"); err != nil {
 		return err
 	}
-	store, err := s.open()
+	store, err := env.openStore()
 	if err != nil {
 		return err
 	}
 	return errors.Join(do(store), store.Close())
 }
 
-// person finds somebody by e-mail, or says where to look.
-func (s *session) person(store *db.Store, email string) (db.Person, error) {
-	p, err := store.PersonByEmail(s.ctx, email)
+// findPerson finds somebody by e-mail, or says where to look.
+func (env *commandEnv) findPerson(store *db.Store, email string) (db.Person, error) {
+	p, err := store.PersonByEmail(env.ctx, email)
 	if errors.Is(err, db.ErrNotFound) {
 		return p, fmt.Errorf("nobody has the e-mail address %s; see gatehouse user list", email)
 	}
 	return p, err
 }
 
-// machine is the author of changes made here: the operating system's user.
-func (s *session) machine() db.Actor {
+// actor is the author of changes made here: the operating system's user.
+func (env *commandEnv) actor() db.Actor {
 	name := "unknown"
 	if u, err := user.Current(); err == nil {
 		name = u.Username

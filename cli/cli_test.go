@@ -9,7 +9,7 @@ import (
 
 func TestEveryReasonHasASentence(t *testing.T) {
 	for _, reason := range account.Reasons {
-		text := fieldSentence(account.FieldError{Field: "name", Reason: reason, Limit: 100})
+		text := fieldErrorText(account.FieldError{Field: "name", Reason: reason, Limit: 100})
 		if text == "" || strings.HasSuffix(text, ": "+string(reason)) {
 			t.Errorf("%s reads %q", reason, text)
 		}

@@ -11,19 +11,19 @@ import (
 	"time"
 )
 
-// A door is an address that is listened on, and who answers there.
-type door struct {
-	web      *http.Server
+// A httpListener is an address that is listened on, and who answers there.
+type httpListener struct {
+	server   *http.Server
 	listener net.Listener
 }
 
-// openDoor listens on an address. With certificates it speaks TLS.
-func openDoor(address string, answer http.Handler, certificates *tls.Config, log *slog.Logger) (*door, error) {
+// listen listens on an address. With certificates it speaks TLS.
+func listen(address string, answer http.Handler, certificates *tls.Config, log *slog.Logger) (*httpListener, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, listenError(address, err)
 	}
-	return &door{listener: listener, web: &http.Server{
+	return &httpListener{listener: listener, server: &http.Server{
 		Handler:           answer,
 		TLSConfig:         certificates,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
@@ -36,18 +36,18 @@ func openDoor(address string, answer http.Handler, certificates *tls.Config, log
 }
 
 // serve answers until the door is closed.
-func (d *door) serve() error {
-	if d.web.TLSConfig != nil {
-		return d.web.ServeTLS(d.listener, "", "")
+func (d *httpListener) serve() error {
+	if d.server.TLSConfig != nil {
+		return d.server.ServeTLS(d.listener, "", "")
 	}
-	return d.web.Serve(d.listener)
+	return d.server.Serve(d.listener)
 }
 
-// doors are every address of one server; the first is the workspace's own.
-type doors []*door
+// httpListeners are every address of one server; the first is the workspace's own.
+type httpListeners []*httpListener
 
 // serve answers at every door until the context ends, or gives what stopped one.
-func (all doors) serve(ctx context.Context) error {
+func (all httpListeners) serve(ctx context.Context) error {
 	served := make(chan error, len(all))
 	for _, d := range all {
 		go func() { served <- d.serve() }()
@@ -61,14 +61,14 @@ func (all doors) serve(ctx context.Context) error {
 }
 
 // close lets nobody in any more, finishes what is open, and cuts off what takes
-// longer than drainTime.
-func (all doors) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+// longer than drainTimeout.
+func (all httpListeners) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	var cut error
 	for _, d := range all {
-		if err := d.web.Shutdown(ctx); err != nil {
-			cut = errors.Join(cut, err, d.web.Close())
+		if err := d.server.Shutdown(ctx); err != nil {
+			cut = errors.Join(cut, err, d.server.Close())
 		}
 		_ = d.listener.Close() // one that never served
 	}

@@ -25,12 +25,12 @@ const healthTimeout = 5 * time.Second
 
 // Run asks a server whether it is well: exit 0 when it is, 1 when it is not. It is
 // for images that have neither a shell nor curl.
-func (c *healthCommand) Run(s *session) error {
+func (c *healthCommand) Run(env *commandEnv) error {
 	address, err := c.address()
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(s.ctx, healthTimeout)
+	ctx, cancel := context.WithTimeout(env.ctx, healthTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -52,7 +52,7 @@ func (c *healthCommand) Run(s *session) error {
 	if answer.StatusCode != http.StatusOK {
 		return fmt.Errorf("the server at %s is not well: it answers %s", address, answer.Status)
 	}
-	fmt.Fprintln(s.Stdout, "ok")
+	fmt.Fprintln(env.Stdout, "ok")
 	return nil
 }
 
@@ -87,7 +87,7 @@ func (c *healthCommand) isTLS() bool { return c.TLSDomain != "" || c.TLSCert != 
 // tlsConfig asks for the certificate of the workspace's name. On this machine its
 // name does not matter, and nothing secret is sent: it is not checked.
 func (c *healthCommand) tlsConfig(to *url.URL) *tls.Config {
-	if c.URL != "" && !loopback(to.Hostname()) {
+	if c.URL != "" && !isLoopback(to.Hostname()) {
 		return nil
 	}
 	return &tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.TLSDomain, InsecureSkipVerify: true}

@@ -20,21 +20,21 @@ type userInvite struct {
 
 // Run adds a person without a password and prints the link with which they choose one,
 // once, on a line of its own.
-func (c *userInvite) Run(s *session) error {
+func (c *userInvite) Run(env *commandEnv) error {
 	at, err := c.base()
 	if err != nil {
 		return err
 	}
-	return s.with(func(store *db.Store) error {
+	return env.withStore(func(store *db.Store) error {
 		n := db.NewPerson{Name: c.Name, Email: c.Email, Role: twofactor.Role(c.Role)}
-		now := s.now()
-		_, token, err := store.Invite(s.ctx, n, s.machine().Author(), now)
+		now := env.now()
+		_, token, err := store.Invite(env.ctx, n, env.actor().Author(), now)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(s.Stderr, "Give this link to %s. It works once, until %s, and is not shown again.\n", c.Email,
+		fmt.Fprintf(env.Stderr, "Give this link to %s. It works once, until %s, and is not shown again.\n", c.Email,
 			date(now.Add(db.LinkTTL).UTC()))
-		fmt.Fprintf(s.Stdout, "%s/welcome/%s\n", at, token)
+		fmt.Fprintf(env.Stdout, "%s/welcome/%s\n", at, token)
 		return nil
 	})
 }
@@ -63,10 +63,10 @@ type userRemove struct {
 
 // Run removes an account for good, or takes an invitation back. All admins see a
 // notice of it.
-func (c *userRemove) Run(s *session) error {
-	return s.withPerson(c.Email,
+func (c *userRemove) Run(env *commandEnv) error {
+	return env.changePerson(c.Email,
 		"Removed %s. The address can be used again; the activity keeps what was done, without the name.\n",
 		func(store *db.Store, id int64, by db.Author) error {
-			return store.RemovePerson(s.ctx, id, by, s.now())
+			return store.RemovePerson(env.ctx, id, by, env.now())
 		})
 }

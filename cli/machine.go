@@ -15,14 +15,14 @@ type userSetPassword struct {
 }
 
 // Run sets a password; the second step stays as it is.
-func (c *userSetPassword) Run(s *session) error {
-	password, err := s.readPassword()
+func (c *userSetPassword) Run(env *commandEnv) error {
+	password, err := env.readPassword()
 	if err != nil {
 		return err
 	}
-	return s.withPerson(c.Email, "%s has a new password now; all sessions have ended.\n",
+	return env.changePerson(c.Email, "%s has a new password now; all sessions have ended.\n",
 		func(store *db.Store, id int64, by db.Author) error {
-			return store.SetPassword(s.ctx, id, password, by, s.now())
+			return store.SetPassword(env.ctx, id, password, by, env.now())
 		})
 }
 
@@ -31,9 +31,9 @@ type userDeactivate struct {
 }
 
 // Run ends somebody's access.
-func (c *userDeactivate) Run(s *session) error {
-	return s.withPerson(c.Email, "%s cannot sign in any more.\n", func(store *db.Store, id int64, by db.Author) error {
-		return store.SetActive(s.ctx, id, false, by, s.now())
+func (c *userDeactivate) Run(env *commandEnv) error {
+	return env.changePerson(c.Email, "%s cannot sign in any more.\n", func(store *db.Store, id int64, by db.Author) error {
+		return store.SetActive(env.ctx, id, false, by, env.now())
 	})
 }
 
@@ -42,9 +42,9 @@ type userReactivate struct {
 }
 
 // Run gives somebody access again.
-func (c *userReactivate) Run(s *session) error {
-	return s.withPerson(c.Email, "%s can sign in again.\n", func(store *db.Store, id int64, by db.Author) error {
-		return store.SetActive(s.ctx, id, true, by, s.now())
+func (c *userReactivate) Run(env *commandEnv) error {
+	return env.changePerson(c.Email, "%s can sign in again.\n", func(store *db.Store, id int64, by db.Author) error {
+		return store.SetActive(env.ctx, id, true, by, env.now())
 	})
 }
 
@@ -53,24 +53,24 @@ type userUnlock struct {
 }
 
 // Run forgets somebody's wrong answers. All admins see a notice of it.
-func (c *userUnlock) Run(s *session) error {
-	return s.withPerson(c.Email, "%s need not wait any more.\n", func(store *db.Store, id int64, by db.Author) error {
-		return store.Unlock(s.ctx, id, by, s.now())
+func (c *userUnlock) Run(env *commandEnv) error {
+	return env.changePerson(c.Email, "%s need not wait any more.\n", func(store *db.Store, id int64, by db.Author) error {
+		return store.Unlock(env.ctx, id, by, env.now())
 	})
 }
 
-// withPerson opens the workspace, finds somebody, makes a change to them, and
+// changePerson opens the workspace, finds somebody, makes a change to them, and
 // says so.
-func (s *session) withPerson(email, done string, change func(store *db.Store, id int64, by db.Author) error) error {
-	return s.with(func(store *db.Store) error {
-		p, err := s.person(store, email)
+func (env *commandEnv) changePerson(email, done string, change func(store *db.Store, id int64, by db.Author) error) error {
+	return env.withStore(func(store *db.Store) error {
+		p, err := env.findPerson(store, email)
 		if err != nil {
 			return err
 		}
-		if err := change(store, p.ID, s.machine().Author()); err != nil {
+		if err := change(store, p.ID, env.actor().Author()); err != nil {
 			return err
 		}
-		fmt.Fprintf(s.Stdout, done, p.Email)
+		fmt.Fprintf(env.Stdout, done, p.Email)
 		return nil
 	})
 }
@@ -79,8 +79,8 @@ type twoFactorStatus struct {
 	JSON bool `name:"json" help:"One JSON object a line, for scripts."`
 }
 
-// enrolled is one line of two-factor status --json.
-type enrolled struct {
+// enrollmentJSON is one line of two-factor status --json.
+type enrollmentJSON struct {
 	Email     string     `json:"email"`
 	Active    bool       `json:"active"`
 	TwoFactor bool       `json:"two_factor"`
@@ -89,18 +89,18 @@ type enrolled struct {
 }
 
 // Run tells who is enrolled, since when, and how many codes they have left.
-func (c *twoFactorStatus) Run(s *session) error {
-	return s.with(func(store *db.Store) error {
+func (c *twoFactorStatus) Run(env *commandEnv) error {
+	return env.withStore(func(store *db.Store) error {
 		if c.JSON {
-			enc := json.NewEncoder(s.Stdout)
-			return store.EachPerson(s.ctx, func(p db.Person) error {
-				return enc.Encode(enrolled{p.Email, p.Active, p.State() == twofactor.Enabled,
-					instantOrNone(p.ConfirmedAt), p.CodesLeft})
+			enc := json.NewEncoder(env.Stdout)
+			return store.EachPerson(env.ctx, func(p db.Person) error {
+				return enc.Encode(enrollmentJSON{p.Email, p.Active, p.State() == twofactor.Enabled,
+					optionalInstant(p.ConfirmedAt), p.CodesLeft})
 			})
 		}
-		w := tabwriter.NewWriter(s.Stdout, 0, 0, 2, ' ', 0)
+		w := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "EMAIL\tTWO-FACTOR\tSINCE\tCODES LEFT")
-		err := store.EachPerson(s.ctx, func(p db.Person) error {
+		err := store.EachPerson(env.ctx, func(p db.Person) error {
 			_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%d\n", p.Email, p.State(), date(p.ConfirmedAt), p.CodesLeft)
 			return err
 		})
@@ -116,12 +116,12 @@ type backupCommand struct {
 }
 
 // Run copies the database while the server goes on. The key is not in it.
-func (c *backupCommand) Run(s *session) error {
-	return s.with(func(store *db.Store) error {
-		if err := store.Backup(s.ctx, c.File); err != nil {
+func (c *backupCommand) Run(env *commandEnv) error {
+	return env.withStore(func(store *db.Store) error {
+		if err := store.Backup(env.ctx, c.File); err != nil {
 			return err
 		}
-		fmt.Fprintf(s.Stdout, "%s holds a checked copy of the database. The key file is not in it: keep a copy of that elsewhere.\n", c.File)
+		fmt.Fprintf(env.Stdout, "%s holds a checked copy of the database. The key file is not in it: keep a copy of that elsewhere.\n", c.File)
 		return nil
 	})
 }
@@ -129,17 +129,17 @@ func (c *backupCommand) Run(s *session) error {
 type checkCommand struct{}
 
 // Run checks the file, its references, and that every secret opens.
-func (c *checkCommand) Run(s *session) error {
-	return s.with(func(store *db.Store) error {
-		n, err := store.Check(s.ctx)
+func (c *checkCommand) Run(env *commandEnv) error {
+	return env.withStore(func(store *db.Store) error {
+		n, err := store.Check(env.ctx)
 		if err != nil {
 			return err
 		}
-		newest, err := store.NewestActivity(s.ctx)
+		newest, err := store.NewestActivity(env.ctx)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(s.Stdout, "The database is whole, and every sealed secret opens (%d).\nIts newest activity: %s.\n",
+		fmt.Fprintf(env.Stdout, "The database is whole, and every sealed secret opens (%d).\nIts newest activity: %s.\n",
 			n, date(newest))
 		return nil
 	})
@@ -152,18 +152,18 @@ type keyCommands struct {
 type keyRotate struct{}
 
 // Run puts a new key in the key file's place. All admins see a notice of it.
-func (c *keyRotate) Run(s *session) error {
-	return s.with(func(store *db.Store) error {
-		n, err := store.RotateKey(s.ctx, s.machine(), s.now())
+func (c *keyRotate) Run(env *commandEnv) error {
+	return env.withStore(func(store *db.Store) error {
+		n, err := store.RotateKey(env.ctx, env.actor(), env.now())
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(s.Stdout, "Everything is sealed under a new key: %s. Copy the new key file to its safe-keeping; backups made before need the old one.\n", counted(n, "secret"))
+		fmt.Fprintf(env.Stdout, "Everything is sealed under a new key: %s. Copy the new key file to its safe-keeping; backups made before need the old one.\n", countOf(n, "secret"))
 		return nil
 	})
 }
 
-func counted(n int, what string) string {
+func countOf(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}

@@ -44,24 +44,24 @@ func run(t *testing.T, dir, stdin string, args ...string) (code int, stdout, std
 func TestInviteAndRemove(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	if code, _, errs := run(t, dir, "violet kettle harbour\n", "user", "add", "ada@example.org", "--name", "Ada",
-		"--new-workspace", "--role", "super-administrator"); code != done {
+		"--new-workspace", "--role", "super-administrator"); code != exitOK {
 		t.Fatal(errs)
 	}
 	link := regexp.MustCompile(`^https://portal\.example\.org/welcome/[A-Za-z0-9_-]{43}\n$`)
 	for _, base := range []string{"https://portal.example.org", "https://PORTAL.example.org:443/"} {
 		code, out, errs := run(t, dir, "", "user", "invite", "bob@example.org", "--name", "Bob", "--base-url", base)
-		if code != done || !link.MatchString(out) || !strings.Contains(errs, "works once") {
+		if code != exitOK || !link.MatchString(out) || !strings.Contains(errs, "works once") {
 			t.Fatalf("%s: %d %q %q; want the link alone on standard output", base, code, out, errs)
 		}
 		if code, _, errs := run(t, dir, "", "user", "invite", "bob@example.org", "--name", "Bob", "--base-url",
-			base); code != failed || !strings.Contains(errs, "e-mail address") {
+			base); code != exitFailed || !strings.Contains(errs, "e-mail address") {
 			t.Errorf("once more: %d %q", code, errs)
 		}
-		if code, out, errs := run(t, dir, "", "user", "remove", "bob@example.org"); code != done ||
+		if code, out, errs := run(t, dir, "", "user", "remove", "bob@example.org"); code != exitOK ||
 			!strings.Contains(out, "Removed bob@example.org") {
 			t.Fatalf("removing: %d %q %q", code, out, errs)
 		}
-		if code, _, _ := run(t, dir, "", "user", "remove", "bob@example.org"); code != failed {
+		if code, _, _ := run(t, dir, "", "user", "remove", "bob@example.org"); code != exitFailed {
 			t.Errorf("removing once more: %d", code)
 		}
 	}
@@ -69,13 +69,13 @@ func TestInviteAndRemove(t *testing.T) {
 		!strings.Contains(out, "ada@example.org") {
 		t.Errorf("the list is %q", out)
 	}
-	if code, _, errs := run(t, dir, "", "user", "remove", "ada@example.org"); code != failed ||
+	if code, _, errs := run(t, dir, "", "user", "remove", "ada@example.org"); code != exitFailed ||
 		!strings.Contains(errs, "last active Super-administrator") {
 		t.Errorf("the last one: %d %q", code, errs)
 	}
 	t.Setenv("GATEHOUSE_BASE_URL", "https://portal.example.org")
 	if code, out, errs := run(t, dir, "", "user", "invite", "cy@example.org", "--name", "Cy", "--role",
-		"administrator"); code != done || !link.MatchString(out) {
+		"administrator"); code != exitOK || !link.MatchString(out) {
 		t.Errorf("with the address in the environment: %d %q %q", code, out, errs)
 	}
 }
@@ -85,7 +85,7 @@ func TestInviteNeedsAnAddress(t *testing.T) {
 		"https://portal.example.org/deep", "https://u:p@portal.example.org", "https://portal.example.org?x"} {
 		code, out, errs := run(t, t.TempDir(), "", "user", "invite", "bob@example.org", "--name", "Bob", "--base-url",
 			base)
-		if code != wrongUsage || out != "" || !strings.Contains(errs, "--base-url") {
+		if code != exitUsage || out != "" || !strings.Contains(errs, "--base-url") {
 			t.Errorf("%q: %d %q %q", base, code, out, errs)
 		}
 	}
@@ -94,18 +94,18 @@ func TestInviteNeedsAnAddress(t *testing.T) {
 func TestPrune(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	if code, _, errs := run(t, dir, "violet kettle harbour\n", "user", "add", "ada@example.org", "--name", "Ada",
-		"--new-workspace"); code != done {
+		"--new-workspace"); code != exitOK {
 		t.Fatal(errs)
 	}
 	for before, want := range map[string]struct {
 		code int
 		says string
 	}{
-		"":           {wrongUsage, "--before takes a day"},
-		"yesterday":  {wrongUsage, "--before takes a day"},
-		"2026-13-01": {wrongUsage, "--before takes a day"},
-		"9999-01-01": {wrongUsage, "not in the future"},
-		"2000-01-01": {done, "There is no activity from before 2000-01-01."},
+		"":           {exitUsage, "--before takes a day"},
+		"yesterday":  {exitUsage, "--before takes a day"},
+		"2026-13-01": {exitUsage, "--before takes a day"},
+		"9999-01-01": {exitUsage, "not in the future"},
+		"2000-01-01": {exitOK, "There is no activity from before 2000-01-01."},
 	} {
 		code, out, errs := run(t, dir, "", "activity", "prune", "--before="+before)
 		if code != want.code || !strings.Contains(out+errs, want.says) {

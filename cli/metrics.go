@@ -67,7 +67,7 @@ func (m *monitor) read(ctx context.Context) error {
 	m.last = last
 	for _, count := range signIns {
 		m.set.GetOrCreateCounter(fmt.Sprintf(`gatehouse_sign_ins_total{method=%q,result=%q}`, count.Method,
-			result(count.Event))).Add(count.Count)
+			signInResult(count.Event))).Add(count.Count)
 	}
 	f, err := m.store.Metrics(ctx)
 	if err != nil {
@@ -89,8 +89,8 @@ func (m *monitor) read(ctx context.Context) error {
 	return nil
 }
 
-// result words an event as a monitor counts it.
-func result(e account.Event) string {
+// signInResult words an event as a monitor counts it.
+func signInResult(e account.Event) string {
 	switch e {
 	case account.SignedIn:
 		return "success"

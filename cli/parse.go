@@ -14,8 +14,8 @@ import (
 type exit int
 
 // newParser reads the commands' tags.
-func newParser(all *commands, p Process) (*kong.Kong, error) {
-	parser, err := kong.New(all,
+func newParser(flags *commands, p Process) (*kong.Kong, error) {
+	parser, err := kong.New(flags,
 		kong.Name("gatehouse"),
 		kong.Description("The front door of a small workspace: passwords, a second step, recovery codes."),
 		kong.Writers(p.Stdout, p.Stderr),
@@ -45,8 +45,8 @@ func newParser(all *commands, p Process) (*kong.Kong, error) {
 }
 
 // parse reads a command line into all.
-func parse(all *commands, p Process) (*kong.Context, error) {
-	parser, err := newParser(all, p)
+func parse(flags *commands, p Process) (*kong.Context, error) {
+	parser, err := newParser(flags, p)
 	if err != nil {
 		return nil, err
 	}

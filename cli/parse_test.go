@@ -50,13 +50,13 @@ func TestParseReadsTheEnvironment(t *testing.T) {
 	t.Setenv("GATEHOUSE_DATA", "there")
 	t.Setenv("GATEHOUSE_TRUSTED_PROXY", "127.0.0.1/32,::1/128")
 	t.Setenv("GATEHOUSE_LOG_FORMAT", "text")
-	var all commands
-	if _, err := parse(&all, Process{Args: []string{"--log-format", "json"}}); err != nil {
+	var flags commands
+	if _, err := parse(&flags, Process{Args: []string{"--log-format", "json"}}); err != nil {
 		t.Fatal(err)
 	}
-	if all.Data != "there" || len(all.Serve.TrustedProxy) != 2 || all.Serve.LogFormat != "json" ||
-		all.Serve.Workspace != "" {
-		t.Errorf("got %+v", all)
+	if flags.Data != "there" || len(flags.Serve.TrustedProxy) != 2 || flags.Serve.LogFormat != "json" ||
+		flags.Serve.Workspace != "" {
+		t.Errorf("got %+v", flags)
 	}
 	t.Setenv("GATEHOUSE_LOG_FORMAT", "x")
 	if _, err := parse(new(commands), Process{}); err == nil ||
@@ -88,11 +88,11 @@ func TestAnEmptyVariableIsUnset(t *testing.T) {
 				}
 			}
 		}
-		var all commands
-		if _, err := parse(&all, Process{}); err != nil {
+		var flags commands
+		if _, err := parse(&flags, Process{}); err != nil {
 			t.Errorf("%q: %v", empty, err)
-		} else if !reflect.DeepEqual(all, plain) {
-			t.Errorf("%q: got %+v; want %+v", empty, all, plain)
+		} else if !reflect.DeepEqual(flags, plain) {
+			t.Errorf("%q: got %+v; want %+v", empty, flags, plain)
 		}
 		if named < 15 {
 			t.Errorf("only %d variables", named)
@@ -111,9 +111,9 @@ func TestAQuotedVariable(t *testing.T) {
 		`"Acme's"`:        "Acme's",
 	} {
 		t.Setenv("GATEHOUSE_WORKSPACE", given)
-		var all commands
-		if _, err := parse(&all, Process{}); err != nil || all.Serve.Workspace != want {
-			t.Errorf("%s: got %q, %v; want %q", given, all.Serve.Workspace, err, want)
+		var flags commands
+		if _, err := parse(&flags, Process{}); err != nil || flags.Serve.Workspace != want {
+			t.Errorf("%s: got %q, %v; want %q", given, flags.Serve.Workspace, err, want)
 		}
 	}
 	t.Setenv("GATEHOUSE_SESSION_IDLE", "an hour")
@@ -133,7 +133,7 @@ func ask(t *testing.T, args ...string) (code int, out, errors string) {
 
 func TestHelp(t *testing.T) {
 	code, out, errors := ask(t, "user", "add", "--help")
-	if code != done || errors != "" {
+	if code != exitOK || errors != "" {
 		t.Errorf("got %d, %s", code, errors)
 	}
 	for _, want := range []string{"Usage: gatehouse user add --name=NAME <email>",
@@ -219,7 +219,7 @@ func TestCompleting(t *testing.T) {
 			words = append(words, word)
 		}
 		slices.Sort(words)
-		if got := strings.Join(words, " "); code != done || errors != "" || got != want {
+		if got := strings.Join(words, " "); code != exitOK || errors != "" || got != want {
 			t.Errorf("%s: got %d, %q %s; want %q", typed, code, got, errors, want)
 		}
 	}
@@ -229,16 +229,16 @@ func TestCompleting(t *testing.T) {
 // nothing in the sentences is a request to the formatter.
 func TestManual(t *testing.T) {
 	code, out, errors := ask(t, "man")
-	if code != done || errors != "" {
+	if code != exitOK || errors != "" {
 		t.Fatalf("got %d, %s", code, errors)
 	}
 	for _, leaf := range leaves(t) {
-		if want := ".SS " + quoted("gatehouse "+summary(leaf)); !strings.Contains(out, want) {
+		if want := ".SS " + roffQuote("gatehouse "+summary(leaf)); !strings.Contains(out, want) {
 			t.Errorf("%s is missing", want)
 		}
 		for _, flag := range leaf.Flags {
 			for _, want := range append([]string{flag.String()}, flag.Envs...) {
-				if !strings.Contains(out, escaped(want)) {
+				if !strings.Contains(out, roffEscape(want)) {
 					t.Errorf("%s of %s is missing", want, leaf.FullPath())
 				}
 			}
@@ -271,7 +271,7 @@ func TestEscaped(t *testing.T) {
 		`a\b`:             `a\eb`,
 		"--tls-…":         `\-\-tls\-\[u2026]`,
 	} {
-		if got := escaped(text); got != want {
+		if got := roffEscape(text); got != want {
 			t.Errorf("%s: got %s; want %s", text, got, want)
 		}
 	}

@@ -17,16 +17,16 @@ import (
 
 // readPassword reads a new password: typed twice at a terminal, or one line of
 // standard input. It is never an argument, which other users could list.
-func (s *session) readPassword() (string, error) {
-	fd := int(s.Stdin.Fd())
+func (env *commandEnv) readPassword() (string, error) {
+	fd := int(env.Stdin.Fd())
 	if !term.IsTerminal(fd) {
-		return pipedPassword(bufio.NewReader(s.Stdin))
+		return pipedPassword(bufio.NewReader(env.Stdin))
 	}
 	var entries [2]string
 	for i, prompt := range []string{"Password: ", "Once more: "} {
-		fmt.Fprint(s.Stderr, prompt)
+		fmt.Fprint(env.Stderr, prompt)
 		text, err := term.ReadPassword(fd)
-		fmt.Fprintln(s.Stderr)
+		fmt.Fprintln(env.Stderr)
 		if err != nil {
 			return "", fmt.Errorf("reading the password: %w", err)
 		}

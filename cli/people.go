@@ -35,25 +35,25 @@ type userAdd struct {
 // Run adds a person. Before the server's first start it makes the workspace as well,
 // and says where: the directory may be mistyped, or its disk not mounted. At a terminal
 // it asks first.
-func (c *userAdd) Run(s *session) error {
-	has, err := s.hasWorkspace()
+func (c *userAdd) Run(env *commandEnv) error {
+	has, err := env.hasWorkspace()
 	if err == nil && !has && !c.NewWorkspace {
-		err = s.confirmNewWorkspace()
+		err = env.confirmNewWorkspace()
 	}
 	if err != nil {
 		return err
 	}
-	password, err := s.readPassword()
+	password, err := env.readPassword()
 	if err != nil {
 		return err
 	}
-	store, err := s.open()
+	store, err := env.openStore()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = store.Close() }()
 	if !has {
-		fmt.Fprintf(s.Stderr, "There was no workspace in %s, so a new one was made there.\n", s.all.Data)
+		fmt.Fprintf(env.Stderr, "There was no workspace in %s, so a new one was made there.\n", env.flags.Data)
 	}
 	n := db.NewPerson{
 		Name:     c.Name,
@@ -61,10 +61,10 @@ func (c *userAdd) Run(s *session) error {
 		Password: password,
 		Role:     twofactor.Role(c.Role),
 	}
-	if _, err := store.AddPerson(s.ctx, n, s.machine(), s.now()); err != nil {
+	if _, err := store.AddPerson(env.ctx, n, env.actor(), env.now()); err != nil {
 		return err
 	}
-	fmt.Fprintf(s.Stdout, "%s can sign in now.\n", account.NormalizeEmail(c.Email))
+	fmt.Fprintf(env.Stdout, "%s can sign in now.\n", account.NormalizeEmail(c.Email))
 	return nil
 }
 
@@ -72,8 +72,8 @@ type userList struct {
 	JSON bool `name:"json" help:"One JSON object a line, for scripts."`
 }
 
-// listed is one line of user list --json. Instants that never were are absent.
-type listed struct {
+// personJSON is one line of user list --json. Instants that never were are absent.
+type personJSON struct {
 	Email     string     `json:"email"`
 	Name      string     `json:"name"`
 	Role      string     `json:"role"`
@@ -85,18 +85,18 @@ type listed struct {
 }
 
 // Run lists everybody, in the order of their names.
-func (c *userList) Run(s *session) error {
-	return s.with(func(store *db.Store) error {
+func (c *userList) Run(env *commandEnv) error {
+	return env.withStore(func(store *db.Store) error {
 		if c.JSON {
-			enc := json.NewEncoder(s.Stdout)
-			return store.EachPerson(s.ctx, func(p db.Person) error {
-				return enc.Encode(listed{p.Email, p.Name, string(p.Role), p.Active, p.State() == twofactor.Enabled,
-					instantOrNone(p.ConfirmedAt), p.CodesLeft, instantOrNone(p.LastSignInAt)})
+			enc := json.NewEncoder(env.Stdout)
+			return store.EachPerson(env.ctx, func(p db.Person) error {
+				return enc.Encode(personJSON{p.Email, p.Name, string(p.Role), p.Active, p.State() == twofactor.Enabled,
+					optionalInstant(p.ConfirmedAt), p.CodesLeft, optionalInstant(p.LastSignInAt)})
 			})
 		}
-		w := tabwriter.NewWriter(s.Stdout, 0, 0, 2, ' ', 0)
+		w := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "EMAIL\tNAME\tROLE\tACTIVE\tTWO-FACTOR\tLAST SIGN-IN")
-		err := store.EachPerson(s.ctx, func(p db.Person) error {
+		err := store.EachPerson(env.ctx, func(p db.Person) error {
 			_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", p.Email, p.Name, p.Role, yesNo(p.Active), p.State(),
 				date(p.LastSignInAt))
 			return err
@@ -114,9 +114,9 @@ type userSetRole struct {
 }
 
 // Run gives somebody a role.
-func (c *userSetRole) Run(s *session) error {
-	return s.withPerson(c.Email, "%s is "+c.Role+" now.\n", func(store *db.Store, id int64, by db.Author) error {
-		return store.SetRole(s.ctx, id, twofactor.Role(c.Role), by, s.now())
+func (c *userSetRole) Run(env *commandEnv) error {
+	return env.changePerson(c.Email, "%s is "+c.Role+" now.\n", func(store *db.Store, id int64, by db.Author) error {
+		return store.SetRole(env.ctx, id, twofactor.Role(c.Role), by, env.now())
 	})
 }
 
@@ -130,10 +130,10 @@ type twoFactorReset struct {
 }
 
 // Run resets a factor. All admins see a notice of it.
-func (c *twoFactorReset) Run(s *session) error {
-	return s.withPerson(c.Email, "%s signs in with the password alone now and can set up two-factor anew.\n",
+func (c *twoFactorReset) Run(env *commandEnv) error {
+	return env.changePerson(c.Email, "%s signs in with the password alone now and can set up two-factor anew.\n",
 		func(store *db.Store, id int64, by db.Author) error {
-			return store.ResetTwoFactor(s.ctx, id, by, s.now())
+			return store.ResetTwoFactor(env.ctx, id, by, env.now())
 		})
 }
 
@@ -147,28 +147,28 @@ type policyShow struct {
 }
 
 // Run shows the two levers.
-func (c *policyShow) Run(s *session) error {
-	return s.with(func(store *db.Store) error {
+func (c *policyShow) Run(env *commandEnv) error {
+	return env.withStore(func(store *db.Store) error {
 		if !c.JSON {
-			return s.printPolicy(store)
+			return env.printPolicy(store)
 		}
-		w, err := store.Workspace(s.ctx)
+		w, err := store.Workspace(env.ctx)
 		if err != nil {
 			return err
 		}
-		return json.NewEncoder(s.Stdout).Encode(struct {
+		return json.NewEncoder(env.Stdout).Encode(struct {
 			Everyone bool `json:"require_everyone"`
 			Admins   bool `json:"require_admins"`
 		}{w.Policy.Everyone, w.Policy.Admins})
 	})
 }
 
-func (s *session) printPolicy(store *db.Store) error {
-	w, err := store.Workspace(s.ctx)
+func (env *commandEnv) printPolicy(store *db.Store) error {
+	w, err := store.Workspace(env.ctx)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.Stdout, "Require MFA for everyone: %s\nRequire MFA for admins: %s\n", onOff(w.Policy.Everyone),
+	fmt.Fprintf(env.Stdout, "Require MFA for everyone: %s\nRequire MFA for admins: %s\n", onOff(w.Policy.Everyone),
 		onOff(w.Policy.Admins))
 	return nil
 }
@@ -179,12 +179,12 @@ type policySet struct {
 }
 
 // Run turns the levers that are named. All admins see a notice of it.
-func (c *policySet) Run(s *session) error {
+func (c *policySet) Run(env *commandEnv) error {
 	if c.Everyone == "" && c.Admins == "" {
 		return usageError("name a lever: --everyone on|off, --admins on|off")
 	}
-	return s.with(func(store *db.Store) error {
-		w, err := store.Workspace(s.ctx)
+	return env.withStore(func(store *db.Store) error {
+		w, err := store.Workspace(env.ctx)
 		if err != nil {
 			return err
 		}
@@ -195,10 +195,10 @@ func (c *policySet) Run(s *session) error {
 		if c.Admins != "" {
 			p.Admins = c.Admins == "on"
 		}
-		if err := store.SetPolicy(s.ctx, p, s.machine().Author(), s.now()); err != nil {
+		if err := store.SetPolicy(env.ctx, p, env.actor().Author(), env.now()); err != nil {
 			return err
 		}
-		return s.printPolicy(store)
+		return env.printPolicy(store)
 	})
 }
 
@@ -223,7 +223,7 @@ func date(at time.Time) string {
 	return at.Format("2006-01-02 15:04 UTC")
 }
 
-func instantOrNone(at time.Time) *time.Time {
+func optionalInstant(at time.Time) *time.Time {
 	if at.IsZero() {
 		return nil
 	}

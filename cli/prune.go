@@ -17,13 +17,13 @@ type activityPrune struct {
 }
 
 // Run deletes old activity. All admins see a notice of it.
-func (c *activityPrune) Run(s *session) error {
+func (c *activityPrune) Run(env *commandEnv) error {
 	before, err := time.Parse(time.DateOnly, c.Before)
 	if err != nil {
 		return usageError("--before takes a day, e.g. 2026-01-01")
 	}
-	return s.with(func(store *db.Store) error {
-		n, err := store.PruneActivity(s.ctx, before, s.machine(), s.now())
+	return env.withStore(func(store *db.Store) error {
+		n, err := store.PruneActivity(env.ctx, before, env.actor(), env.now())
 		if errors.Is(err, db.ErrFuture) {
 			return usageError("--before takes a day that is not in the future")
 		}
@@ -31,11 +31,11 @@ func (c *activityPrune) Run(s *session) error {
 			return err
 		}
 		if n == 0 {
-			fmt.Fprintf(s.Stdout, "There is no activity from before %s.\n", c.Before)
+			fmt.Fprintf(env.Stdout, "There is no activity from before %s.\n", c.Before)
 			return nil
 		}
-		fmt.Fprintf(s.Stdout, "Deleted %s of activity from before %s. The activity says so, and admins see a notice.\n",
-			counted(int(n), "row"), c.Before)
+		fmt.Fprintf(env.Stdout, "Deleted %s of activity from before %s. The activity says so, and admins see a notice.\n",
+			countOf(int(n), "row"), c.Before)
 		return nil
 	})
 }

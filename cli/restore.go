@@ -13,13 +13,13 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// lock takes the data directory for one server or one restore. It makes the
+// lockData takes the data directory for one server or one restore. It makes the
 // directory when there is none.
-func (s *session) lock() (*flock.Flock, error) {
-	if err := files.PrepareDataDir(s.all.Data); err != nil {
+func (env *commandEnv) lockData() (*flock.Flock, error) {
+	if err := files.PrepareDataDir(env.flags.Data); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(s.all.Data, files.LockName)
+	path := filepath.Join(env.flags.Data, files.LockName)
 	made, err := files.Create(path)
 	if err == nil {
 		err = made.Close()
@@ -47,37 +47,37 @@ type restoreCommand struct {
 
 // Run puts a backup in the database's place while no server runs. All admins
 // see a notice of it.
-func (c *restoreCommand) Run(s *session) error {
+func (c *restoreCommand) Run(env *commandEnv) error {
 	if _, err := os.Stat(c.File); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there is no backup %s", c.File)
 	}
-	if err := s.requirePlace(); err != nil {
+	if err := env.requireDataDir(); err != nil {
 		return err
 	}
-	lock, err := s.lock()
+	lock, err := env.lockData()
 	if errors.Is(err, errLocked) {
-		return fmt.Errorf("a server runs on %s; stop it before restoring", s.all.Data)
+		return fmt.Errorf("a server runs on %s; stop it before restoring", env.flags.Data)
 	}
 	if err != nil {
 		return err
 	}
 	defer func() { _ = lock.Unlock() }()
-	done, err := db.Restore(s.ctx, db.Options{
-		Dir:     s.all.Data,
-		KeyFile: s.all.KeyFile,
+	done, err := db.Restore(env.ctx, db.Options{
+		Dir:     env.flags.Data,
+		KeyFile: env.flags.KeyFile,
 		Times:   db.DefaultTimes,
-		Now:     s.now(),
-	}, c.File, s.machine())
+		Now:     env.now(),
+	}, c.File, env.actor())
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.Stdout, "%s is the workspace's database now.\nIts newest activity: %s.\n", c.File,
+	fmt.Fprintf(env.Stdout, "%s is the workspace's database now.\nIts newest activity: %s.\n", c.File,
 		date(done.NewestActivity))
 	if done.Previous != "" {
-		fmt.Fprintf(s.Stdout, "The database from before is kept as %s; delete it when nobody misses anything.\n",
+		fmt.Fprintf(env.Stdout, "The database from before is kept as %s; delete it when nobody misses anything.\n",
 			done.Previous)
 	}
-	fmt.Fprintf(s.Stdout, `Ended: %d sessions, %d sign-ins under way, %d invitations and password links. Everybody signs in again.
+	fmt.Fprintf(env.Stdout, `Ended: %d sessions, %d sign-ins under way, %d invitations and password links. Everybody signs in again.
 Kept as the backup had it: people, passwords, roles, the policy, second steps, recovery codes and the activity.
 Recovery codes that were used after the backup work again, because voiding them all would lock out whoever has lost the phone: ask whoever used one to make a new set.
 Authenticator codes of this minute are used up; the next ones work.
@@ -85,21 +85,21 @@ Authenticator codes of this minute are used up; the next ones work.
 	return nil
 }
 
-// requirePlace refuses a data directory that holds neither a workspace nor a key:
+// requireDataDir refuses a data directory that holds neither a workspace nor a key:
 // it may be mistyped, and no backup opens without its key.
-func (s *session) requirePlace() error {
-	has, err := s.hasWorkspace()
+func (env *commandEnv) requireDataDir() error {
+	has, err := env.hasWorkspace()
 	if has || err != nil {
 		return err
 	}
-	key := s.all.KeyFile
+	key := env.flags.KeyFile
 	if key == "" {
-		key = filepath.Join(s.all.Data, files.KeyName)
+		key = filepath.Join(env.flags.Data, files.KeyName)
 	}
 	_, err = os.Stat(key)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there is no workspace in %s, and no key file %s; name the directory with --data, "+
-			"or put the backup's key in its place first", s.all.Data, key)
+			"or put the backup's key in its place first", env.flags.Data, key)
 	}
 	return err
 }

@@ -44,23 +44,23 @@ type serveCommand struct {
 	tlsFlags
 }
 
-// drainTime is how long open requests may take after SIGTERM.
-const drainTime = 10 * time.Second
+// drainTimeout is how long open requests may take after SIGTERM.
+const drainTimeout = 10 * time.Second
 
 // maxDrainDelay is the longest wait before it: service managers kill what takes
 // longer to stop.
 const maxDrainDelay = time.Minute
 
-// sweepEvery is how often what time has ended is deleted.
-const sweepEvery = 10 * time.Minute
+// sweepInterval is how often what time has ended is deleted.
+const sweepInterval = 10 * time.Minute
 
 // Run serves until SIGTERM or an interrupt, and then finishes what is open.
-func (c *serveCommand) Run(s *session) error {
+func (c *serveCommand) Run(env *commandEnv) error {
 	if err := c.tlsFlags.check(); err != nil {
 		return err
 	}
-	c.Listen = listenAddress(c.Listen, c.tlsFlags.on())
-	base, err := c.base()
+	c.Listen = listenAddress(c.Listen, c.tlsFlags.enabled())
+	base, err := c.parseBaseURL()
 	if err != nil {
 		return err
 	}
@@ -77,13 +77,13 @@ func (c *serveCommand) Run(s *session) error {
 		return usageError("--drain-delay must be between 0s and 1m")
 	}
 	boundMemory()
-	ctx, stop := untilSignal(s.ctx)
+	ctx, stop := untilSignal(env.ctx)
 	defer stop()
 
-	lock, err := s.lock()
+	lock, err := env.lockData()
 	if errors.Is(err, errLocked) {
 		return fmt.Errorf("another gatehouse serves %s already; stop it, or name another directory with --data",
-			s.all.Data)
+			env.flags.Data)
 	}
 	if err != nil {
 		return err
@@ -91,11 +91,11 @@ func (c *serveCommand) Run(s *session) error {
 	defer func() { _ = lock.Unlock() }()
 
 	store, err := db.Open(ctx, db.Options{
-		Dir:       s.all.Data,
-		KeyFile:   s.all.KeyFile,
-		Schema:    s.Files.Schema,
+		Dir:       env.flags.Data,
+		KeyFile:   env.flags.KeyFile,
+		Schema:    env.Files.Schema,
 		Workspace: cmp.Or(c.Workspace, defaultWorkspace),
-		Now:       s.now(),
+		Now:       env.now(),
 		Upgrade:   true,
 		Times: db.Times{
 			SessionIdle:  c.SessionIdle,
@@ -107,7 +107,7 @@ func (c *serveCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(c.serve(ctx, s, store, base, proxies), store.Close())
+	return errors.Join(c.serve(ctx, env, store, base, proxies), store.Close())
 }
 
 // listenAddress is where serve listens when nothing, or this, was said.
@@ -132,48 +132,48 @@ func boundMemory() {
 }
 
 // serve answers requests until the context ends.
-func (c *serveCommand) serve(ctx context.Context, s *session, store *db.Store, base *url.URL,
+func (c *serveCommand) serve(ctx context.Context, env *commandEnv, store *db.Store, base *url.URL,
 	proxies []netip.Prefix) error {
-	log := slog.New(c.logHandler(s))
-	if err := c.tellIgnored(ctx, store, log); err != nil {
+	log := slog.New(c.logHandler(env))
+	if err := c.logIgnoredWorkspace(ctx, store, log); err != nil {
 		return err
 	}
-	watch, err := newMonitor(ctx, store, log)
+	metricsMonitor, err := newMonitor(ctx, store, log)
 	if err != nil {
 		return err
 	}
 	server, err := handlers.New(handlers.Config{
 		Store:          store,
-		Static:         s.Files.Static,
+		Static:         env.Files.Static,
 		Log:            log,
-		Now:            s.now,
+		Now:            env.now,
 		BaseURL:        base,
 		TrustedProxies: proxies,
 		InsecureHTTP:   c.InsecureHTTP,
-		Observe:        watch.observe,
+		Observe:        metricsMonitor.observe,
 	})
 	if err != nil {
 		return err
 	}
-	open, err := c.open(ctx, s, server, watch, base, log)
+	listeners, err := c.listenAll(ctx, env, server, metricsMonitor, base, log)
 	if err != nil {
-		return errors.Join(err, open.close())
+		return errors.Join(err, listeners.close())
 	}
-	if err := c.announce(s, store, open[0].listener, base); err != nil {
-		return errors.Join(err, open.close())
+	if err := c.announce(env, store, listeners[0].listener, base); err != nil {
+		return errors.Join(err, listeners.close())
 	}
-	go sweep(ctx, s, store, log)
-	go watchdog(ctx, s, store, log)
-	tell(log, daemon.SdNotifyReady)
+	go sweep(ctx, env, store, log)
+	go watchdog(ctx, env, store, log)
+	notifySystemd(log, daemon.SdNotifyReady)
 
-	if err := open.serve(ctx); err != nil {
-		return errors.Join(err, open.close())
+	if err := listeners.serve(ctx); err != nil {
+		return errors.Join(err, listeners.close())
 	}
 	log.Info("stopping")
-	tell(log, daemon.SdNotifyStopping)
+	notifySystemd(log, daemon.SdNotifyStopping)
 	server.Stop()
-	c.drain(ctx, open)
-	if err := open.close(); err != nil {
+	c.drain(ctx, listeners)
+	if err := listeners.close(); err != nil {
 		log.Warn("some requests were cut off", "error", err)
 	}
 	return nil
@@ -182,23 +182,23 @@ func (c *serveCommand) serve(ctx context.Context, s *session, store *db.Store, b
 // drain goes on serving for a while after SIGTERM, so that a load balancer sees
 // /healthz answer 503 and sends nobody here any more. Whoever interrupts the
 // program at a keyboard does not wait.
-func (c *serveCommand) drain(ctx context.Context, open doors) {
+func (c *serveCommand) drain(ctx context.Context, listeners httpListeners) {
 	if !errors.Is(context.Cause(ctx), errTerminated) || c.DrainDelay <= 0 {
 		return
 	}
-	for _, d := range open {
-		d.web.SetKeepAlivesEnabled(false)
+	for _, d := range listeners {
+		d.server.SetKeepAlivesEnabled(false)
 	}
 	<-time.After(c.DrainDelay)
 }
 
-// open listens wherever the flags say: for the workspace, for plain http that is
+// listenAll listens wherever the flags say: for the workspace, for plain http that is
 // sent on to it, for /metrics. It gives what is open also when it fails.
-func (c *serveCommand) open(ctx context.Context, s *session, server http.Handler, watch *monitor, base *url.URL,
-	log *slog.Logger) (doors, error) {
-	var all doors
+func (c *serveCommand) listenAll(ctx context.Context, env *commandEnv, server http.Handler, metricsMonitor *monitor, base *url.URL,
+	log *slog.Logger) (httpListeners, error) {
+	var all httpListeners
 	add := func(address string, answer http.Handler, certificates *tls.Config) error {
-		d, err := openDoor(address, answer, certificates, log)
+		d, err := listen(address, answer, certificates, log)
 		if err == nil {
 			all = append(all, d)
 		}
@@ -206,10 +206,10 @@ func (c *serveCommand) open(ctx context.Context, s *session, server http.Handler
 	}
 	hangUp := make(chan os.Signal, 1)
 	signal.Notify(hangUp, syscall.SIGHUP)
-	certs := &certificates{reload: func() error { return nil }, prepare: func() error { return nil }}
-	if c.tlsFlags.on() {
+	certs := &certificates{reload: func() error { return nil }, obtain: func() error { return nil }}
+	if c.tlsFlags.enabled() {
 		var err error
-		if certs, err = c.certificates(s.all.Data); err != nil {
+		if certs, err = c.certificates(env.flags.Data); err != nil {
 			return nil, err
 		}
 	}
@@ -217,18 +217,18 @@ func (c *serveCommand) open(ctx context.Context, s *session, server http.Handler
 		return all, err
 	}
 	if certs.config != nil && c.RedirectListen != "none" {
-		if err := add(c.RedirectListen, certs.plain(toHTTPS(base)), nil); err != nil {
+		if err := add(c.RedirectListen, certs.httpHandler(toHTTPS(base)), nil); err != nil {
 			return all, err
 		}
 	}
 	if c.Metrics != "" {
 		mux := http.NewServeMux()
-		mux.Handle("GET /metrics", watch)
+		mux.Handle("GET /metrics", metricsMonitor)
 		if err := add(c.Metrics, mux, nil); err != nil {
 			return all, err
 		}
 	}
-	told := func(what string) func(error) {
+	logResult := func(what string) func(error) {
 		return func(err error) {
 			if err != nil {
 				log.Error(what, "error", err)
@@ -237,15 +237,15 @@ func (c *serveCommand) open(ctx context.Context, s *session, server http.Handler
 			log.Info(what)
 		}
 	}
-	go onHangUp(ctx, hangUp, certs.reload, told("certificates read anew"))
+	go reloadOnHangUp(ctx, hangUp, certs.reload, logResult("certificates read anew"))
 	if c.TLSDomain != "" {
-		go func() { told("certificate at hand")(certs.prepare()) }()
+		go func() { logResult("certificate at hand")(certs.obtain()) }()
 	}
 	return all, nil
 }
 
-// tellIgnored says that --workspace changes no name that the workspace has.
-func (c *serveCommand) tellIgnored(ctx context.Context, store *db.Store, log *slog.Logger) error {
+// logIgnoredWorkspace says that --workspace changes no name that the workspace has.
+func (c *serveCommand) logIgnoredWorkspace(ctx context.Context, store *db.Store, log *slog.Logger) error {
 	w, err := store.Workspace(ctx)
 	if err == nil && c.Workspace != "" && c.Workspace != w.Name {
 		log.Warn("--workspace is ignored: it names a new workspace, and this one has a name", "ignored", c.Workspace,
@@ -257,30 +257,30 @@ func (c *serveCommand) tellIgnored(ctx context.Context, store *db.Store, log *sl
 
 // announce says where the workspace is and, while it has no people, how to
 // make the first one.
-func (c *serveCommand) announce(s *session, store *db.Store, listener net.Listener, base *url.URL) error {
+func (c *serveCommand) announce(env *commandEnv, store *db.Store, listener net.Listener, base *url.URL) error {
 	at := "http://" + reachable(listener.Addr())
 	if base != nil {
 		at = strings.TrimSuffix(base.String(), "/")
 	}
-	fmt.Fprintf(s.Stdout, "Gatehouse serves on %s\n", at)
-	token, err := store.NewSetupToken(s.ctx, s.now())
+	fmt.Fprintf(env.Stdout, "Gatehouse serves on %s\n", at)
+	token, err := store.NewSetupToken(env.ctx, env.now())
 	if errors.Is(err, db.ErrNotFound) {
 		return nil // there are people
 	}
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.Stdout, "Set up the workspace and its first Super-administrator with this link, which works once:\n\n    %s/setup/%s\n\n", at, token)
+	fmt.Fprintf(env.Stdout, "Set up the workspace and its first Super-administrator with this link, which works once:\n\n    %s/setup/%s\n\n", at, token)
 	return nil
 }
 
-// base checks --base-url, and that passwords do not travel in the clear by
+// parseBaseURL checks --base-url, and that passwords do not travel in the clear by
 // accident.
-func (c *serveCommand) base() (*url.URL, error) {
+func (c *serveCommand) parseBaseURL() (*url.URL, error) {
 	if c.BaseURL == "" && c.TLSDomain != "" {
 		return c.domainURL(c.Listen)
 	}
-	if c.BaseURL == "" && c.tlsFlags.on() {
+	if c.BaseURL == "" && c.tlsFlags.enabled() {
 		return nil, usageError("--tls-cert needs the workspace's own address too, e.g. --base-url https://portal.example.org")
 	}
 	if c.BaseURL == "" {
@@ -288,7 +288,7 @@ func (c *serveCommand) base() (*url.URL, error) {
 		if err != nil {
 			return nil, usageError("--listen takes a host and a port, e.g. 127.0.0.1:8080")
 		}
-		if !loopback(host) && !c.InsecureHTTP {
+		if !isLoopback(host) && !c.InsecureHTTP {
 			return nil, usageError("passwords would travel in the clear: put https in front and name it with --base-url https://…, or accept it with --insecure-http")
 		}
 		return nil, nil
@@ -298,7 +298,7 @@ func (c *serveCommand) base() (*url.URL, error) {
 		u.RawQuery != "" || u.User != nil {
 		return nil, usageError("--base-url takes a scheme and a host, e.g. https://portal.example.org")
 	}
-	if u.Scheme == "http" && !loopback(u.Hostname()) && !c.InsecureHTTP {
+	if u.Scheme == "http" && !isLoopback(u.Hostname()) && !c.InsecureHTTP {
 		return nil, usageError("passwords would travel in the clear: use an https --base-url, or accept it with --insecure-http")
 	}
 	canonical, err := handlers.CanonicalBaseURL(u)
@@ -313,7 +313,7 @@ func (c *serveCommand) base() (*url.URL, error) {
 		}
 		isForDomain = canonical.Hostname() == domain.Hostname()
 	}
-	if c.tlsFlags.on() && u.Scheme != "https" || !isForDomain {
+	if c.tlsFlags.enabled() && u.Scheme != "https" || !isForDomain {
 		return nil, usageError("--base-url must be https and of the name that the certificate is for")
 	}
 	return canonical, nil
@@ -349,30 +349,30 @@ func proxyNetworks(texts []string) ([]netip.Prefix, error) {
 	return all, nil
 }
 
-func loopback(host string) bool {
+func isLoopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // logHandler writes text to a terminal and JSON to anything else.
-func (c *serveCommand) logHandler(s *session) slog.Handler {
-	f, isFile := s.Stderr.(*os.File)
+func (c *serveCommand) logHandler(env *commandEnv) slog.Handler {
+	f, isFile := env.Stderr.(*os.File)
 	if c.LogFormat == "text" || c.LogFormat == "auto" && isFile && term.IsTerminal(int(f.Fd())) {
-		return slog.NewTextHandler(s.Stderr, nil)
+		return slog.NewTextHandler(env.Stderr, nil)
 	}
-	return slog.NewJSONHandler(s.Stderr, nil)
+	return slog.NewJSONHandler(env.Stderr, nil)
 }
 
 // sweep deletes what time has ended, now and then.
-func sweep(ctx context.Context, s *session, store *db.Store, log *slog.Logger) {
-	tick := time.NewTicker(sweepEvery)
+func sweep(ctx context.Context, env *commandEnv, store *db.Store, log *slog.Logger) {
+	tick := time.NewTicker(sweepInterval)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if err := store.Sweep(ctx, s.now()); err != nil {
+			if err := store.Sweep(ctx, env.now()); err != nil {
 				log.Error("sweeping", "error", err)
 			}
 		}

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestBase(t *testing.T) {
+func TestParseBaseURL(t *testing.T) {
 	for given, want := range map[string]string{
 		"https://portal.example.org":      "https://portal.example.org",
 		"https://Portal.Example.org/":     "https://portal.example.org",
@@ -28,7 +28,7 @@ func TestBase(t *testing.T) {
 		"https://[2001:DB8::1]":           "https://[2001:db8::1]",
 		"https://\u200b.example":          "",
 	} {
-		u, err := (&serveCommand{Listen: "127.0.0.1:8080", BaseURL: given}).base()
+		u, err := (&serveCommand{Listen: "127.0.0.1:8080", BaseURL: given}).parseBaseURL()
 		switch {
 		case want == "" && err == nil:
 			t.Errorf("%s was taken as %s", given, u)

@@ -19,12 +19,12 @@ type completionCommand struct {
 }
 
 // Run prints what the shell reads to complete commands, flags and roles.
-func (c *completionCommand) Run(s *session) error {
+func (c *completionCommand) Run(env *commandEnv) error {
 	script, err := shellScripts.ReadFile("shell/gatehouse." + c.Shell)
 	if err != nil {
 		return fmt.Errorf("reading the script: %w", err)
 	}
-	_, err = s.Stdout.Write(script)
+	_, err = env.Stdout.Write(script)
 	return err
 }
 
@@ -35,9 +35,9 @@ type completeCommand struct {
 
 // Run prints what may stand in the place of the last word, a line each, with what it
 // means after a tab. It prints nothing where a file's name may stand.
-func (c *completeCommand) Run(line *kong.Context, s *session) error {
+func (c *completeCommand) Run(line *kong.Context, env *commandEnv) error {
 	for _, one := range candidates(line.Model, c.Words) {
-		if _, err := fmt.Fprintf(s.Stdout, "%s\t%s\n", one.word, one.help); err != nil {
+		if _, err := fmt.Fprintf(env.Stdout, "%s\t%s\n", one.word, one.help); err != nil {
 			return err
 		}
 	}
@@ -142,8 +142,8 @@ func flagNamed(node *kong.Node, name string) *kong.Flag {
 type manCommand struct{}
 
 // Run prints the manual page.
-func (manCommand) Run(line *kong.Context, s *session) error {
-	_, err := io.WriteString(s.Stdout, manual(line.Model))
+func (manCommand) Run(line *kong.Context, env *commandEnv) error {
+	_, err := io.WriteString(env.Stdout, manual(line.Model))
 	return err
 }
 
@@ -154,13 +154,13 @@ func manual(app *kong.Application) string {
 	line := func(macro string, words ...string) {
 		b.WriteString(macro)
 		for _, word := range words {
-			b.WriteString(" " + quoted(word))
+			b.WriteString(" " + roffQuote(word))
 		}
 		b.WriteByte('\n')
 	}
 	line(".TH", "GATEHOUSE", "1", "", "gatehouse "+Version, "Gatehouse")
 	line(".SH", "NAME")
-	b.WriteString("gatehouse \\- " + escaped(lowerFirst(app.Help)) + "\n")
+	b.WriteString("gatehouse \\- " + roffEscape(lowerFirst(app.Help)) + "\n")
 	line(".SH", "SYNOPSIS")
 	line(".B", "gatehouse")
 	b.WriteString("[command] [flags]\n")
@@ -169,17 +169,17 @@ func manual(app *kong.Application) string {
 	line(".SH", "COMMANDS")
 	for _, leaf := range app.Leaves(true) {
 		line(".SS", "gatehouse "+summary(leaf))
-		b.WriteString(escaped(leaf.Help) + "\n")
+		b.WriteString(roffEscape(leaf.Help) + "\n")
 		for _, arg := range leaf.Positional {
 			line(".TP")
 			line(".I", "<"+arg.Name+">")
-			b.WriteString(escaped(arg.Help) + "\n")
+			b.WriteString(roffEscape(arg.Help) + "\n")
 		}
 		manualFlags(&b, leaf.Flags)
 		if example := leaf.Tag.Get("example"); example != "" {
 			line(".PP")
 			line(".EX")
-			b.WriteString(escaped(example) + "\n")
+			b.WriteString(roffEscape(example) + "\n")
 			line(".EE")
 		}
 	}
@@ -188,13 +188,13 @@ func manual(app *kong.Application) string {
 		n    int
 		help string
 	}{
-		{done, "Done."},
-		{failed, "It failed; standard error says why and what to do."},
-		{wrongUsage, "The command line cannot be meant."},
+		{exitOK, "Done."},
+		{exitFailed, "It failed; standard error says why and what to do."},
+		{exitUsage, "The command line cannot be meant."},
 	} {
 		line(".TP")
 		line(".B", fmt.Sprint(code.n))
-		b.WriteString(escaped(code.help) + "\n")
+		b.WriteString(roffEscape(code.help) + "\n")
 	}
 	return b.String()
 }
@@ -214,18 +214,18 @@ func manualFlags(b *strings.Builder, flags []*kong.Flag) {
 		if flag.Hidden {
 			continue
 		}
-		b.WriteString(".TP\n.B " + quoted(flag.String()) + "\n" + escaped(flag.Help) + "\n")
+		b.WriteString(".TP\n.B " + roffQuote(flag.String()) + "\n" + roffEscape(flag.Help) + "\n")
 		if flag.HasDefault && flag.Default != "" {
-			b.WriteString("Default: " + escaped(flag.Default) + ".\n")
+			b.WriteString("Default: " + roffEscape(flag.Default) + ".\n")
 		}
 		for _, name := range flag.Envs {
-			b.WriteString("In the environment: " + escaped(name) + ".\n")
+			b.WriteString("In the environment: " + roffEscape(name) + ".\n")
 		}
 	}
 }
 
-// escaped writes text so that nothing in it is a request to the formatter.
-func escaped(text string) string {
+// roffEscape writes text so that nothing in it is a request to the formatter.
+func roffEscape(text string) string {
 	text = strings.NewReplacer(`\`, `\e`, "-", `\-`, "\n", " ").Replace(text)
 	var b strings.Builder
 	for _, r := range text {
@@ -242,9 +242,9 @@ func escaped(text string) string {
 	return text
 }
 
-// quoted is escaped, for one argument of a macro.
-func quoted(word string) string {
-	return `"` + strings.ReplaceAll(escaped(word), `"`, `\(dq`) + `"`
+// roffQuote is escaped, for one argument of a macro.
+func roffQuote(word string) string {
+	return `"` + strings.ReplaceAll(roffEscape(word), `"`, `\(dq`) + `"`
 }
 
 func lowerFirst(text string) string { return strings.ToLower(text[:1]) + text[1:] }

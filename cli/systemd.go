@@ -10,8 +10,8 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// tell tells systemd how the server does; without systemd it does nothing.
-func tell(log *slog.Logger, state string) {
+// notifySystemd tells systemd how the server does; without systemd it does nothing.
+func notifySystemd(log *slog.Logger, state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
 		log.Warn("telling systemd", "error", err)
 	}
@@ -20,7 +20,7 @@ func tell(log *slog.Logger, state string) {
 // watchdog tells systemd that the server lives, as often as its unit asks for
 // it. A database that answers with a fault is no reason to be restarted, since a
 // full disk stays full; one that never answers is.
-func watchdog(ctx context.Context, s *session, store *db.Store, log *slog.Logger) {
+func watchdog(ctx context.Context, env *commandEnv, store *db.Store, log *slog.Logger) {
 	limit, err := daemon.SdWatchdogEnabled(false)
 	if err != nil || limit == 0 {
 		return
@@ -32,8 +32,8 @@ func watchdog(ctx context.Context, s *session, store *db.Store, log *slog.Logger
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			_ = store.Ping(ctx, s.now())
-			tell(log, daemon.SdNotifyWatchdog)
+			_ = store.Ping(ctx, env.now())
+			notifySystemd(log, daemon.SdNotifyWatchdog)
 		}
 	}
 }

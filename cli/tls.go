@@ -39,8 +39,8 @@ type tlsFlags struct {
 // letsEncrypt is the ACME directory unless another is named.
 const letsEncrypt = acme.LetsEncryptURL
 
-// on reports whether serve speaks https by itself.
-func (f tlsFlags) on() bool { return f.TLSDomain != "" || f.TLSCert != "" || f.TLSKey != "" }
+// enabled reports whether serve speaks https by itself.
+func (f tlsFlags) enabled() bool { return f.TLSDomain != "" || f.TLSCert != "" || f.TLSKey != "" }
 
 // check refuses flags that do not go together.
 func (f tlsFlags) check() error {
@@ -72,23 +72,23 @@ func (f tlsFlags) domainURL(listen string) (*url.URL, error) {
 
 // certificates is where serve has its certificates from.
 type certificates struct {
-	config  *tls.Config
-	plain   func(http.Handler) http.Handler // answers the authority's questions on port 80
-	reload  func() error                    // reads them anew
-	prepare func() error                    // has one ready before the first visitor
+	config      *tls.Config
+	httpHandler func(http.Handler) http.Handler // answers the authority's questions on port 80
+	reload      func() error                    // reads them anew
+	obtain      func() error                    // has one ready before the first visitor
 }
 
 // certificates opens what the flags name; directory keeps what ACME obtains.
 func (f tlsFlags) certificates(directory string) (*certificates, error) {
 	if f.TLSDomain != "" {
-		return f.obtained(filepath.Join(directory, files.CertificatesName))
+		return f.fromACME(filepath.Join(directory, files.CertificatesName))
 	}
-	return f.own()
+	return f.fromFiles()
 }
 
-// own serves a certificate from a file. One that cannot be read anew leaves the
+// fromFiles serves a certificate from a file. One that cannot be read anew leaves the
 // one before in use.
-func (f tlsFlags) own() (*certificates, error) {
+func (f tlsFlags) fromFiles() (*certificates, error) {
 	var current atomic.Pointer[tls.Certificate]
 	reload := func() error {
 		pair, err := tls.LoadX509KeyPair(f.TLSCert, f.TLSKey)
@@ -103,16 +103,16 @@ func (f tlsFlags) own() (*certificates, error) {
 	}
 	get := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return current.Load(), nil }
 	return &certificates{
-		config:  &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: get},
-		plain:   func(next http.Handler) http.Handler { return next },
-		reload:  reload,
-		prepare: func() error { return nil },
+		config:      &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: get},
+		httpHandler: func(next http.Handler) http.Handler { return next },
+		reload:      reload,
+		obtain:      func() error { return nil },
 	}, nil
 }
 
-// obtained serves a certificate that ACME obtains and renews (RFC 8555), kept
+// fromACME serves a certificate that ACME obtains and renews (RFC 8555), kept
 // in a directory of its own.
-func (f tlsFlags) obtained(cache string) (*certificates, error) {
+func (f tlsFlags) fromACME(cache string) (*certificates, error) {
 	client := &acme.Client{DirectoryURL: f.ACMEDirectory, UserAgent: "gatehouse/" + Version}
 	if f.ACMECA != "" {
 		pem, err := os.ReadFile(f.ACMECA)
@@ -153,10 +153,10 @@ func (f tlsFlags) obtained(cache string) (*certificates, error) {
 		return nil
 	}
 	return &certificates{
-		config:  config,
-		plain:   m.HTTPHandler,
-		prepare: prepare,
-		reload:  func() error { return nil },
+		config:      config,
+		httpHandler: m.HTTPHandler,
+		obtain:      prepare,
+		reload:      func() error { return nil },
 	}, nil
 }
 
@@ -181,8 +181,8 @@ func toHTTPS(base *url.URL) http.Handler {
 	})
 }
 
-// onHangUp reads certificates anew, each time the signal comes.
-func onHangUp(ctx context.Context, hangUp <-chan os.Signal, reload func() error, done func(error)) {
+// reloadOnHangUp reads certificates anew, each time the signal comes.
+func reloadOnHangUp(ctx context.Context, hangUp <-chan os.Signal, reload func() error, done func(error)) {
 	for {
 		select {
 		case <-ctx.Done():

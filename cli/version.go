@@ -18,8 +18,8 @@ var (
 type versionCommand struct{}
 
 // Run prints the version, and what it was built from and with.
-func (versionCommand) Run(s *session) error {
-	_, err := fmt.Fprintf(s.Stdout, "gatehouse %s\ncommit  %s\ngo      %s %s/%s\nsqlite  %s\n",
+func (versionCommand) Run(env *commandEnv) error {
+	_, err := fmt.Fprintf(env.Stdout, "gatehouse %s\ncommit  %s\ngo      %s %s/%s\nsqlite  %s\n",
 		Version, commit(), runtime.Version(), runtime.GOOS, runtime.GOARCH, db.SQLiteVersion)
 	return err
 }

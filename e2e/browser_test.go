@@ -235,7 +235,7 @@ func (b *tab) CopyFromClipboard(words string, within ...string) string {
 	b.await(`() => navigator.clipboard.writeText("").then(() => "")`)
 	b.Click(words, within...)
 	var copied string
-	err := poll(patience, func() error {
+	err := poll(timeout, func() error {
 		if copied = b.await(`() => navigator.clipboard.readText()`); copied == "" {
 			return errors.New("the clipboard is empty")
 		}
@@ -250,7 +250,7 @@ func (b *tab) Screenshot(selector string) []byte {
 	b.t.Helper()
 	b.WaitFor("", selector)
 	evaluate[any](b, `(selector) => document.querySelector(selector).scrollIntoView({block: "center", behavior: "instant"})`, selector)
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, timeout)
 	defer cancel()
 	picture, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 	b.must("take a picture of "+selector, err)
@@ -276,7 +276,7 @@ func (b *tab) Texts(selector string) []string {
 // WaitFor waits until these words can be seen, in the element with the CSS selector when one is given.
 func (b *tab) WaitFor(words string, within ...string) {
 	b.t.Helper()
-	err := poll(patience, func() error {
+	err := poll(timeout, func() error {
 		for _, text := range b.Texts(scope(within)) {
 			if strings.Contains(text, words) {
 				return nil
@@ -297,8 +297,8 @@ func (b *tab) Sees(texts ...string) {
 	}
 }
 
-// SeesNot fails the test when one of these texts can be seen.
-func (b *tab) SeesNot(texts ...string) {
+// DoesNotSee fails the test when one of these texts can be seen.
+func (b *tab) DoesNotSee(texts ...string) {
 	b.t.Helper()
 	shown := b.Text()
 	for _, text := range texts {
@@ -432,7 +432,7 @@ func (b *tab) aim(field string, within []string) {
 func (b *tab) find(kind, words string, within []string) spot {
 	b.t.Helper()
 	var found spot
-	err := poll(patience, func() error {
+	err := poll(timeout, func() error {
 		found = evaluate[spot](b, findScript, kind, words, scope(within))
 		if found.Problem != "" {
 			return errors.New(found.Problem)
@@ -452,11 +452,11 @@ const settledScript = `() => document.readyState === "complete" &&
 // settle waits until more than after requests were made, all are answered, and the page stands still.
 func (b *tab) settle(doing string, after int) {
 	b.t.Helper()
-	err := poll(patience, func() error {
+	err := poll(timeout, func() error {
 		if !b.traffic.quiet(after) {
 			return errors.New("no complete answer")
 		}
-		still, err := try[bool](b, settledScript)
+		still, err := call[bool](b, settledScript)
 		if err != nil || !still {
 			return errors.Join(err, errors.New("the page does not stand still"))
 		}
@@ -467,13 +467,13 @@ func (b *tab) settle(doing string, after int) {
 	}
 }
 
-// try calls a JavaScript function in the page, JavaScript switched off or not.
-func try[T any](b *tab, function string, args ...any) (T, error) {
+// call calls a JavaScript function in the page, JavaScript switched off or not.
+func call[T any](b *tab, function string, args ...any) (T, error) {
 	list, err := json.Marshal(append([]any{}, args...))
 	if err != nil {
 		return *new(T), err
 	}
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, timeout)
 	defer cancel()
 	return chromedp.Run(ctx, chromedp.Evaluate[T](fmt.Sprintf("(%s)(...%s)", function, list)))
 }
@@ -481,7 +481,7 @@ func try[T any](b *tab, function string, args ...any) (T, error) {
 // evaluate is try that fails the test.
 func evaluate[T any](b *tab, function string, args ...any) T {
 	b.t.Helper()
-	result, err := try[T](b, function, args...)
+	result, err := call[T](b, function, args...)
 	b.must("look at the page", err)
 	return result
 }
@@ -489,7 +489,7 @@ func evaluate[T any](b *tab, function string, args ...any) T {
 // await calls a JavaScript function whose promise gives a text.
 func (b *tab) await(function string) string {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, timeout)
 	defer cancel()
 	text, err := chromedp.Run(ctx, chromedp.Evaluate[string]("("+function+")()", chromedp.EvalAwaitPromise))
 	b.must("wait for the page", err)
@@ -507,8 +507,8 @@ func (b *tab) must(doing string, err error) {
 // fail ends the test and tells what the person has in front of them.
 func (b *tab) fail(format string, args ...any) {
 	b.t.Helper()
-	address, _ := try[string](b, `() => location.href`)
-	shown, err := try[string](b, `() => document.title + "\n" + document.body.innerText`)
+	address, _ := call[string](b, `() => location.href`)
+	shown, err := call[string](b, `() => document.title + "\n" + document.body.innerText`)
 	if err != nil {
 		shown = err.Error()
 	}

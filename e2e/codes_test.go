@@ -24,14 +24,14 @@ const filler = `(() => {
 // it costs one try, however
 // often the page is loaded.
 func TestAFillerDoesNotUseUpTheTries(t *testing.T) {
-	w := &walk{t: t, site: startSite(t), script: true, ledger: newLedger()}
+	w := &walkthrough{t: t, site: startSite(t), script: true, ledger: newLedger()}
 	w.site.addPerson(mia, "member")
 	b := w.open()
 	w.signIn(b, mia)
 	phone, _ := w.enrol(b)
 	w.signOut(b)
 	w.signIn(b, mia)
-	w.atChallenge(b)
+	w.requireChallenge(b)
 
 	_, err := chromedp.Call(b.ctx, page.AddScriptToEvaluateOnNewDocument,
 		page.AddScriptToEvaluateOnNewDocumentParams{Source: filler})
@@ -45,7 +45,7 @@ func TestAFillerDoesNotUseUpTheTries(t *testing.T) {
 		b.Visit("/signin/two-factor")
 	}
 	w.enterCode(b, phone.code())
-	w.signedIn(b)
+	w.requireSignedIn(b)
 	b.Sees("A wrong code was entered after your password on")
 }
 
@@ -53,14 +53,14 @@ func TestAFillerDoesNotUseUpTheTries(t *testing.T) {
 // neither says so nor does so; and
 // after a code that the server did not answer the next one is sent by itself again.
 func TestCodesAreSentByThemselves(t *testing.T) {
-	w := &walk{t: t, site: startSite(t), script: true, ledger: newLedger()}
+	w := &walkthrough{t: t, site: startSite(t), script: true, ledger: newLedger()}
 	w.site.addPerson(mia, "member")
 	b := w.open()
 	w.signIn(b, mia)
 	b.Visit(twoFactorPath)
 	phone := newPhone(t, w.enable(b))
 	k := keyboard{b}
-	k.at("6-digit code")
+	k.requireFocus("6-digit code")
 	k.described("The code is sent when you enter the sixth digit.")
 	b.traffic.expectFault("net::ERR_CONNECTION_REFUSED")
 	b.traffic.expectFault("Failed to fetch")
@@ -74,26 +74,26 @@ func TestCodesAreSentByThemselves(t *testing.T) {
 	w.signOut(b)
 
 	w.signIn(b, mia)
-	k.at("6-digit code")
+	k.requireFocus("6-digit code")
 	k.described("The code is sent when you enter the sixth digit.")
 	b.Fill("code", "1234-56AB") // a recovery code: the sixth digit sends nothing
 	b.Fill("code", "12AB-3456")
 	w.enterCode(b, phone.wrong()[:3]+" "+phone.wrong()[3:])
-	w.refused(b, wrongCode)
+	w.requireRefusal(b, wrongCode)
 	if b.Count("#code-sends") != 0 || b.Count("[data-code]") != 0 {
 		b.fail("the field still says that it sends, or does")
 	}
 	b.Click(lostPhone)
 	w.enterRecoveryCode(b, "AAAA-AAAA")
-	w.refused(b, "Each code works once")
+	w.requireRefusal(b, "Each code works once")
 	if b.Count("#code-sends") != 0 {
 		b.fail("the field says that it sends on a card with a refusal")
 	}
 
 	plain := openBrowserWithoutScript(t, w.site)
 	w.signIn(plain, mia)
-	w.atChallenge(plain)
-	plain.SeesNot("sixth digit")
+	w.requireChallenge(plain)
+	plain.DoesNotSee("sixth digit")
 	if evaluate[bool](plain, `() => document.querySelector("[name=code]").hasAttribute("aria-describedby")`) {
 		plain.fail("without script the field is described by what it does not do")
 	}

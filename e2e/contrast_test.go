@@ -16,7 +16,7 @@ import (
 func TestForcedColours(t *testing.T) {
 	s := startSite(t)
 	s.addPerson(sue, "super-administrator")
-	w := &walk{t: t, site: s, script: true, ledger: newLedger()}
+	w := &walkthrough{t: t, site: s, script: true, ledger: newLedger()}
 	b := w.open()
 	w.signIn(b, sue)
 	for _, scheme := range []string{"light", "dark"} {
@@ -67,7 +67,7 @@ func TestLongAddressesOnANarrowScreen(t *testing.T) {
 	s.addPerson(long, "super-administrator")
 	s.addPerson(person{"Maximiliana Featherstonehaugh", "maximiliana@engineering.harbour-studio.example.org",
 		"tandem violet orbit"}, "it-administrator")
-	w := &walk{t: t, site: s, script: true, ledger: newLedger()}
+	w := &walkthrough{t: t, site: s, script: true, ledger: newLedger()}
 	g := &gallery{t: t, site: s, folder: os.Getenv("GATEHOUSE_SCREENS")}
 	b := w.open()
 	w.signIn(b, long)

@@ -27,14 +27,14 @@ func TestABrowserThatKeepsNoCookies(t *testing.T) {
 	t.Cleanup(proxy.Close)
 	lossy := &site{t: t, url: proxy.URL}
 
-	w := &walk{t: t, site: s, script: true, ledger: newLedger()}
+	w := &walkthrough{t: t, site: s, script: true, ledger: newLedger()}
 	b := openBrowser(t, lossy)
 	signIn := func() {
 		b.Visit("/my/profile")
 		b.Sees("Please sign in to continue.")
 		w.signIn(b, mia)
 		b.Sees("Your browser did not keep the cookie that signs you in.", "Allow cookies for this site")
-		b.SeesNot("expired")
+		b.DoesNotSee("expired")
 	}
 	signIn()
 
@@ -44,5 +44,5 @@ func TestABrowserThatKeepsNoCookies(t *testing.T) {
 	w.enrol(honest)
 	signIn()
 	b.Visit("/signin")
-	b.SeesNot("cookie")
+	b.DoesNotSee("cookie")
 }

@@ -38,7 +38,7 @@ func TestFullFileSystem(t *testing.T) {
 		t.Fatal(err)
 	}
 	// What is there of the -wal is used up before anything fails.
-	err = poll(patience, func() error {
+	err = poll(timeout, func() error {
 		answer, err := c.do("POST", "/signin", "email", fay.email, "password", fay.password)
 		if err == nil && answer.status != http.StatusServiceUnavailable {
 			err = fmt.Errorf("the sign-in gives %d", answer.status)
@@ -51,7 +51,7 @@ func TestFullFileSystem(t *testing.T) {
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
-	if err := poll(patience, s.healthy); err != nil {
+	if err := poll(timeout, s.healthy); err != nil {
 		t.Fatal(err)
 	}
 	c.signIn(fay)

@@ -82,8 +82,8 @@ func (c *client) do(method, path string, fields ...string) (reply, error) {
 	return reply{answer.StatusCode, answer.Header.Get("Location"), string(body)}, err
 }
 
-// must sends a request and demands a status.
-func (c *client) must(status int, method, path string, fields ...string) reply {
+// send sends a request and demands a status.
+func (c *client) send(status int, method, path string, fields ...string) reply {
 	c.t.Helper()
 	answer, err := c.do(method, path, fields...)
 	if err != nil || answer.status != status {
@@ -94,14 +94,14 @@ func (c *client) must(status int, method, path string, fields ...string) reply {
 
 func (c *client) signIn(p person) reply {
 	c.t.Helper()
-	return c.must(http.StatusSeeOther, "POST", "/signin", "email", p.email, "password", p.password)
+	return c.send(http.StatusSeeOther, "POST", "/signin", "email", p.email, "password", p.password)
 }
 
 // enable mints a secret and gives the app that holds it.
 func (c *client) enable() *phone {
 	c.t.Helper()
 	m := regexp.MustCompile(`id="secret"[^>]*>([A-Z2-7 ]+)<`).
-		FindStringSubmatch(c.must(200, "POST", "/my/profile/two-factor/enable").body)
+		FindStringSubmatch(c.send(200, "POST", "/my/profile/two-factor/enable").body)
 	if m == nil {
 		c.t.Fatal("no secret on the card")
 	}
@@ -110,17 +110,17 @@ func (c *client) enable() *phone {
 
 var codeOnPage = regexp.MustCompile(`[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}`)
 
-// standing is a person's line of `two-factor status --json`.
-type standing struct {
+// twoFactorStatus is a person's line of `two-factor status --json`.
+type twoFactorStatus struct {
 	Email     string `json:"email"`
 	TwoFactor bool   `json:"two_factor"`
 	CodesLeft int    `json:"recovery_codes_left"`
 }
 
-func (s *site) standing(email string) standing {
+func (s *site) twoFactorStatus(email string) twoFactorStatus {
 	s.t.Helper()
 	for line := range strings.Lines(s.run("", "two-factor", "status", "--json")) {
-		var status standing
+		var status twoFactorStatus
 		if err := json.Unmarshal([]byte(line), &status); err != nil {
 			s.t.Fatal(err)
 		}
@@ -129,7 +129,7 @@ func (s *site) standing(email string) standing {
 		}
 	}
 	s.t.Fatalf("nobody is called %s", email)
-	return standing{}
+	return twoFactorStatus{}
 }
 
 // kill ends the server as a power cut would end it for the program.
@@ -170,7 +170,7 @@ func TestKilledWhileConfirming(t *testing.T) {
 	c.signIn(fay)
 	p := c.enable()
 	start := time.Now()
-	c.must(200, "POST", "/my/profile/two-factor/confirm", "code", p.current())
+	c.send(200, "POST", "/my/profile/two-factor/confirm", "code", p.current())
 	window := 2 * time.Since(start) // so that some are killed before the end, and some after
 	s.run("", "two-factor", "reset", fay.email)
 	enabled := 0
@@ -179,7 +179,7 @@ func TestKilledWhileConfirming(t *testing.T) {
 		p := c.enable()
 		answer, answered := c.killDuring(window, "/my/profile/two-factor/confirm", "code", p.current())
 		s.run("", "check")
-		is := s.standing(fay.email)
+		is := s.twoFactorStatus(fay.email)
 		if answered && answer.status == 200 && !is.TwoFactor {
 			t.Fatalf("round %d: an answered confirmation is gone", round)
 		}
@@ -194,7 +194,7 @@ func TestKilledWhileConfirming(t *testing.T) {
 			}
 			if answered {
 				code := codeOnPage.FindString(answer.body)
-				c.must(http.StatusSeeOther, "POST", "/signin/two-factor/recovery", "recovery_code", code)
+				c.send(http.StatusSeeOther, "POST", "/signin/two-factor/recovery", "recovery_code", code)
 			}
 			s.run("", "two-factor", "reset", fay.email)
 		}
@@ -213,25 +213,25 @@ func TestKilledWhileRedeeming(t *testing.T) {
 	used := 0
 	for round := range rounds(t) {
 		if len(codes) == 0 {
-			if s.standing(fay.email).TwoFactor {
+			if s.twoFactorStatus(fay.email).TwoFactor {
 				s.run("", "two-factor", "reset", fay.email)
 			}
 			c.signIn(fay)
 			p := c.enable()
-			codes = codeOnPage.FindAllString(c.must(200, "POST", "/my/profile/two-factor/confirm", "code",
+			codes = codeOnPage.FindAllString(c.send(200, "POST", "/my/profile/two-factor/confirm", "code",
 				p.current()).body, 8)
 			c.signIn(fay)
 			start := time.Now()
-			c.must(http.StatusSeeOther, "POST", "/signin/two-factor/recovery", "recovery_code", codes[0])
+			c.send(http.StatusSeeOther, "POST", "/signin/two-factor/recovery", "recovery_code", codes[0])
 			window, codes = 2*time.Since(start), codes[1:]
 		}
-		before := s.standing(fay.email).CodesLeft
+		before := s.twoFactorStatus(fay.email).CodesLeft
 		c.signIn(fay)
 		code := codes[0]
 		codes = codes[1:]
 		answer, answered := c.killDuring(window, "/signin/two-factor/recovery", "recovery_code", code)
 		s.run("", "check")
-		after := s.standing(fay.email).CodesLeft
+		after := s.twoFactorStatus(fay.email).CodesLeft
 		gone := before - after
 		if gone != 0 && gone != 1 || answered && answer.status == http.StatusSeeOther && gone != 1 {
 			t.Fatalf("round %d: %d codes before, %d after; answered %v with %d", round, before, after, answered,
@@ -240,7 +240,7 @@ func TestKilledWhileRedeeming(t *testing.T) {
 		s.start()
 		s.run("", "user", "unlock", fay.email)
 		if answered && answer.location == "/my" {
-			c.must(200, "GET", "/my") // the session that was answered stands
+			c.send(200, "GET", "/my") // the session that was answered stands
 		}
 		c.signIn(fay)
 		want := http.StatusSeeOther
@@ -248,7 +248,7 @@ func TestKilledWhileRedeeming(t *testing.T) {
 			used++
 			want = http.StatusUnprocessableEntity
 		}
-		c.must(want, "POST", "/signin/two-factor/recovery", "recovery_code", code)
+		c.send(want, "POST", "/signin/two-factor/recovery", "recovery_code", code)
 	}
 	t.Logf("%d of %d codes were used before the end", used, rounds(t))
 }
@@ -265,7 +265,7 @@ func TestKilledUnderLoad(t *testing.T) {
 	c.signIn(root)
 	email := func(i int) string { return fmt.Sprintf("clerk%d@example.org", i) }
 	for i := range clerks {
-		c.must(200, "POST", "/admin/people/invite", "name", "Clerk 0", "email", email(i), "role", "member")
+		c.send(200, "POST", "/admin/people/invite", "name", "Clerk 0", "email", email(i), "role", "member")
 	}
 	var sent, answered [clerks]atomic.Int64
 	for round := range rounds(t) {
@@ -336,7 +336,7 @@ func TestCountsOutlastAKill(t *testing.T) {
 	}
 	s.kill()
 	s.start()
-	newClient(t, s).must(http.StatusTooManyRequests, "POST", "/signin", "email", fay.email, "password", fay.password)
+	newClient(t, s).send(http.StatusTooManyRequests, "POST", "/signin", "email", fay.email, "password", fay.password)
 }
 
 // TestDiskFull takes the right to write from the running program, and gives it
@@ -357,20 +357,20 @@ func TestDiskFull(t *testing.T) {
 		}
 	}
 	limit("0")
-	if err := poll(patience, func() error { return s.unhealthy() }); err != nil {
+	if err := poll(timeout, func() error { return s.unhealthy() }); err != nil {
 		t.Error(err)
 	}
 	stranger := newClient(t, s)
-	stranger.must(http.StatusServiceUnavailable, "POST", "/signin", "email", fay.email, "password", fay.password)
-	c.must(http.StatusServiceUnavailable, "POST", "/my/profile/two-factor/confirm", "code", p.current())
+	stranger.send(http.StatusServiceUnavailable, "POST", "/signin", "email", fay.email, "password", fay.password)
+	c.send(http.StatusServiceUnavailable, "POST", "/my/profile/two-factor/confirm", "code", p.current())
 	limit("unlimited")
-	if err := poll(patience, s.healthy); err != nil {
+	if err := poll(timeout, s.healthy); err != nil {
 		t.Fatal(err)
 	}
-	if is := s.standing(fay.email); is.TwoFactor {
+	if is := s.twoFactorStatus(fay.email); is.TwoFactor {
 		t.Error("a confirmation that was refused was done")
 	}
-	c.must(200, "POST", "/my/profile/two-factor/confirm", "code", p.current())
+	c.send(200, "POST", "/my/profile/two-factor/confirm", "code", p.current())
 	if answer := stranger.signIn(fay); answer.location != "/signin/two-factor" {
 		t.Errorf("the sign-in leads to %s", answer.location)
 	}
@@ -419,7 +419,7 @@ func TestTermUnderLoad(t *testing.T) {
 			}
 		})
 	}
-	err := poll(patience, func() error {
+	err := poll(timeout, func() error {
 		mu.Lock()
 		defer mu.Unlock()
 		if last == "" {
@@ -438,7 +438,7 @@ func TestTermUnderLoad(t *testing.T) {
 	}
 	s.start()
 	s.run("", "check")
-	if page := c.must(200, "GET", "/my").body; !strings.Contains(page, last) {
+	if page := c.send(200, "GET", "/my").body; !strings.Contains(page, last) {
 		t.Errorf("the name %q was answered and is gone", last)
 	}
 }
@@ -471,9 +471,9 @@ func TestLargeBodies(t *testing.T) {
 	s := startSite(t)
 	s.addPerson(fay, "member")
 	c := newClient(t, s)
-	c.must(http.StatusUnprocessableEntity, "POST", "/signin", "email", fay.email, "password",
+	c.send(http.StatusUnprocessableEntity, "POST", "/signin", "email", fay.email, "password",
 		strings.Repeat("x", 60<<10))
-	c.must(http.StatusRequestEntityTooLarge, "POST", "/signin", "email", fay.email, "password",
+	c.send(http.StatusRequestEntityTooLarge, "POST", "/signin", "email", fay.email, "password",
 		strings.Repeat("x", 64<<10))
 	if err := s.healthy(); err != nil {
 		t.Error(err)

@@ -16,7 +16,7 @@ func TestFocusAfterAnAct(t *testing.T) {
 	for _, script := range []bool{true, false} {
 		t.Run(mode(script), func(t *testing.T) {
 			t.Parallel()
-			w := &walk{t: t, site: startSite(t), script: script, ledger: newLedger()}
+			w := &walkthrough{t: t, site: startSite(t), script: script, ledger: newLedger()}
 			w.site.addPerson(sue, "super-administrator")
 			w.site.addPerson(mia, "member")
 			b := w.open()
@@ -33,7 +33,7 @@ func TestFocusAfterAnAct(t *testing.T) {
 	}
 }
 
-func (w *walk) focusOnPeople(b *tab) {
+func (w *walkthrough) focusOnPeople(b *tab) {
 	b.Visit("/admin/people")
 	b.Click("Invite somebody")
 	b.Fill("name", "Grace Hopper", "main")
@@ -43,34 +43,34 @@ func (w *walk) focusOnPeople(b *tab) {
 	w.act(b, "Make invitation link", "form", "Invitation link — shown ONCE", "Invitation link — shown ONCE")
 }
 
-func (w *walk) focusOnAPerson(b *tab) {
+func (w *walkthrough) focusOnAPerson(b *tab) {
 	b.Visit("/admin/people")
 	b.Click(mia.name, "main")
 	w.act(b, "Make a password link", "form", "Password link — shown ONCE", "Password link — shown ONCE")
 	w.act(b, "Unlock", "form", "", "The account is unlocked.")
 	w.act(b, "End sessions", "form", "", "All sessions have ended.")
 	b.Fill("email", sue.email, "#person")
-	w.act(b, saveLevers, "#person", "E-mail address", "Somebody has this e-mail address already.")
+	w.act(b, savePolicy, "#person", "E-mail address", "Somebody has this e-mail address already.")
 	b.Fill("email", mia.email, "#person")
 	b.Fill("name", "Mia Two", "#person")
-	w.act(b, saveLevers, "#person", "", "The changes are saved.")
+	w.act(b, savePolicy, "#person", "", "The changes are saved.")
 	b.Click("Deactivate the account")
 	w.act(b, "Deactivate", "form", "", "The account is deactivated.")
 	w.act(b, "Reactivate", "form", "", "The account is active again.")
 }
 
-func (w *walk) focusOnSettings(b *tab) {
+func (w *walkthrough) focusOnSettings(b *tab) {
 	b.Visit("/admin/settings/security")
 	b.Tick("require_everyone", false)
-	w.act(b, saveLevers, "form", "Require two-factor authentication", "The policy is saved.")
+	w.act(b, savePolicy, "form", "Require two-factor authentication", "The policy is saved.")
 	b.Visit("/admin/settings/general")
 	b.Fill("workspace", " ")
-	w.act(b, saveLevers, "form", "Name of the workspace", "Enter a name for the workspace.")
+	w.act(b, savePolicy, "form", "Name of the workspace", "Enter a name for the workspace.")
 	b.Fill("workspace", "Harbour")
-	w.act(b, saveLevers, "form", "Workspace", "The name is saved.")
+	w.act(b, savePolicy, "form", "Workspace", "The name is saved.")
 }
 
-func (w *walk) focusOnProfile(b *tab) {
+func (w *walkthrough) focusOnProfile(b *tab) {
 	other := w.open()
 	w.signIn(other, sue)
 	b.Visit("/my/profile")
@@ -88,7 +88,7 @@ func (w *walk) focusOnProfile(b *tab) {
 
 // act clicks a button and demands where the focus is then ("" for the message itself), and that the
 // words are announced.
-func (w *walk) act(b *tab, button, within, focus, words string) {
+func (w *walkthrough) act(b *tab, button, within, focus, words string) {
 	w.t.Helper()
 	evaluate[any](b, `() => { window.live = [...document.querySelectorAll("body > [aria-live]")] }`)
 	b.Click(button, within)
@@ -100,7 +100,7 @@ func (w *walk) act(b *tab, button, within, focus, words string) {
 	if !w.script {
 		return
 	}
-	err := poll(patience, func() error {
+	err := poll(timeout, func() error {
 		output := evaluate[string](b,
 			`() => window.live ? window.live.filter(e => e.isConnected).map(e => e.textContent).join(" ") : "the page is another"`)
 		if !strings.Contains(output, words) {
@@ -118,11 +118,11 @@ func (w *walk) act(b *tab, button, within, focus, words string) {
 }
 
 // focused demands that the focus is on what begins with these words, and is on the screen.
-func (w *walk) focused(b *tab, words string) {
+func (w *walkthrough) focused(b *tab, words string) {
 	w.t.Helper()
 	k := keyboard{b}
 	var got focus
-	err := poll(patience, func() error {
+	err := poll(timeout, func() error {
 		if got = k.focus(); !strings.HasPrefix(got.Name, words) {
 			return fmt.Errorf("the focus is on %q", got.Name)
 		}

@@ -15,7 +15,7 @@ func TestGuide(t *testing.T) {
 			for _, chapter := range chapters {
 				t.Run(chapter.name+" "+mode(script), func(t *testing.T) {
 					t.Parallel()
-					chapter.walk(&walk{t: t, site: startSite(t), script: script, ledger: proofs})
+					chapter.walk(&walkthrough{t: t, site: startSite(t), script: script, ledger: proofs})
 				})
 			}
 		}
@@ -29,16 +29,16 @@ func TestGuide(t *testing.T) {
 // chapters are what people do; the longest first, so that the short ones fill the time beside it.
 var chapters = []struct {
 	name string
-	walk func(*walk)
+	walk func(*walkthrough)
 }{
-	{"one person's way from set-up to disabling", onePersonsWay},
+	{"one person's way from set-up to disabling", guideInOrder},
 	{"the organisation requires two-factor", requiredByPolicy},
 	{"two devices of one person", twoDevices},
 	{"two tabs of one browser", twoTabs},
 }
 
-// walk is one chapter of the guide on a site of its own.
-type walk struct {
+// walkthrough is one chapter of the guide on a site of its own.
+type walkthrough struct {
 	t      *testing.T
 	site   *site
 	script bool
@@ -46,7 +46,7 @@ type walk struct {
 }
 
 // open opens a browser of the walk's kind.
-func (w *walk) open() *tab {
+func (w *walkthrough) open() *tab {
 	w.t.Helper()
 	if w.script {
 		return openBrowser(w.t, w.site)
@@ -54,14 +54,14 @@ func (w *walk) open() *tab {
 	return openBrowserWithoutScript(w.t, w.site)
 }
 
-// proves runs a check that proves these sentences of the guide.
-func (w *walk) proves(check func(), words ...string) {
+// prove runs a check that proves these sentences of the guide.
+func (w *walkthrough) prove(check func(), words ...string) {
 	w.t.Helper()
 	w.ledger.prove(w.t, w.script, check, words...)
 }
 
 // want fails the test unless the condition holds.
-func (w *walk) want(holds bool, format string, args ...any) {
+func (w *walkthrough) want(holds bool, format string, args ...any) {
 	w.t.Helper()
 	if !holds {
 		w.t.Fatalf(format, args...)
@@ -70,10 +70,10 @@ func (w *walk) want(holds bool, format string, args ...any) {
 
 // Buttons whose words the guide leaves open, and parts of the pages.
 const (
-	setUpButton = "Create workspace"
-	saveLevers  = "Save changes"
-	confirmNew  = "Generate new codes"
-	leadOn      = "Continue where you left off"
+	setUpButton    = "Create workspace"
+	savePolicy     = "Save changes"
+	confirmNew     = "Generate new codes"
+	continueButton = "Continue where you left off"
 
 	twoFactorPath = "/my/profile/two-factor"
 	card          = "#two-factor"
@@ -81,14 +81,14 @@ const (
 	refusal       = "[role=alert]"
 	success       = "[role=status]"
 
-	wrongCode    = "That code did not match"
-	noPending    = `No pending enrollment. Click "Enable" to start over`
-	required     = "Two-factor authentication is required by your organisation. Set it up to continue."
-	nowActive    = "Two-factor authentication is now active. Save your recovery codes — they're shown once."
-	savePanel    = "Save these recovery codes — shown ONCE"
-	askNew       = "Generate new recovery codes? Old codes will stop working immediately."
-	passwordIsNo = "Password did not match. Two-factor remains enabled."
-	lostPhone    = "Lost your phone? Use a recovery code"
+	wrongCode        = "That code did not match"
+	noPending        = `No pending enrollment. Click "Enable" to start over`
+	required         = "Two-factor authentication is required by your organisation. Set it up to continue."
+	nowActive        = "Two-factor authentication is now active. Save your recovery codes — they're shown once."
+	savePanel        = "Save these recovery codes — shown ONCE"
+	regeneratePrompt = "Generate new recovery codes? Old codes will stop working immediately."
+	wrongPassword    = "Password did not match. Two-factor remains enabled."
+	lostPhone        = "Lost your phone? Use a recovery code"
 )
 
 var (
@@ -120,7 +120,7 @@ var pages = []string{"/", "/my", "/my/profile", "/admin/settings/security", "/ad
 // --- steps that several chapters take
 
 // signIn gives e-mail address and password at the sign-in.
-func (w *walk) signIn(b *tab, p person) {
+func (w *walkthrough) signIn(b *tab, p person) {
 	w.t.Helper()
 	b.Visit("/signin")
 	b.Fill("email", p.email)
@@ -128,8 +128,8 @@ func (w *walk) signIn(b *tab, p person) {
 	b.Click("Sign in", "form")
 }
 
-// signedIn demands that the person stands in My portal.
-func (w *walk) signedIn(b *tab) {
+// requireSignedIn demands that the person stands in My portal.
+func (w *walkthrough) requireSignedIn(b *tab) {
 	w.t.Helper()
 	if b.Path() != "/my" {
 		b.fail("not in My portal")
@@ -138,7 +138,7 @@ func (w *walk) signedIn(b *tab) {
 }
 
 // signOut signs out and demands that it happened.
-func (w *walk) signOut(b *tab) {
+func (w *walkthrough) signOut(b *tab) {
 	w.t.Helper()
 	b.Click("Sign out")
 	if b.Path() != "/signin" {
@@ -146,8 +146,8 @@ func (w *walk) signOut(b *tab) {
 	}
 }
 
-// badge demands the state that the card reports.
-func (w *walk) badge(b *tab, state, colour string) {
+// requireBadge demands the state that the card reports.
+func (w *walkthrough) requireBadge(b *tab, state, colour string) {
 	w.t.Helper()
 	b.WaitFor(state, card+" .badge")
 	if b.Count(card+" .badge") != 1 || b.Count(card+" .badge.badge--"+colour) != 1 {
@@ -159,15 +159,15 @@ func (w *walk) badge(b *tab, state, colour string) {
 }
 
 // enable selects Enable two-factor and returns the secret that is shown.
-func (w *walk) enable(b *tab) string {
+func (w *walkthrough) enable(b *tab) string {
 	w.t.Helper()
 	b.Click("Enable two-factor", card)
-	w.badge(b, "Pending confirmation", "amber")
+	w.requireBadge(b, "Pending confirmation", "amber")
 	return b.Secret()
 }
 
 // confirm enters a code and returns the recovery codes that follow.
-func (w *walk) confirm(b *tab, code string) []string {
+func (w *walkthrough) confirm(b *tab, code string) []string {
 	w.t.Helper()
 	b.EnterCode(code, "Confirm and enable")
 	b.WaitFor(nowActive, success)
@@ -175,7 +175,7 @@ func (w *walk) confirm(b *tab, code string) []string {
 }
 
 // enrol takes a signed-in person from Not configured to Enabled.
-func (w *walk) enrol(b *tab) (*phone, []string) {
+func (w *walkthrough) enrol(b *tab) (*phone, []string) {
 	w.t.Helper()
 	b.Visit(twoFactorPath)
 	p := newPhone(w.t, w.enable(b))
@@ -183,13 +183,13 @@ func (w *walk) enrol(b *tab) (*phone, []string) {
 }
 
 // enterCode enters a code of the app at the challenge.
-func (w *walk) enterCode(b *tab, code string) {
+func (w *walkthrough) enterCode(b *tab, code string) {
 	w.t.Helper()
 	b.EnterCode(code, "Verify and sign in")
 }
 
 // enterRecoveryCode enters a recovery code at the challenge.
-func (w *walk) enterRecoveryCode(b *tab, code string) {
+func (w *walkthrough) enterRecoveryCode(b *tab, code string) {
 	w.t.Helper()
 	if b.Count("[name=recovery_code]") == 0 {
 		b.Click(lostPhone)
@@ -198,15 +198,15 @@ func (w *walk) enterRecoveryCode(b *tab, code string) {
 	b.Click("Use recovery code", "form")
 }
 
-// atChallenge demands that the challenge page is shown.
-func (w *walk) atChallenge(b *tab) {
+// requireChallenge demands that the challenge page is shown.
+func (w *walkthrough) requireChallenge(b *tab) {
 	w.t.Helper()
 	b.WaitFor("Two-factor verification", "h1")
 	b.Sees("Password accepted. Enter your code to continue.")
 }
 
-// refused demands a refusal with these words.
-func (w *walk) refused(b *tab, words string) {
+// requireRefusal demands a refusal with these words.
+func (w *walkthrough) requireRefusal(b *tab, words string) {
 	w.t.Helper()
 	b.WaitFor(words, refusal)
 	if status := b.Status(); status != 422 {
@@ -232,8 +232,8 @@ func (b *tab) RecoveryCodes() []string {
 	return b.Texts("#recovery-codes li")
 }
 
-// KnowsNone demands that none of these codes is anywhere on the page, seen or not.
-func (b *tab) KnowsNone(codes []string) {
+// HasNone demands that none of these codes is anywhere on the page, seen or not.
+func (b *tab) HasNone(codes []string) {
 	b.t.Helper()
 	source := b.Source()
 	for _, code := range codes {
@@ -241,5 +241,5 @@ func (b *tab) KnowsNone(codes []string) {
 			b.fail("the recovery code %s is still on the page", code)
 		}
 	}
-	b.SeesNot(savePanel)
+	b.DoesNotSee(savePanel)
 }

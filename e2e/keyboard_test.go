@@ -13,7 +13,7 @@ import (
 func TestKeyboard(t *testing.T) {
 	s := startSite(t)
 	s.addPerson(mia, "member")
-	w := &walk{t: t, site: s, script: true, ledger: newLedger()}
+	w := &walkthrough{t: t, site: s, script: true, ledger: newLedger()}
 	k := keyboard{w.open()}
 	phone, codes := k.enrol(mia)
 	codes = k.regenerate(codes)
@@ -59,10 +59,10 @@ func (k keyboard) focus() focus {
 	}`)
 }
 
-// at demands that the focus is on what is called so, and can be seen.
-func (k keyboard) at(name string) {
+// requireFocus demands that the focus is on what is called so, and can be seen.
+func (k keyboard) requireFocus(name string) {
 	k.t.Helper()
-	err := poll(patience, func() error {
+	err := poll(timeout, func() error {
 		if got := k.focus(); got.Name != name {
 			return fmt.Errorf("the focus is on %q", got.Name)
 		}
@@ -118,7 +118,7 @@ func (k keyboard) described(words string) {
 
 func (k keyboard) signIn(p person) {
 	k.Visit("/signin")
-	k.at("E-mail address")
+	k.requireFocus("E-mail address")
 	k.write(p.email, false)
 	k.tabTo("Password")
 	k.write(p.password, false)
@@ -129,18 +129,18 @@ func (k keyboard) signIn(p person) {
 func (k keyboard) enrol(p person) (*phone, []string) {
 	k.signIn(p)
 	k.press(tabKey, false)
-	k.at("Skip to content")
+	k.requireFocus("Skip to content")
 	k.press(enter, false)
 	k.tabTo("Set up two-factor")
 	k.press(enter, true)
-	k.at("6-digit code")
+	k.requireFocus("6-digit code")
 	k.WaitFor("Pending confirmation", card+" .badge")
 	device := newPhone(k.t, k.Secret())
 
 	k.described("sixth digit")
 	k.write(device.wrong(), true)
 	k.announced(wrongCode, refusal)
-	k.at("6-digit code")
+	k.requireFocus("6-digit code")
 	if !evaluate[bool](k.tab, `() => document.activeElement.matches("[aria-invalid=true][aria-describedby]")`) {
 		k.fail("the field does not say that it is wrong, or why")
 	}
@@ -160,7 +160,7 @@ func (k keyboard) enrol(p person) (*phone, []string) {
 func (k keyboard) save(words string) []string {
 	k.t.Helper()
 	k.announced(words, success)
-	k.at(savePanel)
+	k.requireFocus(savePanel)
 	codes := k.RecoveryCodes()
 	k.tabTo("Copy all codes")
 	k.tabTo("Download")
@@ -176,8 +176,8 @@ func (k keyboard) save(words string) []string {
 func (k keyboard) regenerate(old []string) []string {
 	k.tabTo("Regenerate recovery codes")
 	k.press(enter, true)
-	k.Sees(askNew)
-	k.at("Generate new codes")
+	k.Sees(regeneratePrompt)
+	k.requireFocus("Generate new codes")
 	k.press(enter, true)
 	codes := k.save("New recovery codes are ready.")
 	if codes[0] == old[0] {
@@ -192,18 +192,18 @@ func (k keyboard) challenge(p person, device *phone, codes []string) {
 	k.press(enter, true)
 	k.announced("You are signed out.", success)
 	k.signIn(p)
-	k.at("6-digit code")
+	k.requireFocus("6-digit code")
 	k.write(device.wrong(), false) // the same as before: it is not sent twice by itself
 	k.press(enter, true)
 	k.announced(wrongCode, refusal)
-	k.at("6-digit code")
+	k.requireFocus("6-digit code")
 	k.tabTo(lostPhone)
 	k.press(enter, false)
 	k.tabTo("Recovery code")
 	k.write("AAAA-AAAA", false)
 	k.press(enter, true)
 	k.announced(wrongCode, refusal)
-	k.at("Recovery code")
+	k.requireFocus("Recovery code")
 	k.write(codes[0], false)
 	k.press(enter, true)
 	k.Sees("My portal")
@@ -217,11 +217,11 @@ func (k keyboard) disable(p person) {
 	k.tabTo("Current password")
 	k.write("not this one", false)
 	k.press(enter, true)
-	k.announced(passwordIsNo, refusal)
-	k.at("Current password")
+	k.announced(wrongPassword, refusal)
+	k.requireFocus("Current password")
 	k.write(p.password, false)
 	k.press(enter, true)
 	k.announced("Two-factor authentication is now off.", success)
-	k.at("Authenticator app (TOTP)")
+	k.requireFocus("Authenticator app (TOTP)")
 	k.tabTo("Enable two-factor")
 }

@@ -9,7 +9,7 @@ import (
 // phone is lost together with its codes, and when the policy stops everybody.
 func TestTheMachineOpensTheDoorAgain(t *testing.T) {
 	t.Parallel()
-	w := &walk{t: t, site: startSite(t), script: true, ledger: newLedger()}
+	w := &walkthrough{t: t, site: startSite(t), script: true, ledger: newLedger()}
 	w.site.addPerson(mia, "member")
 	b := w.open()
 	w.signIn(b, mia)
@@ -22,7 +22,7 @@ func TestTheMachineOpensTheDoorAgain(t *testing.T) {
 	b.Visit("/my")
 	w.want(b.Path() == "/signin", "a reset does not end the session: the portal leads to %s", b.Path())
 	w.signIn(b, mia)
-	w.signedIn(b)
+	w.requireSignedIn(b)
 	b.Sees("Your two-factor authentication was reset")
 
 	w.site.run("", "policy", "set", "--everyone", "on")

@@ -26,12 +26,12 @@ func TestPages(t *testing.T) {
 		folder: os.Getenv("GATEHOUSE_SCREENS"),
 		html:   t.TempDir(),
 	}
-	w := &walk{t: t, site: s, script: true, ledger: newLedger()}
+	w := &walkthrough{t: t, site: s, script: true, ledger: newLedger()}
 
 	g.beforeAnybody(w)
 	b := w.open()
 	w.setUpWorkspace(b)
-	g.renaming(b)
+	g.renamed(b)
 	g.enrolment(w, b)
 	phone, codes := w.enrol(b)
 	g.enabled(w, b)
@@ -65,7 +65,7 @@ func readTool(t testing.TB, path string) string {
 	return string(text)
 }
 
-func (g *gallery) beforeAnybody(w *walk) {
+func (g *gallery) beforeAnybody(w *walkthrough) {
 	b := w.open()
 	b.Visit(g.site.setupLink())
 	g.look(b, "setup")
@@ -78,7 +78,7 @@ func (g *gallery) beforeAnybody(w *walk) {
 	g.look(b, "not-found")
 }
 
-func (g *gallery) enrolment(w *walk, b *tab) {
+func (g *gallery) enrolment(w *walkthrough, b *tab) {
 	b.Visit("/my")
 	g.look(b, "home-not-configured")
 	b.Visit("/my/profile")
@@ -90,30 +90,30 @@ func (g *gallery) enrolment(w *walk, b *tab) {
 	p := newPhone(g.t, w.enable(b))
 	g.look(b, "two-factor-pending")
 	b.EnterCode(p.behind(8), "Confirm and enable")
-	w.refused(b, wrongCode)
+	w.requireRefusal(b, wrongCode)
 	g.look(b, "two-factor-pending-refused")
 	b.Visit(twoFactorPath)
 	w.enable(b)
 	other := b.NewTab()
 	other.Visit("/my")
 	b.EnterCode("123456", "Confirm and enable")
-	w.refused(b, noPending)
+	w.requireRefusal(b, noPending)
 	g.look(b, "two-factor-no-pending")
 }
 
-func (g *gallery) enabled(w *walk, b *tab) {
+func (g *gallery) enabled(w *walkthrough, b *tab) {
 	g.look(b, "two-factor-recovery-codes")
 	b.Visit(twoFactorPath)
 	g.look(b, "two-factor-enabled")
 	b.Click("Regenerate recovery codes", card)
-	b.WaitFor(askNew)
+	b.WaitFor(regeneratePrompt)
 	g.look(b, "two-factor-regenerate")
 	b.Visit(twoFactorPath)
 	b.Click("Disable two-factor", card)
 	g.look(b, "two-factor-disable")
 	b.Fill("password", "not this one", card)
 	b.Click("Disable two-factor", card+" form")
-	w.refused(b, passwordIsNo)
+	w.requireRefusal(b, wrongPassword)
 	g.look(b, "two-factor-disable-refused")
 	b.Visit("/my")
 	g.look(b, "home")
@@ -125,7 +125,7 @@ func (g *gallery) enabled(w *walk, b *tab) {
 	g.look(b, "profile-password-refused")
 }
 
-func (g *gallery) challenge(w *walk, p *phone, codes []string) {
+func (g *gallery) challenge(w *walkthrough, p *phone, codes []string) {
 	b := w.open()
 	b.Visit("/signin")
 	g.look(b, "sign-in")
@@ -134,38 +134,38 @@ func (g *gallery) challenge(w *walk, p *phone, codes []string) {
 	b.Click("Sign in", "form")
 	g.look(b, "sign-in-refused")
 	w.signIn(b, ada)
-	w.atChallenge(b)
+	w.requireChallenge(b)
 	g.look(b, "challenge")
 	b.Click(lostPhone)
 	g.look(b, "challenge-recovery")
 	w.enterCode(b, p.wrong())
-	w.refused(b, wrongCode)
+	w.requireRefusal(b, wrongCode)
 	g.look(b, "challenge-refused")
 	w.enterRecoveryCode(b, "AAAA-AAAA")
-	w.refused(b, "Each code works once")
+	w.requireRefusal(b, "Each code works once")
 	g.look(b, "challenge-recovery-refused")
 	for range 3 {
 		w.enterCode(b, p.wrong())
 	}
 	g.look(b, "challenge-over")
 	w.signIn(b, ada)
-	w.atChallenge(b)
+	w.requireChallenge(b)
 	w.enterCode(b, p.wrong())
 	w.enterCode(b, p.wrong())
 	g.look(b, "challenge-waiting")
 	w.enterRecoveryCode(b, codes[0])
-	w.signedIn(b)
+	w.requireSignedIn(b)
 	g.look(b, "home-what-happened")
 	w.signOut(b)
 	g.look(b, "signed-out")
 }
 
-// renaming gives the workspace another name: the sidebar and the title show it at once.
-func (g *gallery) renaming(b *tab) {
+// renamed gives the workspace another name: the sidebar and the title show it at once.
+func (g *gallery) renamed(b *tab) {
 	b.Visit("/admin/settings/general")
 	g.look(b, "settings-general")
 	b.Fill("workspace", "Harbour Studio")
-	b.Click(saveLevers, "form")
+	b.Click(savePolicy, "form")
 	b.WaitFor("The name is saved.", success)
 	b.WaitFor("Harbour Studio", ".sidebar .brand")
 	if title := evaluate[string](b, `() => document.title`); title != "General settings · Harbour Studio" {
@@ -174,11 +174,11 @@ func (g *gallery) renaming(b *tab) {
 	g.look(b, "settings-general-saved")
 	b.traffic.expectFault("the server responded with a status of 413")
 	evaluate[any](b, `() => document.querySelector("[name=workspace]").value = "x".repeat(70000)`)
-	b.Click(saveLevers, "form")
+	b.Click(savePolicy, "form")
 	b.WaitFor("That was too much", "#fault")
 	g.look(b, "settings-general-problem")
 	b.Fill("workspace", "Harbour Studio") // the card is still there
-	b.Click(saveLevers, "form")
+	b.Click(savePolicy, "form")
 	b.WaitFor("The name is saved.", success)
 	if b.Count("#fault") != 0 {
 		g.t.Error("the problem stays when the next try has succeeded")
@@ -211,7 +211,7 @@ func (g *gallery) stage(b *tab, golden string) {
 	g.look(b, golden)
 }
 
-func (g *gallery) people(w *walk, b *tab) {
+func (g *gallery) people(w *walkthrough, b *tab) {
 	b.Visit("/admin/people")
 	g.look(b, "people")
 	b.Fill("q", "zz")
@@ -251,7 +251,7 @@ func (g *gallery) people(w *walk, b *tab) {
 	visitor.Visit(b.Texts("#link")[0])
 	g.look(visitor, "welcome-password")
 	b.Fill("email", ada.email, "#person")
-	b.Click(saveLevers, "#person")
+	b.Click(savePolicy, "#person")
 	b.WaitFor("Somebody has this e-mail address already.", refusal)
 	g.look(b, "person-refused")
 	b.Click("Unlock", "form")
@@ -281,7 +281,7 @@ func (g *gallery) activity(b *tab) {
 }
 
 // notices are dismissed with script and without.
-func (g *gallery) notices(w *walk, b *tab) {
+func (g *gallery) notices(w *walkthrough, b *tab) {
 	b.Visit("/admin/people")
 	g.look(b, "notice")
 	first := ".admin-notice:first-child"
@@ -318,28 +318,28 @@ func (g *gallery) notices(w *walk, b *tab) {
 }
 
 // apart is what a page tells that has lost its session, or its server.
-func (g *gallery) apart(w *walk, b *tab) {
+func (g *gallery) apart(w *walkthrough, b *tab) {
 	b.Visit("/admin/settings/security")
 	b.traffic.expectFault("net::ERR_CONNECTION_REFUSED")
 	b.traffic.expectFault("Failed to fetch")
 	g.site.stop()
-	b.Click(saveLevers, "form")
+	b.Click(savePolicy, "form")
 	b.WaitFor("The server does not answer.", "#fault")
 	g.look(b, "server-gone")
 	g.site.start()
-	b.Click(saveLevers, "form") // the card is still there
+	b.Click(savePolicy, "form") // the card is still there
 	b.WaitFor("The policy is saved.", success)
 	other := b.NewTab()
 	other.Visit("/my")
 	w.signOut(other)
-	b.Click(saveLevers, "form")
+	b.Click(savePolicy, "form")
 	if b.Path() != "/signin" {
 		b.fail("a session that has ended elsewhere does not lead to the sign-in")
 	}
 	g.look(b, "session-ended")
 }
 
-func (g *gallery) administration(w *walk, b *tab) {
+func (g *gallery) administration(w *walkthrough, b *tab) {
 	for _, admin := range admins[:2] {
 		g.site.addPerson(admin.person, admin.role)
 	}
@@ -347,11 +347,11 @@ func (g *gallery) administration(w *walk, b *tab) {
 	b.Visit("/admin/settings/security")
 	g.look(b, "settings-security")
 	b.Tick("require_admins", true)
-	b.Click(saveLevers, "form")
+	b.Click(savePolicy, "form")
 	g.look(b, "settings-security-saved")
 }
 
-func (g *gallery) obliged(w *walk) {
+func (g *gallery) obliged(w *walkthrough) {
 	g.site.run("", "policy", "set", "--everyone", "on")
 	b := w.open()
 	w.signIn(b, mia)
@@ -457,7 +457,7 @@ func (b *tab) emulate(width, height int64, scale float64, dark bool) {
 // accessible demands that axe-core finds nothing.
 func (g *gallery) accessible(b *tab, where string) {
 	g.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, timeout)
 	defer cancel()
 	if !evaluate[bool](b, `() => "axe" in window`) {
 		b.must("load axe-core", chromedp.Do(ctx, chromedp.Evaluate[chromedp.Void](g.axe)))
@@ -477,7 +477,7 @@ func (g *gallery) accessible(b *tab, where string) {
 // picture keeps a picture of the whole page.
 func (g *gallery) picture(b *tab, path string) {
 	g.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, timeout)
 	defer cancel()
 	evaluate[any](b, `() => scrollTo(0, 0)`) // else the sidebar stands in the middle
 	size := evaluate[[]float64](b, `() => [innerWidth, document.documentElement.scrollHeight]`)

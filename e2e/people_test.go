@@ -11,11 +11,11 @@ func TestAdministration(t *testing.T) {
 	for _, script := range []bool{true, false} {
 		t.Run(mode(script), func(t *testing.T) {
 			t.Parallel()
-			w := &walk{t: t, site: startSite(t), script: script, ledger: newLedger()}
+			w := &walkthrough{t: t, site: startSite(t), script: script, ledger: newLedger()}
 			w.site.addPerson(sue, "super-administrator")
 			admin := w.open()
 			w.signIn(admin, sue)
-			w.signedIn(admin)
+			w.requireSignedIn(admin)
 			member := w.invitation(admin)
 			w.lostPhone(admin, member)
 			w.lockedOut(admin)
@@ -24,7 +24,7 @@ func TestAdministration(t *testing.T) {
 }
 
 // invitation invites mia, who chooses her password and signs in.
-func (w *walk) invitation(admin *tab) *tab {
+func (w *walkthrough) invitation(admin *tab) *tab {
 	admin.Click("People", sidebar)
 	admin.Click("Invite somebody")
 	admin.Fill("name", "Mia")
@@ -47,13 +47,13 @@ func (w *walk) invitation(admin *tab) *tab {
 	member.Fill("name", mia.name)
 	member.Fill("password", "12345678")
 	member.Click("Accept invitation")
-	w.refused(member, "among the first that anybody would guess")
+	w.requireRefusal(member, "among the first that anybody would guess")
 	member.Fill("password", mia.password)
 	member.Click("Accept invitation")
 	w.want(member.Path() == "/signin", "the link leads to %s", member.Path())
 	member.Sees("Your password is set.")
 	w.signIn(member, mia)
-	w.signedIn(member)
+	w.requireSignedIn(member)
 	member.Sees(mia.name)
 
 	stranger := w.open()
@@ -64,7 +64,7 @@ func (w *walk) invitation(admin *tab) *tab {
 }
 
 // lostPhone resets mia's factor; she is told and enrols again.
-func (w *walk) lostPhone(admin, member *tab) {
+func (w *walkthrough) lostPhone(admin, member *tab) {
 	w.enrol(member)
 	admin.Visit("/admin/people")
 	admin.Fill("q", "mem")
@@ -79,7 +79,7 @@ func (w *walk) lostPhone(admin, member *tab) {
 	member.Visit("/my")
 	w.want(member.Path() == "/signin", "the reset does not end the session: %s", member.Path())
 	w.signIn(member, mia)
-	w.signedIn(member)
+	w.requireSignedIn(member)
 	member.Sees("Your two-factor authentication was reset by " + sue.name)
 	w.enrol(member)
 	admin.Reload()
@@ -87,12 +87,12 @@ func (w *walk) lostPhone(admin, member *tab) {
 }
 
 // lockedOut turns the policy on without being enrolled; the machine turns it off.
-func (w *walk) lockedOut(admin *tab) {
+func (w *walkthrough) lockedOut(admin *tab) {
 	admin.Visit("/admin/settings/security")
 	admin.Sees("1 person would have to set it up first: "+sue.name, "You are one of them",
 		"No admin has a recovery code left.")
 	admin.Tick("require_everyone", true)
-	admin.Click(saveLevers)
+	admin.Click(savePolicy)
 	admin.WaitFor("", success)
 	admin.Visit("/admin/people")
 	w.stopped(admin)
@@ -103,13 +103,13 @@ func (w *walk) lockedOut(admin *tab) {
 	admin.Sees("on the machine by")
 	admin.Click("Dismiss")
 	w.want(admin.Path() == "/admin/people", "Dismiss leads to %s", admin.Path())
-	admin.SeesNot("on the machine by")
+	admin.DoesNotSee("on the machine by")
 
 	admin.Click("Activity", sidebar)
 	admin.Sees("Policy changed", "sys_policy_changed", "Two-factor reset", "on the machine")
 	admin.Fill("person", "eve@example.org")
 	admin.Click("Filter")
-	w.refused(admin, "Nobody has this e-mail address.")
+	w.requireRefusal(admin, "Nobody has this e-mail address.")
 	admin.Fill("person", mia.email)
 	admin.Click("Filter")
 	w.want(strings.Count(admin.Text(), "sys_policy_changed") == 0, "the filter does not filter")

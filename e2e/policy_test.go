@@ -1,7 +1,7 @@
 package e2e
 
 // requiredByPolicy turns each lever and sees whom it stops, one person of each role.
-func requiredByPolicy(w *walk) {
+func requiredByPolicy(w *walkthrough) {
 	boss := person{"Bea Boss", "bea@example.org", "window pepper glacier 12"}
 	w.site.addPerson(boss, "super-administrator")
 	chief := w.open()
@@ -10,22 +10,22 @@ func requiredByPolicy(w *walk) {
 	w.site.addPerson(mia, "member")
 	member := w.open()
 	w.signIn(member, mia)
-	w.signedIn(member)
+	w.requireSignedIn(member)
 	browsers := map[string]*tab{} // by role
 	for _, a := range admins {
 		w.site.addPerson(a.person, a.role)
 		browsers[a.role] = w.open()
 		w.signIn(browsers[a.role], a.person)
-		w.signedIn(browsers[a.role])
+		w.requireSignedIn(browsers[a.role])
 	}
 
-	w.turnLever(chief, "require_admins", "Require MFA for admins")
-	w.proves(func() {
+	w.setPolicy(chief, "require_admins", "Require MFA for admins")
+	w.prove(func() {
 		member.Click("My profile", sidebar)
 		w.want(member.Path() == "/my/profile", "a Member is stopped at %s", member.Path())
 	}, "Require MFA for admins: not a Member")
 	for _, a := range admins {
-		w.proves(func() {
+		w.prove(func() {
 			browsers[a.role].Click("My profile", sidebar)
 			w.stopped(browsers[a.role])
 		}, a.words)
@@ -33,22 +33,22 @@ func requiredByPolicy(w *walk) {
 	w.blockedEverywhere(browsers["it-administrator"], ines)
 	w.freeOnceEnabled(browsers["administrator"], adam)
 
-	w.turnLever(chief, "require_everyone", "Require MFA for everyone")
-	w.proves(func() {
+	w.setPolicy(chief, "require_everyone", "Require MFA for everyone")
+	w.prove(func() {
 		member.Click("Home", sidebar)
 		w.stopped(member)
 	}, "Require MFA for everyone")
-	w.proves(func() {
+	w.prove(func() {
 		phone, codes := w.enrol(member)
 		w.want(phone.used > 0 && len(codes) == 8, "a Member has no codes")
 		member.Visit("/my")
-		w.signedIn(member)
+		w.requireSignedIn(member)
 	}, "No admin role is required; every user can enrol their own account")
 }
 
-// turnLever switches a lever on by the way that the guide tells.
-func (w *walk) turnLever(b *tab, field, label string) {
-	w.proves(func() {
+// setPolicy switches a lever on by the way that the guide tells.
+func (w *walkthrough) setPolicy(b *tab, field, label string) {
+	w.prove(func() {
 		b.Visit("/my")
 		b.WaitFor("Admin", sidebar)
 		b.Click("Settings", sidebar)
@@ -58,13 +58,13 @@ func (w *walk) turnLever(b *tab, field, label string) {
 		w.want(b.Path() == "/admin/settings/security", "Security leads to %s", b.Path())
 		b.Sees(label)
 		b.Tick(field, true)
-		b.Click(saveLevers)
+		b.Click(savePolicy)
 		w.want(b.Count(success) == 1, "there is no confirmation")
 	}, "from Admin → Settings → Security with either of two policy levers")
 }
 
 // stopped demands that the person stands before the screen with the message.
-func (w *walk) stopped(b *tab) {
+func (w *walkthrough) stopped(b *tab) {
 	w.t.Helper()
 	if b.Path() != twoFactorPath {
 		b.fail("the policy does not stop them")
@@ -73,37 +73,37 @@ func (w *walk) stopped(b *tab) {
 }
 
 // blockedEverywhere tries every page and signing out as a stopped person.
-func (w *walk) blockedEverywhere(b *tab, p person) {
-	w.proves(func() {
+func (w *walkthrough) blockedEverywhere(b *tab, p person) {
+	w.prove(func() {
 		for _, path := range pages {
 			b.Visit(path)
 			w.stopped(b)
 		}
 	}, "redirects every page you open to My profile → Two-factor authentication",
 		"Two-factor authentication is required by your organisation. Set it up to continue.")
-	w.proves(func() { w.signOut(b) }, "sign out")
-	w.proves(func() {
+	w.prove(func() { w.signOut(b) }, "sign out")
+	w.prove(func() {
 		w.signIn(b, p)
 		w.stopped(b)
 	}, "You can't sign out of the requirement")
 }
 
 // freeOnceEnabled enrols a stopped person, who then goes on at once, and disables to be stopped again.
-func (w *walk) freeOnceEnabled(b *tab, p person) {
+func (w *walkthrough) freeOnceEnabled(b *tab, p person) {
 	w.stopped(b)
 	var phone *phone
-	w.proves(func() {
+	w.prove(func() {
 		phone = newPhone(w.t, w.enable(b))
 		b.Sees(required)
 	}, "You can still reach the enrolment steps")
-	w.proves(func() {
+	w.prove(func() {
 		b.Visit("/admin/settings/general")
 		w.stopped(b)
 		phone = newPhone(w.t, w.enable(b))
 		w.confirm(b, phone.code())
-		w.badge(b, "Enabled", "emerald")
-		b.SeesNot(required)
-		b.Click(leadOn)
+		w.requireBadge(b, "Enabled", "emerald")
+		b.DoesNotSee(required)
+		b.Click(continueButton)
 		w.want(b.Path() == "/admin/settings/general", "the link leads on to %s", b.Path())
 		b.Click("My profile", sidebar)
 		w.want(b.Path() == "/my/profile", "My profile leads to %s", b.Path())
@@ -111,19 +111,19 @@ func (w *walk) freeOnceEnabled(b *tab, p person) {
 		"Every page keeps redirecting you to this setup screen")
 
 	w.signOut(b)
-	w.proves(func() {
+	w.prove(func() {
 		w.signIn(b, p)
-		w.atChallenge(b)
+		w.requireChallenge(b)
 		w.enterCode(b, phone.current())
-		w.signedIn(b)
+		w.requireSignedIn(b)
 	}, "and complete the login challenge")
 
-	w.proves(func() {
+	w.prove(func() {
 		b.Visit(twoFactorPath)
 		b.Click("Disable two-factor", card)
 		b.Fill("Current password", p.password)
 		b.Click("Disable two-factor", card+" form")
-		w.badge(b, "Not configured", "slate")
+		w.requireBadge(b, "Not configured", "slate")
 		b.Click("Sign out") // reached: the page is not a trap
 		w.signIn(b, p)
 		w.stopped(b)

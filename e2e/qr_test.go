@@ -15,7 +15,7 @@ import (
 func TestTheQRCodeOfALongName(t *testing.T) {
 	s := startSite(t)
 	s.addPerson(sue, "super-administrator")
-	w := &walk{t: t, site: s, script: true, ledger: newLedger()}
+	w := &walkthrough{t: t, site: s, script: true, ledger: newLedger()}
 	b := w.open()
 	w.signIn(b, sue)
 	for i, name := range []string{
@@ -26,7 +26,7 @@ func TestTheQRCodeOfALongName(t *testing.T) {
 		b.emulate(1280, 1000, 1, false)
 		b.Visit("/admin/settings/general")
 		b.Fill("workspace", name)
-		b.Click(saveLevers, "form")
+		b.Click(savePolicy, "form")
 		b.WaitFor("The name is saved.", success)
 		b.Visit(twoFactorPath)
 		secret := w.enable(b)

@@ -57,7 +57,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 // await waits until the server at $ADDRESS answers.
 func await(ts *testscript.TestScript, _ bool, _ []string) {
 	s := &site{url: "http://" + ts.Getenv("ADDRESS")}
-	ts.Check(poll(patience, s.healthy))
+	ts.Check(poll(timeout, s.healthy))
 }
 
 // private demands that a file is readable by its owner only: private FILE.

@@ -17,9 +17,9 @@ import (
 	"gatehouse/e2e/loopback"
 )
 
-// patience is how long a test waits for anything that should happen soon. It is generous because a slow
+// timeout is how long a test waits for anything that should happen soon. It is generous because a slow
 // machine is no fault; nothing is measured by it.
-const patience = 20 * time.Second
+const timeout = 20 * time.Second
 
 // setupLink is what the program prints once, while it has no people.
 var setupLink = regexp.MustCompile(`https?://\S+/setup/[A-Za-z0-9_-]+`)
@@ -65,7 +65,7 @@ func (s *site) start(flags ...string) {
 		s.result = s.server.Wait()
 		close(s.ended)
 	}()
-	if err := poll(patience, s.healthy); err != nil {
+	if err := poll(timeout, s.healthy); err != nil {
 		s.t.Fatalf("the program does not answer: %v\n%s", err, s.output)
 	}
 }
@@ -103,7 +103,7 @@ func (s *site) stop() {
 		if s.result != nil {
 			s.t.Errorf("the program ended with %v", s.result)
 		}
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		s.t.Errorf("the program does not end on SIGTERM")
 		if err := s.server.Process.Kill(); err != nil {
 			s.t.Errorf("kill the program: %v", err)
@@ -116,7 +116,7 @@ func (s *site) stop() {
 func (s *site) setupLink() string {
 	s.t.Helper()
 	var link string
-	err := poll(patience, func() error {
+	err := poll(timeout, func() error {
 		if link = setupLink.FindString(s.output.String()); link == "" {
 			return errors.New("no line with http://…/setup/TOKEN")
 		}

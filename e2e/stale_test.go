@@ -8,7 +8,7 @@ func TestAStaleTab(t *testing.T) {
 	for name, script := range map[string]bool{"with script": true, "without": false} {
 		t.Run(name, func(t *testing.T) {
 			s := startSite(t)
-			w := &walk{t: t, site: s, script: script, ledger: newLedger()}
+			w := &walkthrough{t: t, site: s, script: script, ledger: newLedger()}
 			dora := person{"Dora", "dora@example.org", "lantern sofa marble"}
 			s.addPerson(dora, "member")
 			s.addPerson(mia, "member")
@@ -19,18 +19,18 @@ func TestAStaleTab(t *testing.T) {
 			other.Visit("/my")
 			w.signOut(other)
 			w.signIn(other, mia)
-			w.signedIn(other)
+			w.requireSignedIn(other)
 
 			told := "You are signed in as " + mia.name + " now. Nothing was changed."
 			old.Click("Enable two-factor", card)
 			old.Sees(told)
-			old.SeesNot("Pending confirmation")
+			old.DoesNotSee("Pending confirmation")
 			if script { // the old page is still there
 				old.Click("Sign out")
 				old.Sees(told)
 			}
 			other.Reload()
-			w.signedIn(other)
+			w.requireSignedIn(other)
 			old.Visit("/my")
 			old.Sees(mia.name)
 		})

@@ -12,7 +12,7 @@ import (
 // still good, whatever the browser has fetched in the background, and the next click on Sign out counts.
 func TestWhoStaysCanGoOn(t *testing.T) {
 	s := startSite(t)
-	w := &walk{t: t, site: s, script: true, ledger: newLedger()}
+	w := &walkthrough{t: t, site: s, script: true, ledger: newLedger()}
 	s.addPerson(mia, "member")
 	b := w.open()
 	w.signIn(b, mia)
@@ -39,14 +39,14 @@ func TestWhoStaysCanGoOn(t *testing.T) {
 	for asked := 1; asked <= 2; asked++ {
 		spot := b.find("clickable", "Sign out", nil)
 		b.must("click Sign out", chromedp.Do(b.ctx, chromedp.MouseClickXY(spot.X, spot.Y)))
-		b.must("stay", poll(patience, func() error {
+		b.must("stay", poll(timeout, func() error {
 			if n := strings.Count(b.Dialogs(), "beforeunload"); n != asked {
 				return fmt.Errorf("the browser has asked %d times before leaving the card, want %d", n, asked)
 			}
 			return nil
 		}))
 	}
-	w.badge(b, "Pending confirmation", "amber")
+	w.requireBadge(b, "Pending confirmation", "amber")
 	b.stays.Store(false)
 	w.confirm(b, phone.code())
 }

@@ -17,7 +17,7 @@ func TestTimes(t *testing.T) {
 	for _, script := range []bool{true, false} {
 		t.Run(mode(script), func(t *testing.T) {
 			t.Parallel()
-			w := &walk{t: t, site: startSite(t), script: script, ledger: newLedger()}
+			w := &walkthrough{t: t, site: startSite(t), script: script, ledger: newLedger()}
 			w.site.addPerson(sue, "super-administrator")
 			w.site.addPerson(mia, "member")
 			b := w.open()
@@ -55,7 +55,7 @@ func TestTimes(t *testing.T) {
 const shownTimes = `() => [...document.querySelectorAll("time")].map(e => [e.textContent.trim(), e.title, e.getAttribute("datetime")])`
 
 // times demands that the page shows instants, each in the browser's zone, or in UTC where there is no script.
-func (w *walk) times(b *tab, where string) {
+func (w *walkthrough) times(b *tab, where string) {
 	w.t.Helper()
 	zone := time.FixedZone("", 14*60*60)
 	shown := evaluate[[][]string](b, shownTimes)

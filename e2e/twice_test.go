@@ -1,7 +1,7 @@
 package e2e
 
 // twoTabs lets one person do things twice in one browser: one effect, and cards that tell the truth.
-func twoTabs(w *walk) {
+func twoTabs(w *walkthrough) {
 	w.site.addPerson(mia, "member")
 	first := w.open()
 	w.signIn(first, mia)
@@ -11,29 +11,29 @@ func twoTabs(w *walk) {
 	first.Visit(twoFactorPath)
 	discarded := newPhone(w.t, w.enable(first))
 	second.Visit("/my")
-	w.proves(func() {
+	w.prove(func() {
 		first.EnterCode(discarded.code(), "Confirm and enable")
-		w.refused(first, noPending)
-		w.badge(first, "Not configured", "slate")
+		w.requireRefusal(first, noPending)
+		w.requireBadge(first, "Not configured", "slate")
 	}, `No pending enrollment. Click "Enable" to start over appears on confirm`, "or navigate away")
 	var stale string
-	w.proves(func() { stale = w.enable(first) }, "Select Enable two-factor again to mint a fresh QR code")
+	w.prove(func() { stale = w.enable(first) }, "Select Enable two-factor again to mint a fresh QR code")
 
 	// The second tab begins anew: the first tab's card is stale and enables nothing.
 	second.Visit(twoFactorPath)
-	w.badge(second, "Not configured", "slate")
+	w.requireBadge(second, "Not configured", "slate")
 	phone := newPhone(w.t, w.enable(second))
 	w.want(phone.secret != stale, "the second tab was shown the first tab's secret")
-	w.proves(func() {
+	w.prove(func() {
 		first.EnterCode(newPhone(w.t, stale).code(), "Confirm and enable")
-		w.refused(first, wrongCode)
+		w.requireRefusal(first, wrongCode)
 	}, "only active once you complete the confirmation step below and the badge turns Enabled")
 	codes := w.confirm(second, phone.code())
 
 	// The first tab still shows a Pending card: neither its Confirm nor another Enable touches the factor.
 	first.EnterCode(phone.current(), "Confirm and enable")
-	w.badge(first, "Enabled", "emerald")
-	first.KnowsNone(codes)
+	w.requireBadge(first, "Enabled", "emerald")
+	first.HasNone(codes)
 
 	// Both tabs turn it off: the second one finds it off, and says so.
 	for _, tab := range []*tab{first, second} {
@@ -42,16 +42,16 @@ func twoTabs(w *walk) {
 		tab.Fill("Current password", mia.password)
 	}
 	first.Click("Disable two-factor", card+" form")
-	w.badge(first, "Not configured", "slate")
+	w.requireBadge(first, "Not configured", "slate")
 	second.Click("Disable two-factor", card+" form")
-	w.badge(second, "Not configured", "slate")
+	w.requireBadge(second, "Not configured", "slate")
 	w.signOut(second)
 	w.signIn(second, mia)
-	w.signedIn(second)
+	w.requireSignedIn(second)
 }
 
 // twoDevices lets one person enrol and sign in on two devices at once.
-func twoDevices(w *walk) {
+func twoDevices(w *walkthrough) {
 	w.site.addPerson(mia, "member")
 	laptop, tablet := w.open(), w.open()
 	for _, device := range []*tab{laptop, tablet} {
@@ -71,25 +71,25 @@ func twoDevices(w *walk) {
 	w.signOut(laptop)
 	for _, device := range []*tab{laptop, tablet} {
 		w.signIn(device, mia)
-		w.atChallenge(device)
+		w.requireChallenge(device)
 	}
 	code := phone.current()
 	w.enterCode(laptop, code)
-	w.signedIn(laptop)
-	w.proves(func() {
+	w.requireSignedIn(laptop)
+	w.prove(func() {
 		w.enterCode(tablet, code)
-		w.refused(tablet, wrongCode)
+		w.requireRefusal(tablet, wrongCode)
 	}, "a stale code")
 	w.enterRecoveryCode(tablet, codes[0])
-	w.signedIn(tablet)
+	w.requireSignedIn(tablet)
 
 	// And so does one recovery code.
 	w.signOut(laptop)
 	w.signIn(laptop, mia)
-	w.proves(func() {
+	w.prove(func() {
 		w.enterRecoveryCode(laptop, codes[0])
-		w.refused(laptop, wrongCode)
+		w.requireRefusal(laptop, wrongCode)
 	}, "a code is invalidated the moment it's used")
 	w.enterCode(laptop, phone.next())
-	w.signedIn(laptop)
+	w.requireSignedIn(laptop)
 }

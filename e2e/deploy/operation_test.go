@@ -22,7 +22,7 @@ import (
 )
 
 func TestVersion(t *testing.T) {
-	output := must(t, "", "version")
+	output := requireCommand(t, "", "version")
 	if !regexp.MustCompile(`^gatehouse \d+\.\d+\.\d+\S*\ncommit  \S.*\ngo      go1\.\d+\S* \w+/\w+\nsqlite  3\.\d+\.\d+\n$`).MatchString(output) {
 		t.Errorf("version says:\n%s", output)
 	}
@@ -65,7 +65,7 @@ func TestDrain(t *testing.T) {
 	}
 	select {
 	case <-p.ended:
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		t.Fatal("it does not end")
 	}
 	if p.result != nil {
@@ -125,8 +125,8 @@ func TestRestoreCommand(t *testing.T) {
 	b := newBrowser(t, "http://"+at, at, "127.0.0.1", nil)
 	b.wholeSignIn()
 	backup := filepath.Join(t.TempDir(), "backup.db")
-	must(t, "", "backup", backup, "--data", data)
-	must(t, password+"\n", "user", "add", "late@example.org", "--name", "Late", "--data", data)
+	requireCommand(t, "", "backup", backup, "--data", data)
+	requireCommand(t, password+"\n", "user", "add", "late@example.org", "--name", "Late", "--data", data)
 
 	if code, output := command(t, "", "restore", backup, "--data", data); code != 1 ||
 		!strings.Contains(output, "stop it before restoring") {
@@ -137,7 +137,7 @@ func TestRestoreCommand(t *testing.T) {
 	}
 	b.get("/my") // nothing has happened
 	p.stop()
-	output := must(t, "", "restore", backup, "--data", data)
+	output := requireCommand(t, "", "restore", backup, "--data", data)
 	for _, sentence := range []string{"Ended: 1 sessions", "Recovery codes that were used after the backup work again",
 		"is kept as"} {
 		if !strings.Contains(output, sentence) {
@@ -148,7 +148,7 @@ func TestRestoreCommand(t *testing.T) {
 	again := newBrowser(t, "http://"+at, at, "127.0.0.1", nil)
 	again.client.Jar = b.client.Jar // cookies are of a host, whatever its port
 	again.send("GET", "/my", 303, nil)
-	if list := must(t, "", "user", "list", "--data", data); strings.Contains(list, "late@") ||
+	if list := requireCommand(t, "", "user", "list", "--data", data); strings.Contains(list, "late@") ||
 		!strings.Contains(list, ada) {
 		t.Errorf("the people are\n%s", list)
 	}
@@ -217,7 +217,7 @@ func TestSystemd(t *testing.T) {
 	expect := func(want string) {
 		t.Helper()
 		for message := make([]byte, 4096); ; {
-			if err := listener.SetReadDeadline(time.Now().Add(patience)); err != nil {
+			if err := listener.SetReadDeadline(time.Now().Add(timeout)); err != nil {
 				t.Fatal(err)
 			}
 			n, err := listener.Read(message)

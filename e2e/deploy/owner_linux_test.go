@@ -51,7 +51,7 @@ func newService(t *testing.T) *service {
 // root runs a command as whoever looks after the machine.
 func (s *service) root(input string, args ...string) string {
 	s.t.Helper()
-	return must(s.t, input, append(args, "--data", s.data)...)
+	return requireCommand(s.t, input, append(args, "--data", s.data)...)
 }
 
 // check runs gatehouse check as the service's user: everything that it needs is readable, and the database writable.
@@ -242,20 +242,20 @@ func TestOpenToOthers(t *testing.T) {
 		if out, err := exec.Command("sh", "-c", c.says).CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", c.says, err, out)
 		}
-		must(t, "", "check", "--data", data)
+		requireCommand(t, "", "check", "--data", data)
 	}
 	t.Run("a key that may only be read, as systemd hands it over", func(t *testing.T) {
 		if err := os.Chmod(key, 0o400); err != nil {
 			t.Fatal(err)
 		}
-		must(t, "", "check", "--data", data)
+		requireCommand(t, "", "check", "--data", data)
 	})
 	t.Run("an empty directory is closed before it is used", func(t *testing.T) {
 		dir := t.TempDir()
 		if err := os.Chmod(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		must(t, password+"\n", "user", "add", ada, "--name", "Ada", "--new-workspace", "--data", dir)
+		requireCommand(t, password+"\n", "user", "add", ada, "--name", "Ada", "--new-workspace", "--data", dir)
 		if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
 			t.Errorf("%v, %v", info, err)
 		}
@@ -353,11 +353,11 @@ func TestAMistypedDirectory(t *testing.T) {
 	}
 	for data, flags := range map[string][]string{empty: nil, filepath.Join(above, "new"): {"--new-workspace"}} {
 		says := "There was no workspace in " + data
-		output := must(t, password+"\n", append([]string{"user", "add", ada, "--name", "Ada", "--data", data}, flags...)...)
+		output := requireCommand(t, password+"\n", append([]string{"user", "add", ada, "--name", "Ada", "--data", data}, flags...)...)
 		if !strings.Contains(output, says) {
 			t.Errorf("it makes one without a word: %q", output)
 		}
-		output = must(t, password+"\n", append([]string{"user", "add", "ben@example.org", "--name", "Ben", "--data", data}, flags...)...)
+		output = requireCommand(t, password+"\n", append([]string{"user", "add", "ben@example.org", "--name", "Ben", "--data", data}, flags...)...)
 		if strings.Contains(output, says) {
 			t.Errorf("the second time: %q", output)
 		}
@@ -371,7 +371,7 @@ func TestBackupDeletesNothing(t *testing.T) {
 	for _, name := range []string{"b.db.new", "b.db.restoring", "b.db-wal", "b.db.new-wal"} {
 		write(t, filepath.Join(dir, name), "somebody's")
 	}
-	must(t, "", "backup", filepath.Join(dir, "b.db"), "--data", data)
+	requireCommand(t, "", "backup", filepath.Join(dir, "b.db"), "--data", data)
 	if code, output := command(t, "", "backup", filepath.Join(dir, "b.db.new"), "--data", data); code != 1 ||
 		!strings.Contains(output, "exists already") {
 		t.Errorf("over another file: exit %d, %q", code, output)
@@ -385,7 +385,7 @@ func TestBackupDeletesNothing(t *testing.T) {
 			t.Errorf("%s was changed", name.Name())
 		}
 	}
-	if output := must(t, "", "check", "--data", data); !strings.Contains(output, "newest activity: 20") {
+	if output := requireCommand(t, "", "check", "--data", data); !strings.Contains(output, "newest activity: 20") {
 		t.Errorf("check says %q", output)
 	}
 }
@@ -437,7 +437,7 @@ func TestADiskThatIsFullOrReadOnly(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
 	data := filepath.Join(dir, "data")
-	must(t, password+"\n", "user", "add", ada, "--name", "Ada", "--new-workspace", "--data", data)
+	requireCommand(t, password+"\n", "user", "add", ada, "--name", "Ada", "--new-workspace", "--data", data)
 	filler, err := os.Create(filepath.Join(dir, "filler"))
 	if err != nil {
 		t.Fatal(err)

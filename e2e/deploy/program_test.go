@@ -25,8 +25,8 @@ import (
 	"gatehouse/e2e/loopback"
 )
 
-// patience is how long a test waits for what should happen soon; nothing is measured by it.
-const patience = 30 * time.Second
+// timeout is how long a test waits for what should happen soon; nothing is measured by it.
+const timeout = 30 * time.Second
 
 // program is the path of the built program; TestMain sets it once.
 var program string
@@ -74,7 +74,7 @@ func eventually(t testing.TB, what string, try func() error) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for end := time.Now().Add(patience); ; <-tick.C {
+	for end := time.Now().Add(timeout); ; <-tick.C {
 		err := try()
 		if err == nil {
 			return
@@ -128,7 +128,7 @@ func (p *process) stop() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
 	select {
 	case <-p.ended:
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		p.t.Errorf("%s does not end on SIGTERM", p.cmd.Path)
 		_ = p.cmd.Process.Kill()
 		<-p.ended
@@ -166,8 +166,8 @@ func command(t testing.TB, input string, args ...string) (code int, output strin
 	return cmd.ProcessState.ExitCode(), string(out)
 }
 
-// must runs a command that has to succeed.
-func must(t testing.TB, input string, args ...string) string {
+// requireCommand runs a command that has to succeed.
+func requireCommand(t testing.TB, input string, args ...string) string {
 	t.Helper()
 	code, output := command(t, input, args...)
 	if code != 0 {
@@ -185,7 +185,7 @@ const (
 func dataWithAda(t testing.TB) string {
 	t.Helper()
 	data := filepath.Join(t.TempDir(), "data")
-	must(t, password+"\n", "user", "add", ada, "--name", "Ada", "--role", "super-administrator", "--new-workspace",
+	requireCommand(t, password+"\n", "user", "add", ada, "--name", "Ada", "--role", "super-administrator", "--new-workspace",
 		"--data", data)
 	return data
 }

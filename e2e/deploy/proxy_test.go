@@ -110,7 +110,7 @@ func TestUntrustedPeer(t *testing.T) {
 func activityAddresses(t *testing.T, data string) string {
 	t.Helper()
 	copied := filepath.Join(t.TempDir(), "backup.db")
-	must(t, "", "backup", copied, "--data", data)
+	requireCommand(t, "", "backup", copied, "--data", data)
 	out, err := exec.Command(tool(t, "sqlite3", "sqlite3"), copied,
 		"SELECT group_concat(a, ' ') FROM (SELECT DISTINCT address AS a FROM activity WHERE address <> '' ORDER BY a)").
 		Output()

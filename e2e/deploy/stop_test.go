@@ -24,7 +24,7 @@ func (p *process) hasEnded() {
 	p.t.Helper()
 	select {
 	case <-p.ended:
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		p.t.Fatal("it does not end")
 	}
 }
@@ -37,8 +37,8 @@ func status(address string) (int, error) {
 	return answer.StatusCode, answer.Body.Close()
 }
 
-// unwell waits until /healthz answers 503.
-func unwell(t *testing.T, address string) {
+// waitUnhealthy waits until /healthz answers 503.
+func waitUnhealthy(t *testing.T, address string) {
 	t.Helper()
 	eventually(t, "/healthz answers 503", func() error {
 		if got, err := status("http://" + address + "/healthz"); err != nil || got != 503 {
@@ -56,7 +56,7 @@ func TestALoadBalancerSeesTheEnd(t *testing.T) {
 		p := start(t, []string{"GATEHOUSE_DRAIN_DELAY="}, program, "serve", "--data", dataWithAda(t), "--listen", at)
 		healthy(t, p, at)
 		p.signal(syscall.SIGTERM)
-		unwell(t, at)
+		waitUnhealthy(t, at)
 		p.hasEnded()
 		if p.result != nil {
 			t.Errorf("it ends with %v", p.result)
@@ -65,7 +65,7 @@ func TestALoadBalancerSeesTheEnd(t *testing.T) {
 	t.Run("a second signal ends it at once", func(t *testing.T) {
 		p, at := serve(t, dataWithAda(t), "--drain-delay", "60s")
 		p.signal(syscall.SIGTERM)
-		unwell(t, at)
+		waitUnhealthy(t, at)
 		if got, err := status("http://" + at + "/signin"); err != nil || got != 200 {
 			t.Errorf("people are not served any more: %d, %v", got, err)
 		}
@@ -110,7 +110,7 @@ func TestHealthCommand(t *testing.T) {
 		t.Errorf("another host's page: exit %d, %q", code, output)
 	}
 	p.signal(syscall.SIGTERM)
-	unwell(t, at)
+	waitUnhealthy(t, at)
 	if code, output := health(nil, "--url", "http://"+at); code != 1 {
 		t.Errorf("while it stops: exit %d, %q", code, output)
 	}

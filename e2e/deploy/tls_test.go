@@ -201,11 +201,11 @@ func TestOwnCertificate(t *testing.T) {
 	newBrowser(t, "https://"+domain+":"+port(at), at, "127.0.0.1", first.roots).wholeSignIn()
 
 	second := newPair(t, dir, domain)
-	hangUp(t, p)
+	sendSIGHUP(t, p)
 	shows(second)
 
 	write(t, second.cert, "no certificate")
-	hangUp(t, p)
+	sendSIGHUP(t, p)
 	eventually(t, "the log tells", func() error {
 		if !strings.Contains(p.output.String(), "cannot use the certificate") {
 			return errors.New("nothing about the certificate")
@@ -215,7 +215,7 @@ func TestOwnCertificate(t *testing.T) {
 	shows(second)
 }
 
-func hangUp(t *testing.T, p *process) {
+func sendSIGHUP(t *testing.T, p *process) {
 	t.Helper()
 	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)

@@ -20,7 +20,7 @@ const (
 // Where this process begins to choose, and how many it has looked at since: no two
 // addresses that it gives are the same.
 var (
-	begin  = rand.N(ports)
+	offset = rand.N(ports)
 	looked atomic.Int64
 )
 
@@ -28,7 +28,7 @@ var (
 func Free(t testing.TB) string {
 	t.Helper()
 	for range 100 {
-		address := fmt.Sprintf("127.0.0.1:%d", firstPort+(begin+int(looked.Add(1)))%ports)
+		address := fmt.Sprintf("127.0.0.1:%d", firstPort+(offset+int(looked.Add(1)))%ports)
 		if l, err := net.Listen("tcp", address); err == nil {
 			if err := l.Close(); err != nil {
 				t.Fatal(err)
