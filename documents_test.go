@@ -23,9 +23,9 @@ var invented = map[string]bool{
 	"showX":                true,
 }
 
-// TestDocumentsNameWhatIsThere looks for each file and each name of the program that
+// TestDocumentsNameWhatExists looks for each file and each name of the program that
 // the documents for contributors give.
-func TestDocumentsNameWhatIsThere(t *testing.T) {
+func TestDocumentsNameWhatExists(t *testing.T) {
 	source := programText(t)
 	for _, document := range []string{"CONTRIBUTING.md", "STYLE.md", "docs/architecture.md"} {
 		text, err := os.ReadFile(document)

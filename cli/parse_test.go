@@ -65,9 +65,9 @@ func TestParseReadsTheEnvironment(t *testing.T) {
 	}
 }
 
-// TestAnEmptyVariableIsUnset gives every flag of every command an empty variable, as
+// TestEmptyVariablesAreUnset gives every flag of every command an empty variable, as
 // compose files and unit files do: the defaults stand.
-func TestAnEmptyVariableIsUnset(t *testing.T) {
+func TestEmptyVariablesAreUnset(t *testing.T) {
 	var plain commands
 	if _, err := parse(&plain, Process{}); err != nil {
 		t.Fatal(err)
@@ -100,7 +100,7 @@ func TestAnEmptyVariableIsUnset(t *testing.T) {
 	}
 }
 
-func TestAQuotedVariable(t *testing.T) {
+func TestQuotedVariables(t *testing.T) {
 	for given, want := range map[string]string{
 		`"Acme"`:          "Acme",
 		`'Acme & Söhne'`:  "Acme & Söhne",
@@ -162,9 +162,9 @@ func TestEveryCommandRuns(t *testing.T) {
 	}
 }
 
-// TestExamplesAreMeant parses the example of each command, and demands that it is of
+// TestExamplesParse parses the example of each command, and demands that it is of
 // that command.
-func TestExamplesAreMeant(t *testing.T) {
+func TestExamplesParse(t *testing.T) {
 	examples := 0
 	for _, leaf := range leaves(t) {
 		example := leaf.Tag.Get("example")

@@ -161,8 +161,8 @@ var (
 	}
 )
 
-// TestWhoMayDoWhat holds every rule about who changes whom.
-func TestWhoMayDoWhat(t *testing.T) {
+// TestAuthorization holds every rule about who changes whom.
+func TestAuthorization(t *testing.T) {
 	for _, c := range []struct {
 		name, author, whom string
 		do                 func(*workspace, db.Author, string) error
@@ -270,8 +270,8 @@ func renameNobody(s *workspace, by db.Author, _ string) error {
 	}, by, start)
 }
 
-// TestAnAuthorWhoIsGone cannot finish what was begun.
-func TestAnAuthorWhoIsGone(t *testing.T) {
+// TestActorIsCheckedInTheTransaction cannot finish what was begun.
+func TestActorIsCheckedInTheTransaction(t *testing.T) {
 	for name, end := range map[string]func(*workspace) error{
 		"an admin who was deactivated": func(s *workspace) error { return deactivate(s, s.author("super"), "admin") },
 		"an admin whose sessions were ended": func(s *workspace) error {
@@ -301,7 +301,7 @@ func TestAnAuthorWhoIsGone(t *testing.T) {
 	})
 }
 
-func TestTheLastSuperAdministratorStays(t *testing.T) {
+func TestLastSuperAdministratorStays(t *testing.T) {
 	machine := db.Machine("root").Author()
 	alone := func(t *testing.T) *workspace {
 		s := newWorkspace(t)
@@ -645,9 +645,9 @@ func (s *workspace) count(event account.Event) (n int) {
 	return n
 }
 
-// TestWhomTheMachineAdds tells of admins that are added on the machine, but not of the
+// TestAdditionsByTheMachine tells of admins that are added on the machine, but not of the
 // first person, when there is nobody to tell, nor of members.
-func TestWhomTheMachineAdds(t *testing.T) {
+func TestAdditionsByTheMachine(t *testing.T) {
 	store := dbtest.Open(t)
 	s := &workspace{t: t, store: store}
 	dbtest.Add(t, store, "ada@example.org", twofactor.SuperAdmin)
@@ -800,7 +800,7 @@ func TestNotEnrolled(t *testing.T) {
 	}
 }
 
-func TestWouldStop(t *testing.T) {
+func TestPolicyImpact(t *testing.T) {
 	s := newWorkspace(t)
 	enrol(t, s.store, "admin@example.org", start)
 	s.must(deactivate(s, s.author("super"), "admin2"))
@@ -890,7 +890,7 @@ func TestActivityInPages(t *testing.T) {
 	}
 }
 
-func TestMeanwhile(t *testing.T) {
+func TestEventsSince(t *testing.T) {
 	s := newWorkspace(t)
 	ada := enrol(t, s.store, "member@example.org", start)
 	at := start.Add(time.Hour)
@@ -930,9 +930,9 @@ func TestMeanwhile(t *testing.T) {
 	}
 }
 
-// TestMeanwhileWithinASecond lets everything fall into one second, and a clock be set back:
+// TestEventsWithinASecond lets everything fall into one second, and a clock be set back:
 // each thing that happened is told at the sign-in after it, and at no other.
-func TestMeanwhileWithinASecond(t *testing.T) {
+func TestEventsWithinASecond(t *testing.T) {
 	for name, step := range map[string]time.Duration{
 		"all in one second":    0,
 		"a second apart":       time.Second,

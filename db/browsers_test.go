@@ -8,9 +8,9 @@ import (
 	"gatehouse/twofactor"
 )
 
-// TestABrowserTokenIsOnePersons signs two people in with one browser: the second gets
+// TestBrowserTokenBelongsToOnePerson signs two people in with one browser: the second gets
 // a token of their own, and what the first had is known to the first alone.
-func TestABrowserTokenIsOnePersons(t *testing.T) {
+func TestBrowserTokenBelongsToOnePerson(t *testing.T) {
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	dbtest.Add(t, store, "bob@example.org", twofactor.Member)

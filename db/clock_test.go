@@ -10,9 +10,9 @@ import (
 	"gatehouse/twofactor"
 )
 
-// TestTheClockIsSetBack signs in while the clock runs a year ahead, and then
+// TestClockSetBack signs in while the clock runs a year ahead, and then
 // sets it right: nothing may last longer than its bound.
-func TestTheClockIsSetBack(t *testing.T) {
+func TestClockSetBack(t *testing.T) {
 	ahead := start.Add(365 * 24 * time.Hour)
 
 	t.Run("a session lasts a day from then on", func(t *testing.T) {
@@ -102,7 +102,7 @@ func TestTheClockIsSetBack(t *testing.T) {
 	})
 }
 
-func TestTheClockJumpsAhead(t *testing.T) {
+func TestClockJumpsAhead(t *testing.T) {
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	ada := enrol(t, store, "ada@example.org", start)

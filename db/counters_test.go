@@ -66,7 +66,7 @@ func TestPasswordCounter(t *testing.T) {
 	}
 }
 
-func TestStrangersNeverLockAKnownBrowserOut(t *testing.T) {
+func TestStrangersCannotLockOutAKnownBrowser(t *testing.T) {
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	p, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", clientAt(0), start)
@@ -114,7 +114,7 @@ func TestStrangersNeverLockAKnownBrowserOut(t *testing.T) {
 	})
 }
 
-func TestAKnownBrowserCountsForItself(t *testing.T) {
+func TestKnownBrowserHasItsOwnCount(t *testing.T) {
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	p, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", clientAt(0), start)
@@ -243,9 +243,9 @@ func TestRecoveryCounter(t *testing.T) {
 	}
 }
 
-// TestKnownBrowsersTogether holds the sum to NIST's 100: 20 from all known
+// TestKnownBrowsersShareALimit holds the sum to NIST's 100: 20 from all known
 // browsers, and 80 from others.
-func TestKnownBrowsersTogether(t *testing.T) {
+func TestKnownBrowsersShareALimit(t *testing.T) {
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	var known []db.Client
@@ -280,7 +280,7 @@ func TestKnownBrowsersTogether(t *testing.T) {
 	}
 }
 
-func TestAPlantedBrowserCookieIsNotTakenOver(t *testing.T) {
+func TestPlantedBrowserCookieIsNotAdopted(t *testing.T) {
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	planted := "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" // as long as one of ours
@@ -338,9 +338,9 @@ func TestAddressBucket(t *testing.T) {
 	})
 }
 
-// TestUnknownNamesCostTheSame counts slow hashes: time would be another
+// TestUnknownNamesCostOneHash counts slow hashes: time would be another
 // machine's on another day.
-func TestUnknownNamesCostTheSame(t *testing.T) {
+func TestUnknownNamesCostOneHash(t *testing.T) {
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "root@example.org", twofactor.SuperAdmin)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
@@ -367,7 +367,7 @@ func TestUnknownNamesCostTheSame(t *testing.T) {
 	}
 }
 
-func TestAFloodMakesNobodyWait(t *testing.T) {
+func TestBusyAttemptsAreRefunded(t *testing.T) {
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	release := store.FillHashLimiter()

@@ -18,9 +18,9 @@ import (
 	"gatehouse/twofactor"
 )
 
-// TestAFullDisk fills the file to its limit: nobody is let in, nothing is half
+// TestFullDatabase fills the file to its limit: nobody is let in, nothing is half
 // done, and it goes on as soon as there is room.
-func TestAFullDisk(t *testing.T) {
+func TestFullDatabase(t *testing.T) {
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	ada := enrol(t, store, "ada@example.org", start)
@@ -107,7 +107,7 @@ func TestReadOnlyAndLocked(t *testing.T) {
 	}
 }
 
-func TestPingNoticesWhatOnlyWritingShows(t *testing.T) {
+func TestPingDetectsWriteFailures(t *testing.T) {
 	store := dbtest.Open(t)
 	if err := store.Ping(ctx, start); err != nil {
 		t.Fatal(err)
@@ -132,8 +132,8 @@ func TestPingNoticesWhatOnlyWritingShows(t *testing.T) {
 	}
 }
 
-// TestPingOfSomebodyWhoHangsUp asks and hangs up while another process writes.
-func TestPingOfSomebodyWhoHangsUp(t *testing.T) {
+// TestPingOfAClientThatHangsUp asks and hangs up while another process writes.
+func TestPingOfAClientThatHangsUp(t *testing.T) {
 	store := dbtest.Open(t)
 	asked, hangUp := context.WithCancel(ctx)
 	end, before := store.TakeTurn(), writeWaits(t, store)
@@ -180,8 +180,8 @@ func reopen(dir string, schema string) (*db.Store, error) {
 	return db.Open(ctx, db.Options{Dir: dir, Schema: schema, Workspace: "Acme", Times: db.DefaultTimes, Now: start})
 }
 
-// TestFilesThatAreRefused leaves every one of them byte for byte as it was.
-func TestFilesThatAreRefused(t *testing.T) {
+// TestRefusedFiles leaves every one of them byte for byte as it was.
+func TestRefusedFiles(t *testing.T) {
 	change := func(do func(t *testing.T, path string)) func(*testing.T, string) { return do }
 	sqlDo := func(statements ...string) func(*testing.T, string) {
 		return func(t *testing.T, path string) {
@@ -289,7 +289,7 @@ func copyAfterCrash(t *testing.T, dir string, except ...string) string {
 	return to
 }
 
-func TestAfterACrash(t *testing.T) {
+func TestAfterCrash(t *testing.T) {
 	dir := t.TempDir()
 	store := dbtest.OpenIn(t, dir)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)

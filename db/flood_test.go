@@ -111,10 +111,10 @@ func TestStrangersStopNobodyKnown(t *testing.T) {
 	}
 }
 
-// TestAnOfficeSignsInFromOneAddress has forty people of one address sign in for the
+// TestOfficeSignsInFromOneAddress has forty people of one address sign in for the
 // first time and twelve take up an invitation, one after the other, with strangers'
 // wrong passwords in between.
-func TestAnOfficeSignsInFromOneAddress(t *testing.T) {
+func TestOfficeSignsInFromOneAddress(t *testing.T) {
 	store := dbtest.Open(t)
 	office := db.Client{Address: "198.51.100.7"}
 	for i := range 15 {

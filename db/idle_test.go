@@ -12,9 +12,9 @@ import (
 	"gatehouse/twofactor"
 )
 
-// TestAnActiveSessionLasts asks for a page now and then, always well before the
+// TestActiveSessionLasts asks for a page now and then, always well before the
 // session may idle out.
-func TestAnActiveSessionLasts(t *testing.T) {
+func TestActiveSessionLasts(t *testing.T) {
 	for _, idle := range []time.Duration{30 * time.Second, time.Minute, 90 * time.Second, 5 * time.Minute, time.Hour} {
 		o := options(t, t.TempDir())
 		o.Times.SessionIdle = idle

@@ -118,7 +118,7 @@ func reaches(functions map[string]*ast.FuncDecl, n ast.Node, seen map[string]boo
 	return found
 }
 
-func TestAWriteWithoutALockIsRefused(t *testing.T) {
+func TestWriteWithoutALockIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	dbtest.OpenIn(t, dir)
 	w, err := engine.OpenWriter(ctx, filepath.Join(dir, "gatehouse.db"), func(error) bool { return false })

@@ -12,9 +12,9 @@ import (
 	"gatehouse/twofactor"
 )
 
-// TestLinksEndWithWhatOvertakesThem makes a password link, lets something prove or
+// TestLinksEndWhenOvertaken makes a password link, lets something prove or
 // change the account, and then tries the link.
-func TestLinksEndWithWhatOvertakesThem(t *testing.T) {
+func TestLinksEndWhenOvertaken(t *testing.T) {
 	const email, next = "ada@example.org", "lantern sofa marble"
 	root := db.Machine("root").Author()
 	change := func(store *db.Store, id int64, do func(*db.NewPerson)) error {
@@ -127,9 +127,9 @@ func TestLinksEndWithWhatOvertakesThem(t *testing.T) {
 	})
 }
 
-// TestALinkAgainstAChangeOfPassword takes a link up while its owner changes the
+// TestLinkAgainstChangeOfPassword takes a link up while its owner changes the
 // password, again and again: whoever is second is refused.
-func TestALinkAgainstAChangeOfPassword(t *testing.T) {
+func TestLinkAgainstChangeOfPassword(t *testing.T) {
 	store := dbtest.Open(t)
 	id := dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	password := dbtest.Password
@@ -162,9 +162,9 @@ func TestALinkAgainstAChangeOfPassword(t *testing.T) {
 	}
 }
 
-// TestWhoIsMadeAnAdminSignsInAnew gives somebody an admin's role: what others may have
+// TestNewAdminsSignInAgain gives somebody an admin's role: what others may have
 // got hold of before does not become an admin's.
-func TestWhoIsMadeAnAdminSignsInAnew(t *testing.T) {
+func TestNewAdminsSignInAgain(t *testing.T) {
 	root := db.Machine("root").Author()
 	for name, role := range map[string]func(store *db.Store, id int64) error{
 		"on the machine": func(store *db.Store, id int64) error {

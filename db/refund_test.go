@@ -29,10 +29,10 @@ func wrongPasswords(t *testing.T, store *db.Store, email string, n int) time.Tim
 	return at
 }
 
-// TestARightPasswordCostsNoWait gives right passwords after so many wrong ones that the
+// TestRightPasswordCostsNoWait gives right passwords after so many wrong ones that the
 // next has a long wait: whatever comes of the challenge, the wait is that of the last
 // wrong one.
-func TestARightPasswordCostsNoWait(t *testing.T) {
+func TestRightPasswordCostsNoWait(t *testing.T) {
 	cancelled := func(t *testing.T, store *db.Store, at time.Time) {
 		p, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", clientAt(50), at)
 		if err != nil || p.Challenge == "" {
@@ -148,9 +148,9 @@ func TestRightPasswordsAtOnceLeaveNoCount(t *testing.T) {
 	}
 }
 
-// TestAttemptsThatWereCutOffCount leaves attempts open, as kill -9 does between the
+// TestInterruptedAttemptsCount leaves attempts open, as kill -9 does between the
 // count and the answer: they count as wrong, and no right password moves their time.
-func TestAttemptsThatWereCutOffCount(t *testing.T) {
+func TestInterruptedAttemptsCount(t *testing.T) {
 	dir := t.TempDir()
 	store := dbtest.OpenIn(t, dir)
 	ada := dbtest.Add(t, store, "ada@example.org", twofactor.Member)
@@ -174,9 +174,9 @@ func TestAttemptsThatWereCutOffCount(t *testing.T) {
 	}
 }
 
-// TestAKnownBrowserLeavesTheCountsOfOthers lets guessers spend their free tries: the
+// TestKnownBrowserLeavesOtherCounts lets guessers spend their free tries: the
 // owner's sign-in from a known browser gives them no new ones.
-func TestAKnownBrowserLeavesTheCountsOfOthers(t *testing.T) {
+func TestKnownBrowserLeavesOtherCounts(t *testing.T) {
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	ada := enrol(t, store, "ada@example.org", start)
@@ -214,9 +214,9 @@ func TestAKnownBrowserLeavesTheCountsOfOthers(t *testing.T) {
 	}
 }
 
-// TestStrangersMakeNobodyWaitWhoIsSignedIn asks for the password within a session whose
+// TestStrangersDoNotSlowSignedInPeople asks for the password within a session whose
 // browser is not known (any more), while strangers wait.
-func TestStrangersMakeNobodyWaitWhoIsSignedIn(t *testing.T) {
+func TestStrangersDoNotSlowSignedInPeople(t *testing.T) {
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	ada := signIn(t, store, "ada@example.org", start)

@@ -122,8 +122,8 @@ func TestRemovePerson(t *testing.T) {
 	}
 }
 
-// TestWhoIsNotRemoved keeps the last Super-administrator, and oneself.
-func TestWhoIsNotRemoved(t *testing.T) {
+// TestRemovalRefusals keeps the last Super-administrator, and oneself.
+func TestRemovalRefusals(t *testing.T) {
 	store := dbtest.Open(t)
 	ada := dbtest.Add(t, store, "ada@example.org", twofactor.SuperAdmin)
 	ben := dbtest.Add(t, store, "ben@example.org", twofactor.Administrator)

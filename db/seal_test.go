@@ -16,9 +16,9 @@ import (
 	"gatehouse/twofactor"
 )
 
-// TestSealedRowsStayWhereTheyAre moves and promotes rows by hand, as somebody
+// TestSealedRowsCannotBeMoved moves and promotes rows by hand, as somebody
 // would who can write to the database and has no key.
-func TestSealedRowsStayWhereTheyAre(t *testing.T) {
+func TestSealedRowsCannotBeMoved(t *testing.T) {
 	open := func(t *testing.T) (*db.Store, string) {
 		dir := t.TempDir()
 		store := dbtest.OpenIn(t, dir)
@@ -165,9 +165,9 @@ func TestKeys(t *testing.T) {
 	})
 }
 
-// TestAStolenDatabaseSignsNobodyIn puts everything that stands in the database
+// TestStolenDatabaseSignsNobodyIn puts everything that stands in the database
 // to use as a cookie or a link.
-func TestAStolenDatabaseSignsNobodyIn(t *testing.T) {
+func TestStolenDatabaseSignsNobodyIn(t *testing.T) {
 	dir := t.TempDir()
 	store := dbtest.OpenIn(t, dir)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
@@ -221,9 +221,9 @@ func encodings(value []byte) []string {
 	return []string{string(value), base64.RawURLEncoding.EncodeToString(value), hex.EncodeToString(value)}
 }
 
-// TestNoHalfState lets two changes meet that exclude each other: one of them is
+// TestChangesAreAtomic lets two changes meet that exclude each other: one of them is
 // whole, and the other did not happen.
-func TestNoHalfState(t *testing.T) {
+func TestChangesAreAtomic(t *testing.T) {
 	meet := func(firstChange, secondChange func() error) (first, second error) {
 		begin := make(chan struct{})
 		var wg sync.WaitGroup
@@ -304,7 +304,7 @@ func TestNoHalfState(t *testing.T) {
 	}
 }
 
-func TestTheSetupLinkEndsWithTheFirstPerson(t *testing.T) {
+func TestSetupLinkEndsWithTheFirstPerson(t *testing.T) {
 	store := dbtest.Open(t)
 	token, err := store.NewSetupToken(ctx, start)
 	if err != nil {
@@ -324,7 +324,7 @@ func TestTheSetupLinkEndsWithTheFirstPerson(t *testing.T) {
 	}
 }
 
-func TestFilesAreTheirOwnersAlone(t *testing.T) {
+func TestFilesAreReadableByTheirOwnerOnly(t *testing.T) {
 	dir := t.TempDir()
 	dbtest.OpenIn(t, dir)
 	for _, name := range []string{db.FileName, db.FileName + "-wal", db.FileName + "-shm", db.KeyFileName} {

@@ -150,8 +150,8 @@ func TestVerifyCode(t *testing.T) {
 	})
 }
 
-// TestOnceMeansOnce posts the same thing from 64 sides at once: exactly one may win.
-func TestOnceMeansOnce(t *testing.T) {
+// TestCodesWorkOnce posts the same thing from 64 sides at once: exactly one may win.
+func TestCodesWorkOnce(t *testing.T) {
 	if testing.Short() {
 		t.Skip("sixty-four requests at a time, each with a slow hash")
 	}

@@ -155,7 +155,7 @@ func TestSearchManyMatch(t *testing.T) {
 	}
 }
 
-func TestPeopleComeInTheOrderOfPeople(t *testing.T) {
+func TestPeopleAreSortedForPeople(t *testing.T) {
 	store := dbtest.Open(t)
 	for i, name := range []string{"zoë", "Émile", "adam", "Ada", "Øystein", "Ángel", "O'Neill", "Onassis", "eva", "Ｂｏｂ",
 		"山田"} {

@@ -92,7 +92,7 @@ func appendToName(letter string, end func() error) func(exec func(string, ...any
 
 func succeed() error { return nil }
 
-func TestJobsThatWaitShareACommit(t *testing.T) {
+func TestQueuedJobsShareACommit(t *testing.T) {
 	dir := t.TempDir()
 	store := dbtest.OpenIn(t, dir)
 	name := func() string {
@@ -130,9 +130,9 @@ func TestJobsThatWaitShareACommit(t *testing.T) {
 	}
 }
 
-// TestACommitThatFailsFailsForAll lets nobody hear of a success that is not on the
+// TestFailedCommitFailsEveryJob lets nobody hear of a success that is not on the
 // disk, nor of the refusal of somebody else.
-func TestACommitThatFailsFailsForAll(t *testing.T) {
+func TestFailedCommitFailsEveryJob(t *testing.T) {
 	store := dbtest.Open(t)
 	for _, result := range []error{nil, account.FieldError{Field: "name", Reason: account.Missing}} {
 		results := runQueued(t, store, slices.Repeat([]context.Context{ctx}, 3),
@@ -155,9 +155,9 @@ func TestACommitThatFailsFailsForAll(t *testing.T) {
 	}
 }
 
-// TestATransactionThatIsCutOffFailsForAll ends the goroutine in the middle, as a
+// TestAbortedTransactionFailsEveryJob ends the goroutine in the middle, as a
 // panic of the driver would: nobody hears of a success, and writing goes on.
-func TestATransactionThatIsCutOffFailsForAll(t *testing.T) {
+func TestAbortedTransactionFailsEveryJob(t *testing.T) {
 	store := dbtest.Open(t)
 	results := runQueued(t, store, slices.Repeat([]context.Context{ctx}, 2),
 		appendToName("1", func() error { runtime.Goexit(); return nil }),
@@ -173,7 +173,7 @@ func TestATransactionThatIsCutOffFailsForAll(t *testing.T) {
 	}
 }
 
-func TestAPanicLeavesNoTransactionOpen(t *testing.T) {
+func TestPanicLeavesNoTransactionOpen(t *testing.T) {
 	store := dbtest.Open(t)
 	if err := store.Transaction(ctx, appendToName("half", func() error { panic("in the middle") })); err == nil {
 		t.Error("the panic was lost")
@@ -184,7 +184,7 @@ func TestAPanicLeavesNoTransactionOpen(t *testing.T) {
 	}
 }
 
-func TestWhoHasLeftDoesNotWrite(t *testing.T) {
+func TestCancelledCallerDoesNotWrite(t *testing.T) {
 	store := dbtest.Open(t)
 	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
@@ -210,9 +210,9 @@ func TestWhoHasLeftDoesNotWrite(t *testing.T) {
 	}
 }
 
-// TestWhoLeavesInTheMiddleHearsTheResult cancels the second while the first, in
+// TestCallerCancelledMidwayGetsTheResult cancels the second while the first, in
 // whose turn both run, is at work.
-func TestWhoLeavesInTheMiddleHearsTheResult(t *testing.T) {
+func TestCallerCancelledMidwayGetsTheResult(t *testing.T) {
 	store := dbtest.Open(t)
 	second, cancel := context.WithCancel(ctx)
 	results := runQueued(t, store, []context.Context{ctx, second},
@@ -226,9 +226,9 @@ func TestWhoLeavesInTheMiddleHearsTheResult(t *testing.T) {
 	}
 }
 
-// TestTheNameFollowsItsChange reads the name that is kept in memory after each way to
+// TestWorkspaceNameIsRefreshed reads the name that is kept in memory after each way to
 // change it.
-func TestTheNameFollowsItsChange(t *testing.T) {
+func TestWorkspaceNameIsRefreshed(t *testing.T) {
 	store := dbtest.Open(t)
 	is := func(want string) {
 		t.Helper()

@@ -20,10 +20,10 @@ const filler = `(() => {
 	addEventListener("htmx:after:swap", fill);
 })()`
 
-// TestAFillerDoesNotUseUpTheTries leaves the challenge and the set-up to a filler with an old code:
+// TestAutofillDoesNotUseUpTheTries leaves the challenge and the set-up to a filler with an old code:
 // it costs one try, however
 // often the page is loaded.
-func TestAFillerDoesNotUseUpTheTries(t *testing.T) {
+func TestAutofillDoesNotUseUpTheTries(t *testing.T) {
 	w := &walkthrough{t: t, site: startSite(t), script: true, ledger: newLedger()}
 	w.site.addPerson(mia, "member")
 	b := w.open()

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TestABrowserThatKeepsNoCookies signs in where no cookie arrives: the sign-in says so, with and without a
+// TestBrowserWithoutCookies signs in where no cookie arrives: the sign-in says so, with and without a
 // second step.
-func TestABrowserThatKeepsNoCookies(t *testing.T) {
+func TestBrowserWithoutCookies(t *testing.T) {
 	s := startSite(t)
 	s.addPerson(mia, "member")
 	upstream, err := url.Parse(s.url)

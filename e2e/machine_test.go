@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// TestTheMachineOpensTheDoorAgain tries the command line beside the running server: the way back in when a
+// TestCommandLineUndoesALockout tries the command line beside the running server: the way back in when a
 // phone is lost together with its codes, and when the policy stops everybody.
-func TestTheMachineOpensTheDoorAgain(t *testing.T) {
+func TestCommandLineUndoesALockout(t *testing.T) {
 	t.Parallel()
 	w := &walkthrough{t: t, site: startSite(t), script: true, ledger: newLedger()}
 	w.site.addPerson(mia, "member")

@@ -9,10 +9,10 @@ import (
 	"testing"
 )
 
-// TestTheQRCodeOfALongName scans the QR code of long names off a phone's screen, in both colour
+// TestQRCodeOfALongName scans the QR code of long names off a phone's screen, in both colour
 // schemes: a module has four CSS
 // pixels at least, and the app shows the name, or its beginning, and the address.
-func TestTheQRCodeOfALongName(t *testing.T) {
+func TestQRCodeOfALongName(t *testing.T) {
 	s := startSite(t)
 	s.addPerson(sue, "super-administrator")
 	w := &walkthrough{t: t, site: s, script: true, ledger: newLedger()}

@@ -2,9 +2,9 @@ package e2e
 
 import "testing"
 
-// TestAStaleTab leaves Dora's pages open in one tab while Emil signs in in another of the same browser: her
+// TestStaleTab leaves Dora's pages open in one tab while Emil signs in in another of the same browser: her
 // buttons do nothing to him, and say why.
-func TestAStaleTab(t *testing.T) {
+func TestStaleTab(t *testing.T) {
 	for name, script := range map[string]bool{"with script": true, "without": false} {
 		t.Run(name, func(t *testing.T) {
 			s := startSite(t)

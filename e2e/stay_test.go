@@ -8,9 +8,9 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestWhoStaysCanGoOn answers the warning before leaving a Pending card with "Stay on page": the secret is
+// TestStayingOnThePage answers the warning before leaving a Pending card with "Stay on page": the secret is
 // still good, whatever the browser has fetched in the background, and the next click on Sign out counts.
-func TestWhoStaysCanGoOn(t *testing.T) {
+func TestStayingOnThePage(t *testing.T) {
 	s := startSite(t)
 	w := &walkthrough{t: t, site: s, script: true, ledger: newLedger()}
 	s.addPerson(mia, "member")

@@ -55,8 +55,8 @@ func TestTwoPeopleOfOneName(t *testing.T) {
 		wantNot("Noor (noor@example.org)")
 }
 
-// TestANameIsNotTheMachine has a person who is called like the machine's user.
-func TestANameIsNotTheMachine(t *testing.T) {
+// TestNameIsNotTheMachine has a person who is called like the machine's user.
+func TestNameIsNotTheMachine(t *testing.T) {
 	s := newSite(t)
 	s.named("Ada", "ada@example.org", twofactor.SuperAdmin)
 	s.named("os:root", "eve@example.org", twofactor.Administrator)

@@ -165,9 +165,9 @@ var (
 	handler      = regexp.MustCompile(`\s(?:on[a-z]+|style|hx-on[^=]*|data-hx-on[^=]*)="`)
 )
 
-// TestPagesKeepTheirPolicy renders every kind of page: each inline script is one
+// TestPagesKeepTheContentSecurityPolicy renders every kind of page: each inline script is one
 // that the policy's hashes allow, and nothing comes from elsewhere.
-func TestPagesKeepTheirPolicy(t *testing.T) {
+func TestPagesKeepTheContentSecurityPolicy(t *testing.T) {
 	s := newSite(t)
 	token, err := s.store.NewSetupToken(ctx, s.now)
 	if err != nil {
@@ -261,8 +261,8 @@ func (b *slowBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// TestHalfAForm cuts the policy's form off: its levers must not read as off.
-func TestHalfAForm(t *testing.T) {
+// TestTruncatedForms cuts the policy's form off: its levers must not read as off.
+func TestTruncatedForms(t *testing.T) {
 	s := newSite(t)
 	s.add("root@example.org", twofactor.SuperAdmin)
 	b, _, _ := s.enrolled("root@example.org")
@@ -350,8 +350,8 @@ func TestClosed(t *testing.T) {
 	b.post("/signin/two-factor/recovery", "recovery_code", codes[0]).wantRedirect("/my")
 }
 
-// TestEveryWaitingSurface makes each place that checks a password wait.
-func TestEveryWaitingSurface(t *testing.T) {
+// TestWaitsAreShownEverywhere makes each place that checks a password wait.
+func TestWaitsAreShownEverywhere(t *testing.T) {
 	for name, post := range map[string]func(b *browser, password string) answer{
 		"disabling": func(b *browser, p string) answer {
 			return b.post("/my/profile/two-factor/disable", "password",
@@ -409,8 +409,8 @@ func TestReauthentication(t *testing.T) {
 	c.post("/signin/two-factor/recovery", "recovery_code", old[0]).wantStatus(422)
 }
 
-// TestCookiesOfOneKindOpenNothingElse tries each token as the other.
-func TestCookiesOfOneKindOpenNothingElse(t *testing.T) {
+// TestCookieKindsAreNotInterchangeable tries each token as the other.
+func TestCookieKindsAreNotInterchangeable(t *testing.T) {
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	signedIn, _, _ := s.enrolled("ada@example.org")
@@ -443,7 +443,7 @@ func TestSignInEndsTheSessionBefore(t *testing.T) {
 	b.get("/my").wantStatus(200)
 }
 
-func TestAnIdThatSomebodyChoseIsNotTakenOver(t *testing.T) {
+func TestChosenSessionIDIsNotAdopted(t *testing.T) {
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	b := s.browser()
@@ -467,10 +467,10 @@ func TestDisablingWhilePendingShowsNoSecret(t *testing.T) {
 	b.post("/my/profile/two-factor/confirm", "code", s.code(secret)).wantStatus(422, "No pending enrollment.")
 }
 
-// TestNoSecretIsWritten walks through everything and then looks for every
+// TestNoSecretIsStoredInPlain walks through everything and then looks for every
 // secret that occurred, in every spelling, in the log, in all addresses, in the
 // activity and in the database's files.
-func TestNoSecretIsWritten(t *testing.T) {
+func TestNoSecretIsStoredInPlain(t *testing.T) {
 	dir := t.TempDir()
 	s := newSiteIn(t, dir)
 	link, err := s.store.NewSetupToken(ctx, s.now)
@@ -595,9 +595,9 @@ func TestLog(t *testing.T) {
 	}
 }
 
-// TestALineForWhatWasCutOff breaks a download off, which is a line in the log
+// TestAbortedResponsesAreLogged breaks a download off, which is a line in the log
 // like any other request.
-func TestALineForWhatWasCutOff(t *testing.T) {
+func TestAbortedResponsesAreLogged(t *testing.T) {
 	s := newSite(t)
 	s.add("root@example.org", twofactor.SuperAdmin)
 	b, _, _ := s.enrolled("root@example.org")
@@ -624,9 +624,9 @@ type brokenPipe struct{ *httptest.ResponseRecorder }
 
 func (brokenPipe) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
-// TestOnceMeansOnceOverHTTP posts the same thing 64 times at once over real
+// TestCodesWorkOnceOverHTTP posts the same thing 64 times at once over real
 // connections: exactly one may win.
-func TestOnceMeansOnceOverHTTP(t *testing.T) {
+func TestCodesWorkOnceOverHTTP(t *testing.T) {
 	s := newSite(t)
 	link, err := s.store.NewSetupToken(ctx, s.now)
 	if err != nil {

@@ -30,9 +30,9 @@ func (c *hangingUp) Err() error {
 	return c.Context.Err()
 }
 
-// TestWhoHangsUpIsNoFault hangs up at every moment of a request: nothing is in the
+// TestClientsThatHangUpAreNoError hangs up at every moment of a request: nothing is in the
 // log that an operator would have to look into.
-func TestWhoHangsUpIsNoFault(t *testing.T) {
+func TestClientsThatHangUpAreNoError(t *testing.T) {
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.SuperAdmin)
 	b := s.signedIn("ada@example.org")
@@ -64,9 +64,9 @@ func TestWhoHangsUpIsNoFault(t *testing.T) {
 	}
 }
 
-// TestAFaultIsLoggedThoughTheSenderIsGone breaks the database before the sender
+// TestFaultsAreLoggedAfterAHangUp breaks the database before the sender
 // hangs up.
-func TestAFaultIsLoggedThoughTheSenderIsGone(t *testing.T) {
+func TestFaultsAreLoggedAfterAHangUp(t *testing.T) {
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.SuperAdmin)
 	b := s.signedIn("ada@example.org")
@@ -79,7 +79,7 @@ func TestAFaultIsLoggedThoughTheSenderIsGone(t *testing.T) {
 	}
 }
 
-func TestAProblemLeavesTheCardOfHTMXInItsPlace(t *testing.T) {
+func TestErrorsKeepTheCardWithHTMX(t *testing.T) {
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	b := s.signedIn("ada@example.org")
@@ -97,7 +97,7 @@ func TestAProblemLeavesTheCardOfHTMXInItsPlace(t *testing.T) {
 	}
 }
 
-func TestTheSidebarShowsTheNewName(t *testing.T) {
+func TestSidebarShowsTheNewName(t *testing.T) {
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.SuperAdmin)
 	b := s.signedIn("ada@example.org")

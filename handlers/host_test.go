@@ -54,9 +54,9 @@ func TestHostsThatAreTheWorkspace(t *testing.T) {
 	}
 }
 
-// TestHostsThatAreAnother refuses other names, and tells the operator on the page
+// TestOtherHosts refuses other names, and tells the operator on the page
 // and once in the log.
-func TestHostsThatAreAnother(t *testing.T) {
+func TestOtherHosts(t *testing.T) {
 	s := at(t, "https://portal.example.org:8443")
 	for _, host := range []string{"evil.example", "evil.example", "portal.example.org:9000",
 		"portal.example.org.evil.example", "sub.portal.example.org", "", "<b>:80"} {

@@ -14,10 +14,10 @@ import (
 	"gatehouse/twofactor"
 )
 
-// TestPasswordsAreTakenOverHTTPSAlone comes to a workspace with an https base URL in every
+// TestPasswordsAreAcceptedOverHTTPSOnly comes to a workspace with an https base URL in every
 // way: a password counts only where it came over TLS, or through a proxy or from this
 // machine, unless that says that it came in the clear.
-func TestPasswordsAreTakenOverHTTPSAlone(t *testing.T) {
+func TestPasswordsAreAcceptedOverHTTPSOnly(t *testing.T) {
 	const (
 		taken     = "taken"     // as ever
 		led       = "led"       // a page is led to https, a form is refused
@@ -128,8 +128,8 @@ func TestPasswordsAreTakenOverHTTPSAlone(t *testing.T) {
 	}
 }
 
-// TestALostCookie signs in with a browser that keeps no cookie.
-func TestALostCookie(t *testing.T) {
+// TestLostCookie signs in with a browser that keeps no cookie.
+func TestLostCookie(t *testing.T) {
 	const says = "Your browser did not keep the cookie that signs you in."
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)

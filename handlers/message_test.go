@@ -8,9 +8,9 @@ import (
 	"gatehouse/twofactor"
 )
 
-// TestMessagesAreToldOnce does what ends with a message on the next page: it stands there
+// TestMessagesAreShownOnce does what ends with a message on the next page: it stands there
 // once, and no address makes a page say it.
-func TestMessagesAreToldOnce(t *testing.T) {
+func TestMessagesAreShownOnce(t *testing.T) {
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Administrator)
 	s.add("mia@example.org", twofactor.Member)
@@ -60,8 +60,8 @@ func TestMessagesAreToldOnce(t *testing.T) {
 	b.get("/my/profile").wantStatus(200).wantNot("Your password is changed.")
 }
 
-// TestNobodyElseIsTold moves a message to where it does not belong.
-func TestNobodyElseIsTold(t *testing.T) {
+// TestMessagesAreShownToOnePersonOnly moves a message to where it does not belong.
+func TestMessagesAreShownToOnePersonOnly(t *testing.T) {
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	s.add("mia@example.org", twofactor.Member)
@@ -90,9 +90,9 @@ func TestNobodyElseIsTold(t *testing.T) {
 	b.get("/my/profile").wantStatus(200, says)
 }
 
-// TestALinkInSomebodyElsesSession accepts a link in a browser in which somebody else is
+// TestLinkInSomebodyElsesSession accepts a link in a browser in which somebody else is
 // signed in: they stay so, and the page says both.
-func TestALinkInSomebodyElsesSession(t *testing.T) {
+func TestLinkInSomebodyElsesSession(t *testing.T) {
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Administrator)
 	id := s.add("mia@example.org", twofactor.Member)

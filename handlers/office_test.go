@@ -8,10 +8,10 @@ import (
 	"gatehouse/twofactor"
 )
 
-// TestARefusedLinkLeadsBackToItself posts made-up links until the address has to wait:
+// TestRefusedLinkLeadsBackToItself posts made-up links until the address has to wait:
 // the page leads back to the link, which may be right, and a link that exists works all
 // the while.
-func TestARefusedLinkLeadsBackToItself(t *testing.T) {
+func TestRefusedLinkLeadsBackToItself(t *testing.T) {
 	s := newSite(t)
 	setup, err := s.store.NewSetupToken(ctx, s.now)
 	if err != nil {

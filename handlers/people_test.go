@@ -221,7 +221,7 @@ func TestLostPhone(t *testing.T) {
 	s.enrolled("mia@example.org")
 }
 
-func TestUnlockingOverTheWeb(t *testing.T) {
+func TestUnlock(t *testing.T) {
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Administrator)
 	id := s.add("mia@example.org", twofactor.Member)

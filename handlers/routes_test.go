@@ -166,8 +166,8 @@ func isTurnedAway(a answer, kind rune) bool {
 		to == "/signin" && len(a.header.Values("Set-Cookie")) == 0 // signing out and cancelling take a cookie away
 }
 
-// TestGetOnAnAction goes to the action's page.
-func TestGetOnAnAction(t *testing.T) {
+// TestGetOnActions goes to the action's page.
+func TestGetOnActions(t *testing.T) {
 	s := newSite(t)
 	for path, page := range map[string]string{
 		"/my/profile/two-factor/confirm":    "/my/profile/two-factor",
@@ -189,8 +189,8 @@ func TestGetOnAnAction(t *testing.T) {
 	}
 }
 
-// TestSpelledOtherwise tries to come to a page by another spelling of it.
-func TestSpelledOtherwise(t *testing.T) {
+// TestPathSpellings tries to come to a page by another spelling of it.
+func TestPathSpellings(t *testing.T) {
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	b := s.signedIn("ada@example.org")
@@ -211,7 +211,7 @@ func TestSpelledOtherwise(t *testing.T) {
 	}
 }
 
-func TestOtherSites(t *testing.T) {
+func TestCrossSiteRequests(t *testing.T) {
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	b := s.signedIn("ada@example.org")

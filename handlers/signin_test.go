@@ -153,7 +153,7 @@ func TestChangePassword(t *testing.T) {
 	})
 }
 
-func TestWaiting(t *testing.T) {
+func TestWaits(t *testing.T) {
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	_, secret, _ := s.enrolled("ada@example.org")
@@ -271,9 +271,9 @@ func TestLogHoldsNoSecrets(t *testing.T) {
 	}
 }
 
-// TestLookingWritesNothing reads pages and looks whether the database has changed:
+// TestReadingWritesNothing reads pages and looks whether the database has changed:
 // no page of a stranger may, and one of somebody signed in only once a minute.
-func TestLookingWritesNothing(t *testing.T) {
+func TestReadingWritesNothing(t *testing.T) {
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	ada := s.signedIn("ada@example.org")

@@ -92,9 +92,9 @@ func TestEveryFormNamesItsSession(t *testing.T) {
 	ada.post("/my/profile/two-factor/regenerate", "as", handle, "confirmed", "yes").wantStatus(200, "shown ONCE")
 }
 
-// TestAStaleTabActsOnNobodyElse sends every form of Dora's pages after Emil has signed in
+// TestStaleTabActsOnNobodyElse sends every form of Dora's pages after Emil has signed in
 // with the same browser.
-func TestAStaleTabActsOnNobodyElse(t *testing.T) {
+func TestStaleTabActsOnNobodyElse(t *testing.T) {
 	const told = "You are signed in as Person of emil@example.org now. Nothing was changed."
 	s := newSite(t)
 	s.add("dora@example.org", twofactor.SuperAdmin)
@@ -155,7 +155,7 @@ func TestAStaleTabActsOnNobodyElse(t *testing.T) {
 	b.post("/signout", "as", dora).wantRedirect("/signin")
 }
 
-func TestAStaleChallengeActsOnNobodyElse(t *testing.T) {
+func TestStaleChallengeActsOnNobodyElse(t *testing.T) {
 	s := newSite(t)
 	s.add("dora@example.org", twofactor.Member)
 	s.add("emil@example.org", twofactor.Member)
@@ -307,7 +307,7 @@ func (b *browser) saveAt(page, action string, fields []string) answer {
 	return b.post(page+action, append(fields, "seen", b.get(page).seen())...)
 }
 
-func TestFormsWithoutWhatTheyShowed(t *testing.T) {
+func TestFormsWithoutTheirVersion(t *testing.T) {
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.SuperAdmin)
 	s.add("mia@example.org", twofactor.Member)

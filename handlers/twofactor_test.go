@@ -306,7 +306,7 @@ func TestChallenge(t *testing.T) {
 	})
 }
 
-func TestACodeOfTheOtherKindIsTaken(t *testing.T) {
+func TestEitherFieldTakesEitherCode(t *testing.T) {
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	_, secret, codes := s.enrolled("ada@example.org")
@@ -330,7 +330,7 @@ func TestACodeOfTheOtherKindIsTaken(t *testing.T) {
 }
 
 // A wrong code counts with its own kind, whichever field it was typed into.
-func TestACodeOfTheOtherKindCountsWithItsOwn(t *testing.T) {
+func TestCodesCountByTheirKind(t *testing.T) {
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	_, secret, codes := s.enrolled("ada@example.org")

@@ -12,9 +12,9 @@ import (
 	"gatehouse/twofactor"
 )
 
-// TestWeight holds pages to their budgets: bytes over the wire and requests of a
+// TestPageSizes holds pages to their budgets: bytes over the wire and requests of a
 // first visit, headers not counted, as a browser that takes gzip makes them.
-func TestWeight(t *testing.T) {
+func TestPageSizes(t *testing.T) {
 	const kilobyte = 1000
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Administrator)

@@ -181,7 +181,7 @@ func TestFiveWrongCodesDiscardThePendingSecret(t *testing.T) {
 	}
 }
 
-func TestFourWrongCodesLeaveTheFifthTry(t *testing.T) {
+func TestFourWrongCodesLeaveOneTry(t *testing.T) {
 	e := pending(t)
 	for range 4 {
 		if err := e.Confirm("000000", twofactor.Sheet{}, noon); err == nil {
@@ -245,7 +245,7 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-func TestVerifyTellsOfCodesThatHaveExpired(t *testing.T) {
+func TestVerifyReportsExpiredCodes(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		step    int64 // from that of the present
@@ -359,7 +359,7 @@ func TestChallenge(t *testing.T) {
 	}
 }
 
-func TestRefusalsSayNoSecret(t *testing.T) {
+func TestRefusalsContainNoSecret(t *testing.T) {
 	for err, text := range map[error]string{
 		twofactor.ErrNoPending:       "no pending enrolment",
 		twofactor.WrongCode{Left: 3}: "wrong code, 3 tries left",

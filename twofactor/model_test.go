@@ -294,7 +294,7 @@ func (m *model) check(t *rapid.T) {
 	}
 }
 
-func TestEveryRowOfMovesKeepsThePromisesOfTheGuide(t *testing.T) {
+func TestRandomMovesKeepTheGuidesPromises(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &model{
 			now:   noon,

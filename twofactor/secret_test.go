@@ -35,7 +35,7 @@ func TestParseSecret(t *testing.T) {
 	}
 }
 
-func TestSecretIsItsOwnCopy(t *testing.T) {
+func TestSecretIsACopy(t *testing.T) {
 	key := []byte(rfcKey)
 	secret := secretOf(t, key)
 	key[0] = 'x'

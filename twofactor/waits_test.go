@@ -23,7 +23,7 @@ func TestCodeWaits(t *testing.T) {
 	}
 }
 
-func TestAHundredWrongCodesAreTheLimitOfNIST(t *testing.T) {
+func TestWrongCodesStayWithinNISTsHundred(t *testing.T) {
 	n := 0
 	for twofactor.CodeWaits(n) != twofactor.Closed {
 		n++
@@ -116,7 +116,7 @@ func TestCount(t *testing.T) {
 	}
 }
 
-func TestASettledCountEndsItsWaitAfterTheClockWasSetBack(t *testing.T) {
+func TestClampedCountEndsItsWaitAfterTheClockWasSetBack(t *testing.T) {
 	count := twofactor.Count{N: 79, LastAt: noon.Add(9999 * time.Hour)}.Clamp(noon)
 	if err := twofactor.Ladder(twofactor.CodeWaits).Check(count, noon.Add(30*time.Minute)); err != nil {
 		t.Error(err)

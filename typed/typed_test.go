@@ -24,9 +24,9 @@ func TestDigit(t *testing.T) {
 	}
 }
 
-// TestDigitsStandInRunsOfTen holds what Digit reads from Unicode's tables, which a
+// TestDigitsComeInRunsOfTen holds what Digit reads from Unicode's tables, which a
 // newer Go may have extended.
-func TestDigitsStandInRunsOfTen(t *testing.T) {
+func TestDigitsComeInRunsOfTen(t *testing.T) {
 	check := func(lo, hi, stride rune) {
 		if stride != 1 || (hi-lo+1)%10 != 0 {
 			t.Errorf("%U to %U in steps of %d is no run of digits", lo, hi, stride)

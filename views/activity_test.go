@@ -8,9 +8,9 @@ import (
 	"gatehouse/account"
 )
 
-// TestEveryEventHasItsWords walks the table of events: each has its own words in the
+// TestEveryEventHasASentence walks the table of events: each has its own words in the
 // filter and in the list, and what people are told at their next sign-in a sentence.
-func TestEveryEventHasItsWords(t *testing.T) {
+func TestEveryEventHasASentence(t *testing.T) {
 	seen := map[string]account.Event{}
 	options := eventOptions(account.Events())[1:]
 	for i, event := range account.Events() {

@@ -98,7 +98,7 @@ func activityPage() templ.Component {
 			}})
 }
 
-func TestEveryRefusalAndDeedHasWords(t *testing.T) {
+func TestEveryOutcomeHasASentence(t *testing.T) {
 	other := FieldErrorText(account.FieldError{Field: "role", Reason: account.Unknown})
 	for _, reason := range account.Reasons {
 		text := FieldErrorText(account.FieldError{Field: "email", Reason: reason, Limit: 254})

@@ -12,7 +12,7 @@ import (
 // A phone's camera reads modules of four CSS pixels and more, whatever the workspace and the person
 // are called, and a screen
 // of 320 pixels has 286 between the card's edges.
-func TestTheQRCodeOfAnyNameCanBeScannedFromAPhone(t *testing.T) {
+func TestQRCodeModulesAreLargeEnough(t *testing.T) {
 	size := regexp.MustCompile(`<svg class="qr" width="(\d+)" height="(\d+)" viewBox="0 0 (\d+) (\d+)"`)
 	secret := pending(t).Enrollment.Secret
 	for _, c := range []struct{ name, issuer, account string }{

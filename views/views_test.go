@@ -305,7 +305,7 @@ func render(t *testing.T, c templ.Component) string {
 	return b.String()
 }
 
-func TestEveryStateIsAsItsGoldenFile(t *testing.T) {
+func TestGoldenFiles(t *testing.T) {
 	scripts := regexp.MustCompile(`(?s)<script>.*?</script>`)
 	for name, c := range states(t) {
 		t.Run(name, func(t *testing.T) {
@@ -329,7 +329,7 @@ func TestEveryStateIsAsItsGoldenFile(t *testing.T) {
 	}
 }
 
-func TestNothingNeedsAnExceptionFromThePolicy(t *testing.T) {
+func TestMarkupObeysTheContentSecurityPolicy(t *testing.T) {
 	inline := regexp.MustCompile(`(?i)\sstyle=|<style|\son[a-z]+=|\s(data-)?hx-on|javascript:|\shx-`)
 	scripts := regexp.MustCompile(`(?s)<script>(.*?)</script>`)
 	hashes := ScriptHashes()
@@ -392,7 +392,7 @@ func TestEveryFormWorksWithoutScript(t *testing.T) {
 	}
 }
 
-func TestTheFragmentIsOneElementAndIdenticalInsideThePage(t *testing.T) {
+func TestFragmentIsOneElementAndTheSameInThePage(t *testing.T) {
 	x := enabled()
 	fragment := render(t, TwoFactorScreen(x))
 	if !strings.HasPrefix(fragment, `<div class="stack" id="two-factor">`) {
@@ -403,7 +403,7 @@ func TestTheFragmentIsOneElementAndIdenticalInsideThePage(t *testing.T) {
 	}
 }
 
-func TestSecretsStandOnlyWhereTheyAreShown(t *testing.T) {
+func TestSecretsAreOnlyWhereTheyAreShown(t *testing.T) {
 	x := pending(t)
 	page := render(t, TwoFactorScreen(x))
 	label := regexp.MustCompile(`<svg class="qr"[^>]*>`).FindString(page)
@@ -421,7 +421,7 @@ func TestSecretsStandOnlyWhereTheyAreShown(t *testing.T) {
 	}
 }
 
-func TestOneInputTakesTheFocus(t *testing.T) {
+func TestOneInputHasFocus(t *testing.T) {
 	for name, c := range states(t) {
 		if n := strings.Count(render(t, c), "autofocus"); n > 1 {
 			t.Errorf("%s: %d elements ask for the focus", name, n)
@@ -494,9 +494,9 @@ func TestCodesKeysAndAddressesAreNotTranslated(t *testing.T) {
 	}
 }
 
-// TestFormsThatPostAreOfTwoKinds looks for forms that would go without the handle of the
+// TestPostedFormsAreOfTwoKinds looks for forms that would go without the handle of the
 // session that they are shown to.
-func TestFormsThatPostAreOfTwoKinds(t *testing.T) {
+func TestPostedFormsAreOfTwoKinds(t *testing.T) {
 	files, err := filepath.Glob("*.templ")
 	if err != nil {
 		t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 	"gatehouse/twofactor"
 )
 
-func TestRefusalsAreWorded(t *testing.T) {
+func TestRefusalSentences(t *testing.T) {
 	at := time.Date(2026, 11, 23, 9, 41, 12, 0, time.UTC) // 18 seconds before the next code
 	for name, c := range map[string]struct {
 		got          Message
@@ -54,7 +54,7 @@ func TestRefusalsAreWorded(t *testing.T) {
 	}
 }
 
-func TestTheChallengeNeverTellsOfTheClock(t *testing.T) {
+func TestChallengeNeverMentionsTheClock(t *testing.T) {
 	m := ChallengeRefused(twofactor.WrongCode{Left: 3, ClockOff: 4 * time.Minute}, time.Unix(0, 0))
 	if strings.Contains(m.Advice, "clock") {
 		t.Errorf("advice %q", m.Advice)
@@ -76,7 +76,7 @@ func TestEveryRefusalSaysWhatToDoNext(t *testing.T) {
 	}
 }
 
-func TestThingsAreNamedAsPeopleSayThem(t *testing.T) {
+func TestPlainNames(t *testing.T) {
 	for _, c := range [][2]string{
 		{roleName(twofactor.ITAdministrator), "IT administrator"},
 		{codesLeft(1), "1 recovery code left"},
@@ -115,7 +115,7 @@ func TestThingsAreNamedAsPeopleSayThem(t *testing.T) {
 	}
 }
 
-func TestASecretInAQRPrintsAsNothing(t *testing.T) {
+func TestQRPrintsNoSecret(t *testing.T) {
 	qr := pending(t).QR
 	for _, got := range []string{qr.String(), fmt.Sprintf("%v", qr), fmt.Sprintf("%#v", qr)} {
 		if got != "[redacted]" {

@@ -67,7 +67,7 @@ func TestStrangersHaveAQueueOfTheirOwn(t *testing.T) {
 	})
 }
 
-func TestNobodyFillsTheQueueOfKnownCallersAlone(t *testing.T) {
+func TestOneCallerCannotFillTheKnownQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := NewLimiter()
 		running := take(t, l)
@@ -100,7 +100,7 @@ func TestNobodyFillsTheQueueOfKnownCallersAlone(t *testing.T) {
 	})
 }
 
-func TestKnownCallersSlowStrangersDownAndDoNotStopThem(t *testing.T) {
+func TestKnownCallersDoNotStopStrangers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := NewLimiter()
 		running := take(t, l)
@@ -135,7 +135,7 @@ func TestKnownCallersSlowStrangersDownAndDoNotStopThem(t *testing.T) {
 	})
 }
 
-func TestWhoWaitsTooLongOrHangsUpLeavesTheQueue(t *testing.T) {
+func TestTimeoutAndCancelLeaveTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := NewLimiter()
 		running := take(t, l)

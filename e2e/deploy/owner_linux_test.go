@@ -147,8 +147,8 @@ func TestUpgradeAsRoot(t *testing.T) {
 	s.check("the upgrade")
 }
 
-// TestADirectoryThatRootMakes is made inside the service's, for the service.
-func TestADirectoryThatRootMakes(t *testing.T) {
+// TestDirectoryMadeByRoot is made inside the service's, for the service.
+func TestDirectoryMadeByRoot(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	s.data = filepath.Join(s.data, "deeper", "data")
@@ -276,7 +276,7 @@ func TestOpenToOthers(t *testing.T) {
 
 // TestAKeyThatRootHands over, as systemd's LoadCredential and Kubernetes do: root's, and readable
 // by the service's group.
-func TestAKeyThatRootHandsOver(t *testing.T) {
+func TestKeyHandedOverByRoot(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	key := filepath.Join(filepath.Dir(s.data), "key")
@@ -295,8 +295,8 @@ func TestAKeyThatRootHandsOver(t *testing.T) {
 	p.stop()
 }
 
-// TestPermissionErrorsSayAsWhom starts the program where its user may not.
-func TestPermissionErrorsSayAsWhom(t *testing.T) {
+// TestPermissionErrorsNameTheUser starts the program where its user may not.
+func TestPermissionErrorsNameTheUser(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	file := filepath.Join(filepath.Dir(s.data), "file")
@@ -325,8 +325,8 @@ func TestPermissionErrorsSayAsWhom(t *testing.T) {
 	}
 }
 
-// TestAMistypedDirectory runs commands where no workspace is: none is made but by user add, which says so.
-func TestAMistypedDirectory(t *testing.T) {
+// TestMistypedDirectory runs commands where no workspace is: none is made but by user add, which says so.
+func TestMistypedDirectory(t *testing.T) {
 	t.Parallel()
 	above := t.TempDir()
 	empty := filepath.Join(above, "empty")
@@ -407,8 +407,8 @@ func TestWorkspaceIsIgnored(t *testing.T) {
 	}
 }
 
-// TestTheSetupLinkOpens follows the printed link of a server that listens everywhere.
-func TestTheSetupLinkOpens(t *testing.T) {
+// TestSetupLinkOpens follows the printed link of a server that listens everywhere.
+func TestSetupLinkOpens(t *testing.T) {
 	t.Parallel()
 	for _, host := range []string{"", "0.0.0.0", "[::]", "127.0.0.1"} {
 		at := host + ":" + port(loopback.Free(t))
@@ -426,9 +426,9 @@ func TestTheSetupLinkOpens(t *testing.T) {
 	}
 }
 
-// TestADiskThatIsFullOrReadOnly starts where nothing can be written, on a file system of its own
+// TestFullOrReadOnlyDisk starts where nothing can be written, on a file system of its own
 // where one may be mounted.
-func TestADiskThatIsFullOrReadOnly(t *testing.T) {
+func TestFullOrReadOnlyDisk(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=3m"); err != nil {

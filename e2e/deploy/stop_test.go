@@ -48,8 +48,8 @@ func waitUnhealthy(t *testing.T, address string) {
 	})
 }
 
-// TestALoadBalancerSeesTheEnd asks /healthz after SIGTERM: it answers 503 while everything else is still served.
-func TestALoadBalancerSeesTheEnd(t *testing.T) {
+// TestLoadBalancerSeesTheEnd asks /healthz after SIGTERM: it answers 503 while everything else is still served.
+func TestLoadBalancerSeesTheEnd(t *testing.T) {
 	t.Parallel()
 	t.Run("by default", func(t *testing.T) {
 		at := loopback.Free(t)
