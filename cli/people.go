@@ -138,8 +138,8 @@ func (c *twoFactorReset) Run(env *commandEnv) error {
 }
 
 type policyCommands struct {
-	Show policyShow `cmd:"" help:"Show the two levers."`
-	Set  policySet  `cmd:"" help:"Turn the levers: the way back in when the policy locks everybody out." example:"gatehouse policy set --everyone off --admins on"`
+	Show policyShow `cmd:"" help:"Show the two policy settings."`
+	Set  policySet  `cmd:"" help:"Change the policy settings: the way back in when the policy locks everybody out." example:"gatehouse policy set --everyone off --admins on"`
 }
 
 type policyShow struct {
@@ -181,7 +181,7 @@ type policySet struct {
 // Run turns the levers that are named. All admins see a notice of it.
 func (c *policySet) Run(env *commandEnv) error {
 	if c.Everyone == "" && c.Admins == "" {
-		return usageError("name a lever: --everyone on|off, --admins on|off")
+		return usageError("name a setting: --everyone on|off, --admins on|off")
 	}
 	return env.withStore(func(store *db.Store) error {
 		w, err := store.Workspace(env.ctx)

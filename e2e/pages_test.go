@@ -193,7 +193,7 @@ func (g *gallery) rare(b *tab) {
 		g.stage(b, name)
 	}
 	b.Visit("/my")
-	g.stage(b, "home-meanwhile")
+	g.stage(b, "home-events")
 }
 
 // stage puts a golden file of the views into the page and looks at it.

@@ -93,7 +93,7 @@ func HomeCards(h Home) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if len(h.Events) > 0 {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "<section class=\"card\" aria-labelledby=\"meanwhile-title\"><header class=\"card__head\"><h2 class=\"card__title\" id=\"meanwhile-title\">Since your last sign-in</h2></header><ul class=\"rows\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "<section class=\"card\" aria-labelledby=\"events-title\"><header class=\"card__head\"><h2 class=\"card__title\" id=\"events-title\">Since your last sign-in</h2></header><ul class=\"rows\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

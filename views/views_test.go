@@ -177,7 +177,7 @@ func states(t *testing.T) map[string]templ.Component {
 		}),
 
 		"home": HomePage(frame(member, "/my"), Home{Advice: HomeAdvice(twofactor.Enrollment{})}),
-		"home-meanwhile": HomeCards(Home{State: twofactor.Enabled, Since: madeA,
+		"home-events": HomeCards(Home{State: twofactor.Enabled, Since: madeA,
 			Advice: HomeAdvice(enabled().Enrollment),
 			Events: []Dated{AccountEventText("authn_login_fail", 2, now, account.Party{}),
 				AccountEventText("authn_factor_reset", 1, now, grace)}}),
