@@ -37,7 +37,7 @@ func TestToolsHaveOneVersion(t *testing.T) {
 // requirement is a line of a go.mod.
 var requirement = regexp.MustCompile(`(?m)^(?:require)?\s+(\S+) (v\S+)`)
 
-// required gives the versions in a go.mod by module.
+// required returns the versions in a go.mod by module.
 func required(t *testing.T, file string) map[string]string {
 	t.Helper()
 	text, err := os.ReadFile(file)

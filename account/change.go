@@ -35,8 +35,8 @@ type Author struct {
 	Role twofactor.Role // of a person, as it is now
 }
 
-// role is the role by which an author acts. The machine has the highest: whoever has
-// the file has everything.
+// role is the role by which an author acts. The machine has the highest: whoever can open
+// the file can change everything.
 func (a Author) role() twofactor.Role {
 	switch a.Kind {
 	case ActorMachine:

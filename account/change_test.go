@@ -71,8 +71,8 @@ func TestOnesOwnAccount(t *testing.T) {
 	}
 }
 
-// TestOnlyTheMachineIsTheMachine gives every kind of author but a person: the
-// machine may everything, and a zero value nothing, whatever role or id it carries.
+// TestOnlyTheMachineIsTheMachine returns every kind of author but a person: the machine
+// may everything, and a zero value nothing, whatever role or id it carries.
 func TestOnlyTheMachineIsTheMachine(t *testing.T) {
 	subjects := []account.Subject{{}, {ID: 2, Role: twofactor.Member}, {ID: 2, Role: twofactor.SuperAdmin}}
 	for _, s := range subjects {

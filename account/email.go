@@ -36,10 +36,10 @@ var domains = idna.New(
 var sendable = regexp.MustCompile("^[a-z0-9.!#$%&'*+/=?^_`{|}~-]+@" +
 	`[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$`)
 
-// NormalizeEmail gives a sign-in name as it is stored and looked up: in lower case,
-// without blanks around it and without invisible signs, the domain in punycode. What
-// has no domain that the DNS could hold keeps it as it is. It gives "", which is
-// nobody's, for what is too long or no text.
+// NormalizeEmail returns a sign-in name as it is stored and looked up: in lower case,
+// without blanks around it and without invisible signs, the domain in punycode. What has
+// no domain that the DNS could hold keeps it as it is. It returns "", which is nobody's,
+// for what is too long or no text.
 func NormalizeEmail(text string) string {
 	email := plainEmail(text)
 	local, domain, ok := cutEmail(email)
@@ -53,12 +53,12 @@ func NormalizeEmail(text string) string {
 	return withoutInvisible(local) + "@" + ascii
 }
 
-// OldNormalizeEmail gives a sign-in name as version 0.2.0 stored it, with the
-// domain as typed. Rows that could not be brought to the form of NormalizeEmail,
-// since somebody else has that already, are found by it.
+// OldNormalizeEmail returns a sign-in name as version 0.2.0 stored it, with the domain as
+// typed. Rows that could not be brought to the form of NormalizeEmail, since somebody
+// else has that already, are found by it.
 func OldNormalizeEmail(text string) string { return plainEmail(text) }
 
-// plainEmail gives an address in lower case, in NFKC, without blanks around it.
+// plainEmail returns an address in lower case, in NFKC, without blanks around it.
 func plainEmail(text string) string {
 	if len(text) > 8*EmailMax || !utf8.ValidString(text) || strings.ContainsFunc(text, isControl) {
 		return ""
@@ -114,11 +114,11 @@ func ParseEmail(text string) (string, error) {
 	return email, nil
 }
 
-// ShownEmail gives an address as people read it: its domain in Unicode where no
-// label can pass for another one, and in punycode otherwise. That is the case when
-// every label is Latin with at most its common accents, Chinese or Japanese, or
-// Korean; a script with letters that look Latin, such as Cyrillic or Greek, has to be that
-// of the whole domain. It follows the rules of browsers in being narrower.
+// ShownEmail returns an address as people read it: its domain in Unicode where no label
+// can pass for another one, and in punycode otherwise. That is the case when every label
+// is Latin with at most its common accents, Chinese or Japanese, or Korean; a script with
+// letters that look Latin, such as Cyrillic or Greek, has to be that of the whole domain.
+// It follows the rules of browsers in being narrower.
 func ShownEmail(email string) string {
 	local, domain, ok := cutEmail(email)
 	if !ok || !strings.Contains(domain, "xn--") {
@@ -131,7 +131,7 @@ func ShownEmail(email string) string {
 	return local + "@" + shown
 }
 
-// unicodeDomain gives a domain in Unicode, or as it is when it cannot be.
+// unicodeDomain returns a domain in Unicode, or as it is when it cannot be.
 func unicodeDomain(domain string) string {
 	shown, err := domains.ToUnicode(domain)
 	if err != nil {
@@ -182,7 +182,7 @@ func isPlainLatin(label string) bool {
 	})
 }
 
-// familyOf gives the family that all letters and marks of a label belong to, or -1.
+// familyOf returns the family that all letters and marks of a label belong to, or -1.
 func familyOf(label string) int {
 	for i, f := range families {
 		if !strings.ContainsFunc(label, func(r rune) bool {

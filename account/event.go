@@ -107,19 +107,19 @@ func (e Event) NeedsNotice(role twofactor.Role) bool {
 	return true // an event without a row is told rather than kept quiet
 }
 
-// NoticeEvents gives the events of which acts of the machine are told to every admin.
+// NoticeEvents returns the events of which acts of the machine are told to every admin.
 func NoticeEvents() []Event {
 	return eventsWhere(func(_ bool, rule noticeRule) bool { return rule != never })
 }
 
-// Events gives every event, in the order in which a filter offers them.
+// Events returns every event, in the order in which a filter offers them.
 func Events() []Event {
 	return eventsWhere(func(bool, noticeRule) bool { return true })
 }
 
-// EventsShownAtSignIn gives the events that a person hears of at the next sign-in
-// whoever caused them. Wrong codes and recovery codes that were used are told too,
-// which are sign-ins by their methods.
+// EventsShownAtSignIn returns the events that a person hears of at the next sign-in
+// whoever caused them. Wrong codes and recovery codes that were used are told too, which
+// are sign-ins by their methods.
 func EventsShownAtSignIn() []Event {
 	return eventsWhere(func(isShown bool, _ noticeRule) bool { return isShown })
 }

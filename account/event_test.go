@@ -12,7 +12,7 @@ import (
 	"gatehouse/twofactor"
 )
 
-// constants gives the values of the constants of a type in event.go.
+// constants returns the values of the constants of a type in event.go.
 func constants(t *testing.T, kind string) (values []string) {
 	t.Helper()
 	tree, err := parser.ParseFile(token.NewFileSet(), "event.go", nil, 0)

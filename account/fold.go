@@ -19,9 +19,9 @@ var plainLetters = strings.NewReplacer("ß", "ss", "æ", "ae", "œ", "oe", "ø",
 	"th",
 	"ħ", "h", "ı", "i", "ŋ", "n", "ŧ", "t", "ς", "σ")
 
-// Words gives the words of a text as they are searched for and ordered by: in lower
-// case, without accents, without the apostrophes inside, letters of any width and
-// digits of any script in their plain form. "O'Connor-Strauß" is oconnor, strauss.
+// Words returns the words of a text as they are searched for and ordered by: in lower
+// case, without accents, without the apostrophes inside, letters of any width and digits
+// of any script in their plain form. "O'Connor-Strauß" is oconnor, strauss.
 func Words(text string) []string {
 	var words []string
 	var word strings.Builder
@@ -47,7 +47,7 @@ func Words(text string) []string {
 	return words
 }
 
-// foldCase gives a text in lower case and decomposed, so that accents are signs of
+// foldCase returns a text in lower case and decomposed, so that accents are signs of
 // their own.
 func foldCase(text string) string {
 	text = strings.ReplaceAll(strings.ToValidUTF8(text, " "), "´", "'") // it would decompose to a blank and an accent
@@ -57,11 +57,11 @@ func foldCase(text string) string {
 
 func isApostrophe(r rune) bool { return strings.ContainsRune("'`´‘’‛ʻʼʽ′", r) }
 
-// SortKey gives what a name is ordered by: its words. Names without a letter come
+// SortKey returns what a name is ordered by: its words. Names without a letter come
 // first.
 func SortKey(name string) string { return strings.Join(Words(name), " ") }
 
-// PersonWords gives the words that somebody with this name and address is found by.
+// PersonWords returns the words that somebody with this name and address is found by.
 func PersonWords(name, email string) []string {
 	_, domain, _ := cutEmail(email)
 	if strings.Contains(domain, "xn--") {
@@ -70,9 +70,9 @@ func PersonWords(name, email string) []string {
 	return Words(name + " " + email)
 }
 
-// Endings gives every ending of every word of somebody's name and address, in order
-// and each once, cut at EndingMax letters. A search for any part of a word is a search
-// for the beginning of an ending.
+// Endings returns every ending of every word of somebody's name and address, in order and
+// each once, cut at EndingMax letters. A search for any part of a word is a search for
+// the beginning of an ending.
 func Endings(name, email string) []string {
 	var endings []string
 	for _, word := range PersonWords(name, email) {
@@ -84,7 +84,7 @@ func Endings(name, email string) []string {
 	return slices.Compact(endings)
 }
 
-// FirstEnding gives the first of the words' endings, in their order, that begins like
+// FirstEnding returns the first of the words' endings, in their order, that begins like
 // this; "" when none does.
 func FirstEnding(words []string, beginning string) string {
 	first := ""
@@ -101,7 +101,7 @@ func FirstEnding(words []string, beginning string) string {
 	return first
 }
 
-// SearchWords gives the words of a search, each cut at EndingMax letters; none for a
+// SearchWords returns the words of a search, each cut at EndingMax letters; none for a
 // search without a letter.
 func SearchWords(search string) []string {
 	const longest = 400 // bytes: more than a name and an address hold
@@ -127,6 +127,6 @@ func cutWord(word string) string {
 	return word
 }
 
-// AfterAll gives a text that comes after every word that begins like this one, in
-// the order of bytes.
+// AfterAll returns a text that comes after every word that begins like this one, in the
+// order of bytes.
 func AfterAll(beginning string) string { return beginning + string(utf8.MaxRune) }

@@ -50,11 +50,11 @@ func NewPassword(field, typed string, context ...string) (Password, error) {
 	return Password{normal: normal}, nil
 }
 
-// Bytes gives the password as it is hashed.
+// Bytes returns the password as it is hashed.
 func (p Password) Bytes() []byte { return p.normal }
 
-// NormalizePassword gives the bytes of a password that are hashed: NFKC, so that
-// the same password typed on another keyboard is the same bytes.
+// NormalizePassword returns the bytes of a password that are hashed: NFKC, so that the
+// same password typed on another keyboard is the same bytes.
 func NormalizePassword(typed string) []byte { return norm.NFKC.Bytes([]byte(typed)) }
 
 // ExistingPassword is a password that somebody signs in with, whatever today's
@@ -78,8 +78,8 @@ func isPersonal(password string, context []string) bool {
 	return normalizeLetters("gatehouse") == core
 }
 
-// normalizeLetters gives the letters alone, in lower case, with the usual disguises
-// (0 for o, 3 for e, …) undone inside a word.
+// normalizeLetters returns the letters alone, in lower case, with the usual disguises (0
+// for o, 3 for e, …) undone inside a word.
 func normalizeLetters(text string) string {
 	text = strings.ToLower(text)
 	text = strings.TrimFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && r != '@' && r != '$' })

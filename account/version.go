@@ -43,8 +43,8 @@ type Seen struct {
 	At      time.Time // to the second
 }
 
-// String gives the field's value. The version stands last, as the field does in its form:
-// of a form that was cut off anywhere it is not whole.
+// String returns the field's value. The version stands last, as the field does in its
+// form: of a form that was cut off anywhere it is not whole.
 func (s Seen) String() string {
 	return strconv.FormatInt(s.At.Unix(), 10) + "." + string(s.Version)
 }

@@ -13,8 +13,8 @@ import (
 	"gatehouse/db/files"
 )
 
-// withAdvice words a fault, and for one of the machine's files or ports also as
-// whom the program runs and what to do.
+// withAdvice describes a fault, and for one of the machine's files or ports also as whom
+// the program runs and what to do.
 func (env *commandEnv) withAdvice(err error) string {
 	output := errorText(err)
 	switch {
@@ -52,7 +52,7 @@ func userName(id int) string {
 	return fmt.Sprintf("uid %d", id)
 }
 
-// listenError says what to do when the address cannot be had.
+// listenError says what to do when the address cannot be used.
 func listenError(address string, err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):

@@ -30,13 +30,13 @@ const (
 	exitUsage  = 2
 )
 
-// Files are what the program carries inside itself.
+// Files are what is embedded in the program.
 type Files struct {
 	Schema string
 	Static fs.FS
 }
 
-// A Process is what a command may touch of the world around it.
+// A Process is what a command may use of its surroundings.
 type Process struct {
 	Args   []string
 	Stdin  *os.File
@@ -66,7 +66,7 @@ type commands struct {
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
 
-// commandEnv is what every command gets.
+// commandEnv is what every command runs with.
 type commandEnv struct {
 	Process
 	ctx   context.Context
@@ -74,7 +74,7 @@ type commandEnv struct {
 	now   func() time.Time
 }
 
-// Run runs one command and gives its exit code.
+// Run runs one command and returns its exit code.
 func Run(ctx context.Context, p Process) (code int) {
 	defer func() {
 		switch fault := recover().(type) {
@@ -110,12 +110,12 @@ func Run(ctx context.Context, p Process) (code int) {
 	return exitFailed
 }
 
-// A usageError is a command line that cannot be meant.
+// A usageError reports an invalid command line.
 type usageError string
 
 func (e usageError) Error() string { return string(e) }
 
-// errorText words a store's refusal for a terminal.
+// errorText describes a store's refusal for a terminal.
 func errorText(err error) string {
 	var field account.FieldError
 	switch {
@@ -237,7 +237,7 @@ func (env *commandEnv) withStore(do func(*db.Store) error) error {
 	return errors.Join(do(store), store.Close())
 }
 
-// findPerson finds somebody by e-mail, or says where to look.
+// findPerson finds somebody by e-mail; the error says where to look.
 func (env *commandEnv) findPerson(store *db.Store, email string) (db.Person, error) {
 	p, err := store.PersonByEmail(env.ctx, email)
 	if errors.Is(err, db.ErrNotFound) {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// A httpListener is an address that is listened on, and who answers there.
+// An httpListener is an address that is listened on, and who answers there.
 type httpListener struct {
 	server   *http.Server
 	listener net.Listener
@@ -35,7 +35,7 @@ func listen(address string, answer http.Handler, certificates *tls.Config, log *
 	}}, nil
 }
 
-// serve answers until the door is closed.
+// serve answers until the listener is closed.
 func (d *httpListener) serve() error {
 	if d.server.TLSConfig != nil {
 		return d.server.ServeTLS(d.listener, "", "")
@@ -46,7 +46,7 @@ func (d *httpListener) serve() error {
 // httpListeners are every address of one server; the first is the workspace's own.
 type httpListeners []*httpListener
 
-// serve answers at every door until the context ends, or gives what stopped one.
+// serve answers on every listener until the context ends, or returns what stopped one.
 func (all httpListeners) serve(ctx context.Context) error {
 	served := make(chan error, len(all))
 	for _, d := range all {
@@ -60,7 +60,7 @@ func (all httpListeners) serve(ctx context.Context) error {
 	}
 }
 
-// close lets nobody in any more, finishes what is open, and cuts off what takes
+// close accepts no new connections, finishes open requests, and cuts off those that take
 // longer than drainTimeout.
 func (all httpListeners) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)

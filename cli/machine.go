@@ -52,7 +52,7 @@ type userUnlock struct {
 	Email string `arg:"" help:"The sign-in name."`
 }
 
-// Run forgets somebody's wrong answers. All admins see a notice of it.
+// Run clears somebody's failed attempts. All admins see a notice of it.
 func (c *userUnlock) Run(env *commandEnv) error {
 	return env.changePerson(c.Email, "%s need not wait any more.\n", func(store *db.Store, id int64, by db.Author) error {
 		return store.Unlock(env.ctx, id, by, env.now())

@@ -25,7 +25,7 @@ type monitor struct {
 	last int64      // the newest row of activity that was counted
 }
 
-// newMonitor begins to count sign-ins from now on.
+// newMonitor counts sign-ins from now on.
 func newMonitor(ctx context.Context, store *db.Store, log *slog.Logger) (*monitor, error) {
 	m := &monitor{set: metrics.NewSet(), store: store, log: log}
 	var err error
@@ -57,8 +57,8 @@ func (m *monitor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	metrics.WriteProcessMetrics(w)
 }
 
-// read brings what the database knows up to date. Sign-ins are counted from the
-// activity, so that one whose transaction was rolled back is none.
+// read updates the figures that come from the database. Sign-ins are counted from the
+// activity, so that one whose transaction was rolled back is not counted.
 func (m *monitor) read(ctx context.Context) error {
 	signIns, last, err := m.store.SignInsAfter(ctx, m.last)
 	if err != nil {
@@ -89,7 +89,7 @@ func (m *monitor) read(ctx context.Context) error {
 	return nil
 }
 
-// signInResult words an event as a monitor counts it.
+// signInResult describes an event as a monitor counts it.
 func signInResult(e account.Event) string {
 	switch e {
 	case account.SignedIn:

@@ -53,15 +53,15 @@ func parse(flags *commands, p Process) (*kong.Context, error) {
 	return parser.Parse(p.Args)
 }
 
-// environment gives the flags' values from the environment in kong's place: a
-// variable that is set to nothing is not set, as compose files and unit files mean
-// it, and one that is wrong is named.
+// environment returns the flags' values from the environment in kong's place: a variable
+// that is set to nothing is not set, as compose files and unit files mean it, and one
+// that is wrong is named.
 type environment struct{}
 
 // Validate has nothing to object.
 func (environment) Validate(*kong.Application) error { return nil }
 
-// Resolve gives a flag's value, or nil for none.
+// Resolve returns a flag's value, or nil for none.
 func (environment) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	for _, name := range flag.Envs {
 		value := unquoted(os.Getenv(name))

@@ -144,7 +144,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// leaves gives every command that people run.
+// leaves returns every command that people run.
 func leaves(t *testing.T) []*kong.Node {
 	t.Helper()
 	parser, err := newParser(new(commands), Process{})

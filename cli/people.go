@@ -146,7 +146,7 @@ type policyShow struct {
 	JSON bool `name:"json" help:"One JSON object, for scripts."`
 }
 
-// Run shows the two levers.
+// Run shows the two policy settings.
 func (c *policyShow) Run(env *commandEnv) error {
 	return env.withStore(func(store *db.Store) error {
 		if !c.JSON {
@@ -178,7 +178,7 @@ type policySet struct {
 	Admins   string `help:"on or off." enum:",on,off" default:"" placeholder:"on|off"`
 }
 
-// Run turns the levers that are named. All admins see a notice of it.
+// Run changes the policy settings that are named. All admins see a notice of it.
 func (c *policySet) Run(env *commandEnv) error {
 	if c.Everyone == "" && c.Admins == "" {
 		return usageError("name a setting: --everyone on|off, --admins on|off")

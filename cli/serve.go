@@ -51,10 +51,10 @@ const drainTimeout = 10 * time.Second
 // longer to stop.
 const maxDrainDelay = time.Minute
 
-// sweepInterval is how often what time has ended is deleted.
+// sweepInterval is how often expired rows are deleted.
 const sweepInterval = 10 * time.Minute
 
-// Run serves until SIGTERM or an interrupt, and then finishes what is open.
+// Run serves until SIGTERM or an interrupt, and then finishes open requests.
 func (c *serveCommand) Run(env *commandEnv) error {
 	if err := c.tlsFlags.check(); err != nil {
 		return err
@@ -121,10 +121,10 @@ func listenAddress(listen string, withTLS bool) string {
 	return "127.0.0.1:8080"
 }
 
-// boundMemory sets the size at which the collector starts at the latest: 28 MiB for
-// the program, what the slow hashes that run at once take, and as much again for
-// what finished ones leave behind. With less, each hash would ask the system anew
-// for its memory. GOMEMLIMIT in the environment takes precedence.
+// boundMemory sets the size at which the collector starts at the latest: 28 MiB for the
+// program, what the slow hashes that run at once take, and as much again for what
+// finished ones leave behind. With less, each hash would ask the system for its memory
+// again. GOMEMLIMIT in the environment takes precedence.
 func boundMemory() {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(28<<20 + 2*db.HashMemory())
@@ -193,7 +193,7 @@ func (c *serveCommand) drain(ctx context.Context, listeners httpListeners) {
 }
 
 // listenAll listens wherever the flags say: for the workspace, for plain http that is
-// sent on to it, for /metrics. It gives what is open also when it fails.
+// sent on to it, for /metrics. It returns what is open even when it fails.
 func (c *serveCommand) listenAll(ctx context.Context, env *commandEnv, server http.Handler, metricsMonitor *monitor, base *url.URL,
 	log *slog.Logger) (httpListeners, error) {
 	var all httpListeners
@@ -274,7 +274,7 @@ func (c *serveCommand) announce(env *commandEnv, store *db.Store, listener net.L
 	return nil
 }
 
-// parseBaseURL checks --base-url, and that passwords do not travel in the clear by
+// parseBaseURL checks --base-url, and that passwords are not sent in the clear by
 // accident.
 func (c *serveCommand) parseBaseURL() (*url.URL, error) {
 	if c.BaseURL == "" && c.TLSDomain != "" {
@@ -319,8 +319,8 @@ func (c *serveCommand) parseBaseURL() (*url.URL, error) {
 	return canonical, nil
 }
 
-// reachable gives an address that a browser on this machine can open: one that
-// listens everywhere is called localhost.
+// reachable returns an address that a browser on this machine can open: one that listens
+// everywhere is called localhost.
 func reachable(listening net.Addr) string {
 	at, err := netip.ParseAddrPort(listening.String())
 	if err != nil || !at.Addr().IsUnspecified() {
@@ -363,7 +363,7 @@ func (c *serveCommand) logHandler(env *commandEnv) slog.Handler {
 	return slog.NewJSONHandler(env.Stderr, nil)
 }
 
-// sweep deletes what time has ended, now and then.
+// sweep deletes expired rows from time to time.
 func sweep(ctx context.Context, env *commandEnv, store *db.Store, log *slog.Logger) {
 	tick := time.NewTicker(sweepInterval)
 	defer tick.Stop()

@@ -47,7 +47,7 @@ func (c *completeCommand) Run(line *kong.Context, env *commandEnv) error {
 // A candidate may stand where a word is being typed.
 type candidate struct{ word, help string }
 
-// candidates gives what may stand in the place of the last of the words.
+// candidates returns what may stand in the place of the last of the words.
 func candidates(app *kong.Application, words []string) []candidate {
 	if len(words) == 0 {
 		words = []string{""}
@@ -96,7 +96,7 @@ func candidates(app *kong.Application, words []string) []candidate {
 	return slices.DeleteFunc(all, func(c candidate) bool { return !strings.HasPrefix(c.word, typed) })
 }
 
-// valuesOf gives the values that a flag or an argument may have, where they are few.
+// valuesOf returns the values that a flag or an argument may have, where they are few.
 func valuesOf(value *kong.Value, prefix string) (all []candidate) {
 	if value.Enum == "" {
 		return nil
@@ -118,8 +118,8 @@ func childNamed(node *kong.Node, name string) *kong.Node {
 	return nil
 }
 
-// flagsOf gives the flags of a command, of those above it, and of the command that
-// none names.
+// flagsOf returns the flags of a command, of those above it, and of the command that none
+// names.
 func flagsOf(node *kong.Node) (all []*kong.Flag) {
 	if node.DefaultCmd != nil {
 		all = append(all, node.DefaultCmd.Flags...)

@@ -12,8 +12,8 @@ import (
 // to be told first. An interrupt from the keyboard ends it without a cause.
 var errTerminated = errors.New("terminated")
 
-// untilSignal gives a context that ends with the first interrupt or SIGTERM. The
-// second one ends the process at once, as the system does by itself.
+// untilSignal returns a context that ends with the first interrupt or SIGTERM. The second
+// one ends the process at once, as the system does by itself.
 func untilSignal(above context.Context) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(above)
 	signals := make(chan os.Signal, 1)

@@ -10,16 +10,16 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// notifySystemd tells systemd how the server does; without systemd it does nothing.
+// notifySystemd sends a state to systemd; without systemd it does nothing.
 func notifySystemd(log *slog.Logger, state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
 		log.Warn("telling systemd", "error", err)
 	}
 }
 
-// watchdog tells systemd that the server lives, as often as its unit asks for
-// it. A database that answers with a fault is no reason to be restarted, since a
-// full disk stays full; one that never answers is.
+// watchdog tells systemd that the server is alive, as often as its unit asks for it. A
+// database that returns errors is no reason for a restart, since a full disk stays full;
+// one that never answers is.
 func watchdog(ctx context.Context, env *commandEnv, store *db.Store, log *slog.Logger) {
 	limit, err := daemon.SdWatchdogEnabled(false)
 	if err != nil || limit == 0 {

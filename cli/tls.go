@@ -70,12 +70,12 @@ func (f tlsFlags) domainURL(listen string) (*url.URL, error) {
 	return u, nil
 }
 
-// certificates is where serve has its certificates from.
+// certificates is where serve gets its certificates.
 type certificates struct {
 	config      *tls.Config
 	httpHandler func(http.Handler) http.Handler // answers the authority's questions on port 80
-	reload      func() error                    // reads them anew
-	obtain      func() error                    // has one ready before the first visitor
+	reload      func() error                    // reloads them
+	obtain      func() error                    // obtains one before the first visitor
 }
 
 // certificates opens what the flags name; directory keeps what ACME obtains.
@@ -86,8 +86,8 @@ func (f tlsFlags) certificates(directory string) (*certificates, error) {
 	return f.fromFiles()
 }
 
-// fromFiles serves a certificate from a file. One that cannot be read anew leaves the
-// one before in use.
+// fromFiles serves a certificate from a file. One that cannot be reloaded leaves the
+// previous one in use.
 func (f tlsFlags) fromFiles() (*certificates, error) {
 	var current atomic.Pointer[tls.Certificate]
 	reload := func() error {
@@ -141,7 +141,7 @@ func (f tlsFlags) fromACME(cache string) (*certificates, error) {
 	}
 	config := m.TLSConfig()
 	config.MinVersion = tls.VersionTLS12
-	// as any browser of today says it
+	// as today's browsers send it
 	hello := &tls.ClientHelloInfo{
 		ServerName:   domain,
 		CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256},
@@ -160,9 +160,9 @@ func (f tlsFlags) fromACME(cache string) (*certificates, error) {
 	}, nil
 }
 
-// toHTTPS sends plain http on to the workspace's own name, whatever name was
-// asked for. A form that was posted in the clear is refused: sending it again
-// would hide that it was read on the way.
+// toHTTPS sends plain http on to the workspace's own name, whatever name was asked for. A
+// form that was posted in the clear is refused: a redirect would hide that it could be
+// read on the way.
 func toHTTPS(base *url.URL) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close")
@@ -181,7 +181,7 @@ func toHTTPS(base *url.URL) http.Handler {
 	})
 }
 
-// reloadOnHangUp reads certificates anew, each time the signal comes.
+// reloadOnHangUp reloads the certificates each time the signal arrives.
 func reloadOnHangUp(ctx context.Context, hangUp <-chan os.Signal, reload func() error, done func(error)) {
 	for {
 		select {
@@ -229,7 +229,7 @@ func (d certificateFiles) Put(_ context.Context, name string, content []byte) er
 	return nil
 }
 
-// Delete removes an entry; missing is fine.
+// Delete removes an entry; it is not an error if they are missing.
 func (d certificateFiles) Delete(_ context.Context, name string) error {
 	if err := os.Remove(d.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("removing a certificate: %w", err)

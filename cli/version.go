@@ -8,8 +8,8 @@ import (
 	"gatehouse/db"
 )
 
-// Version and Commit are what the program was built from; a release sets them
-// when it is linked. An empty Commit is looked up in what Go notes by itself.
+// Version and Commit are what the program was built from; a release sets them when it is
+// linked. An empty Commit is read from Go's build information.
 var (
 	Version = "0.2.0-dev"
 	Commit  = ""
@@ -24,7 +24,7 @@ func (versionCommand) Run(env *commandEnv) error {
 	return err
 }
 
-// commit gives the commit that the program was built from, or "unknown".
+// commit returns the commit that the program was built from, or "unknown".
 func commit() string {
 	if Commit != "" {
 		return Commit

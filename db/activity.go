@@ -46,8 +46,8 @@ type activityEntry struct {
 	quiet   bool           // there is nobody yet who could read a notice
 }
 
-// appendActivity writes an activity row in the transaction of what it tells, and gives its
-// number. An act of the machine that is break-glass leaves a notice, too, which every
+// appendActivity writes an activity row in the transaction of what it tells, and returns
+// its number. An act of the machine that is break-glass leaves a notice, too, which every
 // admin sees until one of them dismisses it.
 func (t *tx) appendActivity(now time.Time, a activityEntry) (int64, error) {
 	if !slices.Contains(account.ActorKinds, a.actor.kind) ||
@@ -75,7 +75,7 @@ func (t *tx) appendActivity(now time.Time, a activityEntry) (int64, error) {
 
 func idOrNull(id int64) sql.NullInt64 { return sql.NullInt64{Int64: id, Valid: id != 0} }
 
-// onOff words a lever for the activity.
+// onOff names a setting's state for the activity.
 func onOff(on bool) string {
 	if on {
 		return "on"

@@ -26,9 +26,9 @@ type PeoplePage struct {
 	Next   string // where the next page begins; "" when this is the last
 }
 
-// People lists a page of people in the order of their names: all, or those who have
-// every word of the search as a part of a word of their name or address. It begins
-// after the key that the page before gave; a key that is none begins at the start.
+// People lists a page of people in the order of their names: all, or those who have every
+// word of the search as a part of a word of their name or address. It begins after the
+// key that the previous page returned; an invalid key begins at the start.
 func (s *Store) People(ctx context.Context, search, after string) (PeoplePage, error) {
 	if words := account.SearchWords(search); len(words) > 0 {
 		return s.search(ctx, words, after)
@@ -40,8 +40,8 @@ func (s *Store) People(ctx context.Context, search, after string) (PeoplePage, e
 		sortKey, id, PageSize+1)
 }
 
-// NotEnrolled lists a page of the active people whose factor is not Enabled, in
-// the order of their names, after the key that the page before gave.
+// NotEnrolled lists a page of the active people whose factor is not Enabled, in the order
+// of their names, after the key that the previous page returned.
 func (s *Store) NotEnrolled(ctx context.Context, after string) (PeoplePage, error) {
 	return s.notEnrolled(ctx, after, PageSize)
 }
@@ -85,7 +85,7 @@ func parsePeopleKey(text string) (id int64, key string) {
 	return id, key
 }
 
-// Person finds somebody by id, or gives ErrNotFound.
+// Person finds somebody by id, or returns ErrNotFound.
 func (s *Store) Person(ctx context.Context, id int64) (Person, error) {
 	return scanPerson(s.row(ctx, `SELECT `+personColumns+` WHERE p.id = ? AND p.removed_at IS NULL`, id).Scan)
 }
@@ -99,7 +99,7 @@ type PersonDetails struct {
 	Browsers  int // that are known
 }
 
-// PersonDetails reads them, or gives ErrNotFound.
+// PersonDetails reads them, or returns ErrNotFound.
 func (s *Store) PersonDetails(ctx context.Context, person int64, now time.Time) (PersonDetails, error) {
 	var f PersonDetails
 	var added, until sql.NullInt64
@@ -139,7 +139,7 @@ func (t *tx) authorizeEdit(by Author, person int64) (Person, error) {
 	return t.authorizeChange(by, person, account.MayEdit)
 }
 
-// authorizeManage is authorizeEdit, for what an admin does to other people only (account.MayManage).
+// authorizeManage is authorizeEdit for what an admin does to other people only (account.MayManage).
 func (t *tx) authorizeManage(by Author, person int64) (Person, error) {
 	return t.authorizeChange(by, person, account.MayManage)
 }
@@ -172,7 +172,7 @@ func (t *tx) requireAdmin(by Author) error {
 	return account.MayAdminister(author)
 }
 
-// readAuthor gives the author with the role of now. It refuses with ErrSignedOut, and
+// readAuthor returns the author with the role of now. It refuses with ErrSignedOut, and
 // nobody with account.ErrNotAllowed.
 func (t *tx) readAuthor(by Author) (account.Author, error) {
 	author := account.Author{Kind: by.kind, ID: by.ID}
@@ -192,9 +192,9 @@ func (t *tx) readAuthor(by Author) (account.Author, error) {
 	return author, nil
 }
 
-// Invite adds a person without a password and makes the link with which they
-// choose one. It refuses with FieldErrors; only a Super-administrator invites
-// admins: account.ErrNotAllowed.
+// Invite adds a person without a password and makes the link that lets them choose one.
+// It refuses with FieldErrors; only a Super-administrator invites admins:
+// account.ErrNotAllowed.
 func (s *Store) Invite(ctx context.Context, n NewPerson, by Author, now time.Time) (id int64, token string, err error) {
 	name, nameErr := account.ParseName("name", n.Name)
 	email, emailErr := account.ParseEmail(n.Email)
@@ -242,9 +242,9 @@ func (t *tx) newLink(person int64, kind string, by Actor, now time.Time) (token 
 	return token, err
 }
 
-// NewLink makes a link with which somebody else chooses a new password: an
-// invitation for those who have none yet. The factor is not touched. It refuses
-// with account.ErrOwnAccount and account.ErrInactive.
+// NewLink makes a link that lets somebody else choose a new password: an invitation for
+// those who have none yet. The factor is not touched. It refuses with
+// account.ErrOwnAccount and account.ErrInactive.
 func (s *Store) NewLink(ctx context.Context, person int64, by Author, now time.Time) (token string, err error) {
 	err = s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
 		p, err := t.authorizeManage(by, person)
@@ -252,7 +252,7 @@ func (s *Store) NewLink(ctx context.Context, person int64, by Author, now time.T
 			return err
 		}
 		if !p.Active {
-			return account.ErrInactive // the link would lead nowhere
+			return account.ErrInactive // the link would not work
 		}
 		kind := "password"
 		if p.Invited {
@@ -278,17 +278,17 @@ const linkQuery = `SELECT l.kind, l.person_id, p.name, p.email FROM link l
 	JOIN person p ON p.id = l.person_id AND p.active = 1
 	WHERE l.token_hash = ?1 AND l.expires_at > ?2 AND l.made_at <= ?2 + 60`
 
-// Link finds the link that a token opens, or gives ErrNotFound when it was
-// used, has expired, was replaced by another, or the person was deactivated.
-// Looking is not counted, since opening a page writes nothing; 256 random bits
-// are not guessed, and posting one that does not exist is counted.
+// Link finds the link that a token opens, or returns ErrNotFound when it was used, has
+// expired, was replaced by another, or the person was deactivated. Looking is not
+// counted, since opening a page writes nothing; 256 random bits are not guessed, and
+// posting one that does not exist is counted.
 func (s *Store) Link(ctx context.Context, token string, now time.Time) (Link, error) {
 	l, _, err := scanLink(s.row(ctx, linkQuery, hashToken(token), unix(now)))
 	return l, err
 }
 
 // countUnknownLink counts a post of a link that does not exist against the client's
-// address. It gives ErrNotFound, or Wait.
+// address. It returns ErrNotFound, or Wait.
 func (s *Store) countUnknownLink(ctx context.Context, c Client, now time.Time) error {
 	err := s.write(ctx, lockAttempts(c.Address), func(t *tx) error { return t.countAddressAttempt(c.Address, now) })
 	if err != nil {
@@ -381,7 +381,7 @@ func (s *Store) UseLink(ctx context.Context, token, name, password string, c Cli
 }
 
 // setPassword stores a password, ends the person's sessions, challenges and links, and
-// forgets the wrong passwords before it.
+// clears the failed attempts before it.
 func (t *tx) setPassword(person int64, hash string, now time.Time) error {
 	if err := t.execOne(`UPDATE person SET password_hash = ?, password_changed_at = ? WHERE id = ?`,
 		hash, unix(now), person); err != nil {
@@ -513,12 +513,11 @@ func (s *Store) ChangePerson(ctx context.Context, person int64, seen account.See
 	})
 }
 
-// changeRole gives a role, within the rules: only a Super-administrator makes
-// admins, nobody changes their own, and the last Super-administrator stays.
-// It ends open links: they may be in the hands of somebody who is not allowed to sign
-// in with the new role. Whoever is given an admin's role signs in anew, so that nobody
-// who had got hold of a session, a challenge or a known browser becomes an admin with
-// them (ASVS 7.2.4).
+// changeRole gives a person a role, within the rules: only a Super-administrator makes
+// admins, nobody changes their own, and the last Super-administrator stays. It ends open
+// links: they may be in the hands of somebody who is not allowed to sign in with the new
+// role. Whoever is given an admin's role signs in anew, so that nobody who had got hold
+// of a session, a challenge or a known browser becomes an admin with them (ASVS 7.2.4).
 func (t *tx) changeRole(p Person, role twofactor.Role, by Author, now time.Time) error {
 	author, err := t.readAuthor(by)
 	if err != nil {
@@ -610,9 +609,9 @@ func (s *Store) EndSessionsOf(ctx context.Context, person int64, by Author, now 
 	})
 }
 
-// Unlock forgets somebody's wrong answers, from every browser, so that they need
-// not wait. It is break-glass on the machine and leaves a notice. Nobody unlocks
-// themselves: account.ErrOwnAccount.
+// Unlock clears somebody's failed attempts, from every browser, so that they need not
+// wait. It is break-glass on the machine and leaves a notice. Nobody unlocks themselves:
+// account.ErrOwnAccount.
 func (s *Store) Unlock(ctx context.Context, person int64, by Author, now time.Time) error {
 	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
 		if _, err := t.authorizeManage(by, person); err != nil {
@@ -627,7 +626,7 @@ func (s *Store) Unlock(ctx context.Context, person int64, by Author, now time.Ti
 }
 
 // NoteExport writes that somebody takes a list away, before they get it: what it is, and
-// what it was narrowed by. It gives ErrNotAllowed to who is no admin any more.
+// what it was narrowed by. It returns ErrNotAllowed to who is no admin any more.
 func (s *Store) NoteExport(ctx context.Context, what string, by Author, now time.Time) error {
 	return s.write(ctx, lockWorkspace(by.ID), func(t *tx) error {
 		if err := t.requireAdmin(by); err != nil {
@@ -638,8 +637,8 @@ func (s *Store) NoteExport(ctx context.Context, what string, by Author, now time
 	})
 }
 
-// DismissNotice takes a notice away for all admins. One that is gone already is
-// no error.
+// DismissNotice takes a notice away for all admins. It is not an error if the notice is
+// already gone.
 func (s *Store) DismissNotice(ctx context.Context, id int64, by Author, now time.Time) error {
 	return s.write(ctx, lockWorkspace(by.ID), func(t *tx) error {
 		if err := t.requireAdmin(by); err != nil {
@@ -695,9 +694,9 @@ func (s *Store) AdminsWithoutCodes(ctx context.Context) (bool, error) {
 	return !found, nil
 }
 
-// exportPage is how many rows an export reads at a time: a slow download must
-// hold no reading connection, of which there are few, and no reading transaction,
-// which would keep the log of writes growing.
+// exportPage is how many rows an export reads at a time: a slow download must not hold
+// one of the few reading connections, nor a reading transaction, which would keep the
+// write-ahead log growing.
 const exportPage = 1000
 
 // EachNotEnrolled calls do for every active person whose factor is not Enabled,
@@ -719,23 +718,23 @@ func (s *Store) EachNotEnrolled(ctx context.Context, do func(Person) error) erro
 	}
 }
 
-// A Filter narrows the activity. Zero fields do not.
+// A Filter selects activity. Zero fields select everything.
 type Filter struct {
 	Person      int64 // who did it or whom it is about
 	Event       account.Event
 	From, Until time.Time // Until is excluded
-	After       string    // the key that the page before gave
+	After       string    // the key that the previous page returned
 }
 
-// query gives the statement that lists a filter's rows, the newest first. Each
-// form has an index that gives the rows in that order.
+// query returns the statement that lists a filter's rows, the newest first. Each form has
+// an index that returns the rows in that order.
 func (f Filter) query(limit int) (string, []any) {
 	where, args := f.where()
 	const order = ` ORDER BY a.at DESC, a.id DESC LIMIT ?`
 	if f.Person == 0 {
 		return `SELECT ` + activityColumns + ` WHERE ` + where + order, append(args, limit)
 	}
-	// Two index walks that the union merges in order.
+	// Two index scans that the union merges in order.
 	query := `SELECT ` + activityColumns +
 		` WHERE a.id IN (SELECT id FROM (SELECT a.at, a.id FROM activity a WHERE a.subject_id = ? AND ` + where + `
 		UNION ALL SELECT a.at, a.id FROM activity a
@@ -748,7 +747,7 @@ func (f Filter) query(limit int) (string, []any) {
 	return query, append(queryArgs, limit, limit)
 }
 
-// where gives the conditions that every form of the statement shares.
+// where returns the conditions that every form of the statement shares.
 func (f Filter) where() (string, []any) {
 	at, id := int64(1<<62), int64(1<<62)
 	if !f.Until.IsZero() {
@@ -769,7 +768,7 @@ func (f Filter) where() (string, []any) {
 	return where, args
 }
 
-// parseActivityKey reads "at id"; a key that is none is not ok.
+// parseActivityKey reads "at id"; an invalid key is not ok.
 func parseActivityKey(key string) (at, id int64, ok bool) {
 	n, err := fmt.Sscanf(key, "%d %d", &at, &id)
 	return at, id, err == nil && n == 2

@@ -17,7 +17,7 @@ import (
 	"gatehouse/twofactor"
 )
 
-// A workspace is a workspace with one person of each kind.
+// A workspace is a store with one person of each role.
 type workspace struct {
 	t     *testing.T
 	store *db.Store
@@ -87,7 +87,7 @@ func newWorkspace(t *testing.T) *workspace {
 	return &workspace{t: t, store: dbtest.OpenIn(t, dir), id: id, dir: dir}
 }
 
-// author is one of the staff, signed in, or the machine.
+// author is one of these people, signed in, or the command line.
 func (s *workspace) author(kind string) db.Author {
 	s.t.Helper()
 	if kind == "machine" {
@@ -105,7 +105,7 @@ func (s *workspace) person(kind string) db.Person {
 	return p
 }
 
-// rows gives the newest rows of activity.
+// rows returns the newest rows of activity.
 func (s *workspace) rows() []db.ActivityRow {
 	s.t.Helper()
 	page, err := s.store.Activity(ctx, db.Filter{})
@@ -575,7 +575,7 @@ func reactivated(s *workspace, by db.Author) error {
 	return s.store.SetActive(ctx, s.id["member"], true, by, start)
 }
 
-// notices gives the open notices; those that were there before do not count.
+// notices returns the open notices; those that were there before do not count.
 func (s *workspace) notices(before int) []db.OpenNotice {
 	s.t.Helper()
 	open, err := s.store.Notices(ctx)
@@ -634,7 +634,7 @@ func TestBreakGlass(t *testing.T) {
 	}
 }
 
-// count gives how many rows of an event there are.
+// count returns how many rows of an event there are.
 func (s *workspace) count(event account.Event) (n int) {
 	s.t.Helper()
 	for _, r := range s.rows() {
@@ -667,7 +667,7 @@ func TestAdditionsByTheMachine(t *testing.T) {
 	}
 }
 
-// TestNobodyIsNotTheMachine gives every change an author and an actor that nobody has
+// TestNobodyIsNotTheMachine returns every change an author and an actor that nobody has
 // made: the zero value must not pass for the machine, which may everything.
 func TestNobodyIsNotTheMachine(t *testing.T) {
 	for name, by := range map[string]db.Author{

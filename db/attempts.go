@@ -15,7 +15,7 @@ import (
 	"gatehouse/twofactor"
 )
 
-// The kinds of counts: what was answered wrongly.
+// The kinds of counters: what was entered wrongly.
 const (
 	countCode          = "code"           // second step, from browsers that are not known
 	countRecovery      = "recovery"       // recovery codes
@@ -27,9 +27,9 @@ const (
 // wrong one: requests do not last that long, so the program was cut off.
 const openAttemptTTL = time.Minute
 
-// An attemptRow is how often a subject answered wrongly in a row, with the attempts
-// that are being looked at. Those count as wrong while they are open. They stand
-// apart, so that one whose answer was right leaves no trace, its time included.
+// An attemptRow is how many wrong answers in a row a subject has given, with the attempts
+// that are being looked at. Those count as wrong while they are open. They stand apart,
+// so that one whose answer was right leaves no trace, its time included.
 type attemptRow struct {
 	wrong  twofactor.Count
 	open   int
@@ -79,9 +79,9 @@ func (t *tx) writeAttempts(kind, subject string, r attemptRow) error {
 	return err
 }
 
-// countAttempt counts one more attempt before its answer is looked at, or refuses
-// while the ladder makes the subject wait. Afterwards it is answered: by
-// recordFailure, by refundAttempt, or by clearCount.
+// countAttempt counts one more attempt before its answer is checked, or refuses while the
+// ladder makes the subject wait. Afterwards it is answered: by recordFailure, by
+// refundAttempt, or by clearCount.
 func (t *tx) countAttempt(kind, subject string, ladder twofactor.Ladder, now time.Time) error {
 	r, err := t.readAttempts(kind, subject, now)
 	if err != nil {
@@ -125,8 +125,8 @@ func (t *tx) clearCount(kind, subject string) error {
 	return err
 }
 
-// clearAttempts forgets all of a person's wrong answers, those from known
-// browsers included.
+// clearAttempts clears all of a person's failed attempts, including those from known
+// browsers.
 func (t *tx) clearAttempts(person int64) error {
 	id := formatID(person)
 	if _, err := t.exec(`DELETE FROM attempt WHERE kind IN ('code', 'recovery', 'password') AND subject = ?`,
@@ -159,10 +159,10 @@ func (t *tx) countAddressAttempt(address string, now time.Time) error {
 	before := b.At
 	b, refusal := b.Add(now)
 	if refusal != nil && b.At.UnixMilli() >= before.UnixMilli() {
-		return refusal // nothing to keep: a flood of refused attempts writes nothing
+		return refusal // nothing to store: a flood of refused attempts writes nothing
 	}
-	// The clock was set back: unless that is kept, the bucket would not leak
-	// before the old instant comes.
+	// The clock was set back: unless that is stored, the bucket would not leak before the
+	// old instant.
 	if _, err = t.exec(`INSERT INTO address_attempt (address, level, at) VALUES (?, ?, ?)
 		ON CONFLICT (address) DO UPDATE SET level = excluded.level, at = excluded.at`,
 		network, b.Level, b.At.UnixMilli()); err != nil {
@@ -171,8 +171,8 @@ func (t *tx) countAddressAttempt(address string, now time.Time) error {
 	return refusal
 }
 
-// refundAddress gives an attempt's place in the bucket of a client's network back:
-// the answer was right, or was not looked at. An empty bucket leaves no row.
+// refundAddress returns an attempt's place in the bucket of a client's network back: the
+// answer was right, or was not looked at. An empty bucket leaves no row.
 func (t *tx) refundAddress(address string) error {
 	network := network(address)
 	if _, err := t.exec(`DELETE FROM address_attempt WHERE address = ? AND level <= 1`, network); err != nil {
@@ -182,8 +182,8 @@ func (t *tx) refundAddress(address string) error {
 	return err
 }
 
-// network is what one household or server gets: an IPv4 address, or the /64 of
-// an IPv6 address.
+// network is what one household or server is assigned: an IPv4 address, or the /64 of an
+// IPv6 address.
 func network(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {

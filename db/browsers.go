@@ -48,7 +48,7 @@ func (s *Store) KnownBrowsers(ctx context.Context, v Visitor, c Client, now time
 	return list, rows.Err()
 }
 
-// ForgetBrowser forgets one of the visitor's browsers by its handle, or gives
+// ForgetBrowser forgets one of the visitor's browsers by its handle, or returns
 // ErrNotFound when it is somebody else's or none. Its sessions stay.
 func (s *Store) ForgetBrowser(ctx context.Context, v Visitor, handle string, c Client, now time.Time) error {
 	return s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {
@@ -73,11 +73,11 @@ func (t *tx) forgetBrowsers(person int64, but string) error {
 	return err
 }
 
-// rememberBrowser makes the browser known to the person, or renews that it is, and
-// gives the token that its cookie carries. A token is taken over from this very
-// person's row alone: one that was not minted here, or that somebody else on the same
-// computer got, would be known to whoever else has it. Wrong codes from any of the
-// person's browsers are forgotten, since they are in a row no more.
+// rememberBrowser makes the browser known to the person, or extends that, and returns the
+// token that its cookie carries. A token is taken over from this very person's row alone:
+// one that was not minted here, or that somebody else on the same computer got, would be
+// known to whoever else has it. Wrong codes from any of the person's browsers are
+// cleared, since they are no longer in a row.
 func (t *tx) rememberBrowser(person int64, c Client, now time.Time) (token string, err error) {
 	known, _, err := t.isKnownBrowser(person, c, now)
 	if err != nil {

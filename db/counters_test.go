@@ -23,7 +23,7 @@ func guessPassword(store *db.Store, email string, c db.Client, now time.Time) er
 	return err
 }
 
-// waitUntil gives the instant that a refusal makes people wait for.
+// waitUntil returns the instant that a refusal makes people wait for.
 func waitUntil(t *testing.T, err error) time.Time {
 	t.Helper()
 	var wait twofactor.Wait

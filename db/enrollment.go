@@ -15,7 +15,7 @@ import (
 	"gatehouse/twofactor"
 )
 
-// An enrollmentRow is an enrolment with what only the store knows of it.
+// An enrollmentRow is an enrolment with what only the store knows about it.
 type enrollmentRow struct {
 	twofactor.Enrollment
 	id      []byte // nil while Not configured
@@ -112,8 +112,8 @@ func usedCodes(unused int64) [twofactor.RecoveryCodes]bool {
 	return used
 }
 
-// applyTransition applies a move to an enrolment and stores what became of it. What a
-// refusal counted is stored as well, and the refusal returned.
+// applyTransition applies a move to an enrolment and stores the result. What a refusal
+// counted is stored as well, and the refusal is returned.
 func (s *Store) applyTransition(t *tx, r *enrollmentRow, now time.Time, move func(*twofactor.Enrollment) error) error {
 	before := *r
 	refusal := move(&r.Enrollment)
@@ -174,7 +174,7 @@ func (s *Store) saveEnrollment(t *tx, before enrollmentRow, after *enrollmentRow
 		return s.saveSheet(t, after)
 	}
 	if after.LastStep != before.LastStep {
-		// The condition repeats the rule: a step that was used is never used again.
+		// The condition repeats the rule: a time step is never used twice.
 		if err := t.execOne(`UPDATE enrollment SET last_step = ? WHERE id = ? AND last_step < ?`,
 			after.LastStep, after.id, after.LastStep); err != nil {
 			return err
@@ -258,9 +258,8 @@ func (s *Store) recoveryHash(sheetSalt []byte, number int, salt, slow []byte) []
 	return mac.Sum(nil)
 }
 
-// findRecoveryCode compares with all eight codes and gives the number of the
-// one that matches, or -1. The sheet must still be the one that the slow hash
-// was made for.
+// findRecoveryCode compares with all eight codes and returns the number of the one that
+// matches, or -1. The sheet must still be the one that the slow hash was made for.
 func (s *Store) findRecoveryCode(t *tx, enrollment, sheetSalt, slow []byte) (int, error) {
 	rows, err := t.rows(`SELECT c.number, c.salt, c.hash FROM recovery_code c
 		JOIN recovery_sheet r ON r.enrollment_id = c.enrollment_id
@@ -283,9 +282,9 @@ func (s *Store) findRecoveryCode(t *tx, enrollment, sheetSalt, slow []byte) (int
 	return found, rows.Err()
 }
 
-// TwoFactor reads the visitor's enrolment as a page may show it: without the
-// secret, which exists only in the answers to Enable and to a wrong Confirm. A
-// pending enrolment reads as Not configured, since loading a page discards it.
+// TwoFactor reads the visitor's enrolment as pages show it: without the secret, which
+// exists only in the answers to Enable and to a wrong Confirm. A pending enrolment reads
+// as Not configured, since loading a page discards it.
 func (s *Store) TwoFactor(ctx context.Context, v Visitor) (twofactor.Enrollment, error) {
 	return s.twoFactor(ctx, v.Person.ID)
 }
@@ -328,8 +327,8 @@ func (s *Store) DiscardPending(ctx context.Context, v Visitor) error {
 	})
 }
 
-// updateEnrollment runs one change of the visitor's own enrolment and gives
-// what became of it, after a refusal too.
+// updateEnrollment runs one change of the visitor's own enrolment and returns the result,
+// after a refusal too.
 func (s *Store) updateEnrollment(ctx context.Context, v Visitor,
 	change func(*tx, *enrollmentRow) error) (twofactor.Enrollment, error) {
 	var out twofactor.Enrollment
@@ -348,16 +347,16 @@ func (s *Store) updateEnrollment(ctx context.Context, v Visitor,
 	return out, err
 }
 
-// A RotatedSession is what a change of the factor brings: the recovery codes to show
+// A RotatedSession is what a change of the factor returns: the recovery codes to show
 // once, if new ones were made, and the session's new token.
 type RotatedSession struct {
 	Codes   []twofactor.RecoveryCode
 	Session string
 }
 
-// ConfirmTwoFactor turns the session's pending enrolment into an enabled one,
-// makes its recovery codes, renews the session and ends all others. It refuses
-// like twofactor.Enrollment.Confirm; a wrong code is counted.
+// ConfirmTwoFactor turns the session's pending enrolment into an enabled one, makes its
+// recovery codes, rotates the session's id and ends all others. It refuses like
+// twofactor.Enrollment.Confirm; a wrong code is counted.
 //
 // The codes' slow hashes cost a third of a second, so they are computed only
 // for a code that is right, and before the transaction that decides.
@@ -418,7 +417,8 @@ func (s *Store) ConfirmTwoFactor(ctx context.Context, v Visitor, typed string, c
 	return e, out, err
 }
 
-// isRightCode looks whether a code would confirm, without changing anything.
+// isRightCode reports whether a code would confirm the enrolment, without changing
+// anything.
 func (s *Store) isRightCode(ctx context.Context, v Visitor, typed string, sheet twofactor.Sheet,
 	now time.Time) (bool, error) {
 	var right bool
@@ -430,9 +430,9 @@ func (s *Store) isRightCode(ctx context.Context, v Visitor, typed string, sheet 
 	return right, err
 }
 
-// RegenerateRecoveryCodes replaces the visitor's recovery codes, renews the
-// session and ends all others. The caller has seen to it that the password was
-// given lately (Reauthenticate). It refuses with ErrNotEnabled.
+// RegenerateRecoveryCodes replaces the visitor's recovery codes, rotates the session's id
+// and ends all others. The caller has checked that the password was given recently
+// (Reauthenticate). It refuses with ErrNotEnabled.
 func (s *Store) RegenerateRecoveryCodes(ctx context.Context, v Visitor, c Client,
 	now time.Time) (twofactor.Enrollment, RotatedSession, error) {
 	before, err := s.TwoFactor(ctx, v)
@@ -477,9 +477,9 @@ func (s *Store) RegenerateRecoveryCodes(ctx context.Context, v Visitor, c Client
 	return e, out, err
 }
 
-// DisableTwoFactor forgets the visitor's factor and recovery codes when the
-// password is right, renews the session and ends all others. It refuses with
-// ErrWrongPassword or Wait, and changes nothing then.
+// DisableTwoFactor deletes the visitor's factor and recovery codes when the password is
+// right, rotates the session's id and ends all others. It refuses with ErrWrongPassword
+// or Wait, and changes nothing then.
 func (s *Store) DisableTwoFactor(ctx context.Context, v Visitor, password string, c Client,
 	now time.Time) (twofactor.Enrollment, RotatedSession, error) {
 	hash, err := s.checkPassword(ctx, v, password, c, now)
@@ -528,8 +528,8 @@ func (s *Store) Reauthenticate(ctx context.Context, v Visitor, password string, 
 	})
 }
 
-// checkPassword verifies a signed-in person's password, counted like at the
-// sign-in, and gives the stored hash that it matched.
+// checkPassword verifies a signed-in person's password, counted like at the sign-in, and
+// returns the stored hash that it matched.
 func (s *Store) checkPassword(ctx context.Context, v Visitor, password string, c Client,
 	now time.Time) (hash string, err error) {
 	end, err := s.turns.acquire(ctx, "password of session "+v.Handle, 1)

@@ -23,9 +23,9 @@ func (s *Store) SlowHashes() int64 { return s.hashes.Acquired() }
 // FillHashLimiter takes every place before the slow hash, until free is called.
 func (s *Store) FillHashLimiter() (release func()) { return s.hashes.Fill() }
 
-// Transaction runs do in a transaction of the one writing connection, with a
-// way to run statements in it. Do must not end its goroutine (t.Fatal): the
-// transaction would stay open.
+// Transaction runs do in a transaction of the one writing connection, with a function
+// that runs statements in it. Do must not end its goroutine (t.Fatal): the transaction
+// would stay open.
 func (s *Store) Transaction(ctx context.Context, do func(exec func(query string, args ...any) error) error) error {
 	return s.write(ctx, lockNothing(), func(t *tx) error {
 		return do(func(query string, args ...any) error {
@@ -35,12 +35,12 @@ func (s *Store) Transaction(ctx context.Context, do func(exec func(query string,
 	})
 }
 
-// Statements gives the text of everything that was prepared and not dropped since.
+// Statements returns the text of everything that was prepared and not dropped since.
 func (s *Store) Statements() []string {
 	return append(s.reader.Statements(), s.writer.Statements()...)
 }
 
-// Plan gives the lines of EXPLAIN QUERY PLAN.
+// Plan returns the lines of EXPLAIN QUERY PLAN.
 func (s *Store) Plan(ctx context.Context, query string) (lines []string, err error) {
 	rows, err := s.reader.Pool().
 		QueryContext(ctx, "EXPLAIN QUERY PLAN "+query, make([]any, strings.Count(query, "?"))...)

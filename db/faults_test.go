@@ -121,7 +121,7 @@ func TestPingDetectsWriteFailures(t *testing.T) {
 	if err := store.Ping(ctx, start.Add(5*time.Second)); err == nil || errors.Is(err, db.ErrNotTried) {
 		t.Errorf("a database that cannot be written to: %v", err)
 	}
-	// The connection was taken anew: a write would succeed. It is not tried before it is due.
+	// The connection was reopened: a write would succeed. It is not tried before it is due.
 	for range 100 {
 		if err := store.Ping(ctx, start.Add(9*time.Second)); !errors.Is(err, db.ErrNotTried) {
 			t.Fatalf("four seconds after a write that failed: %v", err)

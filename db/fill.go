@@ -11,7 +11,7 @@ import (
 	"gatehouse/twofactor"
 )
 
-// A FilledPerson person is one that Fill has added: enrolled, and able to sign in.
+// A FilledPerson is one that Fill has added: enrolled, and able to sign in.
 type FilledPerson struct {
 	Email  string
 	Secret twofactor.Secret

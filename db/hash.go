@@ -24,7 +24,7 @@ func linkCaller(token string) hash.Caller { return hash.Known("link " + token) }
 // machineCaller is the command line.
 func machineCaller() hash.Caller { return hash.Known("machine") }
 
-// hashPassword gives the PHC string to store for a new password.
+// hashPassword returns the PHC string to store for a new password.
 func (s *Store) hashPassword(ctx context.Context, c hash.Caller, p account.Password) (string, error) {
 	release, err := s.hashes.Acquire(ctx, c)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"gatehouse/twofactor"
 )
 
-// saltedHash gives the PHC string of an argon2id with the salt "somesalt".
+// saltedHash returns the PHC string of an argon2id with the salt "somesalt".
 func saltedHash(parameters, tag string) string {
 	raw, err := hex.DecodeString(tag)
 	if err != nil {

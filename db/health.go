@@ -10,8 +10,8 @@ import (
 )
 
 // pingInterval is how often Ping tries to write at most, whatever comes of it: anybody
-// may ask after the server's health, and nobody may keep the one writing connection
-// or a failing disk busy by asking.
+// may ask after the server's health, and asking must not keep the writing connection or a
+// failing disk busy.
 const pingInterval = 5 * time.Second
 
 // ErrNotTried marks an answer of Ping that is that of the last try to write.
@@ -24,7 +24,7 @@ type health struct {
 	err     error
 }
 
-// isDue reports whether a try to write is due, and gives what the last one came to.
+// isDue reports whether a try to write is due, and returns what the last one came to.
 // When it is due, the caller is the one who tries.
 func (h *health) isDue(now time.Time) (due bool, last error) {
 	h.mu.Lock()
@@ -43,9 +43,8 @@ func (h *health) note(err error) {
 }
 
 // Ping reports whether the database answers, for /healthz: it reads, and every five
-// seconds at most it writes, since a full or read-only disk shows in nothing else.
-// In between it gives what the last write came to; a fault is then marked with
-// ErrNotTried.
+// seconds at most it writes, since nothing else reveals a full or read-only disk. In
+// between it gives what the last write came to; a fault is then marked with ErrNotTried.
 func (s *Store) Ping(ctx context.Context, now time.Time) error {
 	var found int
 	if err := s.row(ctx, `SELECT id FROM workspace`).Scan(&found); err != nil {
@@ -61,7 +60,7 @@ func (s *Store) Ping(ctx context.Context, now time.Time) error {
 	// Who asked may hang up: that is no fault of the database, and the next one
 	// who asks gets this answer.
 	err := s.write(context.WithoutCancel(ctx), lockNothing(), func(t *tx) error {
-		// The version as it is: the one change that alters nothing and yet reaches the disk.
+		// The version as it is: a change that alters nothing and still reaches the disk.
 		var version int
 		if err := t.row(`PRAGMA user_version`).Scan(&version); err != nil {
 			return err

@@ -16,10 +16,10 @@ const (
 	attemptsOfOneNetwork = 8
 )
 
-// Turns let what belongs together come one after the other: attempts at one password
-// are counted before they are looked at, so of many right ones at once the later would
-// find the earlier counted as wrong. Nothing depends on turns but that nobody is
-// refused for what is about to be found right; the counts in the database decide.
+// Turns let what belongs together come one after the other: attempts at one password are
+// counted before they are checked, so of many right ones at once the later would find the
+// earlier counted as wrong. Nothing depends on turns but that nobody is refused for what
+// is about to be found right; the counts in the database decide.
 type keyedLimiter struct {
 	mu   sync.Mutex
 	keys map[string]*keyQueue
@@ -31,8 +31,8 @@ type keyQueue struct {
 	users  int // who have a turn or wait for one
 }
 
-// acquire waits for one of a key's turns; callers end it. It gives ErrBusy when too many
-// wait or the time to wait is over, and the context's error when that ends first.
+// acquire waits for one of a key's turns; callers end it. It returns ErrBusy when too
+// many wait or the time to wait is over, and the context's error when that ends first.
 func (t *keyedLimiter) acquire(ctx context.Context, key string, atOnce int) (end func(), err error) {
 	q := t.enqueue(key, atOnce)
 	if q == nil {

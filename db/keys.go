@@ -10,8 +10,8 @@ import (
 // lookupKeyLabel binds the sealed lookup key to its place.
 const lookupKeyLabel = "gatehouse lookup key"
 
-// keyring gives the keys that the database is sealed with now. After a key
-// rotation beside a running server they are read anew.
+// keyring returns the keys that the database is sealed with now. After a key rotation
+// beside a running server they are reloaded.
 func (s *Store) keyring(t *tx) (*seal.Keyring, error) {
 	var id []byte
 	if err := t.row(`SELECT key_id FROM workspace`).Scan(&id); err != nil {
@@ -20,7 +20,7 @@ func (s *Store) keyring(t *tx) (*seal.Keyring, error) {
 	return s.keyringByID(id)
 }
 
-// keyringByID gives the keys with an id.
+// keyringByID returns the keys with an id.
 func (s *Store) keyringByID(id []byte) (*seal.Keyring, error) {
 	if keys := s.keys.Load(); keys.HasID(id) {
 		return keys, nil

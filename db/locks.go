@@ -36,5 +36,5 @@ func lockWorkspace(people ...int64) engine.Lock {
 // lockAttempts is for a count alone: of an address, or of a name that nobody has.
 func lockAttempts(subject string) engine.Lock { return engine.LockOf("attempts", subject) }
 
-// lockNothing is for what decides nothing: a sweep, a sign of life.
+// lockNothing is for writes that decide nothing: a sweep, a health check.
 func lockNothing() engine.Lock { return engine.LockOf("nothing") }

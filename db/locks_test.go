@@ -70,7 +70,7 @@ func TestEveryWriteLocks(t *testing.T) {
 	}
 }
 
-// called gives the name of the function or method that is called.
+// called returns the name of the function or method that is called.
 func called(call *ast.CallExpr) string {
 	switch f := call.Fun.(type) {
 	case *ast.Ident:
@@ -81,7 +81,7 @@ func called(call *ast.CallExpr) string {
 	return ""
 }
 
-// lockOf gives the function that makes a lock, or "lock" for an argument of that name.
+// lockOf returns the function that makes a lock, or "lock" for an argument of that name.
 func lockOf(e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.CallExpr:

@@ -9,8 +9,9 @@ import (
 // macSize is how many bytes of HMAC-SHA-256 a MAC keeps.
 const macSize = 16
 
-// MAC gives a keyed hash of a text, in base64url: 22 characters that nobody makes who has
-// neither the key file nor this process. The purpose keeps one use apart from the others.
+// MAC returns a keyed hash of a text, in base64url: 22 characters that nobody makes who
+// has neither the key file nor this process. The purpose keeps one use apart from the
+// others.
 func (s *Store) MAC(purpose, text string) string {
 	mac := hmac.New(sha256.New, s.lookup)
 	mac.Write([]byte("mac\x00" + purpose + "\x00" + text))

@@ -24,9 +24,8 @@ func (s *Store) Backup(ctx context.Context, target string) error {
 // allSecretsTimeout bounds the commands that go through every sealed secret.
 const allSecretsTimeout = 10 * time.Minute
 
-// Check runs SQLite's integrity and foreign-key checks and opens every sealed
-// secret. It gives how many there are; those that do not open are an error that
-// names whose they are.
+// Check runs SQLite's integrity and foreign-key checks and opens every sealed secret. It
+// gives how many there are; if some do not open, the error names their owners.
 func (s *Store) Check(ctx context.Context) (secrets int, err error) {
 	if err := files.CheckIntegrity(ctx, s.reader.Pool()); err != nil {
 		return 0, err
@@ -65,7 +64,7 @@ func (s *Store) NewestActivity(ctx context.Context) (time.Time, error) {
 // unopenedNamed is how many of those whose secrets do not open are named.
 const unopenedNamed = 20
 
-// unopenedError says whose secrets do not open, and what to do.
+// unopenedError names the people whose secrets do not open, and says what to do.
 func (s *Store) unopenedError(ctx context.Context, people []int64) error {
 	var names []string
 	for _, id := range people[:min(len(people), unopenedNamed)] {
@@ -81,7 +80,7 @@ func (s *Store) unopenedError(ctx context.Context, people []int64) error {
 	return fmt.Errorf("a sealed secret does not open for %s; put a backup in place, or reset the second step of these people with gatehouse two-factor reset", strings.Join(names, ", "))
 }
 
-// A sealedSecret is an enrolment as far as its seal is concerned.
+// A sealedSecret is the encrypted part of an enrolment.
 type sealedSecret struct {
 	id, secret []byte
 	person     int64
@@ -131,12 +130,12 @@ func (t *tx) rowsSealedAfter(last []byte) ([]sealedSecret, error) {
 	return page, rows.Err()
 }
 
-// RotateKey seals everything anew under a new key, which then takes the key
-// file's place. The new key is on the disk before the one transaction that uses
-// it commits, and the key file is replaced after it: cut off anywhere, the
-// workspace opens, and rotating again finishes the work. A running server
-// notices. Key files change only while this process may write the database, so
-// that of two rotations at once neither loses the key of the other.
+// RotateKey encrypts everything again under a new key, which then takes the key file's
+// place. The new key is on the disk before the one transaction that uses it commits, and
+// the key file is replaced after it: interrupted anywhere, the workspace still opens, and
+// rotating again finishes the work. A running server notices. Key files change only while
+// this process may write the database, so that of two rotations at once neither loses the
+// key of the other.
 func (s *Store) RotateKey(ctx context.Context, by Actor, now time.Time) (secrets int, err error) {
 	var next *seal.Keyring
 	err = s.writeWithin(ctx, allSecretsTimeout, lockWorkspace(), func(t *tx) error {

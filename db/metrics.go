@@ -54,8 +54,8 @@ func (s *Store) LastActivity(ctx context.Context) (id int64, err error) {
 	return id, nil
 }
 
-// SignInsAfter counts the sign-ins in the activity after a row, and gives the
-// row to go on from. Those that have no row of their own are told of once.
+// SignInsAfter counts the sign-ins in the activity after a row, and returns the row to go
+// on from. Those that have no row of their own are told of once.
 func (s *Store) SignInsAfter(ctx context.Context, after int64) (counts []SignInCount, last int64, err error) {
 	if last, err = s.LastActivity(ctx); err != nil {
 		return nil, after, err

@@ -40,7 +40,7 @@ type NewPerson struct {
 	Role                  twofactor.Role
 }
 
-// parse checks what was typed, every field, and gives the clean form.
+// parse checks what was typed, every field, and returns the clean form.
 func (n NewPerson) parse(workspace string) (NewPerson, account.Password, error) {
 	name, nameErr := account.ParseName("name", n.Name)
 	email, emailErr := account.ParseEmail(n.Email)
@@ -127,7 +127,7 @@ func scanPerson(scan func(...any) error) (Person, error) {
 	return p, nil
 }
 
-// PersonByEmail finds somebody by sign-in name, or gives ErrNotFound. Somebody whose
+// PersonByEmail finds somebody by sign-in name, or returns ErrNotFound. Somebody whose
 // address could not be brought to today's form in an upgrade is found by the form of
 // before.
 func (s *Store) PersonByEmail(ctx context.Context, given string) (Person, error) {
@@ -179,9 +179,9 @@ func (t *tx) requireSuperAdmin(before Person) error {
 	return err
 }
 
-// ChangePassword sets the visitor's own password when the current one is right,
-// renews the session and ends all others. It refuses with FieldErrors of
-// current_password and new_password, or with Wait.
+// ChangePassword sets the visitor's own password when the current one is right, rotates
+// the session's id and ends all others. It refuses with FieldErrors of current_password
+// and new_password, or with Wait.
 func (s *Store) ChangePassword(ctx context.Context, v Visitor, current, next string, c Client,
 	now time.Time) (RotatedSession, error) {
 	password, err := account.NewPassword("new_password", next, v.Person.Name, v.Person.Email, v.Workspace.Name)

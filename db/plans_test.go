@@ -64,8 +64,8 @@ func oneLine(query string) string { return strings.Join(strings.Fields(query), "
 // joined from several.
 var statementPart = regexp.MustCompile(`^\s*(SELECT|UPDATE|DELETE|FROM|JOIN|WHERE|ORDER BY|UNION)\b`)
 
-// sourceStatements gives the statements that stand in this package, or the parts that they
-// are joined from, by where they stand. restore.go works on a copy that nobody uses
+// sourceStatements returns the statements that stand in this package, or the parts that
+// they are joined from, by where they stand. restore.go works on a copy that nobody uses
 // yet and walks on purpose; fill.go is for benchmarks.
 func sourceStatements(t *testing.T) map[string]string {
 	t.Helper()

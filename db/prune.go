@@ -17,9 +17,9 @@ var ErrFuture = errors.New("the day is in the future")
 const pruneBatch = 2000
 
 // PruneActivity deletes the activity from before an instant, with the notices of those
-// rows, and gives how many rows there were. Only the machine may; the row that says so
-// is written before anything is deleted, so that nothing goes without one. Cut off in
-// the middle it leaves the newer part, and running it again goes on.
+// rows, and returns how many rows there were. Only the machine may; the row that says so
+// is written before anything is deleted, so that nothing goes without one. Cut off in the
+// middle it leaves the newer part, and running it again goes on.
 func (s *Store) PruneActivity(ctx context.Context, before time.Time, by Actor, now time.Time) (rows int64, err error) {
 	if before.After(now) {
 		return 0, ErrFuture

@@ -47,7 +47,7 @@ type scannedParty struct {
 	name, email sql.NullString
 }
 
-// party gives the party; a subject's columns have no kind, since it is a person.
+// party returns the party; a subject's columns have no kind, since it is a person.
 func (p scannedParty) party() account.Party {
 	if p.kind == "" && p.id.Valid {
 		p.kind = account.ActorPerson
@@ -117,7 +117,7 @@ type AccountEvent struct {
 	Event  account.Event
 	Count  int
 	LastAt time.Time
-	By     account.Party // somebody else who did it
+	By     account.Party // who did it, when it was somebody else
 }
 
 // eventsSinceQuery asks for what a person hears of, counted by event and author: wrong
@@ -138,12 +138,12 @@ var eventsSinceQuery = `SELECT CASE WHEN a.event = ` + sqlList(account.SignInFai
 // happened after it. It only shortens the walk through the activity.
 const clockTolerance = 24 * time.Hour
 
-// EventsSince lists what the visitor should hear of that happened between the
-// sign-in before and this one: wrong codes after a right password, a used
-// recovery code, a factor that was changed, and by whom. The code that this very
-// sign-in took is no news to them, and is told at the next.
+// EventsSince lists what happened between the previous sign-in and this one that the
+// visitor should know of: wrong codes after a right password, a used recovery code, a
+// factor that was changed, and by whom. The code that this very sign-in took is no news
+// to them, and is told at the next.
 //
-// The ids of the two sign-ins bound it, so that everything is told at exactly one
+// The ids of the two sign-ins bound it, so that everything is shown at exactly one
 // sign-in, whatever falls into one second and whichever way a clock was set. Rows about
 // one person are written under that person's lock, so that their ids rise.
 func (s *Store) EventsSince(ctx context.Context, v Visitor) ([]AccountEvent, error) {
@@ -242,8 +242,8 @@ const (
 func (s *Store) PolicyImpact(ctx context.Context, v Visitor, p twofactor.Policy) (PolicyImpact, error) {
 	from := ` FROM person p WHERE p.active = 1 AND p.enrolled = 0`
 	if !p.Everyone {
-		// The few admins first, since the order of names would tempt SQLite to walk past
-		// every member.
+		// The few admins first, since SQLite would otherwise scan every member in the
+		// order of names.
 		from = ` FROM person p WHERE p.id IN (SELECT id FROM person WHERE role <> 'member' AND active = 1)
 			AND p.active = 1 AND p.enrolled = 0`
 	}

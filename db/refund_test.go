@@ -96,7 +96,7 @@ func TestRightPasswordCostsNoWait(t *testing.T) {
 	}
 }
 
-// signInFrom gives the session of somebody who signs in while the limiter is empty.
+// signInFrom returns the session of somebody who signs in while the limiter is empty.
 func signInFrom(t *testing.T, store *db.Store, empty func(), at time.Time) string {
 	t.Helper()
 	empty()

@@ -69,8 +69,8 @@ func restore(ctx context.Context, o Options, backup string, by Actor, steps []mi
 	return done, nil
 }
 
-// prepareRestored upgrades the copy, proves the key and every seal, and ends
-// what must not come back.
+// prepareRestored upgrades the copy, proves the key and every seal, and ends the access
+// that must not come back.
 func prepareRestored(ctx context.Context, path string, o Options, steps []migration, by Actor, done *RestoreResult) error {
 	s, err := openFile(ctx, path, o, steps, nil)
 	if err != nil {
@@ -86,7 +86,7 @@ func prepareRestored(ctx context.Context, path string, o Options, steps []migrat
 	return errors.Join(err, s.Close())
 }
 
-// endSessions ends what a copy of yesterday must not open today, and tells all admins.
+// endSessions ends the access that an old copy must not restore, and notifies all admins.
 func (s *Store) endSessions(ctx context.Context, by Actor, now time.Time, done *RestoreResult) error {
 	return s.write(ctx, lockWorkspace(), func(t *tx) (err error) {
 		for _, end := range []struct {

@@ -16,7 +16,7 @@ import (
 	"gatehouse/twofactor"
 )
 
-// The bounds on what one person may hold.
+// The most that one person may have.
 const (
 	maxSessions   = 50
 	maxChallenges = 20
@@ -36,8 +36,8 @@ func newToken() string {
 // nothing as a cookie.
 func newHandle() string { return newToken()[:16] }
 
-// hashToken gives what is stored of a token. SHA-256 suffices: nobody guesses
-// 256 random bits. A text that cannot be a token hashes to nothing stored.
+// hashToken returns what is stored of a token. SHA-256 suffices: nobody guesses 256
+// random bits. A text that cannot be a token hashes to nothing stored.
 func hashToken(token string) []byte {
 	sum := sha256.Sum256([]byte(token))
 	return sum[:]
@@ -54,8 +54,8 @@ type Client struct {
 // maxUserAgent cuts the User-Agent header short.
 const maxUserAgent = 200
 
-// truncateUserAgent gives a User-Agent header as it is stored: cut short between two runes, and
-// text that every database takes.
+// truncateUserAgent returns a User-Agent header as it is stored: cut short between two runes,
+// and text that every database takes.
 func truncateUserAgent(header string) string {
 	header = header[:min(len(header), maxUserAgent)]
 	return strings.ReplaceAll(strings.ToValidUTF8(header, ""), "\x00", "")
@@ -67,8 +67,8 @@ type Workspace struct {
 	Policy twofactor.Policy
 }
 
-// A Visitor is a signed-in person with the session, the workspace and the
-// state of the factor as one request finds them.
+// A Visitor is a signed-in person with the session, the workspace and the state of the
+// factor as of one request.
 type Visitor struct {
 	Person    Person
 	Workspace Workspace
@@ -101,8 +101,8 @@ func (s *Store) Workspace(ctx context.Context) (Workspace, error) {
 	return w, nil
 }
 
-// WorkspaceName gives the workspace's name, for pages that anybody may ask for. It
-// is kept in memory: only the process that serves changes it, and only by renaming.
+// WorkspaceName returns the workspace's name, for pages that anybody may ask for. It is
+// kept in memory: only the process that serves changes it, and only by renaming.
 func (s *Store) WorkspaceName(ctx context.Context) (string, error) {
 	if name := s.name.Load(); name != nil {
 		return *name, nil
@@ -116,8 +116,8 @@ func (s *Store) WorkspaceName(ctx context.Context) (string, error) {
 	return w.Name, err
 }
 
-// writeName runs a write that changes the workspace's name. The lock keeps a reader
-// from storing the old name after it.
+// writeName runs a write that changes the workspace's name. The lock keeps a concurrent
+// reader from caching the old name.
 func (s *Store) writeName(ctx context.Context, do func(*tx) error) error {
 	s.nameMu.Lock()
 	defer s.nameMu.Unlock()
@@ -125,9 +125,9 @@ func (s *Store) writeName(ctx context.Context, do func(*tx) error) error {
 	return s.write(ctx, lockWorkspace(), do)
 }
 
-// Visitor finds who holds a session's token. It gives ErrSignedOut when the
-// session does not exist, has ended, or belongs to somebody deactivated. Role,
-// policy and state are read every time, so that a change counts at once.
+// Visitor finds who holds a session's token. It returns ErrSignedOut when the session
+// does not exist, has ended, or belongs to somebody deactivated. Role, policy and state
+// are read every time, so that a change counts at once.
 func (s *Store) Visitor(ctx context.Context, token string, now time.Time) (Visitor, error) {
 	v := Visitor{session: hashToken(token)}
 	var started, authenticated, seen, previous, confirmed, pendingUntil sql.NullInt64
@@ -253,7 +253,7 @@ func (s *Store) HasSession(ctx context.Context, v Visitor, handle string) (own b
 	return own, nil
 }
 
-// EndOwnSession ends one of the visitor's own sessions by its handle, or gives
+// EndOwnSession ends one of the visitor's own sessions by its handle, or returns
 // ErrNotFound when it is somebody else's or none.
 func (s *Store) EndOwnSession(ctx context.Context, v Visitor, handle string, c Client, now time.Time) error {
 	return s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {
@@ -345,8 +345,8 @@ type newSession struct {
 	eventsUntil     int64     // that of this one
 }
 
-// startSession makes a session in place of the one that the browser had, and lets go of
-// the oldest beyond the bound.
+// startSession makes a session in place of the one that the browser had, and deletes the
+// oldest above the limit.
 func (t *tx) startSession(n newSession, c Client, now time.Time) (token string, err error) {
 	token = newToken()
 	if c.Session != "" {
@@ -367,11 +367,10 @@ func (t *tx) startSession(n newSession, c Client, now time.Time) (token string, 
 	return token, err
 }
 
-// Sweep deletes what time has ended. Nothing depends on it: every reading
-// compares instants itself. It only keeps the file small. A person's expired
-// browsers go when they sign in next. Then the journal is written back, so that
-// it stays small, and so that a copy of the one file alone lacks no more than what
-// came after the last sweep.
+// Sweep deletes expired rows. Nothing depends on it: every query compares instants
+// itself. It only keeps the file small. A person's expired browsers go when they sign in
+// next. Then the journal is written back, so that it stays small, and so that a copy of
+// the one file alone lacks no more than what came after the last sweep.
 func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 	if err := s.deleteExpired(ctx, now); err != nil {
 		return err

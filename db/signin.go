@@ -24,11 +24,11 @@ type SignInResult struct {
 	CodesLeft int    // after a recovery code; otherwise -1
 }
 
-// SignIn checks a sign-in name and password. The attempt is counted before the
-// password is looked at, and taken back when it was right. It opens a challenge when
-// the person's factor is Enabled, and a session otherwise. ErrWrongPassword covers
-// every reason why somebody cannot sign in, and takes as long for all of them; Wait
-// says that nothing was looked at.
+// SignIn checks a sign-in name and password. The attempt is counted before the password
+// is checked, and taken back when it was right. It opens a challenge when the person's
+// factor is Enabled, and a session otherwise. ErrWrongPassword covers every reason why
+// somebody cannot sign in, and takes as long for all of them; Wait says that nothing was
+// checked.
 func (s *Store) SignIn(ctx context.Context, email, password, next string, c Client, now time.Time) (SignInResult, error) {
 	given := email
 	email = account.NormalizeEmail(given)
@@ -128,9 +128,9 @@ type credentials struct {
 	previous time.Time
 }
 
-// readCredentials finds somebody by a condition on person, or gives ErrNotFound.
-// Somebody who has not taken up their invitation has an empty hash, which no
-// password matches.
+// readCredentials finds somebody by a condition on person, or returns ErrNotFound.
+// Somebody who has not accepted their invitation has an empty hash, which no password
+// matches.
 func (t *tx) readCredentials(where string, arg any) (credentials, error) {
 	var p credentials
 	var previous sql.NullInt64
@@ -147,9 +147,9 @@ func (t *tx) readCredentials(where string, arg any) (credentials, error) {
 	return p, nil
 }
 
-// credentialsByEmail finds somebody by an address as typed, or gives ErrNotFound.
-// Somebody whose address could not be brought to today's form in an upgrade is found
-// by the form of before.
+// credentialsByEmail finds somebody by an address as typed, or returns ErrNotFound.
+// Somebody whose address could not be brought to today's form in an upgrade is found by
+// the form of before.
 func (t *tx) credentialsByEmail(given string) (credentials, error) {
 	email, old := account.NormalizeEmail(given), account.OldNormalizeEmail(given)
 	if old != email {
@@ -209,8 +209,8 @@ func (t *tx) sessionAttempt(v Visitor, c Client, now time.Time) (passwordAttempt
 	}, nil
 }
 
-// countPasswordAttempt counts an attempt before the password is looked at: for the
-// address, unless the browser is known, and for the person.
+// countPasswordAttempt counts an attempt before the password is checked: for the address,
+// unless the browser is known, and for the person.
 func (t *tx) countPasswordAttempt(a passwordAttempt, now time.Time) error {
 	if a.address != "" {
 		if err := t.countAddressAttempt(a.address, now); err != nil {
@@ -220,7 +220,7 @@ func (t *tx) countPasswordAttempt(a passwordAttempt, now time.Time) error {
 	return t.countAttempt(a.kind, a.subject, twofactor.PasswordWaits, now)
 }
 
-// recordRefusal records an attempt as wrong and gives the refusal.
+// recordRefusal records an attempt as wrong and returns the refusal.
 func (t *tx) recordRefusal(a passwordAttempt, at time.Time, refusal twofactor.Refusal) error {
 	if err := t.recordFailure(a.kind, a.subject, at); err != nil {
 		return err
@@ -246,9 +246,9 @@ func (s *Store) refundUnchecked(ctx context.Context, lock engine.Lock, a passwor
 		func(t *tx) error { return t.refundPassword(a) }))
 }
 
-// createChallenge opens a challenge, and lets go of the oldest beyond the bound. Those
-// of known and of other browsers are bounded apart: whoever has the password and
-// no more could otherwise crowd out the owner's before the code is typed.
+// createChallenge opens a challenge, and deletes the oldest above the limit. Those of
+// known and of other browsers are bounded apart: whoever has the password and no more
+// could otherwise crowd out the owner's before the code is typed.
 func (s *Store) createChallenge(t *tx, person int64, known bool, next string, now time.Time) (token string, err error) {
 	token = newToken()
 	if err := t.execOne(`INSERT INTO challenge (id_hash, handle, person_id, known, next, made_at, expires_at)
@@ -306,8 +306,8 @@ func (t *tx) completeSignIn(p credentials, handle string, method account.Method,
 	return session, browser, t.execOne(`UPDATE person SET last_sign_in_at = ? WHERE id = ?`, unix(now), p.id)
 }
 
-// lastSignInRow gives the activity row of the person's last sign-in so far. It is 0 when there
-// is none any more: then every row that is left came after it.
+// lastSignInRow returns the activity row of the person's last sign-in so far. It is 0 when
+// there is none any more: then every row that is left came after it.
 func (t *tx) lastSignInRow(p credentials) (id int64, err error) {
 	err = t.row(`SELECT coalesce(max(id), 0) FROM activity WHERE subject_id = ? AND at = ? AND event = ?`,
 		p.id, unix(p.previous), string(account.SignedIn)).Scan(&id)
@@ -343,14 +343,14 @@ func (t *tx) clearCounts(person int64, method account.Method, c Client, now time
 	return nil
 }
 
-// A Challenge is somebody who owes the second step.
+// A Challenge is a sign-in that waits for the second step.
 type Challenge struct {
 	Email  string
 	Handle string // names the challenge in forms, and then the session that it leads to
 	person int64
 }
 
-// Challenge finds the challenge that a token opens, or gives ErrChallengeOver.
+// Challenge finds the challenge that a token opens, or returns ErrChallengeOver.
 func (s *Store) Challenge(ctx context.Context, token string, now time.Time) (Challenge, error) {
 	var c Challenge
 	var state twofactor.Challenge
@@ -368,14 +368,15 @@ func (s *Store) Challenge(ctx context.Context, token string, now time.Time) (Cha
 	return c, state.Open(now)
 }
 
-// RecoverySheet gives the sheet whose codes pass a challenge; its ID is "" when the
+// RecoverySheet returns the sheet whose codes pass a challenge; its ID is "" when the
 // factor was taken away meanwhile.
 func (s *Store) RecoverySheet(ctx context.Context, c Challenge) (twofactor.Sheet, error) {
 	e, err := s.twoFactor(ctx, c.person)
 	return e.Sheet, err
 }
 
-// CancelChallenge ends a challenge. One that is over already is no error.
+// CancelChallenge ends a challenge. It is not an error if the challenge has already
+// ended.
 func (s *Store) CancelChallenge(ctx context.Context, token string) error {
 	return s.write(ctx, lockChallenge(token), func(t *tx) error {
 		_, err := t.exec(`DELETE FROM challenge WHERE id_hash = ?`, hashToken(token))
@@ -392,7 +393,7 @@ type openChallenge struct {
 	next   string
 }
 
-// openChallenge finds a challenge that still counts, or gives ErrChallengeOver.
+// openChallenge finds a challenge that still counts, or returns ErrChallengeOver.
 func (t *tx) openChallenge(token string, now time.Time) (openChallenge, error) {
 	c := openChallenge{hash: hashToken(token)}
 	var expires, made, previous sql.NullInt64
@@ -409,7 +410,7 @@ func (t *tx) openChallenge(token string, now time.Time) (openChallenge, error) {
 	return c, c.Open(now)
 }
 
-// failChallenge counts a wrong code against the challenge, which the fifth one ends.
+// failChallenge counts a wrong code against the challenge, which ends with the fifth.
 func (t *tx) failChallenge(c openChallenge, method account.Method, client Client, now time.Time) (left int, err error) {
 	c.WrongCodes++
 	event := account.SignInFailed
@@ -481,11 +482,11 @@ func (t *tx) countWrongCode(c codeCounter, now time.Time) error {
 	return t.writeAttempts(countCode, formatID(c.person), next)
 }
 
-// VerifyCode passes a challenge with a code from the app. The count, the mark
-// of the used time step, the session and the activity row are one transaction:
-// of many posts of one code, one signs in, and no answer is given before the
-// wrong code that it tells of is counted. It refuses with WrongCode, whose
-// Left of 0 says that the challenge is over, with Wait, or with ErrChallengeOver.
+// VerifyCode passes a challenge with a code from the app. The count, the mark of the used
+// time step, the session and the activity row are one transaction: of many posts of one
+// code, one signs in, and a wrong code is counted before its answer is sent. It refuses
+// with WrongCode, whose Left of 0 says that the challenge is over, with Wait, or with
+// ErrChallengeOver.
 func (s *Store) VerifyCode(ctx context.Context, token, typed string, client Client, now time.Time) (SignInResult, error) {
 	var out SignInResult
 	err := s.write(ctx, lockChallenge(token), func(t *tx) error {

@@ -18,7 +18,7 @@ var (
 	start = dbtest.Start
 )
 
-// signIn gives the visitor that a right password opens.
+// signIn returns the visitor that a right password opens.
 func signIn(t *testing.T, store *db.Store, email string, now time.Time) db.Visitor {
 	t.Helper()
 	p, err := store.SignIn(ctx, email, dbtest.Password, "", db.Client{Address: "192.0.2.1"}, now)
@@ -61,7 +61,7 @@ func enrol(t *testing.T, store *db.Store, email string, now time.Time) enrolled 
 	return enrolled{visitor(t, store, rotated.Session, now), secret, rotated.Codes, rotated.Session}
 }
 
-// challenged gives the token of a challenge that the password opens.
+// challenged returns the token of a challenge that the password opens.
 func challenged(t *testing.T, store *db.Store, email string, now time.Time) string {
 	t.Helper()
 	p, err := store.SignIn(ctx, email, dbtest.Password, "", db.Client{Address: "192.0.2.1"}, now)

@@ -26,18 +26,18 @@ const (
 	KeyFileName = files.KeyName
 )
 
-// SQLiteVersion is the version of the SQLite inside.
+// SQLiteVersion is the version of SQLite that is built in.
 const SQLiteVersion = engine.SQLiteVersion
 
-// The errors that callers tell apart. Refusals (twofactor.Refusal, WrongCode
-// and Wait) are not among them: those are answers.
+// The errors that callers distinguish. Refusals (twofactor.Refusal, WrongCode and Wait)
+// are not among them: they are answers.
 var (
 	ErrNotFound  = errors.New("not found")
 	ErrSignedOut = errors.New("the session has ended")
 	ErrBusy      = hash.ErrBusy
 )
 
-// Times are how long things last.
+// Times are lifetimes.
 type Times struct {
 	SessionIdle  time.Duration // without a request
 	SessionMax   time.Duration // from sign-in on, whatever happens
@@ -89,11 +89,10 @@ type Store struct {
 	nameMu   sync.Mutex             // held while the name is read or changed
 }
 
-// Open opens the workspace in a data directory, and makes it when there is
-// none. A file that is foreign, newer, damaged, or sealed under another key is
-// refused with a sentence that says what to do, and left as it was. An older one
-// is copied aside and brought up to date if Options allow it, and refused
-// otherwise.
+// Open opens the workspace in a data directory, and makes it when there is none. A file
+// that is foreign, newer, damaged, or sealed under another key is refused with an error
+// that says what to do, and left unchanged. An older one is copied and then upgraded if
+// Options allow it, and refused otherwise.
 func Open(ctx context.Context, o Options) (*Store, error) { return open(ctx, o, migrations) }
 
 func open(ctx context.Context, o Options, steps []migration) (*Store, error) {
@@ -108,7 +107,7 @@ func open(ctx context.Context, o Options, steps []migration) (*Store, error) {
 	}
 	if err != nil {
 		if _, err := os.Lstat(path + "-wal"); err == nil {
-			// SQLite would play what stands in it into the new file.
+			// SQLite would replay it into the new file.
 			return nil, fmt.Errorf("%s is missing, but its %s-wal is there; put both back, or choose another data directory", path, FileName)
 		}
 		keys, err := seal.ReadOrMakeKey(o.KeyFile)
@@ -168,7 +167,7 @@ func openFile(ctx context.Context, path string, o Options, steps []migration,
 	return s, nil
 }
 
-// Close writes everything back into the one file and lets go of it.
+// Close writes everything back into the one file and closes it.
 func (s *Store) Close() error {
 	return errors.Join(s.reader.Close(), s.writer.Close())
 }
@@ -231,7 +230,7 @@ func IsRefusal(err error) bool {
 	return isCountedRefusal(err) || errors.As(err, &field)
 }
 
-// unix gives an instant as it is stored.
+// unix returns an instant as it is stored.
 func unix(at time.Time) int64 { return at.Unix() }
 
 // instant reads a stored instant; NULL is the zero time.

@@ -12,8 +12,8 @@ import (
 type tx struct{ *engine.Tx }
 
 // write runs do in one transaction, all of it or nothing, under the lock of what it
-// changes. What do did lasts when it succeeds or refuses a code, since the counting
-// must last.
+// changes. What do did is committed when it succeeds or refuses a code, since the
+// counting must last.
 func (s *Store) write(ctx context.Context, lock engine.Lock, do func(*tx) error) error {
 	return s.writer.Write(ctx, lock, func(t *engine.Tx) error { return do(&tx{t}) })
 }
@@ -35,7 +35,7 @@ func (s *Store) rows(ctx context.Context, query string, args ...any) (*sql.Rows,
 	return s.reader.Rows(ctx, query, args...)
 }
 
-// exec runs a statement and gives the number of rows that it changed.
+// exec runs a statement and returns the number of rows that it changed.
 func (t *tx) exec(query string, args ...any) (int64, error) { return t.Exec(query, args...) }
 
 // execOne runs a statement that must change exactly one row: a race that was lost is a

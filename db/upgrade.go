@@ -208,12 +208,12 @@ const (
 ) STRICT, WITHOUT ROWID;`
 )
 
-// previousName names the copy that is made before an upgrade.
+// previousName returns the name of the copy that is made before an upgrade.
 func previousName(path string, version int) string { return fmt.Sprintf("%s.schema-%d", path, version) }
 
-// upgrade brings an older file up to date: a copy aside where one is wanted,
-// then every step in one transaction. Cut off anywhere, it leaves the file as it
-// was, and the next start begins again.
+// upgrade upgrades an older file: a copy of it where one is wanted, then every step in
+// one transaction. Interrupted anywhere, it leaves the file as it was, and the next start
+// tries again.
 func upgrade(ctx context.Context, path string, version int, allowed bool, steps []migration,
 	copyName func(path string, version int) string) (err error) {
 	if !allowed {
@@ -227,7 +227,7 @@ func upgrade(ctx context.Context, path string, version int, allowed bool, steps 
 	}
 	file, err := engine.OpenFile(path, "rw",
 		"synchronous(FULL)",
-		"foreign_keys(OFF)", // a table that is made anew must not take what refers to it along
+		"foreign_keys(OFF)", // recreating a table must not delete the rows that refer to it
 		"trusted_schema(OFF)",
 		"secure_delete(ON)")
 	if err != nil {
@@ -270,7 +270,7 @@ func migrate(ctx context.Context, file *sql.DB, steps []migration) (err error) {
 	}()
 	var version int
 	if err := conn.QueryRowContext(ctx, `PRAGMA user_version`).
-		Scan(&version); err != nil { // anew: now nobody else can be at it
+		Scan(&version); err != nil { // again: nobody else can be upgrading now
 		return fmt.Errorf("reading the schema's version: %w", err)
 	}
 	for ; version <= len(steps); version++ {

@@ -25,8 +25,8 @@ import (
 	"modernc.org/sqlite"
 )
 
-// writeFixture makes the newest schema's fixture anew, until that schema has
-// been released: go test ./db -run TestFixtures -write-fixture
+// writeFixture rewrites the newest schema's fixture, until that schema has been released:
+// go test ./db -run TestFixtures -write-fixture
 var writeFixture = flag.Bool("write-fixture", false, "make the newest schema's fixture anew")
 
 // A fixture is a workspace as a released version left it, in

@@ -66,8 +66,8 @@ const maxSortedMatches = 200
 // at most: two words that many have, and nobody both, would otherwise read all.
 const maxScannedMatches = 5000
 
-// search lists a page of the people who have every word of a search, as a part of a
-// word of theirs. It begins after the key that the page before gave.
+// search lists a page of the people who have every word of a search, as a part of a word
+// of theirs. It begins after the key that the previous page returned.
 func (s *Store) search(ctx context.Context, words []string, after string) (PeoplePage, error) {
 	rarest, entries, err := s.rarestWord(ctx, words)
 	if err != nil {
@@ -79,7 +79,7 @@ func (s *Store) search(ctx context.Context, words []string, after string) (Peopl
 	return s.searchScanned(ctx, words, rarest, after)
 }
 
-// rarestWord gives the word that the fewest entries begin with, and how many those are,
+// rarestWord returns the word that the fewest entries begin with, and how many those are,
 // counted up to one more than are sorted.
 func (s *Store) rarestWord(ctx context.Context, words []string) (word string, entries int, err error) {
 	for i, w := range words {
@@ -106,7 +106,7 @@ func (s *Store) searchSorted(ctx context.Context, words []string, rarest, after 
 		rarest, account.AfterAll(rarest), sortKey, id)
 }
 
-// searchScanned gives a page in the order of the entries that match.
+// searchScanned returns a page in the order of the entries that match.
 func (s *Store) searchScanned(ctx context.Context, words []string, rarest, after string) (PeoplePage, error) {
 	var page PeoplePage
 	at := splitEntryKey(after)
@@ -146,7 +146,7 @@ type entryKey struct {
 	person  int64
 }
 
-// String gives the key as pages pass it on. Neither part holds a slash.
+// String returns the key as pages pass it on. Neither part holds a slash.
 func (k entryKey) String() string { return formatID(k.person) + " " + k.word + "/" + k.sortKey }
 
 // splitEntryKey reads it; a key that is none gives the zero key.

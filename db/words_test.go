@@ -27,7 +27,7 @@ func inviteNamed(t *testing.T, store *db.Store, name, email string) int64 {
 	return id
 }
 
-// found gives the names on every page of a search, in order.
+// found returns the names on every page of a search, in order.
 func found(t *testing.T, store *db.Store, search string) []string {
 	t.Helper()
 	var names []string

@@ -11,9 +11,9 @@ import (
 	"gatehouse/twofactor"
 )
 
-// NewSetupToken makes the link for the first Super-administrator, in place of
-// an earlier one, while the workspace has no people. It gives ErrNotFound once
-// there is somebody: the link is gone for ever.
+// NewSetupToken makes the link for the first Super-administrator, in place of an earlier
+// one, while the workspace has no people. It returns ErrNotFound once there is somebody:
+// the link is gone for ever.
 func (s *Store) NewSetupToken(ctx context.Context, now time.Time) (token string, err error) {
 	err = s.write(ctx, lockWorkspace(), func(t *tx) error {
 		var people bool
@@ -107,13 +107,13 @@ func (s *Store) SetUp(ctx context.Context, token, workspace string, n NewPerson,
 	return out, err
 }
 
-// SetPolicy turns the two levers, whatever they were. On the machine it is break-glass
-// and leaves a notice.
+// SetPolicy changes the two policy settings, whatever they were. On the machine it is
+// break-glass and leaves a notice.
 func (s *Store) SetPolicy(ctx context.Context, p twofactor.Policy, by Author, now time.Time) error {
 	return s.ChangePolicy(ctx, account.Seen{}, p, by, now)
 }
 
-// ChangePolicy turns the two levers as a form shows them. It refuses with
+// ChangePolicy changes the two policy settings as a form shows them. It refuses with
 // account.ErrOutdated when they are not as the form showed them any more.
 func (s *Store) ChangePolicy(ctx context.Context, seen account.Seen, p twofactor.Policy, by Author,
 	now time.Time) error {

@@ -49,11 +49,11 @@ func writeWaits(t *testing.T, store *db.Store) uint64 {
 	return f.WriteWaits
 }
 
-// errGoroutineEnded is what came of a job that ended its own goroutine.
+// errGoroutineEnded is the result of a job that ended its own goroutine.
 var errGoroutineEnded = errors.New("ended its own goroutine")
 
-// runQueued has each of the jobs wait for the turn, one after the other, and then
-// lets them go. It gives what came of them.
+// runQueued has each of the jobs wait for the turn, one after the other, and then lets
+// them go. It gives their results.
 func runQueued(t *testing.T, store *db.Store, callers []context.Context,
 	jobs ...func(exec func(string, ...any) error) error) []error {
 	t.Helper()
@@ -80,7 +80,8 @@ func runQueued(t *testing.T, store *db.Store, callers []context.Context,
 	return out
 }
 
-// appendToName gives a job that adds a letter to the workspace's name and then ends as told.
+// appendToName returns a job that adds a letter to the workspace's name and then ends as
+// given.
 func appendToName(letter string, end func() error) func(exec func(string, ...any) error) error {
 	return func(exec func(string, ...any) error) error {
 		if err := exec(`UPDATE workspace SET name = name || ?`, letter); err != nil {

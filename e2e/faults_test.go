@@ -97,7 +97,7 @@ func (c *client) signIn(p person) reply {
 	return c.send(http.StatusSeeOther, "POST", "/signin", "email", p.email, "password", p.password)
 }
 
-// enable mints a secret and gives the app that holds it.
+// enable mints a secret and returns the app that holds it.
 func (c *client) enable() *phone {
 	c.t.Helper()
 	m := regexp.MustCompile(`id="secret"[^>]*>([A-Z2-7 ]+)<`).

@@ -99,7 +99,8 @@ var (
 	ines = person{"Ines Infra", "ines@example.org", "lantern velvet socket 5"}
 	sue  = person{"Sue Super", "sue@example.org", "cobalt meadow ferry 21"}
 
-	// admins are one of each role that the lever for admins applies to, with the guide's words.
+	// admins are one of each role that the setting for admins applies to, with the guide's
+	// words.
 	admins = []struct {
 		person
 		role, words string

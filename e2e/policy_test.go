@@ -1,6 +1,6 @@
 package e2e
 
-// requiredByPolicy turns each lever and sees whom it stops, one person of each role.
+// requiredByPolicy turns each setting on and sees whom it stops, one person of each role.
 func requiredByPolicy(w *walkthrough) {
 	boss := person{"Bea Boss", "bea@example.org", "window pepper glacier 12"}
 	w.site.addPerson(boss, "super-administrator")
@@ -46,7 +46,7 @@ func requiredByPolicy(w *walkthrough) {
 	}, "No admin role is required; every user can enrol their own account")
 }
 
-// setPolicy switches a lever on by the way that the guide tells.
+// setPolicy turns a setting on in the way that the guide describes.
 func (w *walkthrough) setPolicy(b *tab, field, label string) {
 	w.prove(func() {
 		b.Visit("/my")

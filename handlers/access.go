@@ -13,7 +13,7 @@ import (
 	"gatehouse/twofactor"
 )
 
-// A requestContext is one request with what the gate has learnt of its sender.
+// A requestContext is one request with what is known of its sender.
 type requestContext struct {
 	w      http.ResponseWriter
 	r      *http.Request
@@ -30,7 +30,7 @@ func (rc *requestContext) ctx() context.Context { return rc.r.Context() }
 // isHTMX reports whether a fragment is wanted. It decides rendering only.
 func (rc *requestContext) isHTMX() bool { return rc.r.Header.Get("HX-Request") == "true" }
 
-// isSignedIn reports whether the gate has found a session.
+// isSignedIn reports whether a session was found.
 func (rc *requestContext) isSignedIn() bool { return rc.visitor.Person.ID != 0 }
 
 // isPageLoad reports whether a person opens a page, as opposed to a fragment, a HEAD, a
@@ -54,8 +54,8 @@ func (rc *requestContext) isPageLoad() bool {
 // and Chromium's, Safari's, and old Firefox's.
 var purposeHeaders = []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"}
 
-// authorize lets through whom the route's access column admits, and answers for the
-// handler when it fails.
+// authorize runs the handler for everybody whom the route's access column admits, and
+// answers its errors.
 func (s *Server) authorize(row route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		rc := &requestContext{w: w, r: r, client: db.Client{Address: s.clientAddress(r), Browser: r.UserAgent()}}
@@ -191,8 +191,8 @@ func (s *Server) findVisitor(rc *requestContext) error {
 	return err
 }
 
-// localPath gives an address to go on to if it is a page of this server, and ""
-// otherwise: a link to the sign-in must not lead to somebody else's copy of it.
+// localPath returns an address to go on to if it is a page of this server, and ""
+// otherwise: a link to the sign-in must not redirect to somebody else's copy of it.
 func localPath(next string) string {
 	if len(next) > 1024 || !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") ||
 		strings.ContainsAny(next, "\\\x00\r\n\t") {
@@ -228,7 +228,7 @@ func requestedPage(r *http.Request) string {
 	return localPath(r.URL.Path)
 }
 
-// withNext adds where to go afterwards to an address.
+// withNext adds the address to continue at.
 func withNext(address, next string) string {
 	if next == "" || next == "/my" || next == address {
 		return address

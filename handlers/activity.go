@@ -37,8 +37,8 @@ func (s *Server) showActivity(rc *requestContext) error {
 	return s.show(rc, status, views.ActivityCards(card), views.ActivityPage(f, card))
 }
 
-// activityFilter reads the filter from an address, and gives the form as typed
-// with what is wrong with it.
+// activityFilter reads the filter from an address, and returns the form as typed with
+// what is wrong with it.
 func (s *Server) activityFilter(rc *requestContext, query url.Values) (db.Filter, views.Activity, error) {
 	filter := db.Filter{Event: account.Event(query.Get("event")), After: query.Get("after")}
 	card := views.Activity{
@@ -70,7 +70,7 @@ func (s *Server) activityFilter(rc *requestContext, query url.Values) (db.Filter
 }
 
 // findFilteredPerson finds whom a filter is about by e-mail address, or by number as in "#7"
-// for somebody who was removed; nobody is 0. It gives db.ErrNotFound.
+// for somebody who was removed; nobody is 0. It returns db.ErrNotFound.
 func (s *Server) findFilteredPerson(rc *requestContext, typed string) (int64, error) {
 	if typed == "" {
 		return 0, nil

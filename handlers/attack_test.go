@@ -261,7 +261,7 @@ func (b *slowBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// TestTruncatedForms cuts the policy's form off: its levers must not read as off.
+// TestTruncatedForms cuts the policy's form off: its settings must not read as off.
 func TestTruncatedForms(t *testing.T) {
 	s := newSite(t)
 	s.add("root@example.org", twofactor.SuperAdmin)
@@ -565,7 +565,7 @@ func TestNoSecretIsStoredInPlain(t *testing.T) {
 	}
 }
 
-// encodings gives a secret raw and as it is usually written down.
+// encodings returns a secret raw and as it is usually written down.
 func encodings(secret []byte) []string {
 	b32, b64 := base32.StdEncoding.EncodeToString(secret), base64.StdEncoding.EncodeToString(secret)
 	return []string{string(secret), strings.TrimRight(b32, "="), hex.EncodeToString(secret),

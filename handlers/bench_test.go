@@ -62,7 +62,7 @@ func compare[P any](b *testing.B, limit func(), prepare func() P, product func(P
 	})
 }
 
-// measure runs do until the benchmark is satisfied and gives its CPU time in
+// measure runs do until the benchmark is satisfied and returns its CPU time in
 // milliseconds.
 func measure[P any](b *testing.B, prepare func() P, do func(P)) float64 {
 	b.Helper()
@@ -169,7 +169,7 @@ func (s *bench) openPendingSignIn(p db.FilledPerson) pendingSignIn {
 	return pendingSignIn{token, s.code(p.Secret.Base32())}
 }
 
-// secondStep passes the second step and gives the session's cookie.
+// secondStep passes the second step and returns the session's cookie.
 func (s *bench) secondStep(o pendingSignIn) string {
 	w := s.serve(formRequest("/signin/two-factor", url.Values{"code": {o.code}}), http.StatusSeeOther,
 		"gatehouse-challenge", o.token)
@@ -277,7 +277,7 @@ func BenchmarkTOTPStepAtOnce(b *testing.B) {
 	})
 }
 
-// BenchmarkPasswordStepAtOnce: sixteen argon2id behind a gate like the product's,
+// BenchmarkPasswordStepAtOnce: sixteen argon2id behind a limiter like the product's,
 // against as many sign-ins.
 func BenchmarkPasswordStepAtOnce(b *testing.B) {
 	s := newBench(b)
@@ -301,7 +301,7 @@ func BenchmarkPasswordStepAtOnce(b *testing.B) {
 	})
 }
 
-// durableTransaction gives a bare durable transaction of one update and one insert.
+// durableTransaction returns a bare durable transaction of one update and one insert.
 func durableTransaction(b *testing.B) func() {
 	bare := bareDatabase(b)
 	return func() {
@@ -341,8 +341,8 @@ func compareConcurrent(b *testing.B, limit func(), prepare func(n int) []func())
 // atOnce is how many jobs are under way at a time.
 const atOnce = 16
 
-// runConcurrently has b.N jobs done, and gives how many a second and the CPU time of one in
-// milliseconds.
+// runConcurrently has b.N jobs done, and returns how many a second and the CPU time of one
+// in milliseconds.
 func runConcurrently(b *testing.B, prepare func(n int) []func()) (perSecond, perOp float64) {
 	b.Helper()
 	b.ReportAllocs()

@@ -28,8 +28,8 @@ const exportTimeout = 30 * time.Second
 // names in the code page of the machine.
 const byteOrderMark = "\ufeff"
 
-// startCSV begins a download. What goes wrong after that cuts it off: half a
-// table must not look whole.
+// startCSV begins a download. An error after that aborts it: half a table must not look
+// complete.
 func (s *Server) startCSV(rc *requestContext, name string, columns ...string) (*csvTable, error) {
 	h := rc.w.Header()
 	h.Set("Content-Type", "text/csv; charset=utf-8; header=present")
@@ -37,7 +37,7 @@ func (s *Server) startCSV(rc *requestContext, name string, columns ...string) (*
 	control := http.NewResponseController(rc.w)
 	t := &csvTable{
 		w:        bufio.NewWriter(rc.w),
-		deadline: func() { _ = control.SetWriteDeadline(s.now().Add(exportTimeout)) }, // a recorder has none
+		deadline: func() { _ = control.SetWriteDeadline(s.now().Add(exportTimeout)) }, // test recorders have none
 	}
 	t.deadline()
 	if _, err := t.w.WriteString(byteOrderMark); err != nil {
@@ -62,7 +62,7 @@ func (t *csvTable) writeRow(cells ...string) error {
 	return nil
 }
 
-// finish sends the rest, or breaks the connection off when something went wrong.
+// finish sends the rest, or aborts the connection after an error.
 func (t *csvTable) finish(err error) error {
 	if err = errors.Join(err, t.w.Flush()); err != nil {
 		panic(http.ErrAbortHandler)
@@ -70,10 +70,10 @@ func (t *csvTable) finish(err error) error {
 	return nil
 }
 
-// escapeFormula keeps a spreadsheet from taking a text for a formula: people choose
-// their own names (OWASP, CSV injection). An apostrophe goes before what begins like
-// one. That is so at the beginning of the cell, and after each sign that divides cells
-// in some locale: a reader of semicolons or tabs finds cells inside ours.
+// escapeFormula keeps a spreadsheet from reading a text as a formula: people choose their
+// own names (OWASP, CSV injection). An apostrophe goes before what begins like one. That
+// is so at the beginning of the cell, and after each sign that divides cells in some
+// locale: a reader of semicolons or tabs finds cells inside ours.
 func escapeFormula(cell string) string {
 	cell = typed.Line(cell) // tabs and line ends become blanks
 	var b strings.Builder
@@ -103,7 +103,7 @@ func beginsFormula(text string) bool {
 	return false
 }
 
-// formatInstant gives an instant for a table; "" for never.
+// formatInstant returns an instant for a table; "" for never.
 func formatInstant(at time.Time) string {
 	if at.IsZero() {
 		return ""

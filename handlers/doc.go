@@ -1,4 +1,4 @@
-// Package handlers carries: it takes a request apart, makes one call to the
-// store, and shows one view. routes.go is the map: every address, who may come,
-// and what answers. No rule and no sentence stands here.
+// Package handlers serves HTTP: it reads a request, makes one call to the store, and
+// renders one view. routes.go lists every address, who may use it, and its handler. Rules
+// and sentences are elsewhere.
 package handlers

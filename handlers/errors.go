@@ -14,7 +14,7 @@ import (
 	"gatehouse/views"
 )
 
-// The ways in which a request ends before a store is asked.
+// The ways in which a request ends before the store is called.
 var (
 	errPageNotFound = errors.New("no such page")
 	errCrossSite    = errors.New("a form of another site")
@@ -29,13 +29,13 @@ var (
 	errPanic    = errors.New("panic")
 )
 
-// retryAfter gives how long a refusal makes people wait, in whole seconds.
+// retryAfter returns how long a refusal makes people wait, in whole seconds.
 func retryAfter(err error, now time.Time) (time.Duration, bool) {
 	var wait twofactor.Wait
 	if !errors.As(err, &wait) {
 		return 0, false
 	}
-	left := wait.Until.Sub(now) + time.Second - 1 // rounded up, or who comes when told is refused again
+	left := wait.Until.Sub(now) + time.Second - 1 // rounded up, or whoever returns on time is refused again
 	return max(time.Second, left.Truncate(time.Second)), true
 }
 
@@ -44,7 +44,8 @@ func retryAfter(err error, now time.Time) (time.Duration, bool) {
 const statusHungUp = 499
 
 // isClientGone reports whether an error means no more than that whoever sent the request
-// did not wait for the answer: that is no fault, and nobody reads a page about it.
+// did not wait for the answer: that is not an error, and nobody would read a page about
+// it.
 func isClientGone(r *http.Request, err error) bool {
 	return r.Context().Err() != nil && errors.Is(err, context.Canceled)
 }
@@ -140,9 +141,9 @@ func tryAgainAt(r *http.Request) string {
 // passwords were being checked at once.
 const retryAfterBusy = 3
 
-// showProblem shows a whole page that tells what went wrong, or to htmx a line of
-// the same beside the card, which could not be sent again if it were gone. It
-// works while the database does not.
+// showProblem shows a whole page that tells what went wrong, or to htmx a line of the
+// same beside the card, which could not be sent again if it were replaced. It works
+// without the database.
 func (s *Server) showProblem(rc *requestContext, problem views.Problem) {
 	f := s.problemFrame(rc, problem.Status)
 	if rc.isHTMX() {

@@ -12,8 +12,8 @@ import (
 )
 
 // readForm reads the form that was posted, once for each request, before anything is
-// decided. It gives errTooLarge, or errBadForm for whatever is no whole form: part of one
-// could turn a setting off, since an unticked checkbox is not sent.
+// decided. It returns errTooLarge, or errBadForm for whatever is no whole form: part of
+// one could turn a setting off, since an unticked checkbox is not sent.
 func readForm(r *http.Request) error {
 	err := parseForm(r)
 	var large *http.MaxBytesError
@@ -44,7 +44,7 @@ func parseForm(r *http.Request) error {
 	return errBadForm
 }
 
-// seen reads from the form what it showed. It gives errBadForm for a field that is not
+// seen reads from the form what it showed. It returns errBadForm for a field that is not
 // whole, and the zero Seen for a form without it.
 func (rc *requestContext) seen() (account.Seen, error) {
 	given := rc.r.PostForm["seen"]
@@ -63,7 +63,7 @@ func (rc *requestContext) formVersion(version account.Version) string {
 	return account.Seen{Version: version, At: rc.now}.String()
 }
 
-// viewChanges gives the store's rows as an outdated form tells of them.
+// viewChanges returns the store's rows as an outdated form tells of them.
 func viewChanges(rows []db.ActivityRow) []views.Change {
 	var out []views.Change
 	for _, row := range rows {

@@ -78,7 +78,7 @@ func fuzzSite(t testing.TB) *site {
 	return s
 }
 
-// signedInTB gives the token of a session.
+// signedInTB returns the token of a session.
 func (s *site) signedInTB(t testing.TB, email string) string {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodPost, "/signin",

@@ -55,7 +55,7 @@ func BenchmarkGrowth(b *testing.B) {
 	}
 	for _, step := range []struct {
 		name string
-		turn func(i int) func() // prepares one, and gives what is measured
+		turn func(i int) func() // prepares one, and returns what is measured
 	}{
 		{"sign-in-page", func(i int) func() { return func() { sites[i].browser().get("/signin").wantStatus(http.StatusOK) } }},
 		{"portal", page("/my")},
@@ -122,7 +122,7 @@ func BenchmarkGrowth(b *testing.B) {
 	}
 }
 
-// cpuTime gives the CPU time of one turn, in milliseconds: the mean of n. It is like
+// cpuTime returns the CPU time of one turn, in milliseconds: the mean of n. It is like
 // measure, without the benchmark's own clock.
 func cpuTime(b *testing.B, n int, prepare func() func()) float64 {
 	var used time.Duration

@@ -19,9 +19,9 @@ import (
 // address.
 var defaultPorts = map[string]string{"http": "80", "https": "443"}
 
-// CanonicalBaseURL gives a base URL as browsers send it: its host in lower case,
-// in ASCII (UTS 46), without a trailing dot, and without the scheme's default
-// port. It gives an error for a host that no browser could ask for.
+// CanonicalBaseURL returns a base URL as browsers send it: its host in lower case, in
+// ASCII (UTS 46), without a trailing dot, and without the scheme's default port. It
+// returns an error for a host that no browser could ask for.
 func CanonicalBaseURL(base *url.URL) (*url.URL, error) {
 	name, err := canonicalName(base.Hostname())
 	if err != nil {
@@ -34,7 +34,7 @@ func CanonicalBaseURL(base *url.URL) (*url.URL, error) {
 	return &url.URL{Scheme: base.Scheme, Host: joinHost(name, port)}, nil
 }
 
-// canonicalName gives the one spelling of a host's name or address.
+// canonicalName returns the one spelling of a host's name or address.
 func canonicalName(name string) (string, error) {
 	if ip, err := netip.ParseAddr(name); err == nil {
 		return ip.String(), nil

@@ -32,8 +32,8 @@ func (s *Server) messageMAC(rc *requestContext, text string) string {
 	return s.store.MAC("message", text+" "+rc.visitor.Handle)
 }
 
-// takeMessage gives the message that was left for this page, once: the cookie goes. It
-// gives the zero pageMessage when there is none, and to whatever is no page.
+// takeMessage returns the message that was left for this page, once: the cookie goes. It
+// returns the zero pageMessage when there is none, and to whatever is no page.
 func (s *Server) takeMessage(rc *requestContext) (pageMessage, error) {
 	value := s.cookies.token(rc.r, messageCookie)
 	if value == "" || !rc.isPageLoad() {
@@ -75,7 +75,7 @@ func (s *Server) redirectToSignIn(rc *requestContext, word string) error {
 	return s.redirectWithMessage(rc, "/signin", pageMessage{word: word})
 }
 
-// findMessage gives the message for this page in words.
+// findMessage returns the message for this page in words.
 func (s *Server) findMessage(rc *requestContext) (views.Message, error) {
 	m, err := s.takeMessage(rc)
 	if err != nil || m.word == "" {

@@ -12,7 +12,7 @@ import (
 	"gatehouse/views"
 )
 
-// id reads the number in the address, or gives db.ErrNotFound.
+// id reads the number in the address, or returns db.ErrNotFound.
 func (rc *requestContext) id() (int64, error) {
 	id, err := strconv.ParseInt(rc.r.PathValue("id"), 10, 64)
 	if err != nil {
@@ -48,8 +48,7 @@ func (s *Server) showPeopleCards(rc *requestContext, status int, card views.Peop
 	return s.show(rc, status, views.PeopleCards(card), views.PeoplePage(f, card))
 }
 
-// pagination leads on through a list that is paged by key; what it was narrowed by
-// stays in the addresses.
+// pagination returns the links of a list that is paged by key; they keep its filter.
 func pagination(path string, query url.Values, next string) views.Pagination {
 	var list views.Pagination
 	if query.Get("after") != "" {
@@ -61,8 +60,7 @@ func pagination(path string, query url.Values, next string) views.Pagination {
 	return list
 }
 
-// listAddress gives the address of a part of a list: after a key, or its
-// beginning.
+// listAddress returns the address of a part of a list: after a key, or its beginning.
 func listAddress(path string, query url.Values, after string) string {
 	q := url.Values{}
 	for name, values := range query {
@@ -125,7 +123,7 @@ func (s *Server) invitePerson(rc *requestContext) error {
 	return s.showPeopleCards(rc, http.StatusOK, card)
 }
 
-// oneTimeLink words a link's token as an address.
+// oneTimeLink returns a link's token as an address.
 func (s *Server) oneTimeLink(rc *requestContext, token, kind, name, email string) views.OneTimeLink {
 	at := "http://" + rc.r.Host
 	if s.base != nil {
@@ -224,7 +222,7 @@ func (s *Server) editPerson(rc *requestContext) error {
 	}
 	if id == rc.visitor.Person.ID {
 		if rc.visitor, err = s.cookies.store.Visitor(rc.ctx(), s.cookies.token(rc.r, sessionCookie), rc.now); err != nil {
-			return err // the page's surround shows the new name
+			return err // the sidebar shows the new name
 		}
 	}
 	return s.showChangedPerson(rc, "edit")
@@ -250,8 +248,8 @@ func (s *Server) showChangedPerson(rc *requestContext, verb string) error {
 	return s.redirectWithMessage(rc, "/admin/people/"+rc.r.PathValue("id"), pageMessage{word: verb})
 }
 
-// changePerson runs one change to the person that the address is about and shows
-// what became of them.
+// changePerson runs one change to the person that the address is about and shows them
+// afterwards.
 func (s *Server) changePerson(rc *requestContext, verb string, do func(id int64, by db.Author) error) error {
 	id, err := rc.id()
 	if err != nil {
@@ -291,13 +289,13 @@ func (s *Server) resetTwoFactor(rc *requestContext) error {
 		func(id int64, by db.Author) error { return s.store.ResetTwoFactor(rc.ctx(), id, by, rc.now) })
 }
 
-// unlockPerson forgets somebody's wrong answers.
+// unlockPerson clears somebody's failed attempts.
 func (s *Server) unlockPerson(rc *requestContext) error {
 	return s.changePerson(rc, "unlock", func(id int64, by db.Author) error { return s.store.Unlock(rc.ctx(), id, by, rc.now) })
 }
 
-// removePerson asks whether it is meant, and then removes an account for good. The
-// person's page is gone: the list says what was done.
+// removePerson asks for confirmation, and then removes an account for good. The person's
+// page is gone: the list says what was done.
 func (s *Server) removePerson(rc *requestContext) error {
 	id, err := rc.id()
 	if err != nil {

@@ -232,8 +232,8 @@ func (s *Server) confirmTwoFactor(rc *requestContext) error {
 	})
 }
 
-// regenerateRecoveryCodes asks for the password when the sign-in is old, then
-// asks whether it is meant, and then shows a new set, once.
+// regenerateRecoveryCodes asks for the password when the sign-in is old, then for
+// confirmation, and then shows a new set, once.
 func (s *Server) regenerateRecoveryCodes(rc *requestContext) error {
 	e, err := s.store.TwoFactor(rc.ctx(), rc.visitor)
 	if err != nil {

@@ -17,9 +17,9 @@ import (
 	"github.com/a-h/templ"
 )
 
-// show answers with a fragment to htmx, and otherwise with the whole page that
-// holds the same fragment. It renders before it writes, so that a fault while
-// rendering is not half a page.
+// show answers with a fragment to htmx, and otherwise with the whole page that holds the
+// same fragment. It renders before it writes, so that an error while rendering does not
+// send half a page.
 func (s *Server) show(rc *requestContext, status int, fragment, page templ.Component) error {
 	component := page
 	if rc.isHTMX() {
@@ -64,9 +64,9 @@ func mayCompress(r *http.Request) bool {
 	return r.Method == http.MethodGet && r.URL.RawQuery == ""
 }
 
-// gzipWriters are writers to be used again: one has tables of 800 KB.
+// gzipWriters are reused writers: each has tables of 800 KB.
 var gzipWriters = sync.Pool{New: func() any {
-	z, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // fails for unknown levels alone
+	z, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // fails only for unknown levels
 	return z
 }}
 
@@ -79,8 +79,8 @@ func compress(w io.Writer, body []byte) {
 	_ = z.Close()
 }
 
-// redirect sends the browser on to another page. htmx would put the page into the
-// card, so it is told to go there itself.
+// redirect redirects the browser to another page. htmx would put the page into the card,
+// so it is told to go there itself.
 func (s *Server) redirect(rc *requestContext, address string) error {
 	if rc.isHTMX() {
 		rc.w.Header().Set("HX-Redirect", address)
@@ -91,7 +91,7 @@ func (s *Server) redirect(rc *requestContext, address string) error {
 	return nil
 }
 
-// frame is what surrounds the page of this visit.
+// frame is what surrounds the page of this request.
 func (s *Server) frame(rc *requestContext) (views.Frame, error) {
 	f := views.Frame{Assets: s.assets, Path: rc.r.URL.Path, Now: rc.now}
 	if !rc.isSignedIn() {
@@ -134,7 +134,7 @@ func (s *Server) refusalStatus(rc *requestContext, refusal error) int {
 	return http.StatusOK
 }
 
-// viewSessions gives the store's sessions as the profile shows them.
+// viewSessions returns the store's sessions as the profile shows them.
 func viewSessions(list []db.Session) []views.Session {
 	out := make([]views.Session, 0, len(list))
 	for _, session := range list {

@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// access is who may come to a route. It is decided on the route that matched,
-// never on the address, so that no spelling of a path leads around it.
+// access is who may come to a route. It is decided on the route that matched, never on
+// the address, so that no spelling of a path bypasses it.
 type access int
 
 const (
 	public    access = iota // anybody
-	challenge               // whoever has given a right password and owes the second step
+	challenge               // whoever has given the right password and not yet the second factor
 	enrolling               // anybody signed in, also whom the policy stops
 	member                  // anybody signed in whom the policy does not stop
 	admin                   // members with an admin's role
@@ -28,7 +28,7 @@ type route struct {
 	handler func(*Server, *requestContext) error
 }
 
-// routes is every address there is: nothing else is reachable.
+// routes lists every address; nothing else is reachable.
 var routes = []route{
 	{"GET", "/{$}", public, "", (*Server).redirectToPortal},
 	{"GET", "/healthz", public, "", (*Server).showHealth},
@@ -90,7 +90,7 @@ var routes = []route{
 	{"POST", "/admin/settings/general", admin, "", (*Server).renameWorkspace},
 }
 
-// routeMux hands each request to the row that matches it, through the gate.
+// routeMux hands each request to the row that matches it, after authorization.
 func (s *Server) routeMux() *http.ServeMux {
 	mux := http.NewServeMux()
 	for _, row := range routes {
@@ -110,5 +110,5 @@ func (r route) pageAddress(request *http.Request) string {
 	return strings.ReplaceAll(r.page, "{id}", url.PathEscape(request.PathValue("id")))
 }
 
-// String gives a row as the tests and the log name it.
+// String returns a row as the tests and the log name it.
 func (r route) String() string { return fmt.Sprintf("%s %s", r.method, r.path) }

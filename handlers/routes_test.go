@@ -158,7 +158,7 @@ func sendEmpty(b *browser, route string) answer {
 	return b.send(httptest.NewRequest(method, path, nil))
 }
 
-// isTurnedAway reports whether the gate answered in place of the route.
+// isTurnedAway reports whether the request was answered in place of the route.
 func isTurnedAway(a answer, kind rune) bool {
 	to := a.header.Get("Location") + a.header.Get("HX-Redirect")
 	return a.status == 403 || strings.HasPrefix(to, "/signin?next=") ||

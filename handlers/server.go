@@ -25,7 +25,7 @@ type Config struct {
 	// how browsers reach the server; nil for whatever they used
 	BaseURL        *url.URL
 	TrustedProxies []netip.Prefix                                        // whose X-Forwarded-For counts
-	Observe        func(route string, status int, elapsed time.Duration) // told of each request, by its route's pattern
+	Observe        func(route string, status int, elapsed time.Duration) // called with each request, by its route's pattern
 	// served over plain http beyond this machine: admins see a notice
 	InsecureHTTP bool
 }

@@ -40,7 +40,7 @@ type cookieStore struct {
 
 var _ sessions.Store = (*cookieStore)(nil)
 
-// Get gives the request's session, read from the database once.
+// Get returns the request's session, read from the database once.
 func (c *cookieStore) Get(r *http.Request, name string) (*sessions.Session, error) {
 	return sessions.GetRegistry(r).Get(c, name)
 }
@@ -78,7 +78,7 @@ func (c *cookieStore) Save(_ *http.Request, w http.ResponseWriter, session *sess
 	return nil
 }
 
-// options sets every attribute: gorilla's defaults suit no sign-in.
+// options sets every attribute: gorilla's defaults do not suit a sign-in.
 func (c *cookieStore) options(isBrowser bool) *sessions.Options {
 	o := &sessions.Options{
 		Path:     "/",
@@ -92,7 +92,7 @@ func (c *cookieStore) options(isBrowser bool) *sessions.Options {
 	return o
 }
 
-// name gives a cookie's whole name for the host and port that the browser used.
+// name returns a cookie's whole name for the host and port that the browser used.
 func (c *cookieStore) name(r *http.Request, cookie string) string {
 	if port := c.port(r); port != "" {
 		cookie += "-" + port
@@ -103,13 +103,13 @@ func (c *cookieStore) name(r *http.Request, cookie string) string {
 	return cookie
 }
 
-// token gives what a cookie carries, or "".
+// token returns what a cookie carries, or "".
 func (c *cookieStore) token(r *http.Request, cookie string) string {
 	return valueOf(r, c.name(r, cookie))
 }
 
-// valueOf gives the value of the cookie with this very name, or "" when there is
-// none or it is longer than any of ours.
+// valueOf returns the value of the cookie with this very name, or "" when there is none
+// or it is longer than any of ours.
 func valueOf(r *http.Request, name string) string {
 	if got, err := r.Cookie(name); err == nil && len(got.Value) <= 64 {
 		return got.Value

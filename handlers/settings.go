@@ -38,7 +38,7 @@ func (s *Server) notices(rc *requestContext) (views.Notices, error) {
 	return out, nil
 }
 
-// showSecurity shows the two levers.
+// showSecurity shows the two policy settings.
 func (s *Server) showSecurity(rc *requestContext) error {
 	return s.showSecurityCard(rc, http.StatusOK, views.Security{Policy: rc.visitor.Workspace.Policy})
 }
@@ -142,7 +142,7 @@ func (s *Server) redirectBack(rc *requestContext) error {
 	return s.redirect(rc, back)
 }
 
-// setPolicy turns the levers; it counts from everybody's next request on.
+// setPolicy changes the policy settings; it counts from everybody's next request on.
 func (s *Server) setPolicy(rc *requestContext) error {
 	seen, err := rc.seen()
 	if err != nil {
@@ -168,7 +168,7 @@ func (s *Server) setPolicy(rc *requestContext) error {
 	return s.showSecurityCard(rc, http.StatusOK, views.Security{Policy: policy, Success: views.PolicySaved(policy)})
 }
 
-// showSecurityOutdated shows the levers as they are now to somebody whose form showed
+// showSecurityOutdated shows the settings as they are now to somebody whose form showed
 // something else, and tells who has turned them meanwhile.
 func (s *Server) showSecurityOutdated(rc *requestContext, seen account.Seen) error {
 	changes, err := s.store.WorkspaceChanges(rc.ctx(), account.PolicyChanged, seen.At)

@@ -86,7 +86,7 @@ func collectFieldErrors(err error, into fieldMessages) {
 	}
 }
 
-// field gives an input as it was typed, with what is wrong with it.
+// field returns an input as it was typed, with what is wrong with it.
 func (p fieldMessages) field(name, typed string) views.Field {
 	return views.Field{Value: typed, Error: p[name]}
 }

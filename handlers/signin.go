@@ -12,10 +12,10 @@ import (
 	"gatehouse/views"
 )
 
-// redirectToPortal leads to the portal, which leads to the sign-in.
+// redirectToPortal redirects to the portal, which redirects to the sign-in.
 func (s *Server) redirectToPortal(rc *requestContext) error { return s.redirect(rc, "/my") }
 
-// showSignIn shows the form, or leads on whoever is signed in already.
+// showSignIn shows the form, or redirects whoever is signed in already.
 func (s *Server) showSignIn(rc *requestContext) error {
 	next := localPath(rc.r.FormValue("next"))
 	if err := s.findVisitor(rc); err != nil {
@@ -86,7 +86,7 @@ func (s *Server) signIn(rc *requestContext) error {
 	return s.redirectAfterSignIn(rc, result)
 }
 
-// redirectAfterSignIn leads to where somebody was going before the sign-in.
+// redirectAfterSignIn redirects to where somebody was going before the sign-in.
 func (s *Server) redirectAfterSignIn(rc *requestContext, p db.SignInResult) error {
 	if p.Next != "" {
 		return s.redirect(rc, p.Next)

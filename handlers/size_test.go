@@ -95,7 +95,7 @@ func TestStaticFiles(t *testing.T) {
 	}
 }
 
-// compressedBody gives an answer's body as it goes over the wire.
+// compressedBody returns an answer's body as it goes over the wire.
 func (b *browser) compressedBody(method, path string) []byte {
 	r := httptest.NewRequest(method, path, nil)
 	r.Header.Set("Accept-Encoding", "gzip, deflate, br, zstd")

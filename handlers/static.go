@@ -62,8 +62,8 @@ func loadAssets(static fs.FS) (map[string]asset, views.Assets, error) {
 	return files, names, nil
 }
 
-// addAsset keeps a file under its hashed name and gives its address. It is
-// compressed once, when it is first asked for: the first page does not wait.
+// addAsset keeps a file under its hashed name and returns its address. It is compressed
+// once, when it is first asked for: the first page does not wait.
 func addAsset(files map[string]asset, file, kind string, text []byte) (address string) {
 	sum := sha256.Sum256(text)
 	tag := hex.EncodeToString(sum[:6])
@@ -78,10 +78,10 @@ func addAsset(files map[string]asset, file, kind string, text []byte) (address s
 	return "/static/" + name
 }
 
-// gzipBest compresses as far as gzip goes.
+// gzipBest compresses at the best level.
 func gzipBest(text []byte) []byte {
 	var small bytes.Buffer
-	z, _ := gzip.NewWriterLevel(&small, gzip.BestCompression) // fails for unknown levels alone
+	z, _ := gzip.NewWriterLevel(&small, gzip.BestCompression) // fails only for unknown levels
 	_, _ = z.Write(text)                                      // a buffer takes everything
 	_ = z.Close()
 	return small.Bytes()

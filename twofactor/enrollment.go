@@ -12,7 +12,7 @@ const (
 	Enabled
 )
 
-// String gives the state's word in logs and tests.
+// String returns the state's word in logs and tests.
 func (s State) String() string {
 	switch s {
 	case Pending:
@@ -110,13 +110,12 @@ func (e *Enrollment) clockOff(code string, now time.Time) time.Duration {
 	return time.Duration(step-TimeStep(now)) * Period
 }
 
-// Verify accepts the code of the present time step or a neighbour, each step
-// once (RFC 6238 section 5.2): a step up to LastStep is refused with WrongCode
-// like any other, so that a code read over a shoulder is worth nothing. That
-// holds when the clock goes backwards, too: until it passes LastStep again,
-// recovery codes are the way in. A code of one of the ten steps before the window is
-// refused as Expired; of a coming step nothing is told, which would help a guesser
-// who has time. Unless Enabled: ErrNotEnabled.
+// Verify accepts the code of the present time step or a neighbour, each step once (RFC
+// 6238 section 5.2): a step up to LastStep is refused with WrongCode like any other, so
+// that a code read over a shoulder is useless. That holds when the clock goes backwards,
+// too: until it passes LastStep again, recovery codes are the way in. A code of one of
+// the ten steps before the window is refused as Expired; of a coming step nothing is
+// told, which would help a guesser who has time. Unless Enabled: ErrNotEnabled.
 func (e *Enrollment) Verify(typed string, now time.Time) error {
 	if e.State != Enabled {
 		return ErrNotEnabled
@@ -145,8 +144,8 @@ func (e *Enrollment) Redeem(number int) error {
 	return nil
 }
 
-// Regenerate puts a new sheet in place of the old one, whose codes are worth
-// nothing from then on. Unless Enabled: ErrNotEnabled.
+// Regenerate puts a new sheet in place of the old one, whose codes no longer work. Unless
+// Enabled: ErrNotEnabled.
 func (e *Enrollment) Regenerate(sheet Sheet) error {
 	if e.State != Enabled {
 		return ErrNotEnabled

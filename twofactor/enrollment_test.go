@@ -11,7 +11,7 @@ import (
 
 var allStates = []twofactor.State{twofactor.NotConfigured, twofactor.Pending, twofactor.Enabled}
 
-// enrollmentIn gives an enrolment in a state.
+// enrollmentIn returns an enrolment in a state.
 func enrollmentIn(t *testing.T, state twofactor.State) twofactor.Enrollment {
 	switch state {
 	case twofactor.Pending:

@@ -45,7 +45,7 @@ func (m *model) newSheet() twofactor.Sheet {
 	return sheet
 }
 
-// matching gives the newest time step within reach whose code this is.
+// matching returns the newest time step within reach whose code this is.
 func (m *model) matching(code string, reach int64) (int64, bool) {
 	for step := stepOf(m.now) + reach; step >= stepOf(m.now)-reach; step-- {
 		if codeAt(m.key, step) == code {
@@ -142,7 +142,7 @@ func (m *model) discard(t *rapid.T) {
 
 func (m *model) confirm(t *rapid.T) { m.confirmWith(t, m.anyCode(t)) }
 
-// guess gives several codes in a row at random.
+// guess enters several codes in a row at random.
 func (m *model) guess(t *rapid.T) {
 	for range rapid.IntRange(2, 6).Draw(t, "guesses") {
 		m.confirmWith(t, fmt.Sprintf("%06d", rapid.IntRange(0, 999_999).Draw(t, "guess")))

@@ -34,7 +34,7 @@ func codeAt(key []byte, step int64) string {
 // stepOf is RFC 6238's T for instants after 1970.
 func stepOf(now time.Time) int64 { return now.Unix() / 30 }
 
-// wrongFor gives a code that belongs to no time step near now.
+// wrongFor returns a code that belongs to no time step near now.
 func wrongFor(key []byte, now time.Time) string {
 	near := map[string]bool{}
 	for step := stepOf(now) - 50; step <= stepOf(now)+50; step++ {

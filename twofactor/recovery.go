@@ -95,7 +95,7 @@ func KindOf(text string) CodeKind {
 	return CodeOfNothing
 }
 
-// readSymbols gives the eight symbols of a code, or reports false.
+// readSymbols returns the eight symbols of a code, or reports false.
 func readSymbols(text string) (string, bool) {
 	var b strings.Builder
 	for _, r := range text {
@@ -111,7 +111,7 @@ func readSymbols(text string) (string, bool) {
 	return b.String(), b.Len() == recoverySymbols
 }
 
-// readSymbol gives the symbol of the alphabet that a sign stands for, or 0.
+// readSymbol returns the symbol of the alphabet that a sign stands for, or 0.
 func readSymbol(r rune) byte {
 	if value, ok := typed.Digit(r); ok {
 		return crockford[value]
@@ -132,9 +132,9 @@ func readSymbol(r rune) byte {
 	return 0
 }
 
-// withoutNumber cuts off the number that a line of a sheet begins with, from 1 to
-// 8, together with what divides it from the code. It gives "" for any other text:
-// a digit that nothing divides from the rest is no number.
+// withoutNumber cuts off the number that a line of a sheet begins with, from 1 to 8,
+// together with what divides it from the code. It returns "" for any other text: a digit
+// that nothing divides from the rest is no number.
 func withoutNumber(text string) string {
 	number, length := utf8.DecodeRuneInString(text)
 	if value, ok := typed.Digit(number); !ok || value < 1 || value > RecoveryCodes {
@@ -149,7 +149,7 @@ func withoutNumber(text string) string {
 	return code
 }
 
-// Symbols gives the code without its hyphen, for hashing; "" of the zero code.
+// Symbols returns the code without its hyphen, for hashing; "" of the zero code.
 func (c RecoveryCode) Symbols() string {
 	if c.symbols == nil {
 		return ""
@@ -157,7 +157,7 @@ func (c RecoveryCode) Symbols() string {
 	return c.symbols()
 }
 
-// Text gives the code as it is shown once: XXXX-XXXX; "" of the zero code.
+// Text returns the code as it is shown once: XXXX-XXXX; "" of the zero code.
 func (c RecoveryCode) Text() string {
 	symbols := c.Symbols()
 	if symbols == "" {

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// A Refusal is a rule's "no". It is an answer, not a failure: what the rule
-// counted on the way is stored all the same. Package views has the sentence
-// that people read; the text here is for logs and tests.
+// A Refusal is a rule's "no". It is an answer, not an error: what the rule counted on the
+// way is stored all the same. Package views has the sentence that people read; the text
+// here is for logs and tests.
 type Refusal string
 
 func (r Refusal) Error() string { return string(r) }

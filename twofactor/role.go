@@ -26,20 +26,20 @@ func (r Role) Known() bool {
 // Admin reports whether the role may open the settings pages.
 func (r Role) Admin() bool { return r.Known() && r != Member }
 
-// A Policy is the workspace's two levers.
+// A Policy is the workspace's two settings.
 type Policy struct {
 	Everyone bool // Require MFA for everyone
 	Admins   bool // Require MFA for admins
 }
 
-// Requires reports whether the policy obliges somebody with this role. A role
-// that is not known is obliged like an admin: doubt closes.
+// Requires reports whether the policy obliges somebody with this role. A role that is not
+// known is obliged like an admin: in doubt the rule applies.
 func (p Policy) Requires(role Role) bool {
 	return p.Everyone || p.Admins && role != Member
 }
 
-// MustEnroll reports whether somebody with this role and state may only enrol. A
-// pending enrolment protects nothing, so it stops like none.
+// MustEnroll reports whether somebody with this role and state may only enrol. A pending
+// enrolment protects nothing, so it counts as none.
 func (p Policy) MustEnroll(role Role, state State) bool {
 	return state != Enabled && p.Requires(role)
 }

@@ -13,7 +13,7 @@ import (
 // section 4 (R6) recommends.
 const SecretSize = 20
 
-// redacted is what a secret says of itself wherever it is printed.
+// redacted is how a secret prints.
 const redacted = "[redacted]"
 
 var unpadded = base32.StdEncoding.WithPadding(base32.NoPadding)
@@ -47,7 +47,7 @@ func ParseSecret(key []byte) (Secret, error) {
 
 func secretOf(key string) Secret { return Secret{key: func() string { return key }} }
 
-// Bytes gives a copy of the key, for sealing; nil of the zero Secret.
+// Bytes returns a copy of the key, for sealing; nil of the zero Secret.
 func (s Secret) Bytes() []byte {
 	if s.key == nil {
 		return nil
@@ -55,11 +55,11 @@ func (s Secret) Bytes() []byte {
 	return []byte(s.key())
 }
 
-// Base32 gives the key as people type it into an app: 32 letters and digits
-// without padding (RFC 4648 section 6).
+// Base32 returns the key as people type it into an app: 32 letters and digits without
+// padding (RFC 4648 section 6).
 func (s Secret) Base32() string { return unpadded.EncodeToString(s.Bytes()) }
 
-// Groups gives Base32 in groups of four, which are easier to read aloud and copy.
+// Groups returns Base32 in groups of four, which are easier to read aloud and copy.
 func (s Secret) Groups() string {
 	var b strings.Builder
 	for i, r := range s.Base32() {

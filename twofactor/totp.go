@@ -32,7 +32,7 @@ const (
 	expiredSteps = 10
 )
 
-// TimeStep gives the number of the time step that now falls in: RFC 6238's T.
+// TimeStep returns the number of the time step that now falls in: RFC 6238's T.
 func TimeStep(now time.Time) int64 {
 	seconds := now.Unix()
 	step := seconds / 30
@@ -42,8 +42,8 @@ func TimeStep(now time.Time) int64 {
 	return step
 }
 
-// NextStepIn gives the time until the next code appears in the app, from over
-// zero to Period.
+// NextStepIn returns the time until the next code appears in the app, from over zero to
+// Period.
 func NextStepIn(now time.Time) time.Duration {
 	next := time.Unix((TimeStep(now)+1)*30, 0)
 	return next.Sub(now)
@@ -76,8 +76,8 @@ func NormalizeCode(text string) string {
 // any device puts around one.
 const maxTyped = 512
 
-// trimTyped cuts off what stands around a code: blanks, dashes, invisible signs
-// and punctuation, as in “123456”. It gives "" for what is too long.
+// trimTyped cuts off what stands around a code: blanks, dashes, invisible signs and
+// punctuation, as in “123456”. It returns "" for what is too long.
 func trimTyped(text string) string {
 	if len(text) > maxTyped {
 		return ""
@@ -88,8 +88,8 @@ func trimTyped(text string) string {
 // isFiller reports whether a sign inside a code only divides or is not seen.
 func isFiller(r rune) bool { return typed.IsBlank(r) || typed.IsDash(r) || typed.IsInvisible(r) }
 
-// code gives the six digits of one time step: HOTP (RFC 4226) over the step
-// with HMAC-SHA-1, which is the one algorithm that every app supports.
+// code returns the six digits of one time step: HOTP (RFC 4226) over the step with
+// HMAC-SHA-1, which is the one algorithm that every app supports.
 func (s Secret) code(step int64) (string, bool) {
 	if s.key == nil || step < 0 {
 		return "", false // pquerna/otp makes codes of an empty secret without a word
@@ -99,10 +99,9 @@ func (s Secret) code(step int64) (string, bool) {
 	return code, err == nil
 }
 
-// match gives the newest time step from first to last, both counted from the present
-// one, whose code is the one given. All steps are computed and compared
-// in constant time, so that the answer's timing tells nothing about which of them
-// was near.
+// match returns the newest time step from first to last, both counted from the present
+// one, whose code is the one given. All steps are computed and compared in constant time,
+// so that the answer's timing tells nothing about which of them was near.
 func (s Secret) match(code string, now time.Time, first, last int64) (step int64, ok bool) {
 	current := TimeStep(now)
 	for at := current + first; at <= current+last; at++ {

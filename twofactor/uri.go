@@ -16,15 +16,14 @@ const (
 	minPart = 100
 )
 
-// KeyURI gives the otpauth address that the QR code carries, in the Key Uri
-// Format that authenticator apps read. Issuer and account may be any text: all
-// but unreserved characters (RFC 3986 section 2.3) are percent-encoded, since a
-// raw "&" in a workspace's name would otherwise inject parameters, a second
-// secret among them. A colon separates the label's two parts, so each inside a
-// part becomes a space; runs of white space become one space, and bytes that are
-// not UTF-8 go. An issuer of which nothing is left is not named at all. SHA-1, six
-// digits and 30 seconds are the format's defaults and left out: the QR code has up
-// to a third fewer modules, each larger for a camera.
+// KeyURI returns the otpauth address that the QR code carries, in the Key Uri Format that
+// authenticator apps read. Issuer and account may be any text: all but unreserved
+// characters (RFC 3986 section 2.3) are percent-encoded, since a raw "&" in a workspace's
+// name would otherwise inject parameters, a second secret among them. A colon separates
+// the label's two parts, so each inside a part becomes a space; runs of white space
+// become one space, and bytes that are not UTF-8 go. An issuer of which nothing is left
+// is not named at all. SHA-1, six digits and 30 seconds are the format's defaults and
+// left out: the QR code has up to a third fewer modules, each larger for a camera.
 //
 // The issuer stands in the label, for old apps, and as a parameter, which is the one
 // that others read. A long one, or one in another script, of which a letter takes up

@@ -8,9 +8,9 @@ type Count struct {
 	LastAt time.Time
 }
 
-// clockTolerance is how far instants may run backwards without a clock having been
-// set: each request has its own now, and those that come at once are counted in
-// any order. A wait that began is not shortened by a request that was slower.
+// clockTolerance is how far instants may go backwards without the clock having been set:
+// each request has its own now, and simultaneous ones are counted in any order. A slower
+// request does not shorten a wait that has begun.
 const clockTolerance = 30 * time.Second
 
 // Increment counts one more attempt. It is stored before the answer is given, and
@@ -23,10 +23,9 @@ func (c Count) Increment(now time.Time) Count {
 	return Count{N: c.N + 1, LastAt: now}
 }
 
-// Clamp returns the count with a LastAt that is not in the future: after a
-// clock that ran ahead was set right, nobody waits longer than a whole wait and
-// half a minute. That holds when the settled count is kept; Check alone would begin
-// the wait anew each time.
+// Clamp returns the count with a LastAt that is not in the future: after a clock that ran
+// ahead was set right, nobody waits longer than a whole wait and half a minute. That
+// holds when the settled count is kept; Check alone would restart the wait each time.
 func (c Count) Clamp(now time.Time) Count {
 	if c.LastAt.After(now.Add(clockTolerance)) {
 		c.LastAt = now
@@ -118,7 +117,7 @@ func (b Bucket) Add(now time.Time) (Bucket, error) {
 	}
 	if b.Level+1 > addressBurst {
 		over := b.Level + 1 - addressBurst
-		wait := time.Duration(over*float64(addressInterval)) + 1 // rounded up, or who comes when told is refused again
+		wait := time.Duration(over*float64(addressInterval)) + 1 // rounded up, or whoever returns on time is refused again
 		return b, Wait{Until: b.At.Add(wait)}
 	}
 	b.Level++

@@ -33,8 +33,8 @@ func IsDash(r rune) bool {
 	return unicode.Is(unicode.Pd, r)
 }
 
-// Digit gives the value of a decimal digit of any script: '٣' is 3. It reports
-// false for every other sign, numbers like '½' and '三' included.
+// Digit returns the value of a decimal digit of any script: '٣' is 3. It reports false
+// for every other sign, numbers like '½' and '三' included.
 func Digit(r rune) (value int, ok bool) {
 	if r >= '0' && r <= '9' {
 		return int(r - '0'), true
@@ -57,8 +57,8 @@ func Digit(r rune) (value int, ok bool) {
 	return 0, false
 }
 
-// ASCII gives the letter or sign that a full-width form of it stands for, and
-// every other sign as it is.
+// ASCII returns the letter or sign that a full-width form of it stands for, and every
+// other sign as it is.
 func ASCII(r rune) rune {
 	if r >= '\uff01' && r <= '\uff5e' {
 		return r - '\uff01' + '!'
@@ -70,8 +70,8 @@ func ASCII(r rune) rune {
 // before a text.
 func WithoutMark(text string) string { return strings.TrimPrefix(text, "\ufeff") }
 
-// Line gives a text as one line that every database and terminal takes: valid
-// UTF-8 without control characters. Line breaks and tabs become spaces.
+// Line returns a text as one line that every database and terminal takes: valid UTF-8
+// without control characters. Line breaks and tabs become spaces.
 func Line(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

@@ -96,7 +96,7 @@ func orDash(text string) string {
 	return text
 }
 
-// FilterErrorText words what is wrong with a field of the filter.
+// FilterErrorText says what is wrong with a field of the filter.
 func FilterErrorText(field string) string {
 	if field == "person" {
 		return "Nobody has this e-mail address. Look it up on People."

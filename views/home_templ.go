@@ -142,7 +142,7 @@ func HomeCards(h Home) templ.Component {
 	})
 }
 
-// homeAdvice puts what My portal urges into the card that it is about.
+// homeAdvice puts My portal's advice into the card that it is about.
 func homeAdvice(h Home) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -226,7 +226,7 @@ func factorText(s twofactor.State) string {
 	return "Add a second step to signing in: a code from an app on your phone. A stolen password alone is then not enough."
 }
 
-// factorCard tells of the factor on other pages than its own, and leads there.
+// factorCard shows the factor's state on other pages, and links to its page.
 func factorCard(s twofactor.State, text templ.Component) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

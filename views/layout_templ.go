@@ -14,7 +14,7 @@ import (
 	"strings"
 )
 
-// A pageAssets is what a page needs in its head and at its end beside its card.
+// pageAssets are the stylesheet and scripts that a page needs.
 type pageAssets struct {
 	htmx    bool
 	scripts []script
@@ -315,9 +315,9 @@ func plainPage(f Frame, title string, s pageAssets) templ.Component {
 	})
 }
 
-// Sidebar is the way about the portal, with the workspace's name and the
-// person's. On a phone it folds into a menu. For an out-of-band swap it carries
-// the attribute that htmx looks for.
+// Sidebar is the portal's navigation, with the workspace's name and the person's. On a
+// phone it folds into a menu. For an out-of-band swap it carries the attribute that htmx
+// looks for.
 func Sidebar(f Frame, oob bool) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -854,7 +854,7 @@ func pageTitle(f Frame, title string) string {
 	return title + " · " + workspaceOr(f)
 }
 
-// currentEntry gives the sidebar's entry that a path belongs to.
+// currentEntry returns the sidebar's entry that a path belongs to.
 func currentEntry(path string) string {
 	for _, entry := range []string{"/my/profile", "/admin/people", "/admin/activity"} {
 		if path == entry || strings.HasPrefix(path, entry+"/") {

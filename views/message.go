@@ -1,6 +1,6 @@
 package views
 
-// PageMessage words what was done before a page was opened, by the word that the act has
+// PageMessage says what was done before a page was opened, by the word that the act has
 // left. About is the e-mail address of whom it was done to, or "", and name is who is
 // signed in. Another word says nothing.
 func PageMessage(word, about, name string) Message {

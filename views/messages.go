@@ -11,8 +11,8 @@ import (
 	"gatehouse/twofactor"
 )
 
-// SignInRefused words why a sign-in was refused. It never tells whether the
-// name or the password was wrong.
+// SignInRefused says why a sign-in was refused. It never tells whether the name or the
+// password was wrong.
 func SignInRefused(err error, now time.Time) Message {
 	if errors.Is(err, twofactor.ErrWrongPassword) {
 		return Message{
@@ -23,7 +23,7 @@ func SignInRefused(err error, now time.Time) Message {
 	return Refused(err, now)
 }
 
-// ChallengeRefused words why the second step was refused.
+// ChallengeRefused says why the second step was refused.
 func ChallengeRefused(err error, now time.Time) Message {
 	switch {
 	case errors.Is(err, twofactor.ErrWrongRecovery):
@@ -40,7 +40,7 @@ func ChallengeRefused(err error, now time.Time) Message {
 	return Refused(err, now)
 }
 
-// ChallengeEnded words that the last wrong code has ended the challenge.
+// ChallengeEnded says that the last wrong code has ended the challenge.
 func ChallengeEnded(err error, now time.Time) Message {
 	m := ChallengeRefused(err, now)
 	m.Seconds = 0
@@ -48,9 +48,9 @@ func ChallengeEnded(err error, now time.Time) Message {
 	return m
 }
 
-// EnrollmentRefused words why a move of the card was refused. Only here a wrong
-// code is explained by the clocks, with the server's time, to somebody who sees the
-// secret anyway; at the challenge that would help a guesser.
+// EnrollmentRefused says why a move of the card was refused. Only here a wrong code is
+// explained by the clocks, with the server's time, to somebody who sees the secret
+// anyway; at the challenge that would help a guesser.
 func EnrollmentRefused(err error, now time.Time) Message {
 	m := Refused(err, now)
 	var wrong twofactor.WrongCode
@@ -70,7 +70,7 @@ func EnrollmentRefused(err error, now time.Time) Message {
 	return m
 }
 
-// DisableRefused words why disabling was refused.
+// DisableRefused says why disabling was refused.
 func DisableRefused(err error, now time.Time) Message {
 	if errors.Is(err, twofactor.ErrWrongPassword) {
 		return Message{
@@ -81,7 +81,7 @@ func DisableRefused(err error, now time.Time) Message {
 	return Refused(err, now)
 }
 
-// PasswordRefused words why the password that was asked for again was refused.
+// PasswordRefused says why the password that was asked for again was refused.
 func PasswordRefused(err error, now time.Time) Message {
 	if errors.Is(err, twofactor.ErrWrongPassword) {
 		return Message{Text: "Password did not match.", Advice: "Re-enter your current account password."}
@@ -89,12 +89,12 @@ func PasswordRefused(err error, now time.Time) Message {
 	return Refused(err, now)
 }
 
-// Confirmed is said once, above the first recovery codes.
+// Confirmed is shown once, above the first recovery codes.
 func Confirmed() Message {
 	return Message{Text: "Two-factor authentication is now active. Save your recovery codes — they're shown once."}
 }
 
-// Regenerated is said once, above new recovery codes.
+// Regenerated is shown once, above new recovery codes.
 func Regenerated() Message {
 	return Message{
 		Text:   "New recovery codes are ready. Save them — they're shown once.",
@@ -102,12 +102,12 @@ func Regenerated() Message {
 	}
 }
 
-// Disabled is said when two-factor was turned off.
+// Disabled is shown when two-factor was turned off.
 func Disabled() Message {
 	return Message{Text: "Two-factor authentication is now off.", Advice: "Your password alone signs you in."}
 }
 
-// PolicySaved is said when the levers were turned.
+// PolicySaved is shown when the policy was changed.
 func PolicySaved(p twofactor.Policy) Message {
 	m := Message{Text: "The policy is saved."}
 	switch {
@@ -121,7 +121,7 @@ func PolicySaved(p twofactor.Policy) Message {
 	return m
 }
 
-// WorkspaceRenamed is said when the workspace has a new name.
+// WorkspaceRenamed is shown when the workspace has a new name.
 func WorkspaceRenamed() Message {
 	return Message{
 		Text:   "The name is saved.",
@@ -129,7 +129,7 @@ func WorkspaceRenamed() Message {
 	}
 }
 
-// HomeAdvice is what My portal urges people to do about their second step.
+// HomeAdvice is what My portal advises people to do about their second step.
 func HomeAdvice(e twofactor.Enrollment) Message {
 	left := e.Sheet.Left()
 	switch {
@@ -159,7 +159,7 @@ func counted(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// AccountEventText words what happened to an account since the sign-in before.
+// AccountEventText says what happened to an account since the sign-in before.
 func AccountEventText(event account.Event, count int, at time.Time, by account.Party) Dated {
 	text := accountEventTexts[event]
 	if text == "" {
@@ -198,7 +198,7 @@ var accountEventTexts = map[account.Event]string{
 	account.PasswordChanged:  "Your password was changed",
 }
 
-// EventText words a row of security activity.
+// EventText describes a row of security activity.
 func EventText(event account.Event, ok bool, method account.Method, detail string) string {
 	text := events[event]
 	switch {
@@ -264,7 +264,7 @@ var events = map[account.Event]string{
 	account.WorkspaceRestored: "Workspace restored from a backup",
 }
 
-// BreakGlass words what was done on the machine, for the notice that every admin sees.
+// BreakGlass says what was done on the machine, for the notice that every admin sees.
 func BreakGlass(event account.Event, actor, subject account.Party, detail string, at time.Time) Dated {
 	d := Dated{
 		Before: EventText(event, true, "", detail) + onTheMachine,
@@ -332,7 +332,7 @@ func InsecureHTTP() Notice {
 	return Notice{Text: Dated{Before: text}}
 }
 
-// Browser words a User-Agent header: "Firefox on Linux".
+// Browser describes a User-Agent header: "Firefox on Linux".
 func Browser(agent string) string {
 	name := "A browser"
 	for _, known := range [][2]string{{"Edg/", "Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"},
@@ -351,7 +351,7 @@ func Browser(agent string) string {
 	return name
 }
 
-// FieldErrorText words what is wrong with a field, and what to do.
+// FieldErrorText says what is wrong with a field, and what to do.
 func FieldErrorText(e account.FieldError) string {
 	switch e.Reason {
 	case account.Missing:
@@ -387,7 +387,7 @@ var missing = map[string]string{
 	"role":             "Choose a role.",
 }
 
-// NotFound is the page of an address that leads nowhere.
+// NotFound is the page for an unknown address.
 func NotFound() Problem {
 	return Problem{
 		Status:  http.StatusNotFound,
@@ -398,7 +398,7 @@ func NotFound() Problem {
 	}
 }
 
-// NotAllowed is the page of an address that the role does not open.
+// NotAllowed is the page for an address that the role may not open.
 func NotAllowed() Problem {
 	return Problem{
 		Status:  http.StatusForbidden,
@@ -444,7 +444,7 @@ func TooLarge() Problem {
 	}
 }
 
-// BadForm is the page of a form that arrived in part, or in no form's shape.
+// BadForm is the page for a form that arrived incomplete or in another format.
 func BadForm() Problem {
 	return Problem{
 		Status:  http.StatusUnprocessableEntity,
@@ -455,7 +455,7 @@ func BadForm() Problem {
 	}
 }
 
-// Busy is the page of a moment in which too many people sign in at once. It leads back
+// Busy is the page for a moment in which too many people sign in at once. It leads back
 // to the page that was sent.
 func Busy(address string) Problem {
 	return Problem{
@@ -467,7 +467,8 @@ func Busy(address string) Problem {
 	}
 }
 
-// Unavailable is the page of a fault: nothing was changed, and nobody let in.
+// Unavailable is the page for an internal error: nothing was changed, and nobody was let
+// in.
 func Unavailable(id string) Problem {
 	return Problem{
 		Status:  http.StatusServiceUnavailable,

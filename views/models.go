@@ -7,7 +7,7 @@ import (
 	"gatehouse/twofactor"
 )
 
-// A Frame is what surrounds a page's card: the same for every page of one visit.
+// A Frame is what surrounds a page's card: the same for every page of one request.
 type Frame struct {
 	Workspace string
 	Assets    Assets
@@ -31,7 +31,7 @@ type Visitor struct {
 	MustEnroll bool // the policy stops them: the sidebar leads nowhere but to sign-out
 }
 
-// SignedIn reports whether there is anybody.
+// SignedIn reports whether somebody is signed in.
 func (v Visitor) SignedIn() bool { return v.Email != "" }
 
 // A Dated is a sentence with an instant in it. Without one it is Before alone. The
@@ -60,10 +60,10 @@ type Notice struct {
 	DismissID int64 // 0: it cannot be dismissed
 }
 
-// A Message is a refusal or success in words: what happened, and what to do
-// next. The zero Message is none.
+// A Message is a refusal or success in words: what happened, and what to do next. The
+// zero Message is empty.
 type Message struct {
-	Text   string // letter for letter as the contract has it
+	Text   string // letter for letter as in the guide
 	Advice string // what to do next; may be empty
 
 	// While Seconds is over zero, a line beside the message counts it down:
@@ -75,7 +75,7 @@ type Message struct {
 	Changes    []Dated   // what others have done meanwhile, the newest first
 }
 
-// IsZero reports whether there is nothing to say.
+// IsZero reports whether the message is empty.
 func (m Message) IsZero() bool { return m.Text == "" }
 
 // A Field is one input as it was typed, with what is wrong with it.
@@ -98,7 +98,7 @@ type Challenge struct {
 	Email         string
 	Sheet         twofactor.Sheet
 	CodeAlert     Message
-	RecoveryAlert Message       // not None: the recovery part is open
+	RecoveryAlert Message       // not empty: the recovery part is open
 	ShowSheet     bool          // the recovery part is open because CodeAlert speaks of the sheet that it names
 	Wait          time.Duration // of whichever alert is set
 }
@@ -115,7 +115,7 @@ type Setup struct {
 
 // Home is the page /my.
 type Home struct {
-	Since  time.Time // the sign-in before this one; zero when this is the first
+	Since  time.Time // the previous sign-in; zero when this is the first
 	Events []Dated   // what happened to the account since then
 	Advice Message   // e.g. few recovery codes left, factor not set up
 	State  twofactor.State
@@ -163,7 +163,7 @@ type Event struct {
 	At      time.Time
 	Text    string
 	Address string
-	By      account.Party // somebody else who did it, or nobody
+	By      account.Party // who did it, when it was somebody else, or nobody
 }
 
 // TwoFactor is the screen /my/profile/two-factor: the messages, the panel of
@@ -195,12 +195,12 @@ type Security struct {
 	Policy  twofactor.Policy // as stored, or as just sent
 	Success Message
 	Alert   Message
-	// Who would be stopped by each lever now, for levers that are off.
+	// Whom each setting would affect now, for settings that are off.
 	Everyone, Admins PolicyImpact
 	NoCodes          bool // no admin has a recovery code left
 }
 
-// PolicyImpact tells whom a lever would stop.
+// PolicyImpact tells whom a policy setting would affect.
 type PolicyImpact struct {
 	Count int
 	More  bool             // there are more than Count
@@ -208,7 +208,7 @@ type PolicyImpact struct {
 	You   bool             // the acting admin is among them
 }
 
-// An AffectedPerson is one of those whom a lever would stop.
+// An AffectedPerson is one of those whom a policy setting would affect.
 type AffectedPerson struct {
 	Name, Email   string
 	NeverSignedIn bool

@@ -14,7 +14,7 @@ import (
 	"gatehouse/twofactor"
 )
 
-// badge is a word on a coloured plate.
+// badge is a word on a coloured background.
 func badge(colour, text string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -1935,7 +1935,7 @@ func focusTitle(id, text string, focus bool) templ.Component {
 	})
 }
 
-// emptyState is what stands where a list has nothing to show.
+// emptyState is what is shown in place of an empty list.
 func emptyState(sign, text, advice string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

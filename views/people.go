@@ -29,10 +29,10 @@ func (p Person) state() twofactor.State {
 	return twofactor.Enabled
 }
 
-// A Pagination is where somebody is in a list that is shown in parts.
+// A Pagination is the links of a list that is shown page by page.
 type Pagination struct {
-	First string // the address of the first part; "" when this is it
-	Next  string // the address of the next part; "" when this is the last
+	First string // the address of the first page; "" when this is it
+	Next  string // the address of the next page; "" when this is the last
 }
 
 // People is the page /admin/people.
@@ -165,7 +165,7 @@ func linkText(l OneTimeLink) Dated {
 	return text
 }
 
-// PersonDone words what was done to an account, by the verb of the action.
+// PersonDone says what was done to an account, by the verb of the action.
 func PersonDone(verb string) Message {
 	switch verb {
 	case "edit":
@@ -198,8 +198,8 @@ func PersonDone(verb string) Message {
 	return Message{}
 }
 
-// PersonRefused words the rule that stands against a change to an account. It
-// gives no message for an error that is none of these rules.
+// PersonRefused describes the rule that stands against a change to an account. It gives
+// no message for an error that is none of these rules.
 func PersonRefused(err error) Message {
 	switch {
 	case errors.Is(err, account.ErrOwnRole):
@@ -224,7 +224,7 @@ func PersonRefused(err error) Message {
 	return Message{}
 }
 
-// NoCodesLeft warns before a lever goes on.
+// NoCodesLeft warns before a setting is turned on.
 func NoCodesLeft() Message {
 	return Message{
 		Text:   "No admin has a recovery code left.",

@@ -1277,7 +1277,7 @@ func editCard(p PersonDetail) templ.Component {
 	})
 }
 
-// accessCard has what helps somebody back in, and ends what goes on.
+// accessCard has the actions that restore or end somebody's access.
 func accessCard(p PersonDetail) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -1985,7 +1985,7 @@ func welcomeButton(w Welcome) string {
 	return "Set password"
 }
 
-// WelcomeCard takes up an invitation, or sets a new password.
+// WelcomeCard accepts an invitation, or sets a new password.
 func WelcomeCard(w Welcome) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -62,8 +62,8 @@ const (
 // (ISO/IEC 18004).
 const quietZone = 4
 
-// svgWriter draws a matrix as one line of dark dashes, a module thick, on a
-// light plate, so that the image can be read in dark colour schemes too.
+// svgWriter draws a matrix as one line of dark dashes, a module thick, on a light
+// background, so that the image can be read in dark colour schemes too.
 type svgWriter struct {
 	text []byte
 }

@@ -92,7 +92,7 @@ const (
 // scripts lists every script that a page may hold.
 var scripts = []script{submitScript, codeScript, timerScript, timeScript, cardScript, secretScript}
 
-// ScriptHashes gives the source expression of each inline script for the
+// ScriptHashes returns the source expression of each inline script for the
 // Content-Security-Policy, quotes included: 'sha256-…'.
 func ScriptHashes() []string {
 	out := make([]string, 0, len(scripts))

@@ -124,7 +124,7 @@ func tabs(current string) templ.Component {
 	})
 }
 
-// SecurityCard has the two levers of the policy.
+// SecurityCard has the two settings of the policy.
 func SecurityCard(s Security) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

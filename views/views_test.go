@@ -85,7 +85,7 @@ func modified(t TwoFactor, change func(*TwoFactor)) TwoFactor {
 	return t
 }
 
-// states is every state that somebody can meet.
+// states is every state that somebody can see.
 func states(t *testing.T) map[string]templ.Component {
 	wait := Refused(twofactor.Wait{Until: now.Add(30 * time.Second)}, now)
 	profile := Profile{State: twofactor.Enabled, ConfirmedAt: madeA, Sheet: sheet, PasswordChangedAt: madeA,

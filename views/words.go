@@ -12,11 +12,11 @@ import (
 // wrongCode begins the answer to every wrong code.
 const wrongCode = "That code did not match"
 
-// lowCodes is from how many recovery codes on a new sheet is urged.
+// lowCodes is from how many recovery codes a new sheet is advised.
 const lowCodes = 2
 
-// Refused gives the words of every refusal. An error that is no refusal gets
-// words that tell nothing of it.
+// Refused returns the words of every refusal. An error that is not a refusal gets a
+// general sentence.
 func Refused(err error, now time.Time) Message {
 	var wrong twofactor.WrongCode
 	var wait twofactor.Wait
@@ -75,7 +75,7 @@ func Refused(err error, now time.Time) Message {
 	return Message{Text: "That did not work.", Advice: "Reload the page and try again."}
 }
 
-// roleName gives a role in words.
+// roleName returns a role in words.
 func roleName(r twofactor.Role) string {
 	switch r {
 	case twofactor.Member:
@@ -114,7 +114,7 @@ func triesLeft(left int) string {
 
 func waitAdvice(wait time.Duration) string { return "Wait " + longDuration(wait) + ", then try again." }
 
-// longDuration gives a duration as people say it, rounded up.
+// longDuration returns a duration as people say it, rounded up.
 func longDuration(d time.Duration) string {
 	if d <= 90*time.Second {
 		return seconds(d)
@@ -122,7 +122,7 @@ func longDuration(d time.Duration) string {
 	return plural(int((d+time.Minute-1)/time.Minute), "minute", "minutes")
 }
 
-// seconds gives a duration in whole seconds, rounded up, at least one.
+// seconds returns a duration in whole seconds, rounded up, at least one.
 func seconds(d time.Duration) string { return plural(wholeSeconds(d), "second", "seconds") }
 
 func wholeSeconds(d time.Duration) int { return max(1, int((d+time.Second-1)/time.Second)) }
@@ -134,7 +134,7 @@ func plural(n int, singular, pluralForm string) string {
 	return fmt.Sprintf("%d %s", n, pluralForm)
 }
 
-// codesLeft gives "1 recovery code left", "5 recovery codes left".
+// codesLeft returns "1 recovery code left", "5 recovery codes left".
 func codesLeft(n int) string { return plural(n, "recovery code left", "recovery codes left") }
 
 // day, dateTime and exactTime give the day of an instant, the minute and the second, in UTC.
@@ -142,10 +142,10 @@ func day(t time.Time) string       { return t.UTC().Format("2 Jan 2006 UTC") }
 func dateTime(t time.Time) string  { return t.UTC().Format("2 Jan 2006, 15:04 UTC") }
 func exactTime(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04:05 UTC") }
 
-// machineTime gives an instant as timeScript reads it.
+// machineTime returns an instant as timeScript reads it.
 func machineTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// impactText tells whom a lever would stop if it were turned on now.
+// impactText tells whom a setting would affect if it were turned on now.
 func impactText(s PolicyImpact) string {
 	if s.Count == 0 {
 		return "Nobody would be stopped now: everyone this applies to is enrolled."

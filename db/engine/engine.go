@@ -8,16 +8,16 @@ import (
 	"errors"
 )
 
-// A Lock names what a write locks before it reads anything that it decides by. On
-// SQLite, with its one writer, nothing needs to be locked and the lock is not looked
-// at. It is an argument of every write all the same, so that none forgets it: on a
-// database with several writers a write without one lets two requests spend one code.
+// A Lock names what a write locks before it reads anything that it decides by. On SQLite,
+// with its one writer, nothing needs to be locked and the lock is ignored. It is an
+// argument of every write all the same, so that none forgets it: on a database with
+// several writers a write without one lets two requests spend one code.
 type Lock struct {
 	subject string
 	keys    []any
 }
 
-// LockOf gives the lock of a subject, such as "person", and the keys that tell which.
+// LockOf returns the lock of a subject, such as "person", and the keys that tell which.
 func LockOf(subject string, keys ...any) Lock { return Lock{subject: subject, keys: keys} }
 
 // Subject is what the lock names; "" for a lock that nobody has chosen.

@@ -26,8 +26,8 @@ func OpenReader(path string) (*Reader, error) {
 // Close closes the connections.
 func (r *Reader) Close() error { return r.pool.Close() }
 
-// Pool gives the connections themselves: for their figures, and for checks of the
-// whole file, which are not worth preparing.
+// Pool returns the connections themselves: for their figures, and for checks of the whole
+// file, which are not worth preparing.
 func (r *Reader) Pool() *sql.DB { return r.pool }
 
 // Row reads one row. Once begun it does not end with the context: nearly every row
@@ -53,7 +53,7 @@ func (r *Reader) Rows(ctx context.Context, query string, args ...any) (*sql.Rows
 	return stmt.QueryContext(ctx, args...)
 }
 
-// Statements gives the text of everything that was prepared.
+// Statements returns the text of everything that was prepared.
 func (r *Reader) Statements() (all []string) {
 	r.stmts.Range(func(query, _ any) bool {
 		all = append(all, query.(string))

@@ -12,7 +12,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// SQLiteVersion is the version of the SQLite inside.
+// SQLiteVersion is the version of SQLite that is built in.
 const SQLiteVersion = sqlite3.SQLITE_VERSION
 
 // DSN names a database file, to be opened as mode says: ro or rw. The path is
@@ -112,8 +112,7 @@ func primaryCode(err error) int {
 	return fault.Code() & 0xff
 }
 
-// IsDamaged reports whether a file is no database, or one whose pages do not fit
-// together.
+// IsDamaged reports whether a file is no database, or one whose pages are inconsistent.
 func IsDamaged(err error) bool {
 	code := primaryCode(err)
 	return code == sqlite3.SQLITE_NOTADB || code == sqlite3.SQLITE_CORRUPT

@@ -12,7 +12,7 @@ type Tx struct {
 	w   *Writer
 }
 
-// stmt gives a prepared statement while there is time left. Statements run with a
+// stmt returns a prepared statement while there is time left. Statements run with a
 // context that does not end: nearly all find their rows by an index and take
 // microseconds, and watching for the end of each takes longer.
 func (t *Tx) stmt(query string) (*sql.Stmt, error) {
@@ -30,7 +30,7 @@ func (t *Tx) stmt(query string) (*sql.Stmt, error) {
 	return stmt, nil
 }
 
-// Exec runs a statement and gives the number of rows that it changed.
+// Exec runs a statement and returns the number of rows that it changed.
 func (t *Tx) Exec(query string, args ...any) (int64, error) {
 	stmt, err := t.stmt(query)
 	if err != nil {

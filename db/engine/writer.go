@@ -74,7 +74,7 @@ func (w *Writer) TakeTurn() (end func()) { return w.queue.TakeTurn() }
 // Waits tells how many writes have found another's turn.
 func (w *Writer) Waits() uint64 { return w.queue.Waits() }
 
-// Statements gives the text of everything that was prepared and not dropped since.
+// Statements returns the text of everything that was prepared and not dropped since.
 func (w *Writer) Statements() []string {
 	defer w.TakeTurn()()
 	return slices.Collect(maps.Keys(w.stmts))
@@ -92,10 +92,9 @@ func (w *Writer) Pragma(ctx context.Context, text string) error {
 // at the first statement after it.
 const writeTimeout = 8 * time.Second
 
-// Write runs do under a lock, all of it or nothing. What it did lasts when do
-// succeeds, or refuses in a way that is committed. A person who closes the tab does
-// not undo it half-way: once the turn has come, cancelling the context has no
-// effect.
+// Write runs do under a lock, all of it or nothing. What it did is committed when do
+// succeeds, or refuses in a way that is committed. Closing the tab does not undo it
+// half-way: once the turn has come, cancelling the context has no effect.
 func (w *Writer) Write(caller context.Context, lock Lock, do func(*Tx) error) error {
 	return w.write(caller, writeTimeout, false, lock, do)
 }
@@ -143,7 +142,7 @@ func (s steps) Mark() error { return s.exec(`SAVEPOINT job`) }
 // Unmark lets go of the savepoint.
 func (s steps) Unmark() error { return s.exec(`RELEASE job`) }
 
-// Undo goes back to the savepoint and lets go of it.
+// Undo goes back to the savepoint and closes it.
 func (s steps) Undo() error {
 	if err := s.exec(`ROLLBACK TO job`); err != nil {
 		return err
@@ -154,8 +153,8 @@ func (s steps) Undo() error {
 // Commit commits.
 func (s steps) Commit() error { return s.exec(`COMMIT`) }
 
-// Abandon rolls back, or drops the connection when SQLite has done so by itself or
-// the connection is beyond help.
+// Abandon rolls back, or drops the connection when SQLite has done so by itself or the
+// connection is broken.
 func (s steps) Abandon() {
 	if err := s.exec(`ROLLBACK`); err != nil {
 		s.w.disconnect()

@@ -16,7 +16,7 @@ import (
 // applicationID marks the file as ours, in PRAGMA application_id: "Gath".
 const applicationID = 1197569128
 
-// CheckDatabase gives the schema's version of a file. It refuses a file that is no
+// CheckDatabase returns the schema's version of a file. It refuses a file that is not a
 // workspace or newer than newest, without changing a byte of it.
 func CheckDatabase(ctx context.Context, path string, newest int) (schema int, err error) {
 	file, err := engine.OpenFile(path, "ro")
@@ -55,11 +55,11 @@ func CheckDatabase(ctx context.Context, path string, newest int) (schema int, er
 	return int(version), quickCheck(ctx, file, path)
 }
 
-// maxCheckedAtStart is up to what size, in bytes, every page of the file is looked
-// at when it is opened. A larger one would take too long; gatehouse check does it.
+// maxCheckedAtStart is the size, in bytes, up to which every page of a file is checked
+// when it is opened. A larger one would take too long; gatehouse check does it.
 const maxCheckedAtStart = 4 << 20
 
-// quickCheck refuses a file whose pages do not fit together.
+// quickCheck refuses a file whose pages are inconsistent.
 func quickCheck(ctx context.Context, file *sql.DB, path string) error {
 	var verdict string
 	if err := file.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&verdict); err != nil {
@@ -71,7 +71,7 @@ func quickCheck(ctx context.Context, file *sql.DB, path string) error {
 	return nil
 }
 
-// damagedError words why a file cannot be read.
+// damagedError says why a file cannot be read.
 func damagedError(path string, err error) error {
 	if engine.IsDamaged(err) {
 		return fmt.Errorf("%s is damaged or is no database; restore a sound backup", path)
@@ -79,7 +79,7 @@ func damagedError(path string, err error) error {
 	return fmt.Errorf("reading %s: %w", path, ExplainError(path, err))
 }
 
-// ExplainError gives what the system says about a database that SQLite could not open
+// ExplainError returns what the system says about a database that SQLite could not open
 // or write, or SQLite's own error when the system has nothing against it.
 func ExplainError(path string, err error) error {
 	if !engine.IsUnusable(err) {
@@ -221,9 +221,9 @@ func checkCopy(ctx context.Context, path string) error {
 	return CheckIntegrity(ctx, file)
 }
 
-// SetAside gives the present database another name beside its own, with all
-// that its journal holds, and tells that name; "" when there is none. The database
-// keeps its own name too, so that a crash leaves it in place.
+// SetAside gives the present database another name beside its own, together with its
+// journal, and returns that name; "" when there is none. The database keeps its own name
+// too, so that a crash leaves it in place.
 func SetAside(ctx context.Context, path string, now time.Time) (aside string, err error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return "", nil
@@ -275,7 +275,7 @@ func WriteBack(ctx context.Context, path string) error {
 	return file.Close()
 }
 
-// FreeName gives a name that no file has: the name itself, or with a number.
+// FreeName returns a name that no file has: the name itself, or with a number.
 func FreeName(name string) (string, error) {
 	for n := 1; ; n++ {
 		free := name

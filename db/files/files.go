@@ -57,8 +57,8 @@ func CreateBeside(path string) (*os.File, error) {
 	return Create(path + ".new-" + strings.ToLower(rand.Text()[:8]))
 }
 
-// Publish gives a file that is whole the name that it is for. It takes nobody
-// else's place: a name that is there already is fs.ErrExist.
+// Publish returns a file that is whole the name that it is for. It takes nobody else's
+// place: a name that is there already is fs.ErrExist.
 func Publish(made, path string) error {
 	dir, err := os.OpenRoot(filepath.Dir(path))
 	if err != nil {
@@ -91,10 +91,9 @@ func Replace(made, path string) error {
 	return SyncDir(filepath.Dir(path))
 }
 
-// Write makes a file with some content beside a path, to take its place, and gives
-// its name. It is on the disk when Write returns. It belongs to whom the file
-// belongs that it will replace; to whom its directory belongs, if there is none or
-// it is root's.
+// Write makes a file with some content beside a path, to take its place, and returns its
+// name. It is on the disk when Write returns. It belongs to whom the file belongs that it
+// will replace; to whom its directory belongs, if there is none or it is root's.
 func Write(path string, content []byte, replaced string) (made string, err error) {
 	like, err := os.Stat(replaced)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -254,7 +253,7 @@ func SyncDir(dir string) error {
 	return d.Close()
 }
 
-// RemoveDatabase removes a file and its journal; missing is fine.
+// RemoveDatabase removes a file and its journal; it is not an error if they are missing.
 func RemoveDatabase(path string) error {
 	var all error
 	for _, name := range []string{path, path + "-wal", path + "-shm"} {

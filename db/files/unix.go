@@ -74,7 +74,7 @@ func isOwnedByUs(info fs.FileInfo) bool {
 	return ok && (os.Geteuid() == 0 || int(owner.Uid) == os.Geteuid())
 }
 
-// Owner gives the number of the user to whom a file or directory belongs.
+// Owner returns the number of the user to whom a file or directory belongs.
 func Owner(path string) (uid int, ok bool) {
 	info, err := os.Stat(path)
 	if err != nil {

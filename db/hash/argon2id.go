@@ -33,7 +33,7 @@ const SaltSize = 16
 // takes as long. No password matches it: its tag is not a hash's.
 func (p Parameters) dummy() string { return p.encode(make([]byte, SaltSize), make([]byte, tagSize)) }
 
-// NewSalt gives a random salt.
+// NewSalt returns a random salt.
 func NewSalt() []byte {
 	salt := make([]byte, SaltSize)
 	rand.Read(salt)

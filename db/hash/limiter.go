@@ -68,12 +68,12 @@ func concurrency() int { return min(runtime.GOMAXPROCS(0), maxConcurrent) }
 // Memory is what the slow hashes that run at once take together, in bytes.
 func Memory() int64 { return int64(concurrency()) * int64(Recommended.Memory) << 10 }
 
-// NewLimiter gives a limiter with all its places free.
+// NewLimiter returns a limiter with all its places free.
 func NewLimiter() *Limiter { return &Limiter{free: concurrency()} }
 
-// Acquire waits for a place. It gives ErrBusy when the caller's queue is full or its
-// time to wait is over, and the context's error when that ends first. Callers release
-// the place once, after all their hashes.
+// Acquire waits for a place. It returns ErrBusy when the caller's queue is full or its
+// time to wait is over, and the context's error when that ends first. Callers release the
+// place once, after all their hashes.
 func (l *Limiter) Acquire(ctx context.Context, c Caller) (release func(), err error) {
 	w, err := l.enqueue(c)
 	if err != nil {
@@ -99,7 +99,7 @@ func (l *Limiter) Acquire(ctx context.Context, c Caller) (release func(), err er
 	return nil, err
 }
 
-// enqueue puts a caller at the end of its queue, or gives ErrBusy.
+// enqueue puts a caller at the end of its queue, or returns ErrBusy.
 func (l *Limiter) enqueue(c Caller) (*waiter, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

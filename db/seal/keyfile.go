@@ -18,8 +18,8 @@ func ReadOrMakeKey(path string) (*Keyring, error) {
 	return readOrMake(path, path)
 }
 
-// ReadOrMakeNextKey gives the key to rotate to: a new one, or the one that a
-// rotation which was cut off had made and not used.
+// ReadOrMakeNextKey returns the key to rotate to: a new one, or the one that a rotation
+// which was interrupted had made and not used.
 func ReadOrMakeNextKey(keyFile string) (*Keyring, error) {
 	return readOrMake(keyFile+NextSuffix, keyFile)
 }
@@ -50,8 +50,8 @@ func IsMissing(keyFile string) bool {
 	return errors.Is(missing, fs.ErrNotExist) && errors.Is(next, fs.ErrNotExist)
 }
 
-// FindKey reads the key with an id: from the key file or, when a rotation was cut
-// off before its last step, from the file that was to take its place.
+// FindKey reads the key with an id: from the key file or, when a rotation was interrupted
+// before its last step, from the file that was to take its place.
 func FindKey(keyFile string, id []byte) (*Keyring, error) {
 	for _, file := range []string{keyFile, keyFile + NextSuffix, keyFile} { // once more: it may just have been replaced
 		key, err := readKey(file)

@@ -153,7 +153,7 @@ func (o *output) String() string {
 	return o.bytes.String()
 }
 
-// command runs one command of the program and gives its exit code and what it said.
+// command runs one command of the program and returns its exit code and what it said.
 func command(t testing.TB, input string, args ...string) (code int, output string) {
 	t.Helper()
 	cmd := exec.Command(program, args...)

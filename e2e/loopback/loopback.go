@@ -24,7 +24,7 @@ var (
 	looked atomic.Int64
 )
 
-// Free gives an address that nobody listens on.
+// Free returns an address that nobody listens on.
 func Free(t testing.TB) string {
 	t.Helper()
 	for range 100 {

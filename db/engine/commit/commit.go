@@ -54,8 +54,8 @@ type job struct {
 	done   chan struct{} // closed when result stands
 }
 
-// New gives a queue. What a job did is committed when its result is nil or
-// isCommitted says so: a refusal may have counted something.
+// New returns a queue. What a job did is committed when its result is nil or isCommitted
+// says so: a refusal may have counted something.
 func New(db Database, isCommitted func(result error) bool) *Queue {
 	return &Queue{db: db, isCommitted: isCommitted, turn: make(chan struct{}, 1)}
 }
@@ -63,11 +63,11 @@ func New(db Database, isCommitted func(result error) bool) *Queue {
 // ErrAborted is the answer to those in whose transaction a goroutine ended.
 var ErrAborted = errors.New("the transaction was cut off")
 
-// Do runs a job in a transaction, all of it or nothing, and gives its result once
-// that is on the disk. The job gets a context that ends after limit, with the time
-// that it waited; no other job's time counts for it. Whoever cancels caller before
-// the job was begun takes it back; later that has no effect, so that nothing is
-// done half. A job that is to be alone shares its transaction with no other.
+// Do runs a job in a transaction, all of it or nothing, and returns its result once that
+// is on the disk. The job gets a context that ends after limit, with the time that it
+// waited; no other job's time counts for it. Whoever cancels caller before the job was
+// begun takes it back; later that has no effect, so that nothing is done half. A job that
+// is to be alone shares its transaction with no other.
 func (q *Queue) Do(caller context.Context, limit time.Duration, alone bool, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(caller), limit)
 	defer cancel()
@@ -165,7 +165,7 @@ func (q *Queue) runBatch(j *job) error {
 
 // run runs jobs in the open transaction and ends it.
 func (q *Queue) run(jobs []*job) {
-	err := ErrAborted // stands when transact does not come back
+	err := ErrAborted // stays when runTransaction does not return
 	defer func() {
 		if err != nil {
 			q.db.Abandon()

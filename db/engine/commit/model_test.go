@@ -137,7 +137,7 @@ var (
 	errEnds   = errors.New("ends its goroutine")
 )
 
-// An outcome is what came of a job.
+// An outcome is the result of a job.
 type outcome struct {
 	err      error
 	answered time.Duration
