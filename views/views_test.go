@@ -6,7 +6,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"flag"
+	"html"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -305,28 +307,50 @@ func render(t *testing.T, c templ.Component) string {
 	return b.String()
 }
 
+// sentence is a text of more than three words that ends like a sentence and holds no
+// figure.
+var sentence = regexp.MustCompile(`>((?:[^\s<>\d]+\s+){3})[^<>\d]*[.!?]\s*<`)
+
+// outline shortens sentences to their first words: which one stands where belongs to
+// the structure of a page, and how it goes on stands once, in the list of sentences.
+func outline(page string) string {
+	page = sentence.ReplaceAllString(page, ">$1…<")
+	return strings.ReplaceAll(page, "><", ">\n<") + "\n"
+}
+
+// TestGoldenFiles compares each state with its file, and all sentences with the list of
+// them.
 func TestGoldenFiles(t *testing.T) {
 	scripts := regexp.MustCompile(`(?s)<script>.*?</script>`)
+	sentences := map[string]bool{}
 	for name, c := range states(t) {
-		t.Run(name, func(t *testing.T) {
-			file := filepath.Join("testdata", name+".golden.html")
-			got := strings.ReplaceAll(scripts.ReplaceAllString(render(t, c), "<script>…</script>"), "><", ">\n<") + "\n"
-			if *updateGolden {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
+		page := scripts.ReplaceAllString(render(t, c), "<script>…</script>")
+		for _, found := range sentence.FindAllString(page, -1) {
+			sentences[html.UnescapeString(strings.Trim(found, "<> \t\n"))] = true
+		}
+		golden(t, name+".golden.html", outline(page))
+	}
+	golden(t, "sentences.golden.txt", strings.Join(slices.Sorted(maps.Keys(sentences)), "\n")+"\n")
+}
+
+// golden compares a text with a file in testdata, or writes it there.
+func golden(t *testing.T, name, got string) {
+	t.Run(name, func(t *testing.T) {
+		file := filepath.Join("testdata", name)
+		if *updateGolden {
+			if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			if got != string(want) {
-				t.Errorf("%s differs; look at the change with: go test ./views -update && git diff views/testdata",
-					file)
-			}
-		})
-	}
+			return
+		}
+		want, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != string(want) {
+			t.Errorf("%s differs; look at the change with: go test ./views -update && git diff views/testdata", file)
+		}
+	})
 }
 
 func TestMarkupObeysTheContentSecurityPolicy(t *testing.T) {
