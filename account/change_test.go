@@ -71,7 +71,7 @@ func TestOnesOwnAccount(t *testing.T) {
 	}
 }
 
-// TestOnlyTheMachineIsTheMachine returns every kind of author but a person: the machine
+// TestOnlyTheMachineIsTheMachine tries every kind of author but a person: the machine
 // may everything, and a zero value nothing, whatever role or id it carries.
 func TestOnlyTheMachineIsTheMachine(t *testing.T) {
 	subjects := []account.Subject{{}, {ID: 2, Role: twofactor.Member}, {ID: 2, Role: twofactor.SuperAdmin}}

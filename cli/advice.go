@@ -13,7 +13,7 @@ import (
 	"gatehouse/db/files"
 )
 
-// withAdvice describes a fault, and for one of the machine's files or ports also as whom
+// withAdvice returns an error in words, and for one of the machine's files or ports also as whom
 // the program runs and what to do.
 func (env *commandEnv) withAdvice(err error) string {
 	output := errorText(err)

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestAdvice describes the system's errors: as whom the program runs, and what to do.
+// TestAdvice checks what is said of the system's errors: as whom the program runs, and what to do.
 func TestAdvice(t *testing.T) {
 	env := &commandEnv{flags: &commands{Data: t.TempDir()}}
 	me := fmt.Sprintf("uid %d", os.Geteuid())

@@ -229,7 +229,7 @@ func (d certificateFiles) Put(_ context.Context, name string, content []byte) er
 	return nil
 }
 
-// Delete removes an entry; it is not an error if they are missing.
+// Delete removes an entry; it is not an error if it is missing.
 func (d certificateFiles) Delete(_ context.Context, name string) error {
 	if err := os.Remove(d.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("removing a certificate: %w", err)

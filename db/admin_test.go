@@ -667,7 +667,7 @@ func TestAdditionsByTheMachine(t *testing.T) {
 	}
 }
 
-// TestNobodyIsNotTheMachine returns every change an author and an actor that nobody has
+// TestNobodyIsNotTheMachine gives every change an author and an actor that nobody has
 // made: the zero value must not pass for the machine, which may everything.
 func TestNobodyIsNotTheMachine(t *testing.T) {
 	for name, by := range map[string]db.Author{

@@ -171,7 +171,7 @@ func (t *tx) countAddressAttempt(address string, now time.Time) error {
 	return refusal
 }
 
-// refundAddress returns an attempt's place in the bucket of a client's network back: the
+// refundAddress gives an attempt's place in the bucket of a client's network back: the
 // answer was right, or was not looked at. An empty bucket leaves no row.
 func (t *tx) refundAddress(address string) error {
 	network := network(address)

@@ -31,7 +31,7 @@ type keyQueue struct {
 	users  int // who have a turn or wait for one
 }
 
-// acquire waits for one of a key's turns; callers end it. It returns ErrBusy when too
+// acquire waits for one of a key's turns; callers release it. It returns ErrBusy when too
 // many wait or the time to wait is over, and the context's error when that ends first.
 func (t *keyedLimiter) acquire(ctx context.Context, key string, atOnce int) (end func(), err error) {
 	q := t.enqueue(key, atOnce)

@@ -160,7 +160,7 @@ func (g *gallery) challenge(w *walkthrough, p *phone, codes []string) {
 	g.look(b, "signed-out")
 }
 
-// renamed returns the workspace another name: the sidebar and the title show it at once.
+// renamed gives the workspace another name: the sidebar and the title show it at once.
 func (g *gallery) renamed(b *tab) {
 	b.Visit("/admin/settings/general")
 	g.look(b, "settings-general")

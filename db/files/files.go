@@ -57,7 +57,7 @@ func CreateBeside(path string) (*os.File, error) {
 	return Create(path + ".new-" + strings.ToLower(rand.Text()[:8]))
 }
 
-// Publish returns a file that is whole the name that it is for. It takes nobody else's
+// Publish gives a file that is whole the name that it is for. It takes nobody else's
 // place: a name that is there already is fs.ErrExist.
 func Publish(made, path string) error {
 	dir, err := os.OpenRoot(filepath.Dir(path))
