@@ -5,10 +5,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -51,6 +53,13 @@ func (c *healthCommand) Run(env *commandEnv) error {
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
 		return fmt.Errorf("the server at %s is not well: it answers %s", address, answer.Status)
+	}
+	body, err := io.ReadAll(io.LimitReader(answer.Body, 64))
+	if err != nil {
+		return fmt.Errorf("the server at %s stops in the middle of its answer: %w", address, err)
+	}
+	if strings.TrimSpace(string(body)) != "ok" {
+		return fmt.Errorf("something else than Gatehouse answers at %s; name the server's address with --url", address)
 	}
 	fmt.Fprintln(env.Stdout, "ok")
 	return nil

@@ -2,11 +2,8 @@ package cli
 
 import (
 	"fmt"
-	"net/url"
-	"strings"
 
 	"gatehouse/db"
-	"gatehouse/handlers"
 	"gatehouse/twofactor"
 )
 
@@ -45,16 +42,11 @@ func (c *userInvite) base() (string, error) {
 	if c.BaseURL == "" {
 		return "", usageError("the link needs the workspace's own address: --base-url https://portal.example.org, or GATEHOUSE_BASE_URL")
 	}
-	u, err := url.Parse(c.BaseURL)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || strings.Trim(u.Path, "/") != "" ||
-		u.RawQuery != "" || u.User != nil {
-		return "", usageError("--base-url takes a scheme and a host, e.g. https://portal.example.org")
-	}
-	canonical, err := handlers.CanonicalBaseURL(u)
+	base, err := canonicalBaseURL(c.BaseURL)
 	if err != nil {
-		return "", usageError("--base-url: " + err.Error())
+		return "", err
 	}
-	return strings.TrimRight(canonical.String(), "/"), nil
+	return base.String(), nil
 }
 
 type userRemove struct {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -75,6 +76,9 @@ func (environment) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any,
 				err = inner // kong names the flag once more
 			}
 			return nil, fmt.Errorf("%w (from %s in the environment)", err, name)
+		}
+		if flag.Enum != "" && !slices.Contains(flag.EnumSlice(), value) {
+			return nil, fmt.Errorf("must be one of %s but got %q (from %s in the environment)", flag.Enum, value, name)
 		}
 		return value, nil
 	}

@@ -60,7 +60,8 @@ func TestParseReadsTheEnvironment(t *testing.T) {
 	}
 	t.Setenv("GATEHOUSE_LOG_FORMAT", "x")
 	if _, err := parse(new(commands), Process{}); err == nil ||
-		!strings.Contains(err.Error(), "--log-format must be one of") {
+		!strings.Contains(err.Error(), "--log-format: must be one of auto,text,json") ||
+		!strings.Contains(err.Error(), "GATEHOUSE_LOG_FORMAT") {
 		t.Errorf("a wrong value from the environment gave %v", err)
 	}
 }

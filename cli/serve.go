@@ -260,7 +260,7 @@ func (c *serveCommand) logIgnoredWorkspace(ctx context.Context, store *db.Store,
 func (c *serveCommand) announce(env *commandEnv, store *db.Store, listener net.Listener, base *url.URL) error {
 	at := "http://" + reachable(listener.Addr())
 	if base != nil {
-		at = strings.TrimSuffix(base.String(), "/")
+		at = base.String()
 	}
 	fmt.Fprintf(env.Stdout, "Gatehouse serves on %s\n", at)
 	token, err := store.NewSetupToken(env.ctx, env.now())
@@ -293,17 +293,12 @@ func (c *serveCommand) parseBaseURL() (*url.URL, error) {
 		}
 		return nil, nil
 	}
-	u, err := url.Parse(c.BaseURL)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || strings.Trim(u.Path, "/") != "" ||
-		u.RawQuery != "" || u.User != nil {
-		return nil, usageError("--base-url takes a scheme and a host, e.g. https://portal.example.org")
-	}
-	if u.Scheme == "http" && !isLoopback(u.Hostname()) && !c.InsecureHTTP {
-		return nil, usageError("passwords would travel in the clear: use an https --base-url, or accept it with --insecure-http")
-	}
-	canonical, err := handlers.CanonicalBaseURL(u)
+	base, err := canonicalBaseURL(c.BaseURL)
 	if err != nil {
-		return nil, usageError("--base-url: " + err.Error())
+		return nil, err
+	}
+	if base.Scheme == "http" && !isLoopback(base.Hostname()) && !c.InsecureHTTP {
+		return nil, usageError("passwords would travel in the clear: use an https --base-url, or accept it with --insecure-http")
 	}
 	isForDomain := true
 	if c.TLSDomain != "" {
@@ -311,12 +306,26 @@ func (c *serveCommand) parseBaseURL() (*url.URL, error) {
 		if err != nil {
 			return nil, err
 		}
-		isForDomain = canonical.Hostname() == domain.Hostname()
+		isForDomain = base.Hostname() == domain.Hostname()
 	}
-	if c.tlsFlags.enabled() && u.Scheme != "https" || !isForDomain {
+	if c.tlsFlags.enabled() && base.Scheme != "https" || !isForDomain {
 		return nil, usageError("--base-url must be https and of the name that the certificate is for")
 	}
-	return canonical, nil
+	return base, nil
+}
+
+// canonicalBaseURL reads the value of --base-url and returns it as browsers send it.
+func canonicalBaseURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || strings.Trim(u.Path, "/") != "" ||
+		u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return nil, usageError("--base-url takes a scheme and a host and no path, e.g. https://portal.example.org")
+	}
+	base, err := handlers.CanonicalBaseURL(u)
+	if err != nil {
+		return nil, usageError("--base-url: " + err.Error())
+	}
+	return base, nil
 }
 
 // reachable returns an address that a browser on this machine can open: one that listens
@@ -334,7 +343,8 @@ func proxyNetworks(texts []string) ([]netip.Prefix, error) {
 	var all []netip.Prefix
 	for _, text := range strings.Fields(strings.Join(texts, " ")) {
 		network, err := netip.ParsePrefix(text)
-		if address, notAddress := netip.ParseAddr(text); notAddress == nil {
+		bare := strings.TrimSuffix(strings.TrimPrefix(text, "["), "]") // IPv6 as it stands in addresses
+		if address, notAddress := netip.ParseAddr(bare); notAddress == nil {
 			network, err = netip.PrefixFrom(address, address.BitLen()), nil
 		}
 		if err != nil {

@@ -9,24 +9,32 @@ import (
 
 func TestParseBaseURL(t *testing.T) {
 	for given, want := range map[string]string{
-		"https://portal.example.org":      "https://portal.example.org",
-		"https://Portal.Example.org/":     "https://portal.example.org",
-		"https://portal.example.org:443":  "https://portal.example.org",
-		"https://portal.example.org:8443": "https://portal.example.org:8443",
-		"http://127.0.0.1:80":             "http://127.0.0.1",
-		"http://[::1]:8080":               "http://[::1]:8080",
-		"http://portal.example.org":       "", // passwords in the clear
-		"https://portal.example.org/path": "",
-		"portal.example.org":              "",
-		"https://ada@portal.example.org":  "",
-		"https://bücher.example":          "https://xn--bcher-kva.example",
-		"https://BÜCHER.example.:8443":    "https://xn--bcher-kva.example:8443",
-		"https://straße.example":          "https://xn--strae-oqa.example",
-		"https://例え。テスト":                  "https://xn--r8jz45g.xn--zckzah",
-		"https://portal.example.org.":     "https://portal.example.org",
-		"https://my_portal:443":           "https://my_portal",
-		"https://[2001:DB8::1]":           "https://[2001:db8::1]",
-		"https://\u200b.example":          "",
+		"https://portal.example.org":       "https://portal.example.org",
+		"https://Portal.Example.org/":      "https://portal.example.org",
+		"https://portal.example.org:443":   "https://portal.example.org",
+		"https://portal.example.org:8443":  "https://portal.example.org:8443",
+		"http://127.0.0.1:80":              "http://127.0.0.1",
+		"http://[::1]:8080":                "http://[::1]:8080",
+		"http://portal.example.org":        "", // passwords in the clear
+		"https://portal.example.org/path":  "",
+		"portal.example.org":               "",
+		"https://ada@portal.example.org":   "",
+		"https://bücher.example":           "https://xn--bcher-kva.example",
+		"https://BÜCHER.example.:8443":     "https://xn--bcher-kva.example:8443",
+		"https://straße.example":           "https://xn--strae-oqa.example",
+		"https://例え。テスト":                   "https://xn--r8jz45g.xn--zckzah",
+		"https://portal.example.org.":      "https://portal.example.org",
+		"https://my_portal:443":            "https://my_portal",
+		"https://[2001:DB8::1]":            "https://[2001:db8::1]",
+		"https://\u200b.example":           "",
+		"http://LOCALHOST:8080":            "http://localhost:8080",
+		"https://portal.example.org:0443":  "https://portal.example.org",
+		"https://portal.example.org:":      "https://portal.example.org",
+		"https://portal.example.org:0":     "", // no browser could ask for these
+		"https://portal.example.org:65536": "",
+		"https://*.example.org":            "",
+		"https://a.example,b.example":      "",
+		"https://portal.example.org#top":   "",
 	} {
 		u, err := (&serveCommand{Listen: "127.0.0.1:8080", BaseURL: given}).parseBaseURL()
 		switch {
@@ -46,6 +54,9 @@ func TestProxyNetworks(t *testing.T) {
 		"::ffff:10.0.0.1":               "[10.0.0.1/32]",
 		"::ffff:10.0.0.0/104 127.0.0.1": "[10.0.0.0/8 127.0.0.1/32]",
 		"fe80::1%eth0":                  "[fe80::1/128]",
+		"[::1],[2001:db8::7]":           "[::1/128 2001:db8::7/128]",
+		",,10.0.0.1,":                   "[10.0.0.1/32]",
+		"10.0.0.9/8":                    "[10.0.0.9/8]",
 		"":                              "[]",
 	} {
 		got, err := proxyNetworks(strings.Split(given, ","))

@@ -13,25 +13,40 @@ import (
 var errTerminated = errors.New("terminated")
 
 // untilSignal returns a context that ends with the first interrupt or SIGTERM. The second
-// one ends the process at once, as the system does by itself.
+// one ends the process at once. It is not left to the system: a program that a shell has
+// started in the background would go on ignoring interrupts.
 func untilSignal(above context.Context) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(above)
-	signals := make(chan os.Signal, 1)
+	stopped := make(chan struct{})
+	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		select {
-		case got := <-signals:
-			signal.Stop(signals)
-			if got == syscall.SIGTERM {
+		case first := <-signals:
+			if first == syscall.SIGTERM {
 				cancel(errTerminated)
-				return
 			}
-			cancel(nil)
-		case <-ctx.Done():
+			cancel(nil) // keeps the first cause
+		case <-stopped:
+			return
+		}
+		select {
+		case second := <-signals:
+			os.Exit(signalExit(second))
+		case <-stopped:
 		}
 	}()
 	return ctx, func() {
 		signal.Stop(signals)
 		cancel(nil)
+		close(stopped)
 	}
+}
+
+// signalExit is what shells give for a program that a signal has ended.
+func signalExit(ended os.Signal) int {
+	if number, ok := ended.(syscall.Signal); ok {
+		return 128 + int(number)
+	}
+	return exitFailed
 }

@@ -19,6 +19,10 @@ func TestClientAddress(t *testing.T) {
 		"the last stranger, whatever they wrote": {"198.51.100.1, 203.0.113.9, 10.0.0.2", "10.0.0.1:80", "203.0.113.9"},
 		"noise stops at the proxy before it":     {"198.51.100.1, noise, 10.0.0.2", "10.0.0.1:80", "10.0.0.2"},
 		"a proxy that tells nothing":             {"", "10.0.0.1:80", "10.0.0.1"},
+		"IPv6 in brackets":                       {"[2001:db8::1], 10.0.0.2", "10.0.0.1:80", "2001:db8::1"},
+		"IPv6 in brackets with a port":           {"[2001:db8::1]:443", "10.0.0.1:80", "2001:db8::1"},
+		"half a bracket":                         {"[2001:db8::1", "10.0.0.1:80", "10.0.0.1"},
+		"empty elements say nothing":             {"203.0.113.9, ,", "10.0.0.1:80", "203.0.113.9"},
 		"IPv4 within IPv6":                       {"::ffff:203.0.113.9", "[::ffff:10.0.0.1]:80", "203.0.113.9"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,6 +29,13 @@ func CanonicalBaseURL(base *url.URL) (*url.URL, error) {
 		return nil, err
 	}
 	port := base.Port()
+	if port != "" {
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || n == 0 {
+			return nil, fmt.Errorf("the port %s does not exist; ports go from 1 to 65535", port)
+		}
+		port = strconv.FormatUint(n, 10)
+	}
 	if port == defaultPorts[base.Scheme] {
 		port = ""
 	}
@@ -40,7 +48,7 @@ func canonicalName(name string) (string, error) {
 		return ip.String(), nil
 	}
 	ascii, err := idna.Lookup.ToASCII(strings.TrimSuffix(name, "."))
-	if err != nil && isASCII(name) && name != "" {
+	if err != nil && plainName.MatchString(name) {
 		// Names with an underscore are no host names, yet networks at home use them.
 		return strings.ToLower(strings.TrimSuffix(name, ".")), nil
 	}
@@ -53,14 +61,8 @@ func canonicalName(name string) (string, error) {
 	return ascii, nil
 }
 
-func isASCII(text string) bool {
-	for i := range len(text) {
-		if text[i] <= ' ' || text[i] >= 0x7f {
-			return false
-		}
-	}
-	return true
-}
+// plainName is what browsers leave as it is, whatever UTS 46 has against it.
+var plainName = regexp.MustCompile(`^[0-9A-Za-z._-]+$`)
 
 // joinHost puts a name or an address and a port together; "" is no port.
 func joinHost(name, port string) string {

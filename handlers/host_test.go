@@ -69,6 +69,9 @@ func TestOtherHosts(t *testing.T) {
 			!strings.Contains(body, "--base-url") {
 			t.Errorf("Host %q: got %d\n%s", host, w.Code, body)
 		}
+		if host == "" && !strings.Contains(body, "Your request names no host") {
+			t.Errorf("a request without a host is answered with:\n%s", body)
+		}
 		if host == "evil.example" && !strings.Contains(body, host) {
 			t.Errorf("the page does not say what was asked for:\n%s", body)
 		}

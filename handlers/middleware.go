@@ -120,7 +120,11 @@ func (s *Server) clientAddress(r *http.Request) string {
 	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0 && s.isTrustedProxy(peer); i-- {
-		hop, ok := parseHop(strings.TrimSpace(hops[i]))
+		text := strings.TrimSpace(hops[i])
+		if text == "" {
+			continue // an empty element of a list says nothing: RFC 9110, 5.6.1.2
+		}
+		hop, ok := parseHop(text)
 		if !ok {
 			break
 		}
@@ -155,9 +159,12 @@ func (s *Server) warnUntrusted(r *http.Request) {
 	})
 }
 
-// parseHop reads an address with or without a port: some proxies add one.
+// parseHop reads an address with or without a port, which some proxies add, or an
+// IPv6 address in brackets.
 func parseHop(text string) (netip.Addr, bool) {
-	if hop, err := netip.ParseAddr(text); err == nil {
+	bare, isOpen := strings.CutPrefix(text, "[")
+	bare, isClosed := strings.CutSuffix(bare, "]")
+	if hop, err := netip.ParseAddr(bare); err == nil && isOpen == isClosed {
 		return hop, true
 	}
 	hop, err := netip.ParseAddrPort(text)

@@ -423,10 +423,14 @@ func CrossSite() Problem {
 // WrongHost is the page of a request under another host than the workspace's. It
 // is most often the operator who sees it, while setting up a proxy.
 func WrongHost(address, asked string) Problem {
+	request := "You asked for " + asked
+	if asked == "" {
+		request = "Your request names no host"
+	}
 	return Problem{
 		Status: http.StatusMisdirectedRequest,
 		Title:  "This workspace has another address",
-		Text: "You asked for " + asked + ", but this workspace is served at " + address + ". " +
+		Text: request + ", but this workspace is served at " + address + ". " +
 			"If you run it: set --base-url to the address that people use, or let your proxy pass on the Host header.",
 		Action:  "Go to the workspace",
 		Address: address,

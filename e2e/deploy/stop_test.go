@@ -3,8 +3,10 @@ package deploy
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -72,6 +74,16 @@ func TestLoadBalancerSeesTheEnd(t *testing.T) {
 		p.signal(syscall.SIGTERM)
 		p.hasEnded()
 	})
+	t.Run("also one that the shell has made it ignore", func(t *testing.T) {
+		at := loopback.Free(t)
+		p := start(t, nil, "sh", "-c", `trap "" INT; exec "$0" "$@"`, program, "serve", "--data", dataWithAda(t),
+			"--listen", at, "--drain-delay", "60s")
+		healthy(t, p, at)
+		p.signal(syscall.SIGTERM)
+		waitUnhealthy(t, at)
+		p.signal(syscall.SIGINT)
+		p.hasEnded()
+	})
 	t.Run("an interrupt from the keyboard waits for nobody", func(t *testing.T) {
 		p, _ := serve(t, dataWithAda(t), "--drain-delay", "60s")
 		p.signal(syscall.SIGINT)
@@ -108,6 +120,13 @@ func TestHealthCommand(t *testing.T) {
 	}
 	if code, output := health(nil, "--url", "http://"+at+"/signin?wrong"); code != 1 {
 		t.Errorf("another host's page: exit %d, %q", code, output)
+	}
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, "It works!")
+	}))
+	defer other.Close()
+	if code, said := health(nil, "--url", other.URL); code != 1 || !strings.Contains(said, "--url") {
+		t.Errorf("another program: exit %d, %q", code, said)
 	}
 	p.signal(syscall.SIGTERM)
 	waitUnhealthy(t, at)
