@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"gatehouse/account"
 	"gatehouse/db"
@@ -61,6 +62,7 @@ func (s *Server) authorize(row route) http.HandlerFunc {
 		rc := &requestContext{w: w, r: r, client: db.Client{Address: s.clientAddress(r), Browser: r.UserAgent()}}
 		rc.client.Known, rc.client.Session = s.cookies.token(r, browserCookie), s.cookies.token(r, sessionCookie)
 		var err error
+		cleanQuery(r)
 		if row.method == http.MethodPost {
 			err = readForm(r)
 		}
@@ -194,7 +196,7 @@ func (s *Server) findVisitor(rc *requestContext) error {
 // localPath returns an address to go on to if it is a page of this server, and ""
 // otherwise: a link to the sign-in must not redirect to somebody else's copy of it.
 func localPath(next string) string {
-	if len(next) > 1024 || !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") ||
+	if len(next) > 1024 || !utf8.ValidString(next) || !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") ||
 		strings.ContainsAny(next, "\\\x00\r\n\t") {
 		return ""
 	}

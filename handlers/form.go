@@ -23,6 +23,7 @@ func readForm(r *http.Request) error {
 	case err != nil:
 		return errBadForm
 	}
+	cleanForm(r)
 	return nil
 }
 
