@@ -130,3 +130,21 @@ func TestNamesAreEscaped(t *testing.T) {
 		t.Error("a name became markup")
 	}
 }
+
+func TestPagesShowTheUnicodeFormOfAnAddress(t *testing.T) {
+	visitor := admin
+	visitor.Email = "ada@xn--bcher-kva.example"
+	person := people()[0]
+	person.Email = visitor.Email
+	for name, c := range map[string]templ.Component{
+		"people":    PeoplePage(frame(member, "/admin/people"), People{Rows: []Person{person}}),
+		"person":    PersonCards(PersonDetail{Person: person}),
+		"profile":   ProfilePage(frame(visitor, "/my/profile"), Profile{}),
+		"challenge": ChallengeCard(Challenge{Email: visitor.Email}),
+		"welcome":   WelcomeCard(Welcome{Token: "x", Kind: "password", Email: visitor.Email}),
+	} {
+		if page := render(t, c); !strings.Contains(page, ">ada@bücher.example<") {
+			t.Errorf("%s does not show it", name)
+		}
+	}
+}
