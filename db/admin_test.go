@@ -163,6 +163,7 @@ var (
 
 // TestAuthorization holds every rule about who changes whom.
 func TestAuthorization(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, author, whom string
 		do                 func(*workspace, db.Author, string) error
@@ -272,6 +273,7 @@ func renameNobody(s *workspace, by db.Author, _ string) error {
 
 // TestActorIsCheckedInTheTransaction cannot finish what was begun.
 func TestActorIsCheckedInTheTransaction(t *testing.T) {
+	t.Parallel()
 	for name, end := range map[string]func(*workspace) error{
 		"an admin who was deactivated": func(s *workspace) error { return deactivate(s, s.author("super"), "admin") },
 		"an admin whose sessions were ended": func(s *workspace) error {
@@ -302,6 +304,7 @@ func TestActorIsCheckedInTheTransaction(t *testing.T) {
 }
 
 func TestLastSuperAdministratorStays(t *testing.T) {
+	t.Parallel()
 	machine := db.Machine("root").Author()
 	alone := func(t *testing.T) *workspace {
 		s := newWorkspace(t)
@@ -351,6 +354,7 @@ func TestLastSuperAdministratorStays(t *testing.T) {
 }
 
 func TestLinks(t *testing.T) {
+	t.Parallel()
 	const next = "lantern sofa marble"
 	client := db.Client{Address: "198.51.100.4"}
 	t.Run("an invitation sets name and password, once, and signs nobody in", func(t *testing.T) {
@@ -503,6 +507,7 @@ func (s *workspace) must(err error) {
 
 // TestSetupLinkEnds when somebody was added on the machine meanwhile.
 func TestSetupLinkEnds(t *testing.T) {
+	t.Parallel()
 	store := dbtest.Open(t)
 	token, err := store.NewSetupToken(ctx, start)
 	if err != nil {
@@ -588,6 +593,7 @@ func (s *workspace) notices(before int) []db.OpenNotice {
 // TestBreakGlass leaves a row with the operating system's user, and a notice
 // until an admin dismisses it; the same change over the web leaves a row alone.
 func TestBreakGlass(t *testing.T) {
+	t.Parallel()
 	for name, act := range acts {
 		t.Run(name, func(t *testing.T) {
 			s := newWorkspace(t)
@@ -648,6 +654,7 @@ func (s *workspace) count(event account.Event) (n int) {
 // TestAdditionsByTheMachine tells of admins that are added on the machine, but not of the
 // first person, when there is nobody to tell, nor of members.
 func TestAdditionsByTheMachine(t *testing.T) {
+	t.Parallel()
 	store := dbtest.Open(t)
 	s := &workspace{t: t, store: store}
 	dbtest.Add(t, store, "ada@example.org", twofactor.SuperAdmin)
@@ -670,6 +677,7 @@ func TestAdditionsByTheMachine(t *testing.T) {
 // TestNobodyIsNotTheMachine gives every change an author and an actor that nobody has
 // made: the zero value must not pass for the machine, which may everything.
 func TestNobodyIsNotTheMachine(t *testing.T) {
+	t.Parallel()
 	for name, by := range map[string]db.Author{
 		"the zero author":             {},
 		"the author of a zero actor":  db.Actor{}.Author(),
@@ -704,6 +712,7 @@ func TestNobodyIsNotTheMachine(t *testing.T) {
 }
 
 func TestPeopleInPages(t *testing.T) {
+	t.Parallel()
 	store := dbtest.Open(t)
 	want := map[string]bool{}
 	for i := range 2*db.PageSize + 3 {
@@ -764,6 +773,7 @@ func TestPeopleInPages(t *testing.T) {
 
 // TestNotEnrolled follows the factor through all its moves.
 func TestNotEnrolled(t *testing.T) {
+	t.Parallel()
 	s := newWorkspace(t)
 	listed := func() string {
 		t.Helper()
@@ -801,6 +811,7 @@ func TestNotEnrolled(t *testing.T) {
 }
 
 func TestPolicyImpact(t *testing.T) {
+	t.Parallel()
 	s := newWorkspace(t)
 	enrol(t, s.store, "admin@example.org", start)
 	s.must(deactivate(s, s.author("super"), "admin2"))
@@ -828,6 +839,7 @@ func TestPolicyImpact(t *testing.T) {
 }
 
 func TestActivityInPages(t *testing.T) {
+	t.Parallel()
 	s := newWorkspace(t)
 	admin := s.author("admin")
 	begin := start.Add(time.Hour)
@@ -891,6 +903,7 @@ func TestActivityInPages(t *testing.T) {
 }
 
 func TestEventsSince(t *testing.T) {
+	t.Parallel()
 	s := newWorkspace(t)
 	ada := enrol(t, s.store, "member@example.org", start)
 	at := start.Add(time.Hour)
@@ -933,6 +946,7 @@ func TestEventsSince(t *testing.T) {
 // TestEventsWithinASecond lets everything fall into one second, and a clock be set back:
 // each thing that happened is told at the sign-in after it, and at no other.
 func TestEventsWithinASecond(t *testing.T) {
+	t.Parallel()
 	for name, step := range map[string]time.Duration{
 		"all in one second":    0,
 		"a second apart":       time.Second,

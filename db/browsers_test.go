@@ -11,6 +11,7 @@ import (
 // TestBrowserTokenBelongsToOnePerson signs two people in with one browser: the second gets
 // a token of their own, and what the first had is known to the first alone.
 func TestBrowserTokenBelongsToOnePerson(t *testing.T) {
+	t.Parallel()
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	dbtest.Add(t, store, "bob@example.org", twofactor.Member)

@@ -13,6 +13,7 @@ import (
 // TestClockSetBack signs in while the clock runs a year ahead, and then
 // sets it right: nothing may last longer than its bound.
 func TestClockSetBack(t *testing.T) {
+	t.Parallel()
 	ahead := start.Add(365 * 24 * time.Hour)
 
 	t.Run("a session lasts a day from then on", func(t *testing.T) {
@@ -103,6 +104,7 @@ func TestClockSetBack(t *testing.T) {
 }
 
 func TestClockJumpsAhead(t *testing.T) {
+	t.Parallel()
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	ada := enrol(t, store, "ada@example.org", start)

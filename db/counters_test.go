@@ -34,6 +34,7 @@ func waitUntil(t *testing.T, err error) time.Time {
 }
 
 func TestPasswordCounter(t *testing.T) {
+	t.Parallel()
 	for name, email := range map[string]string{"of a person": "ada@example.org",
 		"of an unknown name": "nobody@example.org"} {
 		t.Run(name, func(t *testing.T) {
@@ -67,6 +68,7 @@ func TestPasswordCounter(t *testing.T) {
 }
 
 func TestStrangersCannotLockOutAKnownBrowser(t *testing.T) {
+	t.Parallel()
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	p, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", clientAt(0), start)
@@ -115,6 +117,7 @@ func TestStrangersCannotLockOutAKnownBrowser(t *testing.T) {
 }
 
 func TestKnownBrowserHasItsOwnCount(t *testing.T) {
+	t.Parallel()
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	p, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", clientAt(0), start)
@@ -165,6 +168,7 @@ func codeWait(n int) time.Duration {
 }
 
 func TestCodeCounter(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	store := dbtest.OpenIn(t, dir)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
@@ -216,6 +220,7 @@ func TestCodeCounter(t *testing.T) {
 }
 
 func TestRecoveryCounter(t *testing.T) {
+	t.Parallel()
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	ada := enrol(t, store, "ada@example.org", start)
@@ -246,6 +251,7 @@ func TestRecoveryCounter(t *testing.T) {
 // TestKnownBrowsersShareALimit holds the sum to NIST's 100: 20 from all known
 // browsers, and 80 from others.
 func TestKnownBrowsersShareALimit(t *testing.T) {
+	t.Parallel()
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	var known []db.Client
@@ -281,6 +287,7 @@ func TestKnownBrowsersShareALimit(t *testing.T) {
 }
 
 func TestPlantedBrowserCookieIsNotAdopted(t *testing.T) {
+	t.Parallel()
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	planted := "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" // as long as one of ours
@@ -295,6 +302,7 @@ func TestPlantedBrowserCookieIsNotAdopted(t *testing.T) {
 }
 
 func TestAddressBucket(t *testing.T) {
+	t.Parallel()
 	for name, addresses := range map[string][2]string{
 		"an IPv4 address": {"192.0.2.1", "192.0.2.1"},
 		"an IPv6 /64":     {"2001:db8::1", "2001:db8::ffff:2"},
@@ -341,6 +349,7 @@ func TestAddressBucket(t *testing.T) {
 // TestUnknownNamesCostOneHash counts slow hashes: time would be another
 // machine's on another day.
 func TestUnknownNamesCostOneHash(t *testing.T) {
+	t.Parallel()
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "root@example.org", twofactor.SuperAdmin)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
@@ -368,6 +377,7 @@ func TestUnknownNamesCostOneHash(t *testing.T) {
 }
 
 func TestBusyAttemptsAreRefunded(t *testing.T) {
+	t.Parallel()
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	release := store.FillHashLimiter()
@@ -383,6 +393,7 @@ func TestBusyAttemptsAreRefunded(t *testing.T) {
 }
 
 func TestUnlock(t *testing.T) {
+	t.Parallel()
 	store := dbtest.Open(t)
 	ada := dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	p, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", clientAt(0), start)

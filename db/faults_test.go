@@ -21,6 +21,7 @@ import (
 // TestFullDatabase fills the file to its limit: nobody is let in, nothing is half
 // done, and it goes on as soon as there is room.
 func TestFullDatabase(t *testing.T) {
+	t.Parallel()
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	ada := enrol(t, store, "ada@example.org", start)
@@ -54,6 +55,7 @@ func TestFullDatabase(t *testing.T) {
 
 // TestReadOnlyAndLocked makes every write fail, and then succeed again.
 func TestReadOnlyAndLocked(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]func(t *testing.T, store *db.Store, path string) (repair func()){
 		"read-only": func(t *testing.T, store *db.Store, _ string) func() {
 			if err := store.Pragma(ctx, "query_only = ON"); err != nil {
@@ -108,6 +110,7 @@ func TestReadOnlyAndLocked(t *testing.T) {
 }
 
 func TestPingDetectsWriteFailures(t *testing.T) {
+	t.Parallel()
 	store := dbtest.Open(t)
 	if err := store.Ping(ctx, start); err != nil {
 		t.Fatal(err)
@@ -134,6 +137,7 @@ func TestPingDetectsWriteFailures(t *testing.T) {
 
 // TestPingOfAClientThatHangsUp asks and hangs up while another process writes.
 func TestPingOfAClientThatHangsUp(t *testing.T) {
+	t.Parallel()
 	store := dbtest.Open(t)
 	asked, hangUp := context.WithCancel(ctx)
 	end, before := store.TakeTurn(), writeWaits(t, store)
@@ -182,6 +186,7 @@ func reopen(dir string, schema string) (*db.Store, error) {
 
 // TestRefusedFiles leaves every one of them byte for byte as it was.
 func TestRefusedFiles(t *testing.T) {
+	t.Parallel()
 	change := func(do func(t *testing.T, path string)) func(*testing.T, string) { return do }
 	sqlDo := func(statements ...string) func(*testing.T, string) {
 		return func(t *testing.T, path string) {
@@ -290,6 +295,7 @@ func copyAfterCrash(t *testing.T, dir string, except ...string) string {
 }
 
 func TestAfterCrash(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	store := dbtest.OpenIn(t, dir)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)

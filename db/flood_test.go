@@ -115,6 +115,7 @@ func TestStrangersStopNobodyKnown(t *testing.T) {
 // first time and twelve take up an invitation, one after the other, with strangers'
 // wrong passwords in between.
 func TestOfficeSignsInFromOneAddress(t *testing.T) {
+	t.Parallel()
 	store := dbtest.Open(t)
 	office := db.Client{Address: "198.51.100.7"}
 	for i := range 15 {
@@ -162,6 +163,7 @@ func TestOfficeSignsInFromOneAddress(t *testing.T) {
 
 // TestLinksThatDoNotExistCount counts posts of made-up links of every kind.
 func TestLinksThatDoNotExistCount(t *testing.T) {
+	t.Parallel()
 	for name, post := range map[string]func(*db.Store, string) error{
 		"one-time links": func(store *db.Store, token string) error {
 			_, err := store.UseLink(ctx, token, "Neo", "lantern sofa marble", clientAt(0), start)

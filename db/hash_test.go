@@ -29,6 +29,7 @@ var weakHash = saltedHash("m=256,t=2,p=1", "9dfeb910e80bad0311fee20f9c0e2b12c179
 // with the salt "somesalt", two passes and 64 MiB; and against weaker
 // parameters, which are raised at the sign-in.
 func TestPasswordHash(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	store := dbtest.OpenRecommended(t, dir)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)

@@ -15,6 +15,7 @@ import (
 // TestActiveSessionLasts asks for a page now and then, always well before the
 // session may idle out.
 func TestActiveSessionLasts(t *testing.T) {
+	t.Parallel()
 	for _, idle := range []time.Duration{30 * time.Second, time.Minute, 90 * time.Second, 5 * time.Minute, time.Hour} {
 		o := options(t, t.TempDir())
 		o.Times.SessionIdle = idle
@@ -54,6 +55,7 @@ func TestActiveSessionLasts(t *testing.T) {
 // TestSweepWritesTheJournalBack copies the one file alone, as people do, while the
 // server holds it open and somebody reads.
 func TestSweepWritesTheJournalBack(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	store := dbtest.OpenIn(t, dir)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
@@ -84,6 +86,7 @@ func TestSweepWritesTheJournalBack(t *testing.T) {
 
 // TestNewestActivity is what tells an old copy from a new one.
 func TestNewestActivity(t *testing.T) {
+	t.Parallel()
 	store := dbtest.Open(t)
 	if at, err := store.NewestActivity(ctx); err != nil || !at.IsZero() {
 		t.Errorf("before anything: %v, %v", at, err)

@@ -23,6 +23,7 @@ var deciders = []string{"author", "keepSuperAdmin", "addPerson"}
 // functions of locks.go (or passes on the one that it was given), and what decides
 // about other people locks the workspace.
 func TestEveryWriteLocks(t *testing.T) {
+	t.Parallel()
 	places := token.NewFileSet()
 	functions := map[string]*ast.FuncDecl{}
 	files, err := filepath.Glob("*.go")
@@ -119,6 +120,7 @@ func reaches(functions map[string]*ast.FuncDecl, n ast.Node, seen map[string]boo
 }
 
 func TestWriteWithoutALockIsRefused(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	dbtest.OpenIn(t, dir)
 	w, err := engine.OpenWriter(ctx, filepath.Join(dir, "gatehouse.db"), func(error) bool { return false })

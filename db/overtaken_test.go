@@ -15,6 +15,7 @@ import (
 // TestLinksEndWhenOvertaken makes a password link, lets something prove or
 // change the account, and then tries the link.
 func TestLinksEndWhenOvertaken(t *testing.T) {
+	t.Parallel()
 	const email, next = "ada@example.org", "lantern sofa marble"
 	root := db.Machine("root").Author()
 	change := func(store *db.Store, id int64, do func(*db.NewPerson)) error {
@@ -130,6 +131,7 @@ func TestLinksEndWhenOvertaken(t *testing.T) {
 // TestLinkAgainstChangeOfPassword takes a link up while its owner changes the
 // password, again and again: whoever is second is refused.
 func TestLinkAgainstChangeOfPassword(t *testing.T) {
+	t.Parallel()
 	store := dbtest.Open(t)
 	id := dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	password := dbtest.Password
@@ -165,6 +167,7 @@ func TestLinkAgainstChangeOfPassword(t *testing.T) {
 // TestNewAdminsSignInAgain gives somebody an admin's role: what others may have
 // got hold of before does not become an admin's.
 func TestNewAdminsSignInAgain(t *testing.T) {
+	t.Parallel()
 	root := db.Machine("root").Author()
 	for name, role := range map[string]func(store *db.Store, id int64) error{
 		"on the machine": func(store *db.Store, id int64) error {

@@ -28,6 +28,7 @@ var allowedScans = []string{"ORDER BY p.sort_key, p.id", "FROM person WHERE acti
 // statement that finds rows that it finds them by an index. A statement in the
 // source that was not run fails as well.
 func TestPlans(t *testing.T) {
+	t.Parallel()
 	store := dbtest.Open(t)
 	runEverything(t, store)
 	var seen []string

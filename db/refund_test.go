@@ -33,6 +33,7 @@ func wrongPasswords(t *testing.T, store *db.Store, email string, n int) time.Tim
 // next has a long wait: whatever comes of the challenge, the wait is that of the last
 // wrong one.
 func TestRightPasswordCostsNoWait(t *testing.T) {
+	t.Parallel()
 	cancelled := func(t *testing.T, store *db.Store, at time.Time) {
 		p, err := store.SignIn(ctx, "ada@example.org", dbtest.Password, "", clientAt(50), at)
 		if err != nil || p.Challenge == "" {
@@ -111,6 +112,7 @@ func signInFrom(t *testing.T, store *db.Store, empty func(), at time.Time) strin
 // unknown browsers of one network: afterwards neither the person nor the network has
 // anything against it.
 func TestRightPasswordsAtOnceLeaveNoCount(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	store := dbtest.OpenIn(t, dir)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
@@ -151,6 +153,7 @@ func TestRightPasswordsAtOnceLeaveNoCount(t *testing.T) {
 // TestInterruptedAttemptsCount leaves attempts open, as kill -9 does between the
 // count and the answer: they count as wrong, and no right password moves their time.
 func TestInterruptedAttemptsCount(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	store := dbtest.OpenIn(t, dir)
 	ada := dbtest.Add(t, store, "ada@example.org", twofactor.Member)
@@ -177,6 +180,7 @@ func TestInterruptedAttemptsCount(t *testing.T) {
 // TestKnownBrowserLeavesOtherCounts lets guessers spend their free tries: the
 // owner's sign-in from a known browser gives them no new ones.
 func TestKnownBrowserLeavesOtherCounts(t *testing.T) {
+	t.Parallel()
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	ada := enrol(t, store, "ada@example.org", start)
@@ -217,6 +221,7 @@ func TestKnownBrowserLeavesOtherCounts(t *testing.T) {
 // TestStrangersDoNotSlowSignedInPeople asks for the password within a session whose
 // browser is not known (any more), while strangers wait.
 func TestStrangersDoNotSlowSignedInPeople(t *testing.T) {
+	t.Parallel()
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	ada := signIn(t, store, "ada@example.org", start)

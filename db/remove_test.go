@@ -16,6 +16,7 @@ import (
 
 // TestRemovePerson removes somebody who uses everything that an account has.
 func TestRemovePerson(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	store := dbtest.OpenIn(t, dir)
 	dbtest.Add(t, store, "root@example.org", twofactor.SuperAdmin)
@@ -124,6 +125,7 @@ func TestRemovePerson(t *testing.T) {
 
 // TestRemovalRefusals keeps the last Super-administrator, and oneself.
 func TestRemovalRefusals(t *testing.T) {
+	t.Parallel()
 	store := dbtest.Open(t)
 	ada := dbtest.Add(t, store, "ada@example.org", twofactor.SuperAdmin)
 	ben := dbtest.Add(t, store, "ben@example.org", twofactor.Administrator)
@@ -155,6 +157,7 @@ func TestRemovalRefusals(t *testing.T) {
 
 // TestRemovedInvitation takes a mistaken invitation back.
 func TestRemovedInvitation(t *testing.T) {
+	t.Parallel()
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Administrator)
 	by := signIn(t, store, "ada@example.org", start).Author(db.Client{})
@@ -181,6 +184,7 @@ func TestRemovedInvitation(t *testing.T) {
 // TestPruneActivity deletes what is older than a day, with its notices, in several
 // turns, and leaves a row that says so.
 func TestPruneActivity(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	store := dbtest.OpenIn(t, dir)
 	path := filepath.Join(dir, db.FileName)
@@ -260,6 +264,7 @@ func TestPruneActivity(t *testing.T) {
 
 // TestDismissNotices takes away what an admin was shown, and not what came meanwhile.
 func TestDismissNotices(t *testing.T) {
+	t.Parallel()
 	s := newWorkspace(t)
 	before := len(s.notices(0))
 	machine := db.Machine("root").Author()

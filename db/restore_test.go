@@ -51,6 +51,7 @@ func allActivity(t *testing.T, store *db.Store) (rows []db.ActivityRow) {
 // TestBackup copies while sign-ins go on: each copy is whole, and holds all that
 // was committed before it began.
 func TestBackup(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	store := dbtest.OpenIn(t, dir)
 	dbtest.Add(t, store, "ada@example.org", twofactor.SuperAdmin)
@@ -149,6 +150,7 @@ func (l restoreFixture) options(t *testing.T) db.Options {
 }
 
 func TestRestore(t *testing.T) {
+	t.Parallel()
 	l := newRestoreFixture(t)
 	done, err := db.Restore(ctx, l.options(t), l.backup, db.Machine("root"))
 	if err != nil {
@@ -200,6 +202,7 @@ func TestRestore(t *testing.T) {
 // TestRestoreOnAnEmptyMachine moves a workspace: the key goes first, then the
 // backup.
 func TestRestoreOnAnEmptyMachine(t *testing.T) {
+	t.Parallel()
 	l := newRestoreFixture(t)
 	key := filepath.Join(l.dir, db.KeyFileName)
 	l.dir = filepath.Join(t.TempDir(), "new")
@@ -222,6 +225,7 @@ func TestRestoreOnAnEmptyMachine(t *testing.T) {
 
 // TestRestoreOverDamage is what a restore is for: the database does not open.
 func TestRestoreOverDamage(t *testing.T) {
+	t.Parallel()
 	l := newRestoreFixture(t)
 	path := filepath.Join(l.dir, db.FileName)
 	damaged := bytes.Repeat([]byte("damage "), 10000)
@@ -240,6 +244,7 @@ func TestRestoreOverDamage(t *testing.T) {
 }
 
 func TestRestoreRefuses(t *testing.T) {
+	t.Parallel()
 	l := newRestoreFixture(t)
 	sound := readFile(t, l.backup)
 	for name, c := range map[string]struct {

@@ -19,6 +19,7 @@ import (
 // TestSealedRowsCannotBeMoved moves and promotes rows by hand, as somebody
 // would who can write to the database and has no key.
 func TestSealedRowsCannotBeMoved(t *testing.T) {
+	t.Parallel()
 	open := func(t *testing.T) (*db.Store, string) {
 		dir := t.TempDir()
 		store := dbtest.OpenIn(t, dir)
@@ -102,6 +103,7 @@ func TestSealedRowsCannotBeMoved(t *testing.T) {
 // TestKeys tries to open a workspace with every wrong key: it is refused, and
 // nothing is changed.
 func TestKeys(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		spoil func(path string) error
 		says  string
@@ -168,6 +170,7 @@ func TestKeys(t *testing.T) {
 // TestStolenDatabaseSignsNobodyIn puts everything that stands in the database
 // to use as a cookie or a link.
 func TestStolenDatabaseSignsNobodyIn(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	store := dbtest.OpenIn(t, dir)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
@@ -224,6 +227,7 @@ func encodings(value []byte) []string {
 // TestChangesAreAtomic lets two changes meet that exclude each other: one of them is
 // whole, and the other did not happen.
 func TestChangesAreAtomic(t *testing.T) {
+	t.Parallel()
 	meet := func(firstChange, secondChange func() error) (first, second error) {
 		begin := make(chan struct{})
 		var wg sync.WaitGroup
@@ -305,6 +309,7 @@ func TestChangesAreAtomic(t *testing.T) {
 }
 
 func TestSetupLinkEndsWithTheFirstPerson(t *testing.T) {
+	t.Parallel()
 	store := dbtest.Open(t)
 	token, err := store.NewSetupToken(ctx, start)
 	if err != nil {
@@ -325,6 +330,7 @@ func TestSetupLinkEndsWithTheFirstPerson(t *testing.T) {
 }
 
 func TestFilesAreReadableByTheirOwnerOnly(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	dbtest.OpenIn(t, dir)
 	for _, name := range []string{db.FileName, db.FileName + "-wal", db.FileName + "-shm", db.KeyFileName} {

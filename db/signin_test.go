@@ -72,6 +72,7 @@ func challenged(t *testing.T, store *db.Store, email string, now time.Time) stri
 }
 
 func TestSignIn(t *testing.T) {
+	t.Parallel()
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 
@@ -96,6 +97,7 @@ func TestSignIn(t *testing.T) {
 }
 
 func TestVerifyCode(t *testing.T) {
+	t.Parallel()
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	ada := enrol(t, store, "ada@example.org", start)
@@ -237,6 +239,7 @@ func TestCodesWorkOnce(t *testing.T) {
 }
 
 func TestRedeemRecoveryCode(t *testing.T) {
+	t.Parallel()
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	ada := enrol(t, store, "ada@example.org", start)

@@ -66,6 +66,7 @@ func TestStrangersLeaveFewRows(t *testing.T) {
 
 // TestUnknownNamesShareCounts: names are made up without bound, their counts are not.
 func TestUnknownNamesShareCounts(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	store := dbtest.OpenIn(t, dir)
 	_ = guessPassword(store, "made-up@example.org", clientAt(1), start)

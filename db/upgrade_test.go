@@ -145,6 +145,7 @@ func options(t *testing.T, dir string) db.Options {
 // TestFixtures opens a workspace of every schema that there has been: it comes
 // to the same schema as a new one, everything opens, and people sign in.
 func TestFixtures(t *testing.T) {
+	t.Parallel()
 	if *writeFixture {
 		makeFixture(t, fixtureDir(db.Newest()))
 	}
@@ -186,6 +187,7 @@ func TestFixtures(t *testing.T) {
 // TestUpgradeTellsActorsApart has rows of every kind of actor from before the kind was
 // a column of its own.
 func TestUpgradeTellsActorsApart(t *testing.T) {
+	t.Parallel()
 	dir, _ := unpack(t, 2)
 	path := filepath.Join(dir, db.FileName)
 	execRaw(t, path, `INSERT INTO activity (id, at, event, ok, actor_id, actor) VALUES
@@ -223,6 +225,7 @@ func TestUpgradeTellsActorsApart(t *testing.T) {
 // accents, domains beside ASCII and names beside Latin: all are found and ordered, sign
 // in with what a browser sends, and none is lost where two addresses become one.
 func TestUpgradeOfNames(t *testing.T) {
+	t.Parallel()
 	dir, _ := unpack(t, 2)
 	path := filepath.Join(dir, db.FileName)
 	for _, p := range [][2]string{
@@ -306,6 +309,7 @@ func atSchema1(t *testing.T) (dir, path string) {
 }
 
 func TestUpgrade(t *testing.T) {
+	t.Parallel()
 	t.Run("the steps run in order, after a copy aside that the older version opens", func(t *testing.T) {
 		dir, path := atSchema1(t)
 		store, err := db.OpenSteps(ctx, options(t, dir), exampleSteps)

@@ -54,6 +54,7 @@ func requireFound(t *testing.T, store *db.Store, search, want string) {
 }
 
 func TestSearch(t *testing.T) {
+	t.Parallel()
 	store := dbtest.Open(t)
 	for _, p := range [][2]string{
 		{"山田太郎", "yamada@example.jp"}, {"Miles O'Connor", "miles@example.org"}, {"Ana Strauß", "ana@bücher.example"},
@@ -94,6 +95,7 @@ func TestSearch(t *testing.T) {
 }
 
 func TestSearchAfterAChange(t *testing.T) {
+	t.Parallel()
 	s := newWorkspace(t)
 	by := s.author("super")
 	change := func(name, email string) {
@@ -122,6 +124,7 @@ func TestSearchAfterAChange(t *testing.T) {
 // pages follow each other, everybody comes once, and who shares a whole word comes in
 // the order of names.
 func TestSearchManyMatch(t *testing.T) {
+	t.Parallel()
 	store := dbtest.Open(t)
 	const people = 230
 	for i := range people {
@@ -156,6 +159,7 @@ func TestSearchManyMatch(t *testing.T) {
 }
 
 func TestPeopleAreSortedForPeople(t *testing.T) {
+	t.Parallel()
 	store := dbtest.Open(t)
 	for i, name := range []string{"zoë", "Émile", "adam", "Ada", "Øystein", "Ángel", "O'Neill", "Onassis", "eva", "Ｂｏｂ",
 		"山田"} {
@@ -183,6 +187,7 @@ func TestPeopleAreSortedForPeople(t *testing.T) {
 // TestEnrolledIsKept holds the column of person that the store's code keeps: after
 // each move it says what the enrolments say.
 func TestEnrolledIsKept(t *testing.T) {
+	t.Parallel()
 	store := dbtest.Open(t)
 	admin := dbtest.Add(t, store, "ada@example.org", twofactor.SuperAdmin)
 	bob := dbtest.Add(t, store, "bob@example.org", twofactor.Member)

@@ -24,6 +24,7 @@ func (s *site) named(name, email string, role twofactor.Role) int64 {
 // TestTwoPeopleOfOneName looks everywhere that an act is told for which of two people
 // it was, and about which of two.
 func TestTwoPeopleOfOneName(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.named("Ada", "ada@example.org", twofactor.SuperAdmin)
 	s.named("Kim Lee", "kim@example.org", twofactor.Member)
@@ -57,6 +58,7 @@ func TestTwoPeopleOfOneName(t *testing.T) {
 
 // TestNameIsNotTheMachine has a person who is called like the machine's user.
 func TestNameIsNotTheMachine(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.named("Ada", "ada@example.org", twofactor.SuperAdmin)
 	s.named("os:root", "eve@example.org", twofactor.Administrator)
@@ -74,6 +76,7 @@ func TestNameIsNotTheMachine(t *testing.T) {
 
 // TestDismissAll takes all notices away that the page shows, and none that came since.
 func TestDismissAll(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.SuperAdmin)
 	mia := s.add("mia@example.org", twofactor.Member)
@@ -105,6 +108,7 @@ func TestDismissAll(t *testing.T) {
 
 // TestRemovePerson asks first, and then removes an account for good.
 func TestRemovePerson(t *testing.T) {
+	t.Parallel()
 	withAndWithoutHTMX(t, func(t *testing.T, htmx bool) {
 		s := newSite(t)
 		s.add("ada@example.org", twofactor.Administrator)

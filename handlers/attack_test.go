@@ -66,6 +66,7 @@ func execRaw(t *testing.T, dir, statement string, args ...any) {
 
 // TestHeaders looks at one answer of every kind.
 func TestHeaders(t *testing.T) {
+	t.Parallel()
 	base, _ := url.Parse("https://portal.example.org")
 	s := newSite(t, func(c *handlers.Config) { c.BaseURL, c.TrustedProxies = base, proxies })
 	s.add("ada@example.org", twofactor.Member)
@@ -168,6 +169,7 @@ var (
 // TestPagesKeepTheContentSecurityPolicy renders every kind of page: each inline script is one
 // that the policy's hashes allow, and nothing comes from elsewhere.
 func TestPagesKeepTheContentSecurityPolicy(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	token, err := s.store.NewSetupToken(ctx, s.now)
 	if err != nil {
@@ -232,6 +234,7 @@ func TestPagesKeepTheContentSecurityPolicy(t *testing.T) {
 
 // TestSlowForms sends a form so slowly that the code in it grows old.
 func TestSlowForms(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	_, secret, _ := s.enrolled("ada@example.org")
@@ -263,6 +266,7 @@ func (b *slowBody) Read(p []byte) (int, error) {
 
 // TestTruncatedForms cuts the policy's form off: its settings must not read as off.
 func TestTruncatedForms(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("root@example.org", twofactor.SuperAdmin)
 	b, _, _ := s.enrolled("root@example.org")
@@ -324,6 +328,7 @@ func TestTruncatedForms(t *testing.T) {
 }
 
 func TestRetryAfterIsRoundedUp(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	for range 20 {
 		s.browser().post("/signin", "email", "nobody@example.org", "password", "x")
@@ -338,6 +343,7 @@ func TestRetryAfterIsRoundedUp(t *testing.T) {
 }
 
 func TestClosed(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	_, secret, codes := s.enrolled("ada@example.org")
@@ -352,6 +358,7 @@ func TestClosed(t *testing.T) {
 
 // TestWaitsAreShownEverywhere makes each place that checks a password wait.
 func TestWaitsAreShownEverywhere(t *testing.T) {
+	t.Parallel()
 	for name, post := range map[string]func(b *browser, password string) answer{
 		"disabling": func(b *browser, p string) answer {
 			return b.post("/my/profile/two-factor/disable", "password",
@@ -385,6 +392,7 @@ func TestWaitsAreShownEverywhere(t *testing.T) {
 }
 
 func TestReauthentication(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	b, _, old := s.enrolled("ada@example.org")
@@ -411,6 +419,7 @@ func TestReauthentication(t *testing.T) {
 
 // TestCookieKindsAreNotInterchangeable tries each token as the other.
 func TestCookieKindsAreNotInterchangeable(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	signedIn, _, _ := s.enrolled("ada@example.org")
@@ -433,6 +442,7 @@ func TestCookieKindsAreNotInterchangeable(t *testing.T) {
 // TestSignInEndsTheSessionBefore signs in over a session: the old id is worth
 // nothing afterwards, and the new one is another.
 func TestSignInEndsTheSessionBefore(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	s.add("bob@example.org", twofactor.Member)
@@ -444,6 +454,7 @@ func TestSignInEndsTheSessionBefore(t *testing.T) {
 }
 
 func TestChosenSessionIDIsNotAdopted(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	b := s.browser()
@@ -458,6 +469,7 @@ func TestChosenSessionIDIsNotAdopted(t *testing.T) {
 }
 
 func TestDisablingWhilePendingShowsNoSecret(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	b := s.signedIn("ada@example.org")
@@ -471,6 +483,7 @@ func TestDisablingWhilePendingShowsNoSecret(t *testing.T) {
 // secret that occurred, in every spelling, in the log, in all addresses, in the
 // activity and in the database's files.
 func TestNoSecretIsStoredInPlain(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := newSiteIn(t, dir)
 	link, err := s.store.NewSetupToken(ctx, s.now)
@@ -575,6 +588,7 @@ func encodings(secret []byte) []string {
 
 // TestLog checks that each request is one line with its route's pattern.
 func TestLog(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	b := s.signedIn("ada@example.org")
@@ -598,6 +612,7 @@ func TestLog(t *testing.T) {
 // TestAbortedResponsesAreLogged breaks a download off, which is a line in the log
 // like any other request.
 func TestAbortedResponsesAreLogged(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("root@example.org", twofactor.SuperAdmin)
 	b, _, _ := s.enrolled("root@example.org")
@@ -627,6 +642,7 @@ func (brokenPipe) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 // TestCodesWorkOnceOverHTTP posts the same thing 64 times at once over real
 // connections: exactly one may win.
 func TestCodesWorkOnceOverHTTP(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	link, err := s.store.NewSetupToken(ctx, s.now)
 	if err != nil {

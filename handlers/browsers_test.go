@@ -12,6 +12,7 @@ var browserHandle = regexp.MustCompile(`name="browser" value="([^"]+)"`)
 
 // TestKnownBrowsers signs in with two browsers, sees both, and forgets one.
 func TestKnownBrowsers(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	s.add("bob@example.org", twofactor.Member)
@@ -42,6 +43,7 @@ func TestKnownBrowsers(t *testing.T) {
 // TestEndingSessionsForgetsBrowsers ends all others on My profile, and all on a person's
 // page.
 func TestEndingSessionsForgetsBrowsers(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("root@example.org", twofactor.SuperAdmin)
 	s.add("ada@example.org", twofactor.Member)
@@ -57,6 +59,7 @@ func TestEndingSessionsForgetsBrowsers(t *testing.T) {
 
 // TestChangePasswordAddress is where password managers look for the page.
 func TestChangePasswordAddress(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	s.browser().get("/.well-known/change-password").wantRedirect("/my/profile")

@@ -33,6 +33,7 @@ func (c *hangingUp) Err() error {
 // TestClientsThatHangUpAreNoError hangs up at every moment of a request: nothing is in the
 // log that an operator would have to look into.
 func TestClientsThatHangUpAreNoError(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.SuperAdmin)
 	b := s.signedIn("ada@example.org")
@@ -67,6 +68,7 @@ func TestClientsThatHangUpAreNoError(t *testing.T) {
 // TestFaultsAreLoggedAfterAHangUp breaks the database before the sender
 // hangs up.
 func TestFaultsAreLoggedAfterAHangUp(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.SuperAdmin)
 	b := s.signedIn("ada@example.org")
@@ -80,6 +82,7 @@ func TestFaultsAreLoggedAfterAHangUp(t *testing.T) {
 }
 
 func TestErrorsKeepTheCardWithHTMX(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	b := s.signedIn("ada@example.org")
@@ -98,6 +101,7 @@ func TestErrorsKeepTheCardWithHTMX(t *testing.T) {
 }
 
 func TestSidebarShowsTheNewName(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.SuperAdmin)
 	b := s.signedIn("ada@example.org")

@@ -35,6 +35,7 @@ func failregex(t *testing.T) (all []*regexp.Regexp) {
 // TestFail2ban fails to sign in in every way and applies the documented filter to the
 // lines of the log, in both formats.
 func TestFail2ban(t *testing.T) {
+	t.Parallel()
 	for name, handler := range map[string]func(*strings.Builder) slog.Handler{
 		"text": func(b *strings.Builder) slog.Handler { return slog.NewTextHandler(b, nil) },
 		"json": func(b *strings.Builder) slog.Handler { return slog.NewJSONHandler(b, nil) },

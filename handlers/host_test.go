@@ -26,6 +26,7 @@ func at(t *testing.T, base string) *site {
 }
 
 func TestHostsThatAreTheWorkspace(t *testing.T) {
+	t.Parallel()
 	for base, hosts := range map[string][]string{
 		"https://bücher.example": {"xn--bcher-kva.example", "XN--Bcher-kva.Example", "bücher.example",
 			"xn--bcher-kva.example:443"},
@@ -57,6 +58,7 @@ func TestHostsThatAreTheWorkspace(t *testing.T) {
 // TestOtherHosts refuses other names, and tells the operator on the page
 // and once in the log.
 func TestOtherHosts(t *testing.T) {
+	t.Parallel()
 	s := at(t, "https://portal.example.org:8443")
 	for _, host := range []string{"evil.example", "evil.example", "portal.example.org:9000",
 		"portal.example.org.evil.example", "sub.portal.example.org", "", "<b>:80"} {
@@ -99,6 +101,7 @@ func TestOtherHosts(t *testing.T) {
 
 // TestTwoWorkspacesOnOneHost signs in at two ports of one host with one browser.
 func TestTwoWorkspacesOnOneHost(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct{ one, other string }{
 		"with base URLs":    {"https://portal.example.org", "https://portal.example.org:8443"},
 		"without base URLs": {"", ""},
@@ -128,6 +131,7 @@ func TestTwoWorkspacesOnOneHost(t *testing.T) {
 
 // TestCookieNames pins the names: those of the default port are the ones from before.
 func TestCookieNames(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ base, host, want string }{
 		{"https://portal.example.org", "portal.example.org", "__Host-gatehouse"},
 		{"https://portal.example.org:8443", "portal.example.org:8443", "__Host-gatehouse-8443"},
@@ -160,6 +164,7 @@ func TestCookieNames(t *testing.T) {
 }
 
 func TestForwardedForFromAnUntrustedPeer(t *testing.T) {
+	t.Parallel()
 	const warning = "X-Forwarded-For is ignored"
 	s := newSite(t)
 	s.browser().get("/signin").wantStatus(200)

@@ -18,6 +18,7 @@ import (
 // way: a password counts only where it came over TLS, or through a proxy or from this
 // machine, unless that says that it came in the clear.
 func TestPasswordsAreAcceptedOverHTTPSOnly(t *testing.T) {
+	t.Parallel()
 	const (
 		taken     = "taken"     // as ever
 		led       = "led"       // a page is led to https, a form is refused
@@ -130,6 +131,7 @@ func TestPasswordsAreAcceptedOverHTTPSOnly(t *testing.T) {
 
 // TestLostCookie signs in with a browser that keeps no cookie.
 func TestLostCookie(t *testing.T) {
+	t.Parallel()
 	const says = "Your browser did not keep the cookie that signs you in."
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)

@@ -11,6 +11,7 @@ import (
 // TestMessagesAreShownOnce does what ends with a message on the next page: it stands there
 // once, and no address makes a page say it.
 func TestMessagesAreShownOnce(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Administrator)
 	s.add("mia@example.org", twofactor.Member)
@@ -62,6 +63,7 @@ func TestMessagesAreShownOnce(t *testing.T) {
 
 // TestMessagesAreShownToOnePersonOnly moves a message to where it does not belong.
 func TestMessagesAreShownToOnePersonOnly(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	s.add("mia@example.org", twofactor.Member)
@@ -93,6 +95,7 @@ func TestMessagesAreShownToOnePersonOnly(t *testing.T) {
 // TestLinkInSomebodyElsesSession accepts a link in a browser in which somebody else is
 // signed in: they stay so, and the page says both.
 func TestLinkInSomebodyElsesSession(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Administrator)
 	id := s.add("mia@example.org", twofactor.Member)

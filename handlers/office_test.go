@@ -12,6 +12,7 @@ import (
 // the page leads back to the link, which may be right, and a link that exists works all
 // the while.
 func TestRefusedLinkLeadsBackToItself(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	setup, err := s.store.NewSetupToken(ctx, s.now)
 	if err != nil {

@@ -41,6 +41,7 @@ func (b *browser) postAndFollow(path string, fields ...string) answer {
 }
 
 func TestInvitation(t *testing.T) {
+	t.Parallel()
 	withAndWithoutHTMX(t, func(t *testing.T, htmx bool) {
 		s := newSite(t)
 		s.add("ada@example.org", twofactor.Administrator)
@@ -84,6 +85,7 @@ func TestInvitation(t *testing.T) {
 }
 
 func TestPasswordLink(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Administrator)
 	id := s.add("mia@example.org", twofactor.Member)
@@ -126,6 +128,7 @@ func TestPasswordLink(t *testing.T) {
 }
 
 func TestPersonPage(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	superID := s.add("sue@example.org", twofactor.SuperAdmin)
 	adminID := s.add("ada@example.org", twofactor.Administrator)
@@ -189,6 +192,7 @@ func TestPersonPage(t *testing.T) {
 }
 
 func TestDeactivating(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Administrator)
 	id := s.add("mia@example.org", twofactor.Member)
@@ -205,6 +209,7 @@ func TestDeactivating(t *testing.T) {
 
 // TestLostPhone is the way back in that an admin opens in the browser.
 func TestLostPhone(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Administrator)
 	id := s.add("mia@example.org", twofactor.Member)
@@ -222,6 +227,7 @@ func TestLostPhone(t *testing.T) {
 }
 
 func TestUnlock(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Administrator)
 	id := s.add("mia@example.org", twofactor.Member)
@@ -237,6 +243,7 @@ func TestUnlock(t *testing.T) {
 }
 
 func TestNotices(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Administrator)
 	s.add("bob@example.org", twofactor.Administrator)
@@ -265,6 +272,7 @@ func TestNotices(t *testing.T) {
 }
 
 func TestSecuritySettings(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Administrator)
 	s.add("mia@example.org", twofactor.Member)
@@ -316,6 +324,7 @@ func (a answer) tableCells() [][]string {
 }
 
 func TestActivityPage(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Administrator)
 	id := s.add("mia@example.org", twofactor.Member)
@@ -368,6 +377,7 @@ func TestActivityPage(t *testing.T) {
 }
 
 func TestActivityByPages(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Administrator)
 	id := s.add("mia@example.org", twofactor.Member)
@@ -391,6 +401,7 @@ func TestActivityByPages(t *testing.T) {
 
 // TestOwnPage is what everybody sees and does on My profile.
 func TestOwnPage(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("mia@example.org", twofactor.Member)
 	s.add("bob@example.org", twofactor.Member)
@@ -422,6 +433,7 @@ func TestOwnPage(t *testing.T) {
 // TestExportsAreNoted holds that whoever takes a list away leaves a row that says what
 // it was, and that the row stands before the first byte leaves.
 func TestExportsAreNoted(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Administrator)
 	mia := s.add("mia@example.org", twofactor.Member)

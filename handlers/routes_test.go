@@ -77,6 +77,7 @@ var allowedKinds = map[string]string{
 
 // TestRoutes walks every route as every kind of visitor, with and without htmx.
 func TestRoutes(t *testing.T) {
+	t.Parallel()
 	visitors := map[rune]func() *browser{}
 	for _, kind := range "acomA" {
 		visitors[kind] = browsersOfKind(t, kind)
@@ -168,6 +169,7 @@ func isTurnedAway(a answer, kind rune) bool {
 
 // TestGetOnActions goes to the action's page.
 func TestGetOnActions(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	for path, page := range map[string]string{
 		"/my/profile/two-factor/confirm":    "/my/profile/two-factor",
@@ -191,6 +193,7 @@ func TestGetOnActions(t *testing.T) {
 
 // TestPathSpellings tries to come to a page by another spelling of it.
 func TestPathSpellings(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	b := s.signedIn("ada@example.org")
@@ -212,6 +215,7 @@ func TestPathSpellings(t *testing.T) {
 }
 
 func TestCrossSiteRequests(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	b := s.signedIn("ada@example.org")

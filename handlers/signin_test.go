@@ -17,6 +17,7 @@ import (
 )
 
 func TestSetup(t *testing.T) {
+	t.Parallel()
 	withAndWithoutHTMX(t, func(t *testing.T, htmx bool) {
 		s := newSite(t)
 		token, err := s.store.NewSetupToken(ctx, s.now)
@@ -44,6 +45,7 @@ func TestSetup(t *testing.T) {
 }
 
 func TestSignIn(t *testing.T) {
+	t.Parallel()
 	withAndWithoutHTMX(t, func(t *testing.T, htmx bool) {
 		s := newSite(t)
 		s.add("ada@example.org", twofactor.Member)
@@ -64,6 +66,7 @@ func TestSignIn(t *testing.T) {
 
 // TestNext tries to lead somebody to another site after the sign-in.
 func TestNext(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	for _, next := range []string{"https://evil.example/", "//evil.example", "/\\evil.example", "\\\\evil.example",
@@ -81,6 +84,7 @@ func TestNext(t *testing.T) {
 }
 
 func TestSessionsEnd(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	t.Run("after an hour without a request", func(t *testing.T) {
@@ -133,6 +137,7 @@ func TestSessionsEnd(t *testing.T) {
 }
 
 func TestChangePassword(t *testing.T) {
+	t.Parallel()
 	withAndWithoutHTMX(t, func(t *testing.T, htmx bool) {
 		s := newSite(t)
 		s.add("ada@example.org", twofactor.Member)
@@ -154,6 +159,7 @@ func TestChangePassword(t *testing.T) {
 }
 
 func TestWaits(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	_, secret, _ := s.enrolled("ada@example.org")
@@ -178,6 +184,7 @@ func TestWaits(t *testing.T) {
 }
 
 func TestTrustedProxies(t *testing.T) {
+	t.Parallel()
 	address := func(t *testing.T, b *browser) string {
 		t.Helper()
 		b.post("/signin", "email", "ada@example.org", "password", dbtest.Password).wantRedirect("/my")
@@ -210,6 +217,7 @@ func TestTrustedProxies(t *testing.T) {
 }
 
 func TestCookies(t *testing.T) {
+	t.Parallel()
 	base, _ := url.Parse("https://portal.example.org")
 	for name, https := range map[string]bool{"under http": false, "under https": true} {
 		t.Run(name, func(t *testing.T) {
@@ -249,6 +257,7 @@ func TestCookies(t *testing.T) {
 }
 
 func TestLogHoldsNoSecrets(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	token, err := s.store.NewSetupToken(ctx, s.now)
@@ -274,6 +283,7 @@ func TestLogHoldsNoSecrets(t *testing.T) {
 // TestReadingWritesNothing reads pages and looks whether the database has changed:
 // no page of a stranger may, and one of somebody signed in only once a minute.
 func TestReadingWritesNothing(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	ada := s.signedIn("ada@example.org")

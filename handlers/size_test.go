@@ -15,6 +15,7 @@ import (
 // TestPageSizes holds pages to their budgets: bytes over the wire and requests of a
 // first visit, headers not counted, as a browser that takes gzip makes them.
 func TestPageSizes(t *testing.T) {
+	t.Parallel()
 	const kilobyte = 1000
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Administrator)
@@ -57,6 +58,7 @@ func TestPageSizes(t *testing.T) {
 // under the hash in their name, packed for who takes that, and a question whether
 // they have changed is answered without them.
 func TestStaticFiles(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	b := s.signedIn("ada@example.org")
@@ -119,6 +121,7 @@ func gunzip(t *testing.T, body []byte) string {
 // TestCompression keeps answers plain that hold a secret, or text that a link
 // can carry.
 func TestCompression(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Administrator)
 	b := s.signedIn("ada@example.org")

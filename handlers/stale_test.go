@@ -57,6 +57,7 @@ func (b *browser) save(page string, fields ...string) answer {
 }
 
 func TestEveryFormNamesItsSession(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.SuperAdmin)
 	s.add("mia@example.org", twofactor.Member)
@@ -95,6 +96,7 @@ func TestEveryFormNamesItsSession(t *testing.T) {
 // TestStaleTabActsOnNobodyElse sends every form of Dora's pages after Emil has signed in
 // with the same browser.
 func TestStaleTabActsOnNobodyElse(t *testing.T) {
+	t.Parallel()
 	const told = "You are signed in as Person of emil@example.org now. Nothing was changed."
 	s := newSite(t)
 	s.add("dora@example.org", twofactor.SuperAdmin)
@@ -156,6 +158,7 @@ func TestStaleTabActsOnNobodyElse(t *testing.T) {
 }
 
 func TestStaleChallengeActsOnNobodyElse(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("dora@example.org", twofactor.Member)
 	s.add("emil@example.org", twofactor.Member)
@@ -190,6 +193,7 @@ func TestStaleChallengeActsOnNobodyElse(t *testing.T) {
 
 // TestProblemsKeepTheSidebar meets every kind of problem as somebody who is signed in.
 func TestProblemsKeepTheSidebar(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := newSiteIn(t, dir)
 	s.add("ada@example.org", twofactor.Administrator)
@@ -226,6 +230,7 @@ func TestProblemsKeepTheSidebar(t *testing.T) {
 // TestTwoAdminsWithOneForm lets two admins open one form and send it one after the other:
 // the second hears what the first has done, and changes nothing until they send again.
 func TestTwoAdminsWithOneForm(t *testing.T) {
+	t.Parallel()
 	type form struct {
 		page, action  string
 		first, second []string
@@ -308,6 +313,7 @@ func (b *browser) saveAt(page, action string, fields []string) answer {
 }
 
 func TestFormsWithoutTheirVersion(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.SuperAdmin)
 	s.add("mia@example.org", twofactor.Member)

@@ -29,6 +29,7 @@ func isCard(t *testing.T, a answer, htmx bool) {
 }
 
 func TestEnrolment(t *testing.T) {
+	t.Parallel()
 	withAndWithoutHTMX(t, func(t *testing.T, htmx bool) {
 		s := newSite(t)
 		s.add("ada@example.org", twofactor.Member)
@@ -64,6 +65,7 @@ func TestEnrolment(t *testing.T) {
 }
 
 func TestPendingIsDiscarded(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	begin := func() (b *browser, secret string) {
@@ -164,6 +166,7 @@ func TestPendingIsDiscarded(t *testing.T) {
 }
 
 func TestEnableWhileEnabled(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	b, secret, _ := s.enrolled("ada@example.org")
@@ -173,6 +176,7 @@ func TestEnableWhileEnabled(t *testing.T) {
 }
 
 func TestTwoTabs(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	firstTab := s.signedIn("ada@example.org")
@@ -189,6 +193,7 @@ func TestTwoTabs(t *testing.T) {
 }
 
 func TestTwoDevices(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	laptop, phone := s.signedIn("ada@example.org"), s.signedIn("ada@example.org")
@@ -200,6 +205,7 @@ func TestTwoDevices(t *testing.T) {
 }
 
 func TestRegenerate(t *testing.T) {
+	t.Parallel()
 	withAndWithoutHTMX(t, func(t *testing.T, htmx bool) {
 		s := newSite(t)
 		s.add("ada@example.org", twofactor.Member)
@@ -227,6 +233,7 @@ func TestRegenerate(t *testing.T) {
 }
 
 func TestDisable(t *testing.T) {
+	t.Parallel()
 	withAndWithoutHTMX(t, func(t *testing.T, htmx bool) {
 		s := newSite(t)
 		s.add("ada@example.org", twofactor.Member)
@@ -245,6 +252,7 @@ func TestDisable(t *testing.T) {
 // TestCodesAsDevicesGiveThem goes the whole way from the field to the session with
 // codes as keyboards and clipboards of the world send them.
 func TestCodesAsDevicesGiveThem(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	_, secret, codes := s.enrolled("ada@example.org")
@@ -276,6 +284,7 @@ func TestCodesAsDevicesGiveThem(t *testing.T) {
 }
 
 func TestChallenge(t *testing.T) {
+	t.Parallel()
 	withAndWithoutHTMX(t, func(t *testing.T, htmx bool) {
 		s := newSite(t)
 		s.add("ada@example.org", twofactor.Member)
@@ -307,6 +316,7 @@ func TestChallenge(t *testing.T) {
 }
 
 func TestEitherFieldTakesEitherCode(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	_, secret, codes := s.enrolled("ada@example.org")
@@ -331,6 +341,7 @@ func TestEitherFieldTakesEitherCode(t *testing.T) {
 
 // A wrong code counts with its own kind, whichever field it was typed into.
 func TestCodesCountByTheirKind(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	_, secret, codes := s.enrolled("ada@example.org")
@@ -367,6 +378,7 @@ func TestCodesCountByTheirKind(t *testing.T) {
 }
 
 func TestPolicy(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	for _, role := range twofactor.Roles {
 		s.add(string(role)+"@example.org", role)
@@ -404,6 +416,7 @@ func TestPolicy(t *testing.T) {
 // TestHelpIsOpenToEverybody reads the guide before the sign-in, in the middle of it, while
 // the policy stops somebody, and as a member: it leads on to where they were.
 func TestHelpIsOpenToEverybody(t *testing.T) {
+	t.Parallel()
 	const help, title, link = "/help/two-factor", "How two-factor works", `href="/help/two-factor"`
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)

@@ -167,6 +167,9 @@ func TestTimeoutAndCancelLeaveTheQueue(t *testing.T) {
 // TestMemoryStaysBounded counts the places that are taken at once by 300 callers of
 // every kind.
 func TestMemoryStaysBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a hundred slow hashes")
+	}
 	l := NewLimiter()
 	var running, most atomic.Int64
 	var wait sync.WaitGroup
