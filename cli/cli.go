@@ -52,14 +52,14 @@ type commands struct {
 
 	Serve      serveCommand      `cmd:"" default:"withargs" help:"Serve the workspace (the default)." example:"gatehouse serve --data /var/lib/gatehouse --base-url https://portal.example.org"`
 	User       userCommands      `cmd:"" help:"Add people, list them, change their roles."`
-	TwoFactor  twoFactorCommand  `cmd:"" name:"two-factor" help:"Look after people's second step."`
+	TwoFactor  twoFactorCommand  `cmd:"" name:"two-factor" help:"Manage people's two-factor."`
 	Policy     policyCommands    `cmd:"" help:"Show or set who must use two-factor."`
-	Activity   activityCommands  `cmd:"" help:"Look after the activity."`
+	Activity   activityCommands  `cmd:"" help:"Manage the activity log."`
 	Backup     backupCommand     `cmd:"" help:"Copy the database to a file, while the server runs or not." example:"gatehouse backup /backup/gatehouse-today.db --data /var/lib/gatehouse"`
 	Restore    restoreCommand    `cmd:"" help:"Put a backup in the database's place, while no server runs." example:"gatehouse restore /backup/gatehouse-today.db --data /var/lib/gatehouse"`
 	Check      checkCommand      `cmd:"" help:"Check the database and open every sealed secret."`
 	Health     healthCommand     `cmd:"" help:"Ask whether the server is well: exit 0 or 1." example:"gatehouse health --url http://127.0.0.1:8080"`
-	Key        keyCommands       `cmd:"" help:"Look after the key."`
+	Key        keyCommands       `cmd:"" help:"Manage the encryption key."`
 	Completion completionCommand `cmd:"" help:"Print what a shell reads to complete commands." example:"gatehouse completion bash > /etc/bash_completion.d/gatehouse"`
 	Complete   completeCommand   `cmd:"" hidden:""`
 	Man        manCommand        `cmd:"" help:"Print the manual page." example:"gatehouse man > /usr/local/share/man/man1/gatehouse.1"`
@@ -138,15 +138,15 @@ func fieldErrorText(e account.FieldError) string {
 	case account.TooLong:
 		return fmt.Sprintf("the %s is too long; use at most %d characters", e.Field, e.Limit)
 	case account.Common:
-		return "this password is among the first that anybody would guess; choose another"
+		return "this password is too common and easy to guess; choose another"
 	case account.Context:
-		return "the password must not be made of the person's or the workspace's name; choose another"
+		return "the password is too similar to the person's name, e-mail address or the workspace's name; choose another"
 	case account.NotEmail:
-		return "this is no e-mail address; write it like name@example.org"
+		return "not a valid e-mail address (expected name@example.org)"
 	case account.NoBrowser:
 		return "browsers cannot send this e-mail address (before the @ only a to z, digits and signs such as . _ + -); use another one"
 	case account.Taken:
-		return "somebody has this e-mail address already; see gatehouse user list"
+		return "another account already uses this e-mail address; see gatehouse user list"
 	case account.Unknown:
 		return "this " + e.Field + " does not exist; see gatehouse --help"
 	case account.Wrong:

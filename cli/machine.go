@@ -54,7 +54,7 @@ type userUnlock struct {
 
 // Run clears somebody's failed attempts. All admins see a notice of it.
 func (c *userUnlock) Run(env *commandEnv) error {
-	return env.changePerson(c.Email, "%s need not wait any more.\n", func(store *db.Store, id int64, by db.Author) error {
+	return env.changePerson(c.Email, "Unlocked %s.\n", func(store *db.Store, id int64, by db.Author) error {
 		return store.Unlock(env.ctx, id, by, env.now())
 	})
 }
@@ -158,7 +158,7 @@ func (c *keyRotate) Run(env *commandEnv) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(env.Stdout, "Everything is sealed under a new key: %s. Copy the new key file to its safe-keeping; backups made before need the old one.\n", countOf(n, "secret"))
+		fmt.Fprintf(env.Stdout, "Everything is sealed under a new key: %s. Keep a copy of the new key file elsewhere; earlier backups need the old one.\n", countOf(n, "secret"))
 		return nil
 	})
 }

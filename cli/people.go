@@ -18,10 +18,10 @@ type userCommands struct {
 	SetRole userSetRole `cmd:"" name:"set-role" help:"Give somebody a role." example:"gatehouse user set-role ada@example.org it-administrator"`
 
 	SetPassword userSetPassword `cmd:"" name:"set-password" help:"Set somebody's password, from the terminal or standard input." example:"gatehouse user set-password ada@example.org < password.txt"`
-	Deactivate  userDeactivate  `cmd:"" help:"End somebody's access."`
-	Reactivate  userReactivate  `cmd:"" help:"Give somebody access again."`
+	Deactivate  userDeactivate  `cmd:"" help:"Stop somebody from signing in."`
+	Reactivate  userReactivate  `cmd:"" help:"Let somebody sign in again."`
 	Remove      userRemove      `cmd:"" help:"Remove an account for good, or take an invitation back. To end access only for now, deactivate it."`
-	Unlock      userUnlock      `cmd:"" help:"Forget somebody's wrong answers, so that they need not wait."`
+	Unlock      userUnlock      `cmd:"" help:"Clear somebody's failed attempts, so that they can sign in again without waiting."`
 }
 
 type userAdd struct {

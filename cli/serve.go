@@ -237,9 +237,9 @@ func (c *serveCommand) listenAll(ctx context.Context, env *commandEnv, server ht
 			log.Info(what)
 		}
 	}
-	go reloadOnHangUp(ctx, hangUp, certs.reload, logResult("certificates read anew"))
+	go reloadOnHangUp(ctx, hangUp, certs.reload, logResult("certificates reloaded"))
 	if c.TLSDomain != "" {
-		go func() { logResult("certificate at hand")(certs.obtain()) }()
+		go func() { logResult("certificate ready")(certs.obtain()) }()
 	}
 	return all, nil
 }

@@ -27,10 +27,10 @@ import (
 // tlsFlags are how serve speaks https by itself, without a proxy in front.
 type tlsFlags struct {
 	TLSDomain string `name:"tls-domain" help:"Serve https for this name, with a certificate that is obtained and renewed by ACME." env:"GATEHOUSE_TLS_DOMAIN" placeholder:"NAME"`
-	TLSCert   string `name:"tls-cert" help:"Serve https with this certificate (PEM, the chain included); read anew on SIGHUP." env:"GATEHOUSE_TLS_CERT" placeholder:"FILE"`
+	TLSCert   string `name:"tls-cert" help:"Serve https with this certificate (PEM, the chain included); reloaded on SIGHUP." env:"GATEHOUSE_TLS_CERT" placeholder:"FILE"`
 	TLSKey    string `name:"tls-key" help:"The certificate's private key (PEM)." env:"GATEHOUSE_TLS_KEY" placeholder:"FILE"`
 
-	RedirectListen string `help:"Where plain http is sent on to https; none to leave it out." default:":80" env:"GATEHOUSE_REDIRECT_LISTEN" placeholder:"HOST:PORT"`
+	RedirectListen string `help:"Address that redirects http to https (\"none\" disables it)." default:":80" env:"GATEHOUSE_REDIRECT_LISTEN" placeholder:"HOST:PORT"`
 	ACMEDirectory  string `name:"acme-directory" help:"The certificate authority's ACME directory; Let's Encrypt unless named." default:"${acme_directory}" env:"GATEHOUSE_ACME_DIRECTORY" placeholder:"URL"`
 	ACMECA         string `name:"acme-ca" help:"Certificates (PEM) to trust for the ACME directory, for an authority of one's own." env:"GATEHOUSE_ACME_CA" placeholder:"FILE"`
 	ACMEEmail      string `name:"acme-email" help:"Where the certificate authority may write to." env:"GATEHOUSE_ACME_EMAIL" placeholder:"EMAIL"`

@@ -43,7 +43,7 @@ func (s *Store) openLookupKeyOr(ctx context.Context, mayRetry int) error {
 		return fmt.Errorf("reading the workspace: %w", err)
 	}
 	if seal.IsMissing(s.keyFile) {
-		return fmt.Errorf("the key file %s is missing; put it back from its safe-keeping, or name its place with --key-file", s.keyFile)
+		return fmt.Errorf("the key file %s is missing; restore it from where you keep its copy, or name its place with --key-file", s.keyFile)
 	}
 	keys, err := seal.FindKey(s.keyFile, id)
 	if err != nil && mayRetry > 0 {

@@ -31,9 +31,9 @@ func TestBrowserWithoutCookies(t *testing.T) {
 	b := openBrowser(t, lossy)
 	signIn := func() {
 		b.Visit("/my/profile")
-		b.Sees("Please sign in to continue.")
+		b.Sees("Sign in to continue.")
 		w.signIn(b, mia)
-		b.Sees("Your browser did not keep the cookie that signs you in.", "Allow cookies for this site")
+		b.Sees("Your browser did not keep the sign-in cookie.", "Allow cookies for this site")
 		b.DoesNotSee("expired")
 	}
 	signIn()

@@ -38,7 +38,7 @@ func (w *walkthrough) focusOnPeople(b *tab) {
 	b.Click("Invite somebody")
 	b.Fill("name", "Grace Hopper", "main")
 	b.Fill("email", mia.email, "main")
-	w.act(b, "Make invitation link", "form", "E-mail address", "Somebody has this e-mail address already.")
+	w.act(b, "Make invitation link", "form", "E-mail address", "Another account already uses this e-mail address.")
 	b.Fill("email", "grace@example.org", "main")
 	w.act(b, "Make invitation link", "form", "Invitation link — shown ONCE", "Invitation link — shown ONCE")
 }
@@ -50,7 +50,7 @@ func (w *walkthrough) focusOnAPerson(b *tab) {
 	w.act(b, "Unlock", "form", "", "The account is unlocked.")
 	w.act(b, "End sessions", "form", "", "All sessions have ended.")
 	b.Fill("email", sue.email, "#person")
-	w.act(b, savePolicy, "#person", "E-mail address", "Somebody has this e-mail address already.")
+	w.act(b, savePolicy, "#person", "E-mail address", "Another account already uses this e-mail address.")
 	b.Fill("email", mia.email, "#person")
 	b.Fill("name", "Mia Two", "#person")
 	w.act(b, savePolicy, "#person", "", "The changes are saved.")

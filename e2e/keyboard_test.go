@@ -146,7 +146,7 @@ func (k keyboard) enrol(p person) (*phone, []string) {
 	}
 	k.tabTo("Having trouble?")
 	k.press(space, false)
-	k.Sees("The QR code will not scan")
+	k.Sees("The QR code won't scan")
 	k.tabTo("Copy")
 	k.press(space, false)
 	k.announced("C", "[data-said][aria-live=polite]") // Copied, or Press Ctrl+C

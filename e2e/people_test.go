@@ -47,7 +47,7 @@ func (w *walkthrough) invitation(admin *tab) *tab {
 	member.Fill("name", mia.name)
 	member.Fill("password", "12345678")
 	member.Click("Accept invitation")
-	w.requireRefusal(member, "among the first that anybody would guess")
+	w.requireRefusal(member, "too common")
 	member.Fill("password", mia.password)
 	member.Click("Accept invitation")
 	w.want(member.Path() == "/signin", "the link leads to %s", member.Path())

@@ -142,7 +142,7 @@ func TestRemovePerson(t *testing.T) {
 
 		again := ada.post("/admin/people/invite", "name", "Mia Again", "email", "mia@example.org", "role", "member").
 			wantStatus(200, "Invitation link")
-		s.browser().get(again.link()).wantStatus(200, "You are invited")
+		s.browser().get(again.link()).wantStatus(200, "You have been invited")
 		ada.get(personPath(4, "")).wantStatus(200, "Withdraw the invitation")
 		ada.post(personPath(4, "/remove"), "confirmed", "yes").wantRedirect("/admin/people")
 		s.browser().get(again.link()).wantStatus(404)

@@ -296,7 +296,7 @@ func TestTruncatedForms(t *testing.T) {
 			} else if r.Header.Get("Content-Type") == "" {
 				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			}
-			b.send(r).wantStatus(422, "The form did not arrive whole", "Nothing was changed.")
+			b.send(r).wantStatus(422, "The form was incomplete", "Nothing was changed.")
 			if w, err := s.store.Workspace(ctx); err != nil || w.Policy != on {
 				t.Errorf("the policy is %+v, %v", w.Policy, err)
 			}
@@ -310,7 +310,7 @@ func TestTruncatedForms(t *testing.T) {
 		}
 	}
 	b.send(httptest.NewRequest("POST", "/admin/settings/security", nil)).
-		wantStatus(422, "The form did not arrive whole.", `name="require_everyone"`)
+		wantStatus(422, "The form was incomplete.", `name="require_everyone"`)
 	b.post("/admin/settings/security", "seen", seen, "seen", seen).wantStatus(422)
 	if w, err := s.store.Workspace(ctx); err != nil || w.Policy != on {
 		t.Fatalf("the policy is %+v, %v", w.Policy, err)

@@ -156,7 +156,7 @@ func (s *Server) showProblem(rc *requestContext, problem views.Problem) {
 		return
 	}
 	if err != nil {
-		s.log.Error("fault while telling of a fault", "request", requestID(rc.ctx()), "error", err)
+		s.log.Error("cannot render error page", "request", requestID(rc.ctx()), "error", err)
 		http.Error(rc.w, http.StatusText(problem.Status), problem.Status)
 	}
 }

@@ -87,7 +87,7 @@ func TestErrorsKeepTheCardWithHTMX(t *testing.T) {
 	s.add("ada@example.org", twofactor.Member)
 	b := s.signedIn("ada@example.org")
 	b.htmx = true
-	a := b.post("/admin/settings/general", "workspace", "Mine").wantStatus(403, "Not for your role").
+	a := b.post("/admin/settings/general", "workspace", "Mine").wantStatus(403, "You don't have permission").
 		wantNot("<html", "problem-title")
 	if target, swap := a.header.Get("HX-Retarget"), a.header.Get("HX-Reswap"); target != "#fault" ||
 		swap != "innerHTML" {

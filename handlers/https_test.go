@@ -132,7 +132,7 @@ func TestPasswordsAreAcceptedOverHTTPSOnly(t *testing.T) {
 // TestLostCookie signs in with a browser that keeps no cookie.
 func TestLostCookie(t *testing.T) {
 	t.Parallel()
-	const says = "Your browser did not keep the cookie that signs you in."
+	const says = "Your browser did not keep the sign-in cookie."
 	s := newSite(t)
 	s.add("ada@example.org", twofactor.Member)
 	s.add("mia@example.org", twofactor.Member)

@@ -53,7 +53,7 @@ func TestInvitation(t *testing.T) {
 			t.Errorf("a whole page: %v", whole)
 		}
 		ada.post("/admin/people/invite", "name", "Alan", "email", "ada@example.org", "role", "member").
-			wantStatus(422, "Somebody has this e-mail address already.")
+			wantStatus(422, "Another account already uses this e-mail address.")
 		ada.post("/admin/people/invite", "name", "Eve", "email", "eve@example.org", "role", "administrator").wantStatus(403)
 		link := ada.post("/admin/people/invite", "name", "Alan", "email", "Alan@example.org", "role", "member").
 			wantStatus(200, "Invitation link — shown ONCE", `until <time datetime="2030-03-18T17:46:40Z"`,
@@ -63,7 +63,7 @@ func TestInvitation(t *testing.T) {
 
 		alan := s.browser()
 		alan.htmx = htmx
-		alan.get(link).wantStatus(200, "You are invited", "alan@example.org", `value="Alan"`)
+		alan.get(link).wantStatus(200, "You have been invited", "alan@example.org", `value="Alan"`)
 		alan.post(link, "name", "Alan Turing", "password", "short").
 			wantStatus(422, "Use at least 8 characters", `value="Alan Turing"`).wantNot("short\"")
 		alan.post(link, "name", "Alan Turing", "password", newPassword).wantRedirect("/signin")
@@ -80,7 +80,7 @@ func TestInvitation(t *testing.T) {
 		alan.post("/signin", "email", "alan@example.org", "password", newPassword).wantRedirect("/my")
 		alan.get("/my").wantStatus(200, "Alan Turing")
 		ada.get("/admin/people?q=alan+tur").wantStatus(200, "Alan Turing", "Active").wantNot(`href="/admin/people/1"`)
-		ada.get("/admin/people?q=nobody").wantStatus(200, "Nobody matches.", `value="nobody"`)
+		ada.get("/admin/people?q=nobody").wantStatus(200, "No matches.", `value="nobody"`)
 	})
 }
 
@@ -91,7 +91,7 @@ func TestPasswordLink(t *testing.T) {
 	id := s.add("mia@example.org", twofactor.Member)
 	ada := s.signedIn("ada@example.org")
 	mia, _, _ := s.enrolled("mia@example.org")
-	link := ada.postAndFollow(personPath(id, "/link")).wantStatus(200, "Password link — shown ONCE", "signs nobody in").link()
+	link := ada.postAndFollow(personPath(id, "/link")).wantStatus(200, "Password link — shown ONCE", "their second step does not change").link()
 	ada.get(personPath(id, "")).wantStatus(200, "A password link is open until").wantNot(link)
 	stranger := s.browser()
 	stranger.get(link).wantStatus(200, "Choose a new password", "mia@example.org").wantNot("Your name")
@@ -146,7 +146,7 @@ func TestPersonPage(t *testing.T) {
 			ada.postAndFollow(personPath(id, "/edit"), "name", "Person of mia@example.org", "email", "mia@example.org", "role",
 				"member").wantStatus(200)
 			ada.postAndFollow(personPath(id, "/edit"), "name", "Mia", "email", "sue@example.org", "role", "member").
-				wantStatus(422, "Somebody has this e-mail address already.")
+				wantStatus(422, "Another account already uses this e-mail address.")
 			ada.postAndFollow(personPath(id, "/edit"), "name", "Mia", "email", "mia@example.org", "role", "owner").
 				wantStatus(422, "Choose one of the values offered.")
 		})
@@ -157,7 +157,7 @@ func TestPersonPage(t *testing.T) {
 		ada.get(personPath(id, "")).wantNot(`value="administrator"`)
 	})
 	t.Run("an administrator changes no admin", func(t *testing.T) {
-		ada.get(personPath(superID, "")).wantStatus(200, "Only a Super-administrator changes admins.").
+		ada.get(personPath(superID, "")).wantStatus(200, "Only a Super-administrator can change admins.").
 			wantNot("Save changes", "Deactivate")
 		for _, verb := range []string{"/edit", "/deactivate", "/reactivate", "/sessions/end", "/link",
 			"/two-factor/reset", "/unlock"} {
@@ -171,7 +171,7 @@ func TestPersonPage(t *testing.T) {
 			sue.postAndFollow(personPath(superID, verb)).wantStatus(422, "This is your own account.")
 		}
 		sue.postAndFollow(personPath(superID, "/edit"), "name", "Sue", "email", "sue@example.org", "role", "member").
-			wantStatus(422, "Nobody changes their own role.")
+			wantStatus(422, "You cannot change your own role.")
 		sue.postAndFollow(personPath(superID, "/edit"), "name", "Sue Super", "email", "sue@example.org", "role", "super-administrator").
 			wantStatus(200, "The changes are saved.", "Sue Super")
 	})

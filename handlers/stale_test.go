@@ -293,7 +293,7 @@ func TestTwoAdminsWithOneForm(t *testing.T) {
 				a := ada.post(f.page+f.action, append(f.second, "seen", shown)...).
 					wantStatus(422, "This has changed since you opened the page.",
 						"Person of emil@example.org (emil@example.org)</span>, <time datetime=", "17 Mar 2030", f.shown,
-						"Nothing of yours was saved.", f.now)
+						"Your changes were not saved.", f.now)
 				if whole := strings.Contains(a.body, "<html"); whole == htmx {
 					t.Errorf("a whole page: %v", whole)
 				}
@@ -322,11 +322,11 @@ func TestFormsWithoutTheirVersion(t *testing.T) {
 	ada.postAndFollow("/admin/people/2/edit", "name", "Mia", "email", "mia@example.org", "role", "member").
 		wantStatus(200, "The changes are saved.")
 	for _, seen := range []string{"", "x", "1.", ".x", "12345.abc", ada.get("/admin/settings/general").seen() + "x"} {
-		ada.post("/admin/settings/general", "workspace", "Quay", "seen", seen).wantStatus(422, "The form did not arrive whole")
+		ada.post("/admin/settings/general", "workspace", "Quay", "seen", seen).wantStatus(422, "The form was incomplete")
 		ada.post("/admin/people/2/edit", "name", "Mia Two", "email", "mia@example.org", "role", "member", "seen", seen).
-			wantStatus(422, "The form did not arrive whole")
+			wantStatus(422, "The form was incomplete")
 		ada.post("/admin/settings/security", "require_everyone", "on", "seen", seen).
-			wantStatus(422, "The form did not arrive whole")
+			wantStatus(422, "The form was incomplete")
 	}
 	typed := ada.saveAt("/admin/people/2", "/edit", []string{"name", "", "email", "two@example.org", "role", "member"}).
 		wantStatus(422, "Enter a name.", `value="two@example.org"`)

@@ -137,7 +137,7 @@ func HelpCards(h Help) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "<p>With two-factor authentication, signing in takes two things: your password, and a 6-digit code that an authenticator app on your phone works out anew every 30 seconds. Somebody who learns your password still cannot get in.</p><p>Any app that speaks TOTP will do: Google Authenticator, Authy, 1Password, Microsoft Authenticator and others. The app needs no internet connection, and everybody can set it up for their own account, whatever their role.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "<p>With two-factor authentication, signing in takes two things: your password, and a 6-digit code that an authenticator app on your phone shows, a new one every 30 seconds. Somebody who learns your password still cannot sign in.</p><p>Any TOTP app works: Google Authenticator, Authy, 1Password, Microsoft Authenticator and others. The app needs no internet connection, and everybody can set it up for their own account, whatever their role.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -159,7 +159,7 @@ func HelpCards(h Help) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "<ol><li>Select <strong>My profile</strong> and, on the card <em>Two-factor authentication</em>, <strong>Set up two-factor</strong>. The badge changes to <em>Pending confirmation</em>.</li><li>Under <em>Step 1</em>, scan the QR code with your app. If that is awkward, copy the key beside it into the app's manual entry, or, on the phone itself, select <strong>Open in authenticator app</strong>.</li><li>Under <em>Step 2</em>, enter the code that the app shows and select <strong>Confirm and enable</strong>.</li><li>Save the recovery codes that now appear. They are shown this once.</li></ol><p>Until the badge says <em>Enabled</em>, nothing is protected and you sign in by password as before. Reloading or leaving the page before you confirm discards the QR code; select <strong>Enable two-factor</strong> to get a new one, and remove the old entry from the app.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "<ol><li>Select <strong>My profile</strong> and, on the card <em>Two-factor authentication</em>, <strong>Set up two-factor</strong>. The badge changes to <em>Pending confirmation</em>.</li><li>Under <em>Step 1</em>, scan the QR code with your app. If you cannot scan it, copy the key beside it into the app's manual entry, or, on the phone itself, select <strong>Open in authenticator app</strong>.</li><li>Under <em>Step 2</em>, enter the code that the app shows and select <strong>Confirm and enable</strong>.</li><li>Save the recovery codes that now appear. They are shown only once.</li></ol><p>Until the badge says <em>Enabled</em>, nothing is protected and you sign in by password as before. Reloading or leaving the page before you confirm discards the QR code; select <strong>Enable two-factor</strong> to get a new one, and remove the old entry from the app.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -181,7 +181,7 @@ func HelpCards(h Help) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "<p>A sheet has 8 codes of the form <code translate=\"no\">XXXX-XXXX</code>. Each signs you in once when the phone is not at hand. Copy, download or print them straight away, and keep them in a password manager or in a safe place on paper. Lower case and a missing hyphen do no harm when you type one.</p><p>Every sheet has a short id and a date, such as <em translate=\"no\">Sheet K7 of 12 Nov 2026</em>. The sign-in page and the card name the sheet that counts, so an old piece of paper is easily told apart. <strong>Regenerate recovery codes</strong> makes a new sheet and ends the old one at once: do that when few codes are left, or when somebody else may have seen them.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "<p>A sheet has 8 codes of the form <code translate=\"no\">XXXX-XXXX</code>. Each signs you in once when you do not have your phone. Copy, download or print them straight away, and keep them in a password manager or in a safe place on paper. You can type codes in lower case and without the hyphen.</p><p>Every sheet has a short id and a date, such as <em translate=\"no\">Sheet K7 of 12 Nov 2026</em>. The sign-in page and the card name the current sheet, so that you can tell it from an old one. <strong>Regenerate recovery codes</strong> makes a new sheet and the old one stops working at once: do that when few codes are left, or when somebody else may have seen them.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -203,7 +203,7 @@ func HelpCards(h Help) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "<p>After your password, enter the code that your app shows and select <strong>Verify and sign in</strong>. Without the phone, select <strong>Lost your phone? Use a recovery code</strong>. <strong>Sign in as a different user</strong> leads back to the beginning.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "<p>After your password, enter the code that your app shows and select <strong>Verify and sign in</strong>. Without the phone, select <strong>Lost your phone? Use a recovery code</strong>. <strong>Sign in as a different user</strong> takes you back to the sign-in page.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -225,7 +225,7 @@ func HelpCards(h Help) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, "<p>On the card, open <strong>Disable two-factor</strong>, enter your current password and confirm. If your organisation requires two-factor, you are led back to the set-up on your next click.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, "<p>On the card, open <strong>Disable two-factor</strong>, enter your current password and confirm. If your organisation requires two-factor, you are sent back to set-up on your next click.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -247,7 +247,7 @@ func HelpCards(h Help) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "<p>Administrators can require two-factor for everyone or for admins. If that applies to you and you have not enrolled, every page leads to the set-up until the card shows <em>Enabled</em>. You can sign out at any time.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "<p>Administrators can require two-factor for everyone or for admins. If that applies to you and you have not enrolled, every page sends you to set-up until the card shows <em>Enabled</em>. You can sign out at any time.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -269,13 +269,13 @@ func HelpCards(h Help) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "<dl><dt>The QR code will not scan</dt><dd>Copy the key next to it into the app's manual entry. It makes the same account.</dd><dt>“That code did not match”</dt><dd>Wait for the next code and enter that one; each code counts only once, and for about a minute. If it keeps happening, set your phone's date and time to automatic: codes depend on the clock.</dd><dt>“No pending enrollment. Click \"Enable\" to start over”</dt><dd>The set-up was reloaded, left, or took longer than 10 minutes. Select <strong>Enable two-factor</strong> and scan the new QR code.</dd><dt>The phone is lost or new</dt><dd>Sign in with a recovery code. Then disable two-factor and set it up again on the new phone.</dd><dt>The phone and the recovery codes are lost</dt><dd>Ask an administrator to reset two-factor for your account.</dd><dt>“Password did not match. Two-factor remains enabled.”</dt><dd>Enter the password you sign in with. Nothing has been turned off.</dd><dt>Every page leads to the set-up</dt><dd>Your organisation requires two-factor. Finish the set-up, and the pages open again at once.</dd></dl>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "<dl><dt>The QR code won't scan</dt><dd>Copy the key next to it into the app's manual entry. Both add the same account.</dd><dt>“That code did not match”</dt><dd>Wait for the next code and enter that one; each code counts only once, and for about a minute. If it keeps happening, set your phone's date and time to automatic: codes depend on the clock.</dd><dt>“No pending enrollment. Click \"Enable\" to start over”</dt><dd>The set-up was reloaded, left, or took longer than 10 minutes. Select <strong>Enable two-factor</strong> and scan the new QR code.</dd><dt>I lost my phone, or have a new one</dt><dd>Sign in with a recovery code. Then disable two-factor and set it up again on the new phone.</dd><dt>I lost my phone and my recovery codes</dt><dd>Ask an administrator to reset two-factor for your account.</dd><dt>“Password did not match. Two-factor remains enabled.”</dt><dd>Enter the password you sign in with. Nothing has been turned off.</dd><dt>Every page sends me to set-up</dt><dd>Your organisation requires two-factor. Finish setting it up and every page opens again.</dd></dl>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = helpCard("help-trouble", "When something is in the way").Render(templ.WithChildren(ctx, templ_7745c5c3_Var11), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = helpCard("help-trouble", "If something goes wrong").Render(templ.WithChildren(ctx, templ_7745c5c3_Var11), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -19,7 +19,7 @@ func PlainHTTP(address string) Problem {
 // without the cookie that it was exchanged for.
 func CookieLost() Message {
 	return Message{
-		Text:   "Your browser did not keep the cookie that signs you in.",
+		Text:   "Your browser did not keep the sign-in cookie.",
 		Advice: "Allow cookies for this site, then sign in again.",
 	}
 }

@@ -24,7 +24,7 @@ func PageMessage(word, about, name string) Message {
 		}
 	case "challenge":
 		return Message{
-			Text:   "Please sign in again.",
+			Text:   "Sign in again.",
 			Advice: "The verification step expired, or you started signing in again in another tab.",
 		}
 	}
@@ -32,4 +32,4 @@ func PageMessage(word, about, name string) Message {
 }
 
 // SignInToContinue is said to whoever meets the sign-in on the way to a page.
-func SignInToContinue() Message { return Message{Text: "Please sign in to continue."} }
+func SignInToContinue() Message { return Message{Text: "Sign in to continue."} }

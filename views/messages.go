@@ -112,11 +112,11 @@ func PolicySaved(p twofactor.Policy) Message {
 	m := Message{Text: "The policy is saved."}
 	switch {
 	case p.Everyone:
-		m.Advice = "Everyone without two-factor is asked to set it up on their next click."
+		m.Advice = "Everyone without two-factor will be asked to set it up on their next click."
 	case p.Admins:
-		m.Advice = "Every admin without two-factor is asked to set it up on their next click."
+		m.Advice = "Every admin without two-factor will be asked to set it up on their next click."
 	default:
-		m.Advice = "Two-factor is now everybody's own choice."
+		m.Advice = "Two-factor is now optional for everyone."
 	}
 	return m
 }
@@ -362,15 +362,15 @@ func FieldErrorText(e account.FieldError) string {
 	case account.TooLong:
 		return fmt.Sprintf("Use at most %d characters.", e.Limit)
 	case account.Common:
-		return "This password is among the first that anybody would guess. Choose another, for example a few unrelated words."
+		return "This password is too common and easy to guess. Choose another, for example a few unrelated words."
 	case account.Context:
-		return "This password is made of your name, your address or the workspace's name. Choose another."
+		return "This password is too similar to your name, e-mail address or the workspace's name. Choose another."
 	case account.NotEmail:
 		return "Enter an e-mail address, like name@example.org."
 	case account.NoBrowser:
 		return "Browsers cannot send this address. Before the @ they take only letters from a to z, digits and signs such as . _ + -, and after it the name of a domain. Use another address."
 	case account.Taken:
-		return "Somebody has this e-mail address already."
+		return "Another account already uses this e-mail address."
 	case account.Wrong:
 		return "Password did not match. Re-enter your current account password."
 	}
@@ -392,7 +392,7 @@ func NotFound() Problem {
 	return Problem{
 		Status:  http.StatusNotFound,
 		Title:   "Page not found",
-		Text:    "This address leads nowhere, or the link on it was used already.",
+		Text:    "This page does not exist, or its one-time link has already been used.",
 		Action:  "Go to My portal",
 		Address: "/my",
 	}
@@ -402,8 +402,8 @@ func NotFound() Problem {
 func NotAllowed() Problem {
 	return Problem{
 		Status:  http.StatusForbidden,
-		Title:   "Not for your role",
-		Text:    "Only administrators can open these pages, and only a Super-administrator changes admins. Ask one of them if you need something here.",
+		Title:   "You don't have permission",
+		Text:    "Only administrators can open these pages, and only a Super-administrator can change admins. Ask one of them for help.",
 		Action:  "Go to My portal",
 		Address: "/my",
 	}
@@ -441,8 +441,8 @@ func WrongHost(address, asked string) Problem {
 func TooLarge() Problem {
 	return Problem{
 		Status:  http.StatusRequestEntityTooLarge,
-		Title:   "That was too much",
-		Text:    "The form held more than this page takes. Go back, shorten what you entered, and send it again.",
+		Title:   "The form was too large",
+		Text:    "Nothing was changed. Go back, shorten what you entered and send it again.",
 		Action:  "Go to My portal",
 		Address: "/my",
 	}
@@ -452,7 +452,7 @@ func TooLarge() Problem {
 func BadForm() Problem {
 	return Problem{
 		Status:  http.StatusUnprocessableEntity,
-		Title:   "The form did not arrive whole",
+		Title:   "The form was incomplete",
 		Text:    "Nothing was changed. Go back and send it again.",
 		Action:  "Go to My portal",
 		Address: "/my",
@@ -476,8 +476,8 @@ func Busy(address string) Problem {
 func Unavailable(id string) Problem {
 	return Problem{
 		Status:  http.StatusServiceUnavailable,
-		Title:   "Gatehouse cannot answer just now",
-		Text:    "Nothing was changed. Try again in a moment; if it stays, tell an administrator, with the number below.",
+		Title:   "Gatehouse is temporarily unavailable",
+		Text:    "Nothing was changed. Try again in a moment. If this continues, give an administrator the request number below.",
 		Action:  "Try My portal",
 		Address: "/my",
 		ID:      id,

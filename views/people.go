@@ -158,9 +158,9 @@ func linkText(l OneTimeLink) Dated {
 		Middle: ". It works once, until",
 		At:     l.EndsAt,
 	}
-	text.After = ". With it they choose a new password; it changes nothing about their second step and signs nobody in."
+	text.After = ". They use it to choose a new password, then sign in; their second step does not change."
 	if l.Kind == "invitation" {
-		text.After = ". With it they choose their name and password; then they sign in."
+		text.After = ". They use it to choose their name and password, then sign in."
 	}
 	return text
 }
@@ -186,14 +186,14 @@ func PersonDone(verb string) Message {
 			Advice: "The password and the second step are as they were.",
 		}
 	case "sessions/end":
-		return Message{Text: "All sessions have ended.", Advice: "The browsers they were known by have been forgotten."}
+		return Message{Text: "All sessions have ended.", Advice: "Known browsers have been forgotten."}
 	case "two-factor/reset":
 		return Message{
 			Text:   "Two-factor is reset.",
-			Advice: "The sessions have ended. The next sign-in takes the password alone and tells of the reset; then two-factor can be set up anew.",
+			Advice: "All sessions have ended. They sign in with the password alone, are told about the reset, and can set up two-factor again.",
 		}
 	case "unlock":
-		return Message{Text: "The account is unlocked.", Advice: "Its wrong answers are forgotten; nobody has to wait."}
+		return Message{Text: "The account is unlocked.", Advice: "Failed attempts have been cleared."}
 	}
 	return Message{}
 }
@@ -203,7 +203,7 @@ func PersonDone(verb string) Message {
 func PersonRefused(err error) Message {
 	switch {
 	case errors.Is(err, account.ErrOwnRole):
-		return Message{Text: "Nobody changes their own role.", Advice: "Ask another Super-administrator."}
+		return Message{Text: "You cannot change your own role.", Advice: "Ask another Super-administrator."}
 	case errors.Is(err, account.ErrOwnAccount):
 		return Message{
 			Text:   "This is your own account.",
@@ -237,7 +237,7 @@ func LinkExpired() Problem {
 	return Problem{
 		Status:  404,
 		Title:   "This link does not work",
-		Text:    "One-time links work once, for a day, until a newer one is made. If you have used it already, sign in. Otherwise ask an administrator for a new link.",
+		Text:    "A link works once, expires after 24 hours, and stops working when a newer one is made. If you have already used it, sign in. Otherwise ask an administrator for a new link.",
 		Action:  "Go to the sign-in",
 		Address: "/signin",
 	}

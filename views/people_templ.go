@@ -115,7 +115,7 @@ func PeopleCards(p People) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if len(p.Rows) == 0 {
-			templ_7745c5c3_Err = emptyState("people", "Nobody matches.", "Try the beginning of a name or of an address.").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = emptyState("people", "No matches.", "Try another part of the name or e-mail address.").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -548,7 +548,7 @@ func inviteForm(i Invite) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 35, "><summary class=\"fold__summary\">Invite somebody</summary><div class=\"fold__body\"><p class=\"card__text\">You get a link that works once, for a day. With it they choose their own password; you never know it.</p>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 35, "><summary class=\"fold__summary\">Invite somebody</summary><div class=\"fold__body\"><p class=\"card__text\">You get a link that works once and expires after 24 hours. They use it to choose their own password; you never see it.</p>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -801,12 +801,12 @@ func PersonCards(p PersonDetail) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if p.Rights.Own {
-			templ_7745c5c3_Err = infoNotice("slate", "info", Message{Text: "This is your own account.", Advice: "Your password, sessions and two-factor are on My profile. Nobody changes their own role."}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = infoNotice("slate", "info", Message{Text: "This is your own account.", Advice: "Your password, sessions and two-factor are on My profile. You cannot change your own role."}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 		} else if !p.Rights.Edit {
-			templ_7745c5c3_Err = infoNotice("slate", "info", Message{Text: "Only a Super-administrator changes admins.", Advice: "Ask one of them if something has to be done here."}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = infoNotice("slate", "info", Message{Text: "Only a Super-administrator can change admins.", Advice: "Ask one of them if something needs to be changed here."}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -1310,11 +1310,11 @@ func accessCard(p PersonDetail) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = personAction(p, "/unlock", "Unlock", "Forgets wrong passwords and codes, so that nobody has to wait or is closed out.", "Unlock").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = personAction(p, "/unlock", "Unlock", "Clears failed passwords and codes so that they can sign in again without waiting.", "Unlock").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = personAction(p, "/sessions/end", "End all sessions", "Signs them out of every browser and forgets the browsers they are known by. Use it when a device is lost.", "End sessions").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = personAction(p, "/sessions/end", "End all sessions", "Signs them out of every browser and forgets known browsers. Use it when a device is lost.", "End sessions").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -1435,9 +1435,9 @@ func linkName(p PersonDetail) string {
 
 func linkHelp(p PersonDetail) string {
 	if p.Invited {
-		return "For somebody whose invitation was lost or has expired. It ends the one before."
+		return "If the invitation was lost or has expired. The previous link stops working."
 	}
-	return "For somebody who has forgotten the password. It works once, for a day, and leaves the second step as it is."
+	return "If they have forgotten their password. It works once, expires after 24 hours, and does not change their second step."
 }
 
 // dangerSections ask before they take something away.
@@ -1468,9 +1468,9 @@ func dangerSections(p PersonDetail) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var55 string
-			templ_7745c5c3_Var55, templ_7745c5c3_Err = templ.JoinStringErrs(fmt.Sprintf("For a lost phone without recovery codes. Make sure that it is really %s who asks. Their authenticator app and recovery codes stop counting at once, their sessions end, and the next sign-in takes the password alone and tells them of the reset.", p.Name))
+			templ_7745c5c3_Var55, templ_7745c5c3_Err = templ.JoinStringErrs(fmt.Sprintf("For a lost phone without recovery codes. Make sure it is really %s who asks. Their authenticator app and recovery codes stop working at once, their sessions end, and the next sign-in takes the password alone and tells them of the reset.", p.Name))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/people.templ`, Line: 329, Col: 293}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/people.templ`, Line: 329, Col: 287}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var55))
 			if templ_7745c5c3_Err != nil {
@@ -1974,9 +1974,9 @@ func welcomeTitle(w Welcome) string {
 
 func welcomeText(w Welcome) string {
 	if w.Kind == "invitation" {
-		return "You are invited to this workspace. Choose your name and password; then sign in."
+		return "You have been invited to this workspace. Choose your name and password, then sign in."
 	}
-	return "Choose a new password for your account; then sign in with it. Your second step stays as it is."
+	return "Choose a new password for your account, then sign in with it. Your second step does not change."
 }
 
 func welcomeButton(w Welcome) string {

@@ -37,7 +37,7 @@ func OtherChallenge(email string) Problem {
 // does not say what it showed: part of it may have been lost on the way.
 func FormIncomplete() Message {
 	return Message{
-		Text:   "The form did not arrive whole.",
+		Text:   "The form was incomplete.",
 		Advice: "Nothing was changed. Check what the page shows now and send it again.",
 	}
 }
@@ -54,7 +54,7 @@ type Change struct {
 func Outdated(changes []Change) Message {
 	m := Message{
 		Text:   "This has changed since you opened the page.",
-		Advice: "Nothing of yours was saved. Check what the page shows now and send it again.",
+		Advice: "Your changes were not saved. Check what the page shows now and send it again.",
 	}
 	for _, one := range changes {
 		m.Changes = append(m.Changes, Dated{

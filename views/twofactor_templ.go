@@ -314,7 +314,7 @@ func notConfiguredCard(t TwoFactor) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "<div class=\"card__text\"><p>With two-factor on, signing in takes your password and a 6-digit code that your phone shows and that changes every 30 seconds. A stolen password alone is then not enough.</p><p>You need an authenticator app: Google Authenticator, Authy, 1Password, Microsoft Authenticator or any other that speaks TOTP.</p></div>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "<div class=\"card__text\"><p>With two-factor on, signing in takes your password and a 6-digit code that your phone shows and that changes every 30 seconds. A stolen password alone is then not enough.</p><p>You need an authenticator app: Google Authenticator, Authy, 1Password, Microsoft Authenticator or any other TOTP app.</p></div>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -559,7 +559,7 @@ func troubleshooting() templ.Component {
 			templ_7745c5c3_Var17 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 31, "<details class=\"fold\"><summary class=\"fold__summary\">Having trouble?</summary><dl class=\"fold__body prose small\"><dt>The QR code will not scan</dt><dd>Copy the key under Step 1 into the app's manual entry. It makes the same account.</dd><dt>The code is refused</dt><dd>Each code counts for about a minute. Wait for the next one. If that is refused too, set your phone's date and time to automatic.</dd><dt>The app has two entries for this account</dt><dd>The older one is from an earlier try. Remove it.</dd></dl></details>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 31, "<details class=\"fold\"><summary class=\"fold__summary\">Having trouble?</summary><dl class=\"fold__body prose small\"><dt>The QR code won't scan</dt><dd>Copy the key under Step 1 into the app's manual entry. Both add the same account.</dd><dt>The code is refused</dt><dd>Each code counts for about a minute. Wait for the next one. If that is refused too, set your phone's date and time to automatic.</dd><dt>The app has two entries for this account</dt><dd>The older one is from an earlier try. Remove it.</dd></dl></details>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -982,7 +982,7 @@ func recoveryPanel(t TwoFactor) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 60, "</span></header><div class=\"card__body\"><p class=\"recovery__lead\">If you lose your phone, each of these signs you in once. Keep them in a password manager, or on paper in a safe place. Nobody can show them to you again.</p><div class=\"print-only\"><h2>Recovery codes</h2><dl><div><dt>Workspace</dt><dd translate=\"no\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 60, "</span></header><div class=\"card__body\"><p class=\"recovery__lead\">If you lose your phone, each of these signs you in once. Keep them in a password manager, or on paper in a safe place. They cannot be shown again.</p><div class=\"print-only\"><h2>Recovery codes</h2><dl><div><dt>Workspace</dt><dd translate=\"no\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

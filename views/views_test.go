@@ -288,7 +288,7 @@ func longLists() templ.Component {
 		for _, c := range []templ.Component{
 			searchForm("/admin/people", "Search people", "ada"),
 			selectField("result", "Result", "no", [][2]string{{"", "All"}, {"no", "Refused"}}),
-			emptyState("people", "Nobody matches.", "Try a part of the name."),
+			emptyState("people", "No matches.", "Try a part of the name."),
 		} {
 			if err := c.Render(ctx, w); err != nil {
 				return err

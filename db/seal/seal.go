@@ -33,7 +33,7 @@ func NewKey() []byte {
 // newKeyring derives the keys of the key that a file holds.
 func newKeyring(path string, key []byte) (*Keyring, error) {
 	if len(key) != KeySize {
-		return nil, fmt.Errorf("the key file %s has %d bytes, not %d; put it back from its safe-keeping",
+		return nil, fmt.Errorf("the key file %s has %d bytes, not %d; restore it from where you keep its copy",
 			path, len(key), KeySize)
 	}
 	sub, err := hkdf.Key(sha256.New, key, nil, "gatehouse seal v1", chacha20poly1305.KeySize)
