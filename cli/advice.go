@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"syscall"
 
@@ -19,7 +20,11 @@ func (env *commandEnv) withAdvice(err error) string {
 	output := errorText(err)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Sprintf("%s; gatehouse runs as %s%s", output, currentUser(), env.ownersAdvice())
+		return fmt.Sprintf("%s; gatehouse runs as %s%s", output, currentUser(), env.ownersAdvice(err))
+	case db.IsReadOnly(err):
+		path := filepath.Join(env.flags.Data, db.FileName)
+		return fmt.Sprintf("the database %s cannot be written; gatehouse runs as %s%s", path, currentUser(),
+			env.ownersAdvice(&fs.PathError{Op: "open", Path: path, Err: fs.ErrPermission}))
 	case errors.Is(err, syscall.EROFS):
 		return fmt.Sprintf("%s; gatehouse runs as %s and cannot write there: mount the file system for writing, "+
 			"or name another directory with --data", output, currentUser())
@@ -31,14 +36,23 @@ func (env *commandEnv) withAdvice(err error) string {
 	return output
 }
 
-// ownersAdvice says whose the data directory is, when it is somebody else's.
-func (env *commandEnv) ownersAdvice() string {
+// ownersAdvice says whose the data directory is, or the file that could not be opened,
+// when it is somebody else's.
+func (env *commandEnv) ownersAdvice(err error) string {
 	owner, ok := files.Owner(env.flags.Data)
+	if ok && owner != os.Geteuid() {
+		return fmt.Sprintf(", but %s belongs to %s: run it as that user, or as root", env.flags.Data, userName(owner))
+	}
+	var fault *fs.PathError
+	ok = errors.As(err, &fault) && fault.Op == "open" // openat has no whole path
+	if ok {
+		owner, ok = files.Owner(fault.Path)
+	}
 	if !ok || owner == os.Geteuid() {
 		return ": look at the owner and the permissions of that path"
 	}
-	name := userName(owner)
-	return fmt.Sprintf(", but %s belongs to %s: run it as that user, or as root", env.flags.Data, name)
+	return fmt.Sprintf(", but %s belongs to %s: if it is for gatehouse, run as root: chown %d %s", fault.Path,
+		userName(owner), os.Geteuid(), files.Quoted(fault.Path))
 }
 
 // currentUser names whom the program runs as.

@@ -48,8 +48,11 @@ type restoreCommand struct {
 // Run puts a backup in the database's place while no server runs. All admins
 // see a notice of it.
 func (c *restoreCommand) Run(env *commandEnv) error {
-	if _, err := os.Stat(c.File); errors.Is(err, fs.ErrNotExist) {
+	switch info, err := os.Stat(c.File); {
+	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("there is no backup %s", c.File)
+	case err == nil && !info.Mode().IsRegular():
+		return fmt.Errorf("%s is no file; name the backup's file", c.File)
 	}
 	if err := env.requireDataDir(); err != nil {
 		return err
@@ -77,11 +80,11 @@ func (c *restoreCommand) Run(env *commandEnv) error {
 		fmt.Fprintf(env.Stdout, "The database from before is kept as %s; delete it when nobody misses anything.\n",
 			done.Previous)
 	}
-	fmt.Fprintf(env.Stdout, `Ended: %d sessions, %d sign-ins under way, %d invitations and password links. Everybody signs in again.
+	fmt.Fprintf(env.Stdout, `Ended: %s, %s under way, %s for invitations and passwords, and all known browsers. Everybody signs in again.
 Kept as the backup had it: people, passwords, roles, the policy, second steps, recovery codes and the activity.
 Recovery codes that were used after the backup work again, because voiding them all would lock out whoever has lost the phone: ask whoever used one to make a new set.
 Authenticator codes of this minute are used up; the next ones work.
-`, done.Sessions, done.Challenges, done.Links)
+`, countOf(int(done.Sessions), "session"), countOf(int(done.Challenges), "sign-in"), countOf(int(done.Links), "link"))
 	return nil
 }
 

@@ -42,13 +42,13 @@ func restore(ctx context.Context, o Options, backup string, by Actor, steps []mi
 	if _, err := os.Stat(backup); err != nil {
 		return done, fmt.Errorf("cannot read the backup: %w", err)
 	}
-	if _, err := files.CheckDatabase(ctx, backup, len(steps)+1); err != nil {
+	if _, err := files.CheckBackup(ctx, backup, len(steps)+1); err != nil {
 		return done, err
 	}
 	if err := files.MakeDir(o.Dir); err != nil {
 		return done, fmt.Errorf("cannot make the data directory: %w", err)
 	}
-	copied, err := files.CopyDatabaseBeside(ctx, backup, path)
+	copied, err := files.CopyBackupBeside(ctx, backup, path)
 	if err != nil {
 		return done, err
 	}
@@ -58,7 +58,7 @@ func restore(ctx context.Context, o Options, backup string, by Actor, steps []mi
 		}
 	}()
 	if err := prepareRestored(ctx, copied, o, steps, by, &done); err != nil {
-		return done, err
+		return done, fmt.Errorf("%s cannot be restored: %w", backup, err)
 	}
 	if done.Previous, err = files.SetAside(ctx, path, o.Now); err != nil {
 		return done, err

@@ -259,7 +259,7 @@ func TestRestoreRefuses(t *testing.T) {
 			writeFile(t, l.backup, whole)
 		}, "damaged"},
 		"half a backup": {func(t *testing.T, l restoreFixture) { writeFile(t, l.backup, readFile(t, l.backup)[:40960]) },
-			"restore a sound backup"},
+			"choose another backup"},
 		"another program's database": {func(t *testing.T, l restoreFixture) {
 			execRaw(t, l.backup, `PRAGMA application_id = 1`)
 		}, "not a Gatehouse workspace"},

@@ -121,6 +121,9 @@ func open(ctx context.Context, o Options, steps []migration) (*Store, error) {
 	return openFile(ctx, path, o, steps, previousName)
 }
 
+// IsReadOnly reports whether the database could be read and not written.
+func IsReadOnly(err error) bool { return engine.IsReadOnly(err) }
+
 // IsFull reports whether the disk has no room for what was to be written.
 func IsFull(err error) bool { return engine.IsFull(err) }
 

@@ -15,7 +15,10 @@ import (
 // SQLiteVersion is the version of SQLite that is built in.
 const SQLiteVersion = sqlite3.SQLITE_VERSION
 
-// DSN names a database file, to be opened as mode says: ro or rw. The path is
+// Immutable opens a file that nobody writes, and makes nothing beside it.
+const Immutable = "immutable"
+
+// DSN names a database file, to be opened as mode says: ro, rw or Immutable. The path is
 // percent-encoded: SQLite would read a "?" or "#" in it as the end of the name.
 func DSN(path, mode string, pragmas ...string) (string, error) {
 	abs, err := filepath.Abs(path)
@@ -29,6 +32,10 @@ func DSN(path, mode string, pragmas ...string) (string, error) {
 	q := url.Values{
 		"mode":    {mode},
 		"_pragma": append([]string{"busy_timeout(5000)"}, pragmas...),
+	}
+	if mode == Immutable {
+		q.Set("mode", "ro")
+		q.Set("immutable", "1")
 	}
 	return (&url.URL{
 		Scheme:   "file",
@@ -98,6 +105,9 @@ func IsUnusable(err error) bool {
 	}
 	return false
 }
+
+// IsReadOnly reports whether a database could be read and not written.
+func IsReadOnly(err error) bool { return primaryCode(err) == sqlite3.SQLITE_READONLY }
 
 // IsFull reports whether there is no room for what was to be written.
 func IsFull(err error) bool { return primaryCode(err) == sqlite3.SQLITE_FULL }

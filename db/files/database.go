@@ -19,7 +19,42 @@ const applicationID = 1197569128
 // CheckDatabase returns the schema's version of a file. It refuses a file that is not a
 // workspace or newer than newest, without changing a byte of it.
 func CheckDatabase(ctx context.Context, path string, newest int) (schema int, err error) {
-	file, err := engine.OpenFile(path, "ro")
+	return source{
+		path:      path,
+		mode:      "ro",
+		ifForeign: "choose another data directory",
+		ifDamaged: "restore a sound backup",
+	}.check(ctx, newest)
+}
+
+// CheckBackup is CheckDatabase for a file that is to be restored.
+func CheckBackup(ctx context.Context, path string, newest int) (schema int, err error) {
+	return source{
+		path:      path,
+		mode:      backupMode(path),
+		ifForeign: "choose another backup",
+		ifDamaged: "choose another backup",
+	}.check(ctx, newest)
+}
+
+// backupMode is how a backup is opened. One without a journal is only looked at: it may
+// lie on a medium, or in a directory, in which nothing can be made beside it.
+func backupMode(path string) string {
+	for _, journal := range []string{"-wal", "-journal"} {
+		if info, err := os.Stat(path + journal); !errors.Is(err, fs.ErrNotExist) && (err != nil || info.Size() > 0) {
+			return "ro"
+		}
+	}
+	return engine.Immutable
+}
+
+// A source is a database file to be read, how it is opened, and what to do when it is
+// no good.
+type source struct{ path, mode, ifForeign, ifDamaged string }
+
+func (s source) check(ctx context.Context, newest int) (schema int, err error) {
+	path := s.path
+	file, err := engine.OpenFile(path, s.mode)
 	if err != nil {
 		return 0, err
 	}
@@ -32,7 +67,7 @@ func CheckDatabase(ctx context.Context, path string, newest int) (schema int, er
 		"page_size":      &size,
 	} {
 		if err := file.QueryRowContext(ctx, `PRAGMA `+pragma).Scan(into); err != nil {
-			return 0, damagedError(path, err)
+			return 0, s.damagedError(err)
 		}
 	}
 	info, err := os.Stat(path)
@@ -43,16 +78,16 @@ func CheckDatabase(ctx context.Context, path string, newest int) (schema int, er
 	noWAL := errors.Is(walErr, fs.ErrNotExist) || walErr == nil && wal.Size() == 0
 	switch {
 	case id != applicationID:
-		return 0, fmt.Errorf("%s is not a Gatehouse workspace; choose another data directory", path)
+		return 0, fmt.Errorf("%s is not a Gatehouse workspace; %s", path, s.ifForeign)
 	case version > int64(newest):
 		return 0, fmt.Errorf("%s was written by a newer Gatehouse (schema %d, this one knows %d); use that version",
 			path, version, newest)
 	case noWAL && info.Size() < pages*size:
-		return 0, fmt.Errorf("%s is cut short; restore a sound backup", path)
+		return 0, fmt.Errorf("%s is cut short; %s", path, s.ifDamaged)
 	case pages*size > maxCheckedAtStart:
 		return int(version), nil
 	}
-	return int(version), quickCheck(ctx, file, path)
+	return int(version), s.quickCheck(ctx, file)
 }
 
 // maxCheckedAtStart is the size, in bytes, up to which every page of a file is checked
@@ -60,23 +95,23 @@ func CheckDatabase(ctx context.Context, path string, newest int) (schema int, er
 const maxCheckedAtStart = 4 << 20
 
 // quickCheck refuses a file whose pages are inconsistent.
-func quickCheck(ctx context.Context, file *sql.DB, path string) error {
+func (s source) quickCheck(ctx context.Context, file *sql.DB) error {
 	var verdict string
 	if err := file.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&verdict); err != nil {
-		return damagedError(path, err)
+		return s.damagedError(err)
 	}
 	if verdict != "ok" {
-		return fmt.Errorf("%s is damaged (%s); restore a sound backup", path, verdict)
+		return fmt.Errorf("%s is damaged (%s); %s", s.path, verdict, s.ifDamaged)
 	}
 	return nil
 }
 
 // damagedError says why a file cannot be read.
-func damagedError(path string, err error) error {
+func (s source) damagedError(err error) error {
 	if engine.IsDamaged(err) {
-		return fmt.Errorf("%s is damaged or is no database; restore a sound backup", path)
+		return fmt.Errorf("%s is damaged or is no database; %s", s.path, s.ifDamaged)
 	}
-	return fmt.Errorf("reading %s: %w", path, ExplainError(path, err))
+	return fmt.Errorf("reading %s: %w", s.path, ExplainError(s.path, err))
 }
 
 // ExplainError returns what the system says about a database that SQLite could not open
@@ -144,7 +179,7 @@ func CopyDatabase(ctx context.Context, source, target string) error {
 	if _, err := os.Lstat(target); !errors.Is(err, fs.ErrNotExist) {
 		return existsError(target)
 	}
-	made, err := CopyDatabaseBeside(ctx, source, target)
+	made, err := copyBeside(ctx, source, "ro", target)
 	if err != nil {
 		return err
 	}
@@ -161,15 +196,19 @@ func existsError(path string) error {
 	return fmt.Errorf("%s exists already; choose another name", path)
 }
 
-// CopyDatabaseBeside writes a checked copy under a name of its own beside a path
-// whose place it is to take, and gives that name.
-func CopyDatabaseBeside(ctx context.Context, source, path string) (made string, err error) {
+// CopyBackupBeside writes a checked copy of a backup under a name of its own beside a
+// path whose place it is to take, and returns that name.
+func CopyBackupBeside(ctx context.Context, backup, path string) (made string, err error) {
+	return copyBeside(ctx, backup, backupMode(backup), path)
+}
+
+func copyBeside(ctx context.Context, source, mode, path string) (made string, err error) {
 	f, err := CreateBeside(path) // VACUUM INTO takes an empty file, and would make one that all may read
 	if err != nil {
 		return "", fmt.Errorf("cannot make the copy: %w", err)
 	}
 	made = f.Name()
-	err = vacuumInto(ctx, source, made)
+	err = vacuumInto(ctx, source, mode, made)
 	if err == nil {
 		err = errors.Join(requireSameFile(f, made), f.Sync())
 	}
@@ -199,8 +238,8 @@ func requireSameFile(f *os.File, path string) error {
 	return nil
 }
 
-func vacuumInto(ctx context.Context, path, target string) error {
-	source, err := engine.OpenFile(path, "ro")
+func vacuumInto(ctx context.Context, path, mode, target string) error {
+	source, err := engine.OpenFile(path, mode)
 	if err != nil {
 		return err
 	}

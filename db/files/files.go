@@ -188,6 +188,9 @@ func PrepareDataDir(path string) error {
 	return err
 }
 
+// isOpenToOthers reports whether somebody may read or write for whom it is not meant.
+func isOpenToOthers(info fs.FileInfo) bool { return info.Mode().Perm()&forOthers(info) != 0 }
+
 // isUnused reports whether a directory holds no workspace and nothing else but
 // what may be laid out for one.
 func isUnused(names []string) bool {
@@ -223,19 +226,22 @@ const smallFile = 4 << 10
 
 // openToOthersError says that others may read or write, and how to end it.
 func openToOthersError(what, path string, info fs.FileInfo) error {
-	mode := "600"
-	if info.IsDir() {
-		mode = "700"
+	command := fmt.Sprintf("chmod %o %s", info.Mode().Perm()&^forOthers(info), Quoted(path))
+	if !info.IsDir() && !isOwnedByUs(info) { // once closed to others, it would be closed to this process too
+		command = fmt.Sprintf("chown %d %s && chmod 600 %s", os.Geteuid(), Quoted(path), Quoted(path))
 	}
-	return fmt.Errorf("other users can read or change the %s %s (its mode is %04o); close it to them: chmod %s %s",
-		what, path, info.Mode().Perm(), mode, shellQuote(path))
+	return fmt.Errorf("other users can read or change the %s %s (its mode is %04o); close it to them: %s", what, path,
+		info.Mode().Perm(), command)
 }
 
-// shellQuote writes a path as a shell takes it.
-func shellQuote(path string) string {
+// Quoted writes a path as a shell's commands take it.
+func Quoted(path string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
 			strings.ContainsRune("/._-+:@%,", r)
+	}
+	if strings.HasPrefix(path, "-") {
+		path = "./" + path
 	}
 	if strings.IndexFunc(path, func(r rune) bool { return !plain(r) }) < 0 {
 		return path

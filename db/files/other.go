@@ -13,8 +13,8 @@ const NoFollow = 0
 // chownLike has nothing to do where files belong to nobody in particular.
 func chownLike(*os.File, fs.FileInfo) error { return nil }
 
-// isOpenToOthers cannot tell where permissions are not in the mode.
-func isOpenToOthers(fs.FileInfo) bool { return false }
+// forOthers are no permissions where those are not in the mode.
+func forOthers(fs.FileInfo) fs.FileMode { return 0 }
 
 func isOwnedByUs(fs.FileInfo) bool { return true }
 

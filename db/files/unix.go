@@ -52,20 +52,24 @@ func isOwnedByRoot(info fs.FileInfo) bool {
 	return ok && owner.Uid == 0
 }
 
-// isOpenToOthers reports whether others than the owner may read or write. A file
-// or directory of somebody else that this process may use all the same is used
-// through its group or an access list, as systemd (LoadCredential) and Kubernetes
-// (fsGroup) set them up: there the group is this process.
-func isOpenToOthers(info fs.FileInfo) bool {
-	others := fs.FileMode(0o077)
+// forOthers are the permissions that a key file or a data directory must not have: those
+// of everybody but its owner. What is used through its group keeps those of the group. That
+// is what belongs to somebody else and this process may use all the same, as systemd
+// (LoadCredential) and Kubernetes (fsGroup) set it up; and for root what is root's own and
+// of another group, since the service uses it so. A directory that this process cannot
+// close may be looked at by others: the files in it are closed.
+func forOthers(info fs.FileInfo) fs.FileMode {
 	owner, ok := info.Sys().(*syscall.Stat_t)
-	if ok && os.Geteuid() != 0 && int(owner.Uid) != os.Geteuid() {
-		others = 0o007
-		if !info.IsDir() {
-			others = 0o027
-		}
+	byGroup := !isOwnedByUs(info) || ok && os.Geteuid() == 0 && owner.Uid == 0 && owner.Gid != 0
+	switch {
+	case !byGroup:
+		return 0o077
+	case !info.IsDir():
+		return 0o027
+	case isOwnedByUs(info):
+		return 0o007
 	}
-	return info.Mode().Perm()&others != 0
+	return 0o002
 }
 
 // isOwnedByUs reports whether this process may change the permissions.

@@ -138,7 +138,7 @@ func TestRestoreCommand(t *testing.T) {
 	b.get("/my") // nothing has happened
 	p.stop()
 	output := requireCommand(t, "", "restore", backup, "--data", data)
-	for _, sentence := range []string{"Ended: 1 sessions", "Recovery codes that were used after the backup work again",
+	for _, sentence := range []string{"Ended: 1 session, 0 sign-ins", "Recovery codes that were used after the backup work again",
 		"is kept as"} {
 		if !strings.Contains(output, sentence) {
 			t.Errorf("restore does not say %q:\n%s", sentence, output)

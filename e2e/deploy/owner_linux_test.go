@@ -468,3 +468,140 @@ func TestFullOrReadOnlyDisk(t *testing.T) {
 		t.Errorf("a read-only disk: exit %d, %q", code, output)
 	}
 }
+
+// TestRootBesideAServiceThatReadsThroughItsGroup runs commands as root where the key and the
+// directory are root's and the service uses them through its group: they must neither be refused
+// nor closed to the service.
+func TestRootBesideAServiceThatReadsThroughItsGroup(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	if s.as == nil {
+		t.Skip("takes two users")
+	}
+	key := filepath.Join(s.data, "gatehouse.key")
+	s.root(password+"\n", "user", "add", ada, "--name", "Ada", "--new-workspace")
+	both := func(want int, says string) {
+		t.Helper()
+		for _, as := range []*syscall.SysProcAttr{nil, s.as} {
+			cmd := exec.Command(program, "check", "--data", s.data)
+			cmd.SysProcAttr = as
+			out, _ := cmd.CombinedOutput()
+			if cmd.ProcessState.ExitCode() != want || !strings.Contains(string(out), says) {
+				t.Errorf("as %v: exit %d, %s; want %q", as, cmd.ProcessState.ExitCode(), out, says)
+			}
+		}
+	}
+	set := func(path string, mode fs.FileMode) {
+		t.Helper()
+		if err := errors.Join(os.Chown(path, 0, nobody), os.Chmod(path, mode)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(key, 0o440)
+	both(0, "")
+	set(s.data, 0o770|fs.ModeSetgid)
+	both(0, "")
+	set(s.data, 0o777|fs.ModeSetgid)
+	both(1, "chmod 77")
+	set(s.data, 0o770|fs.ModeSetgid)
+	set(key, 0o444)
+	both(1, key)
+	if _, output := command(t, "", "check", "--data", s.data); !strings.Contains(output, "chmod 440 "+key) {
+		t.Errorf("the advice closes the key to the service: %s", output)
+	}
+	set(key, 0o440)
+	if err := os.Chmod(s.data, 0o775|fs.ModeSetgid); err != nil { // as Kubernetes mounts a volume with fsGroup
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, "check", "--data", s.data)
+	cmd.SysProcAttr = s.as
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("a volume that the service cannot close: %v\n%s", err, out)
+	}
+}
+
+// TestKeyThatBelongsToAnother says the command that hands the key over.
+func TestKeyThatBelongsToAnother(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	if s.as == nil {
+		t.Skip("takes two users")
+	}
+	key := filepath.Join(s.data, "gatehouse.key")
+	s.root(password+"\n", "user", "add", ada, "--name", "Ada", "--new-workspace")
+	for _, mode := range []fs.FileMode{0o600, 0o444} {
+		if err := errors.Join(os.Chown(key, 0, 0), os.Chmod(key, mode)); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(program, "check", "--data", s.data)
+		cmd.SysProcAttr = s.as
+		out, err := cmd.CombinedOutput()
+		_, advice, found := strings.Cut(string(out), ": chown ")
+		if err == nil || !found {
+			t.Fatalf("mode %o: %v, %s", mode, err, out)
+		}
+		if out, err := exec.Command("sh", "-c", "chown "+advice).CombinedOutput(); err != nil {
+			t.Fatalf("chown %s: %v\n%s", advice, err, out)
+		}
+		s.check("the command that it says")
+	}
+}
+
+// TestDatabaseThatCannotBeWritten says so in words.
+func TestDatabaseThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	s.root(password+"\n", "user", "add", ada, "--name", "Ada", "--new-workspace")
+	if err := os.Chmod(filepath.Join(s.data, "gatehouse.db"), 0o400); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, "policy", "set", "--admins", "on", "--data", s.data)
+	cmd.SysProcAttr = s.as
+	out, err := cmd.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "cannot be written; gatehouse runs as") ||
+		strings.Contains(string(out), "UPDATE") {
+		t.Errorf("%v, %s", err, out)
+	}
+}
+
+// TestRestoreLooksOnly restores a copy of a stopped server's file from where nothing can be made,
+// leaves nothing beside a backup, and words refusals for who restores.
+func TestRestoreLooksOnly(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	s.root(password+"\n", "user", "add", ada, "--name", "Ada", "--new-workspace")
+	shelf := filepath.Join(filepath.Dir(s.data), "shelf")
+	if err := os.Mkdir(shelf, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	backup := filepath.Join(shelf, "copy.db")
+	write(t, backup, read(t, filepath.Join(s.data, "gatehouse.db")))
+	if err := errors.Join(os.Chmod(backup, 0o444), os.Chmod(shelf, 0o555)); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, "restore", backup, "--data", s.data)
+	cmd.SysProcAttr = s.as
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v, %s", err, out)
+	}
+	s.root("", "restore", backup)
+	if names, err := os.ReadDir(shelf); err != nil || len(names) != 1 {
+		t.Errorf("beside the backup stand %v, %v", names, err)
+	}
+	no := filepath.Join(filepath.Dir(s.data), "no")
+	for content, says := range map[string]string{
+		"":                        "choose another backup",
+		"no database":             "choose another backup",
+		read(t, backup)[:100_000]: "choose another backup",
+	} {
+		write(t, no, content)
+		if code, output := command(t, "", "restore", no, "--data", s.data); code != 1 || !strings.Contains(output, says) ||
+			strings.Contains(output, "data directory") {
+			t.Errorf("%d bytes: exit %d, %s", len(content), code, output)
+		}
+	}
+	if code, output := command(t, "", "restore", shelf, "--data", s.data); code != 1 ||
+		!strings.Contains(output, "is no file") {
+		t.Errorf("a directory: exit %d, %s", code, output)
+	}
+}
