@@ -146,7 +146,7 @@ func (c *checkCommand) Run(env *commandEnv) error {
 }
 
 type keyCommands struct {
-	Rotate keyRotate `cmd:"" help:"Seal everything anew under a new key."`
+	Rotate keyRotate `cmd:"" help:"Encrypt everything again under a new key."`
 }
 
 type keyRotate struct{}

@@ -23,7 +23,7 @@ import (
 	"github.com/a-h/templ"
 )
 
-var updateGolden = flag.Bool("update", false, "write the golden files anew")
+var updateGolden = flag.Bool("update", false, "rewrite the golden files")
 
 var (
 	now   = time.Date(2026, 11, 23, 9, 41, 12, 0, time.UTC)

@@ -61,7 +61,7 @@ func New(db Database, isCommitted func(result error) bool) *Queue {
 }
 
 // ErrAborted is the answer to those in whose transaction a goroutine ended.
-var ErrAborted = errors.New("the transaction was cut off")
+var ErrAborted = errors.New("the transaction was aborted")
 
 // Do runs a job in a transaction, all of it or nothing, and returns its result once that
 // is on the disk. The job gets a context that ends after limit, with the time that it
