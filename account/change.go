@@ -21,9 +21,6 @@ const (
 	ErrOutdated       Refusal = "somebody else has changed this since the form was shown"
 )
 
-// Refusals lists every refusal, so that a test can ask for the sentence of each.
-var Refusals = []Refusal{ErrOwnRole, ErrOwnAccount, ErrInactive, ErrLastSuperAdmin, ErrOutdated}
-
 // ErrNotAllowed refuses what the author's role does not allow, whoever it is about.
 var ErrNotAllowed = errors.New("not allowed")
 

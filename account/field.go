@@ -1,7 +1,6 @@
 package account
 
-// A Reason says why a field of a form is refused. Package views has the
-// sentences of the pages, package cli those of the command line.
+// A Reason says why a field of a form is refused. Package views has the sentences.
 type Reason string
 
 // The reasons that a field can be refused for.
@@ -17,9 +16,6 @@ const (
 	Unknown   Reason = "unknown"
 	Wrong     Reason = "wrong"
 )
-
-// Reasons lists every reason, so that a test can ask for the sentence of each.
-var Reasons = []Reason{Missing, TooShort, TooLong, Common, Context, NotEmail, NoBrowser, Taken, Unknown, Wrong}
 
 // A FieldError refuses what was typed into one field of a form.
 type FieldError struct {

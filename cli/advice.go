@@ -12,12 +12,13 @@ import (
 
 	"gatehouse/db"
 	"gatehouse/db/files"
+	"gatehouse/views"
 )
 
 // withAdvice returns an error in words, and for one of the machine's files or ports also as whom
 // the program runs and what to do.
 func (env *commandEnv) withAdvice(err error) string {
-	output := errorText(err)
+	output := views.TerminalText(err)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Sprintf("%s; gatehouse runs as %s%s", output, currentUser(), env.ownersAdvice(err))

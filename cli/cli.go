@@ -15,10 +15,8 @@ import (
 	"strings"
 	"time"
 
-	"gatehouse/account"
 	"gatehouse/db"
 	"gatehouse/db/files"
-	"gatehouse/twofactor"
 
 	"golang.org/x/term"
 )
@@ -114,46 +112,6 @@ func Run(ctx context.Context, p Process) (code int) {
 type usageError string
 
 func (e usageError) Error() string { return string(e) }
-
-// errorText describes a store's refusal for a terminal.
-func errorText(err error) string {
-	var field account.FieldError
-	switch {
-	case errors.As(err, &field):
-		return fieldErrorText(field)
-	case errors.Is(err, account.ErrLastSuperAdmin):
-		return "this is the last active Super-administrator; give somebody else that role first"
-	case errors.Is(err, twofactor.ErrNotEnabled):
-		return "this person has not enabled two-factor, so there is nothing to reset"
-	}
-	return err.Error()
-}
-
-func fieldErrorText(e account.FieldError) string {
-	switch e.Reason {
-	case account.Missing:
-		return "the " + e.Field + " is missing"
-	case account.TooShort:
-		return fmt.Sprintf("the %s is too short; use at least %d characters", e.Field, e.Limit)
-	case account.TooLong:
-		return fmt.Sprintf("the %s is too long; use at most %d characters", e.Field, e.Limit)
-	case account.Common:
-		return "this password is too common and easy to guess; choose another"
-	case account.Context:
-		return "the password is too similar to the person's name, e-mail address or the workspace's name; choose another"
-	case account.NotEmail:
-		return "not a valid e-mail address (expected name@example.org)"
-	case account.NoBrowser:
-		return "browsers cannot send this e-mail address (before the @ only a to z, digits and signs such as . _ + -); use another one"
-	case account.Taken:
-		return "another account already uses this e-mail address; see gatehouse user list"
-	case account.Unknown:
-		return "this " + e.Field + " does not exist; see gatehouse --help"
-	case account.Wrong:
-		return "the password did not match; try again"
-	}
-	return "the " + e.Field + " is not right: " + string(e.Reason)
-}
 
 // defaultWorkspace is the name that a workspace gets when none is given.
 const defaultWorkspace = "Workspace"

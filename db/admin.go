@@ -93,8 +93,8 @@ func (s *Store) Person(ctx context.Context, id int64) (Person, error) {
 // PersonDetails are what a person's page tells beside the list's columns.
 type PersonDetails struct {
 	AddedAt   time.Time
-	LinkKind  string    // of the one-time link that is open: invitation or password; "" for none
-	LinkUntil time.Time // when it ends
+	LinkKind  account.LinkKind // of the one-time link that is open; "" for none
+	LinkUntil time.Time        // when it ends
 	Sessions  int
 	Browsers  int // that are known
 }
@@ -216,14 +216,14 @@ func (s *Store) Invite(ctx context.Context, n NewPerson, by Author, now time.Tim
 		if id, err = t.addPerson(NewPerson{Name: name, Email: email, Role: n.Role}, "", by.Actor, now); err != nil {
 			return err
 		}
-		token, err = t.newLink(id, "invitation", by.Actor, now)
+		token, err = t.newLink(id, account.Invitation, by.Actor, now)
 		return err
 	})
 	return id, token, err
 }
 
 // newLink makes a person's one-time link; it ends the one before.
-func (t *tx) newLink(person int64, kind string, by Actor, now time.Time) (token string, err error) {
+func (t *tx) newLink(person int64, kind account.LinkKind, by Actor, now time.Time) (token string, err error) {
 	if _, err := t.exec(`DELETE FROM link WHERE person_id = ?`, person); err != nil {
 		return "", err
 	}
@@ -237,7 +237,7 @@ func (t *tx) newLink(person int64, kind string, by Actor, now time.Time) (token 
 		actor:   by,
 		subject: person,
 		method:  account.ByLink,
-		detail:  kind,
+		detail:  string(kind),
 	})
 	return token, err
 }
@@ -254,9 +254,9 @@ func (s *Store) NewLink(ctx context.Context, person int64, by Author, now time.T
 		if !p.Active {
 			return account.ErrInactive // the link would not work
 		}
-		kind := "password"
+		kind := account.PasswordLink
 		if p.Invited {
-			kind = "invitation"
+			kind = account.Invitation
 		}
 		token, err = t.newLink(person, kind, by.Actor, now)
 		return err
@@ -266,8 +266,8 @@ func (s *Store) NewLink(ctx context.Context, person int64, by Author, now time.T
 
 // A Link is a one-time link as its page shows it.
 type Link struct {
-	Kind   string // invitation or password
-	Person int64  // whose it is
+	Kind   account.LinkKind
+	Person int64 // whose it is
 	Name   string
 	Email  string
 }
@@ -334,7 +334,7 @@ func (s *Store) UseLink(ctx context.Context, token, name, password string, c Cli
 		return l, err
 	}
 	var nameErr error
-	if l.Kind == "invitation" {
+	if l.Kind == account.Invitation {
 		name, nameErr = account.ParseName("name", name)
 	} else {
 		name = l.Name
@@ -366,7 +366,7 @@ func (s *Store) UseLink(ctx context.Context, token, name, password string, c Cli
 			actor:   personAt(person, c.Address),
 			subject: person,
 			method:  account.ByLink,
-			detail:  l.Kind,
+			detail:  string(l.Kind),
 		}); err != nil {
 			return err
 		}

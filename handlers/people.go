@@ -118,13 +118,13 @@ func (s *Server) invitePerson(rc *requestContext) error {
 	if err != nil {
 		return err
 	}
-	card := views.People{Link: s.oneTimeLink(rc, token, "invitation", n.Name, account.NormalizeEmail(n.Email))}
+	card := views.People{Link: s.oneTimeLink(rc, token, account.Invitation, n.Name, account.NormalizeEmail(n.Email))}
 	card.Invite.Role.Value = string(twofactor.Member)
 	return s.showPeopleCards(rc, http.StatusOK, card)
 }
 
 // oneTimeLink returns a link's token as an address.
-func (s *Server) oneTimeLink(rc *requestContext, token, kind, name, email string) views.OneTimeLink {
+func (s *Server) oneTimeLink(rc *requestContext, token string, kind account.LinkKind, name, email string) views.OneTimeLink {
 	at := "http://" + rc.r.Host
 	if s.base != nil {
 		at = s.base.Scheme + "://" + s.base.Host
@@ -331,9 +331,9 @@ func (s *Server) makeLink(rc *requestContext) error {
 	if err != nil {
 		return err
 	}
-	kind := "password"
+	kind := account.PasswordLink
 	if p.Invited {
-		kind = "invitation"
+		kind = account.Invitation
 	}
 	return s.showPersonCards(rc, http.StatusOK, views.PersonDetail{Link: s.oneTimeLink(rc, token, kind, p.Name, p.Email)})
 }

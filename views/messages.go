@@ -351,42 +351,6 @@ func Browser(agent string) string {
 	return name
 }
 
-// FieldErrorText says what is wrong with a field, and what to do.
-func FieldErrorText(e account.FieldError) string {
-	switch e.Reason {
-	case account.Missing:
-		return missing[e.Field]
-	case account.TooShort:
-		return fmt.Sprintf("Use at least %d characters. A few words in a row are easy to remember and hard to guess.",
-			e.Limit)
-	case account.TooLong:
-		return fmt.Sprintf("Use at most %d characters.", e.Limit)
-	case account.Common:
-		return "This password is too common and easy to guess. Choose another, for example a few unrelated words."
-	case account.Context:
-		return "This password is too similar to your name, e-mail address or the workspace's name. Choose another."
-	case account.NotEmail:
-		return "Enter an e-mail address, like name@example.org."
-	case account.NoBrowser:
-		return "Browsers cannot send this address. Before the @ they take only letters from a to z, digits and signs such as . _ + -, and after it the name of a domain. Use another address."
-	case account.Taken:
-		return "Another account already uses this e-mail address."
-	case account.Wrong:
-		return "Password did not match. Re-enter your current account password."
-	}
-	return "Choose one of the values offered."
-}
-
-var missing = map[string]string{
-	"workspace":        "Enter a name for the workspace.",
-	"name":             "Enter a name.",
-	"email":            "Enter an e-mail address.",
-	"password":         "Choose a password.",
-	"new_password":     "Choose a new password.",
-	"current_password": "Enter your current password.",
-	"role":             "Choose a role.",
-}
-
 // NotFound is the page for an unknown address.
 func NotFound() Problem {
 	return Problem{

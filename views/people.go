@@ -1,7 +1,6 @@
 package views
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -54,7 +53,7 @@ type Invite struct {
 // A OneTimeLink is shown once. The zero OneTimeLink is none.
 type OneTimeLink struct {
 	URL    string
-	Kind   string // invitation or password
+	Kind   account.LinkKind
 	Name   string // for whom
 	Email  string
 	EndsAt time.Time
@@ -64,7 +63,7 @@ type OneTimeLink struct {
 type PersonDetail struct {
 	Person
 	AddedAt   time.Time
-	LinkKind  string // of the link that is open: invitation or password; ""
+	LinkKind  account.LinkKind // of the link that is open; ""
 	LinkUntil time.Time
 	Sessions  int
 	Browsers  int // that are known
@@ -107,7 +106,7 @@ type NotEnrolled struct {
 // Welcome is the card of a one-time link. The password is never given back.
 type Welcome struct {
 	Token    string
-	Kind     string // invitation or password
+	Kind     account.LinkKind
 	Email    string
 	Name     Field // invitations only
 	Password Field
@@ -145,7 +144,7 @@ func roleOptions(roles []twofactor.Role, value string) [][2]string {
 
 // linkTitle and linkText tell what to do with a one-time link.
 func linkTitle(l OneTimeLink) string {
-	if l.Kind == "invitation" {
+	if l.Kind == account.Invitation {
 		return "Invitation link — shown ONCE"
 	}
 	return "Password link — shown ONCE"
@@ -159,7 +158,7 @@ func linkText(l OneTimeLink) Dated {
 		At:     l.EndsAt,
 	}
 	text.After = ". They use it to choose a new password, then sign in; their second step does not change."
-	if l.Kind == "invitation" {
+	if l.Kind == account.Invitation {
 		text.After = ". They use it to choose their name and password, then sign in."
 	}
 	return text
@@ -194,32 +193,6 @@ func PersonDone(verb string) Message {
 		}
 	case "unlock":
 		return Message{Text: "The account is unlocked.", Advice: "Failed attempts have been cleared."}
-	}
-	return Message{}
-}
-
-// PersonRefused describes the rule that stands against a change to an account. It gives
-// no message for an error that is none of these rules.
-func PersonRefused(err error) Message {
-	switch {
-	case errors.Is(err, account.ErrOwnRole):
-		return Message{Text: "You cannot change your own role.", Advice: "Ask another Super-administrator."}
-	case errors.Is(err, account.ErrOwnAccount):
-		return Message{
-			Text:   "This is your own account.",
-			Advice: "Change your password and two-factor on My profile, where your password is asked for.",
-		}
-	case errors.Is(err, account.ErrLastSuperAdmin):
-		return Message{
-			Text:   "This is the last active Super-administrator.",
-			Advice: "Make somebody else a Super-administrator first.",
-		}
-	case errors.Is(err, account.ErrInactive):
-		return Message{Text: "This account is deactivated.", Advice: "Reactivate it first; then make the link."}
-	case errors.Is(err, account.ErrOutdated):
-		return Outdated(nil)
-	case errors.Is(err, twofactor.ErrNotEnabled):
-		return Message{Text: "Two-factor is not configured for this account.", Advice: "There is nothing to reset."}
 	}
 	return Message{}
 }

@@ -1172,8 +1172,8 @@ func personFacts(p PersonDetail) templ.Component {
 	})
 }
 
-func openLinkText(kind string) string {
-	if kind == "invitation" {
+func openLinkText(kind account.LinkKind) string {
+	if kind == account.Invitation {
 		return "The invitation is open until"
 	}
 	return "A password link is open until"
@@ -1966,21 +1966,21 @@ func WelcomePage(f Frame, w Welcome) templ.Component {
 }
 
 func welcomeTitle(w Welcome) string {
-	if w.Kind == "invitation" {
+	if w.Kind == account.Invitation {
 		return "Welcome"
 	}
 	return "Choose a new password"
 }
 
 func welcomeText(w Welcome) string {
-	if w.Kind == "invitation" {
+	if w.Kind == account.Invitation {
 		return "You have been invited to this workspace. Choose your name and password, then sign in."
 	}
 	return "Choose a new password for your account, then sign in with it. Your second step does not change."
 }
 
 func welcomeButton(w Welcome) string {
-	if w.Kind == "invitation" {
+	if w.Kind == account.Invitation {
 		return "Accept invitation"
 	}
 	return "Set password"
@@ -2084,7 +2084,7 @@ func WelcomeCard(w Welcome) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if w.Kind == "invitation" {
+			if w.Kind == account.Invitation {
 				templ_7745c5c3_Err = field(inputField{Name: "name", Label: "Your name", Value: w.Name.Value, Error: w.Name.Error, Auto: "name", Focus: w.Name.Error != "" || w.Password.Error == ""}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
@@ -2094,7 +2094,7 @@ func WelcomeCard(w Welcome) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = field(inputField{Name: "password", Label: "New password", Type: "password", Error: w.Password.Error, Auto: "new-password", Focus: w.Name.Error == "" && (w.Password.Error != "" || w.Kind != "invitation"), Help: passwordHelp}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = field(inputField{Name: "password", Label: "New password", Type: "password", Error: w.Password.Error, Auto: "new-password", Focus: w.Name.Error == "" && (w.Password.Error != "" || w.Kind != account.Invitation), Help: passwordHelp}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -99,25 +99,6 @@ func activityPage() templ.Component {
 }
 
 func TestEveryOutcomeHasASentence(t *testing.T) {
-	other := FieldErrorText(account.FieldError{Field: "role", Reason: account.Unknown})
-	for _, reason := range account.Reasons {
-		text := FieldErrorText(account.FieldError{Field: "email", Reason: reason, Limit: 254})
-		if text == "" || text == other && reason != account.Unknown {
-			t.Errorf("%s has no sentence", reason)
-		}
-		if reason == account.TooLong && text != "Use at most 254 characters." {
-			t.Errorf("a long address is refused with %q", text)
-		}
-	}
-	rules := []error{twofactor.ErrNotEnabled}
-	for _, refusal := range account.Refusals {
-		rules = append(rules, refusal)
-	}
-	for _, rule := range rules {
-		if m := PersonRefused(rule); m.Text == "" || m.Advice == "" {
-			t.Errorf("%s: %+v", rule, m)
-		}
-	}
 	for _, verb := range []string{"edit", "deactivate", "reactivate", "sessions/end", "two-factor/reset", "unlock"} {
 		if PersonDone(verb).IsZero() {
 			t.Errorf("%s has no words", verb)

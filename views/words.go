@@ -1,7 +1,6 @@
 package views
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -14,66 +13,6 @@ const wrongCode = "That code did not match"
 
 // lowCodes is from how many recovery codes a new sheet is advised.
 const lowCodes = 2
-
-// Refused returns the words of every refusal. An error that is not a refusal gets a
-// general sentence.
-func Refused(err error, now time.Time) Message {
-	var wrong twofactor.WrongCode
-	var wait twofactor.Wait
-	switch {
-	case errors.As(err, &wait):
-		left := wait.Until.Sub(now)
-		return Message{
-			Text:     "Too many tries.",
-			Advice:   waitAdvice(left),
-			Seconds:  wholeSeconds(left),
-			Counting: "You can try again in ",
-			Then:     "You can try again now.",
-		}
-	case errors.As(err, &wrong) && wrong.Expired:
-		return Message{
-			Text:   wrongCode,
-			Advice: "It has expired; enter the one your app shows now." + triesLeft(wrong.Left),
-		}
-	case errors.As(err, &wrong):
-		next := twofactor.NextStepIn(now)
-		return Message{
-			Text: wrongCode,
-			Advice: "Wait for the next code your app shows, in " + seconds(next) + ", and enter that one." +
-				triesLeft(wrong.Left),
-			Seconds:  wholeSeconds(next),
-			Counting: "Next code in ",
-			Then:     "Your app shows the next code now.",
-		}
-	case errors.Is(err, twofactor.ErrNoPending):
-		return Message{
-			Text:   `No pending enrollment. Click "Enable" to start over`,
-			Advice: "The QR code you had is no longer valid. Remove its entry from your authenticator app, select Enable two-factor and scan the new one.",
-		}
-	case errors.Is(err, twofactor.ErrAlreadyEnabled):
-		return Message{Text: "Two-factor authentication is enabled already.", Advice: "There is nothing more to do."}
-	case errors.Is(err, twofactor.ErrNotEnabled):
-		return Message{
-			Text:   "Two-factor authentication is not enabled.",
-			Advice: "Select Enable two-factor to set it up.",
-		}
-	case errors.Is(err, twofactor.ErrWrongRecovery):
-		return Message{
-			Text:   wrongCode,
-			Advice: "Each code works once, and only those of your newest sheet do. Check the sheet's id and try another code from it.",
-		}
-	case errors.Is(err, twofactor.ErrChallengeOver):
-		return Message{Text: "The verification step has expired.", Advice: "Sign in again to get a fresh one."}
-	case errors.Is(err, twofactor.ErrWrongPassword):
-		return Message{Text: "Password did not match.", Advice: "Enter the password you sign in with."}
-	case errors.Is(err, twofactor.ErrClosed):
-		return Message{
-			Text:   "This way of signing in is closed after too many wrong codes.",
-			Advice: "Use a recovery code, or ask an administrator to unlock your account.",
-		}
-	}
-	return Message{Text: "That did not work.", Advice: "Reload the page and try again."}
-}
 
 // roleName returns a role in words.
 func roleName(r twofactor.Role) string {

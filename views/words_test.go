@@ -61,21 +61,6 @@ func TestChallengeNeverMentionsTheClock(t *testing.T) {
 	}
 }
 
-func TestEveryRefusalSaysWhatToDoNext(t *testing.T) {
-	for _, err := range []error{twofactor.ErrNoPending, twofactor.ErrAlreadyEnabled, twofactor.ErrNotEnabled,
-		twofactor.ErrWrongRecovery,
-		twofactor.ErrChallengeOver, twofactor.ErrWrongPassword, twofactor.ErrClosed, twofactor.WrongCode{Left: 2},
-		twofactor.Wait{Until: now}} {
-		m := Refused(err, now)
-		if m.IsZero() || m.Advice == "" || m.Text == "That did not work." {
-			t.Errorf("%v: %+v", err, m)
-		}
-		if strings.Contains(m.Text, err.Error()) {
-			t.Errorf("%v reaches people as it is", err)
-		}
-	}
-}
-
 func TestPlainNames(t *testing.T) {
 	for _, c := range [][2]string{
 		{roleName(twofactor.ITAdministrator), "IT administrator"},
