@@ -228,18 +228,18 @@ func (c *serveCommand) listenAll(ctx context.Context, env *commandEnv, server ht
 			return all, err
 		}
 	}
-	logResult := func(what string) func(error) {
+	logResult := func(success, failure string) func(error) {
 		return func(err error) {
 			if err != nil {
-				log.Error(what, "error", err)
+				log.Error(failure, "error", err)
 				return
 			}
-			log.Info(what)
+			log.Info(success)
 		}
 	}
-	go reloadOnHangUp(ctx, hangUp, certs.reload, logResult("certificates reloaded"))
+	go reloadOnHangUp(ctx, hangUp, certs.reload, logResult("certificates reloaded", "certificates not reloaded"))
 	if c.TLSDomain != "" {
-		go func() { logResult("certificate ready")(certs.obtain()) }()
+		go func() { logResult("certificate ready", "certificate not ready")(certs.obtain()) }()
 	}
 	return all, nil
 }
@@ -324,6 +324,9 @@ func canonicalBaseURL(text string) (*url.URL, error) {
 	base, err := handlers.CanonicalBaseURL(u)
 	if err != nil {
 		return nil, usageError("--base-url: " + err.Error())
+	}
+	if base.Port() == "0" {
+		return nil, usageError("--base-url: no browser can ask for port 0")
 	}
 	return base, nil
 }

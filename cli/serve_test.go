@@ -89,3 +89,12 @@ func TestReachable(t *testing.T) {
 		}
 	}
 }
+
+// TestDomainURLOfAnyPort serves with --tls-domain on a port that the system chooses.
+func TestDomainURLOfAnyPort(t *testing.T) {
+	c := serveCommand{Listen: "127.0.0.1:0"}
+	c.TLSDomain = "portal.example.org"
+	if u, err := c.parseBaseURL(); err != nil || u.Hostname() != "portal.example.org" {
+		t.Errorf("got %v, %v", u, err)
+	}
+}

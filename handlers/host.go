@@ -31,8 +31,8 @@ func CanonicalBaseURL(base *url.URL) (*url.URL, error) {
 	port := base.Port()
 	if port != "" {
 		n, err := strconv.ParseUint(port, 10, 16)
-		if err != nil || n == 0 {
-			return nil, fmt.Errorf("the port %s does not exist; ports go from 1 to 65535", port)
+		if err != nil {
+			return nil, fmt.Errorf("the port %s does not exist; ports go up to 65535", port)
 		}
 		port = strconv.FormatUint(n, 10)
 	}

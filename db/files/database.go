@@ -328,7 +328,7 @@ func FreeName(name string) (string, error) {
 		case err != nil:
 			return "", err
 		case !info.Mode().IsRegular():
-			return "", existsError(free)
+			return "", fmt.Errorf("%s is in the way, and is no file; move it away and try again", free)
 		}
 	}
 }
