@@ -179,7 +179,7 @@ func CopyDatabase(ctx context.Context, source, target string) error {
 	if _, err := os.Lstat(target); !errors.Is(err, fs.ErrNotExist) {
 		return existsError(target)
 	}
-	made, err := copyBeside(ctx, source, "ro", target)
+	made, err := copyBeside(ctx, source, "ro", target, createCopyBeside)
 	if err != nil {
 		return err
 	}
@@ -199,11 +199,12 @@ func existsError(path string) error {
 // CopyBackupBeside writes a checked copy of a backup under a name of its own beside a
 // path whose place it is to take, and returns that name.
 func CopyBackupBeside(ctx context.Context, backup, path string) (made string, err error) {
-	return copyBeside(ctx, backup, backupMode(backup), path)
+	return copyBeside(ctx, backup, backupMode(backup), path, CreateBeside)
 }
 
-func copyBeside(ctx context.Context, source, mode, path string) (made string, err error) {
-	f, err := CreateBeside(path) // VACUUM INTO takes an empty file, and would make one that all may read
+func copyBeside(ctx context.Context, source, mode, path string,
+	create func(path string) (*os.File, error)) (made string, err error) {
+	f, err := create(path) // VACUUM INTO takes an empty file, and would make one that all may read
 	if err != nil {
 		return "", fmt.Errorf("cannot make the copy: %w", err)
 	}

@@ -27,7 +27,9 @@ const (
 // write. It belongs to whom its directory belongs to: root makes files for the
 // server, which may run as somebody else. What is there already, a link included,
 // is fs.ErrExist.
-func Create(path string) (*os.File, error) {
+func Create(path string) (*os.File, error) { return create(path, chownLike) }
+
+func create(path string, chown func(f *os.File, like fs.FileInfo) error) (*os.File, error) {
 	dir, err := os.OpenRoot(filepath.Dir(path))
 	if err != nil {
 		return nil, err
@@ -37,15 +39,12 @@ func Create(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return createIn(dir, filepath.Base(path), like)
-}
-
-func createIn(dir *os.Root, name string, like fs.FileInfo) (*os.File, error) {
+	name := filepath.Base(path)
 	f, err := dir.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600) // O_EXCL follows no link
 	if err != nil {
 		return nil, err
 	}
-	if err := chownLike(f, like); err != nil {
+	if err := chown(f, like); err != nil {
 		return nil, errors.Join(err, f.Close(), dir.Remove(name))
 	}
 	return f, nil
@@ -53,9 +52,20 @@ func createIn(dir *os.Root, name string, like fs.FileInfo) (*os.File, error) {
 
 // CreateBeside makes a file as Create does, under a name of its own beside a path
 // whose place it is to take.
-func CreateBeside(path string) (*os.File, error) {
-	return Create(path + ".new-" + strings.ToLower(rand.Text()[:8]))
+func CreateBeside(path string) (*os.File, error) { return Create(besideName(path)) }
+
+// createCopyBeside is CreateBeside for a copy that no server needs. It stays root's where
+// root may give nothing away: on a network file system, or in a container.
+func createCopyBeside(path string) (*os.File, error) {
+	return create(besideName(path), func(f *os.File, like fs.FileInfo) error {
+		if err := chownLike(f, like); !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+		return nil
+	})
 }
+
+func besideName(path string) string { return path + ".new-" + strings.ToLower(rand.Text()[:8]) }
 
 // Publish gives a file that is whole the name that it is for. It takes nobody else's
 // place: a name that is there already is fs.ErrExist.

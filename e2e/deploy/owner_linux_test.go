@@ -605,3 +605,27 @@ func TestRestoreLooksOnly(t *testing.T) {
 		t.Errorf("a directory: exit %d, %s", code, output)
 	}
 }
+
+// TestBackupWhereRootMayGiveNothingAway backs up into somebody else's directory as a root without
+// the right to change owners, as on a network file system or in a container.
+func TestBackupWhereRootMayGiveNothingAway(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	if s.as == nil {
+		t.Skip("takes two users")
+	}
+	s.root(password+"\n", "user", "add", ada, "--name", "Ada", "--new-workspace")
+	shelf := filepath.Join(filepath.Dir(s.data), "shelf")
+	if err := errors.Join(os.Mkdir(shelf, 0o777), os.Chown(shelf, nobody, nobody), os.Chmod(shelf, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	backup := filepath.Join(shelf, "backup.db")
+	out, err := exec.Command("setpriv", "--bounding-set=-chown", program, "backup", backup, "--data", s.data).
+		CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if info, err := os.Stat(backup); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+}
