@@ -75,18 +75,6 @@ func (t *tx) appendActivity(now time.Time, a activityEntry) (int64, error) {
 
 func idOrNull(id int64) sql.NullInt64 { return sql.NullInt64{Int64: id, Valid: id != 0} }
 
-// onOff names a setting's state for the activity.
-func onOff(on bool) string {
-	if on {
-		return "on"
-	}
-	return "off"
-}
-
-func policyDetail(p twofactor.Policy) string {
-	return "everyone " + onOff(p.Everyone) + ", admins " + onOff(p.Admins)
-}
-
 func formatID(id int64) string { return strconv.FormatInt(id, 10) }
 
 // sqlList gives texts of our own as a list for SQL's IN: 'a', 'b'. It is for the

@@ -2,16 +2,13 @@ package db
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
 	"time"
 
 	"gatehouse/account"
-	"gatehouse/db/hash"
 	"gatehouse/twofactor"
 )
 
@@ -95,21 +92,6 @@ func (s *Store) enrollmentWithSheet(t *tx, person int64, session []byte) (enroll
 	}
 	r.Sheet.MadeAt, r.Sheet.Used = instant(made), usedCodes(unused)
 	return r, nil
-}
-
-// unusedCodes is the SQL of an enrolment's unused recovery codes as the bits of
-// a number, so that one query reads the whole sheet.
-const unusedCodes = `coalesce((SELECT sum(1 << c.number) FROM recovery_code c
-	WHERE c.enrollment_id = e.id AND c.used_at IS NULL), 0)`
-
-// usedCodes reads the bits of unusedCodes. A code whose row is missing counts
-// as used.
-func usedCodes(unused int64) [twofactor.RecoveryCodes]bool {
-	var used [twofactor.RecoveryCodes]bool
-	for i := range used {
-		used[i] = unused&(1<<i) == 0
-	}
-	return used
 }
 
 // applyTransition applies a move to an enrolment and stores the result. What a refusal
@@ -203,83 +185,6 @@ func (t *tx) updateEnrolled(person int64) error {
 	return t.execOne(`UPDATE person SET enrolled = (SELECT count(*) FROM enrollment
 		WHERE person_id = ? AND state = 'enabled') WHERE id = ?`,
 		person, person)
-}
-
-// hashedCodes are a sheet's codes after the slow hash.
-type hashedCodes struct {
-	salt []byte
-	slow [twofactor.RecoveryCodes][]byte
-}
-
-// hashCodes computes the slow hashes of a new sheet, before any transaction. The
-// whole sheet waits once.
-func (s *Store) hashCodes(ctx context.Context, c hash.Caller,
-	codes [twofactor.RecoveryCodes]twofactor.RecoveryCode) (*hashedCodes, error) {
-	h := &hashedCodes{salt: hash.NewSalt()}
-	release, err := s.hashes.Acquire(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	for i, code := range codes {
-		h.slow[i] = s.hashing.Derive([]byte(code.Symbols()), h.salt)
-	}
-	return h, nil
-}
-
-func (s *Store) saveSheet(t *tx, r *enrollmentRow) error {
-	if r.codes == nil {
-		return errors.New("an enrolment without its recovery codes")
-	}
-	if err := t.execOne(`INSERT INTO recovery_sheet (enrollment_id, sheet, salt, made_at) VALUES (?, ?, ?, ?)`,
-		r.id, r.Sheet.ID, r.codes.salt, unix(r.Sheet.MadeAt)); err != nil {
-		return fmt.Errorf("writing a recovery sheet: %w", err)
-	}
-	for number, slow := range r.codes.slow {
-		salt := hash.NewSalt()
-		if err := t.execOne(`INSERT INTO recovery_code (enrollment_id, number, salt, hash) VALUES (?, ?, ?, ?)`,
-			r.id, number, salt, s.recoveryHash(r.codes.salt, number, salt, slow)); err != nil {
-			return fmt.Errorf("writing a recovery code: %w", err)
-		}
-	}
-	return nil
-}
-
-// recoveryHash is what is stored of a recovery code. NIST SP 800-63B-4 section
-// 3.1.2.2 asks for a slow, salted hash of look-up secrets under 112 bits; the
-// key makes a database that was stolen alone useless.
-func (s *Store) recoveryHash(sheetSalt []byte, number int, salt, slow []byte) []byte {
-	mac := hmac.New(sha256.New, s.lookup)
-	mac.Write([]byte("recovery code"))
-	mac.Write(sheetSalt)
-	mac.Write([]byte{byte(number)})
-	mac.Write(salt)
-	mac.Write(slow)
-	return mac.Sum(nil)
-}
-
-// findRecoveryCode compares with all eight codes and returns the number of the one that
-// matches, or -1. The sheet must still be the one that the slow hash was made for.
-func (s *Store) findRecoveryCode(t *tx, enrollment, sheetSalt, slow []byte) (int, error) {
-	rows, err := t.rows(`SELECT c.number, c.salt, c.hash FROM recovery_code c
-		JOIN recovery_sheet r ON r.enrollment_id = c.enrollment_id
-		WHERE c.enrollment_id = ? AND r.salt = ?`, enrollment, sheetSalt)
-	if err != nil {
-		return -1, fmt.Errorf("reading recovery codes: %w", err)
-	}
-	defer rows.Close()
-	found := -1
-	for rows.Next() {
-		var number int
-		var salt, hash []byte
-		if err := rows.Scan(&number, &salt, &hash); err != nil {
-			return -1, fmt.Errorf("reading a recovery code: %w", err)
-		}
-		if hmac.Equal(hash, s.recoveryHash(sheetSalt, number, salt, slow)) {
-			found = number
-		}
-	}
-	return found, rows.Err()
 }
 
 // TwoFactor reads the visitor's enrolment as pages show it: without the secret, which
@@ -430,53 +335,6 @@ func (s *Store) isRightCode(ctx context.Context, v Visitor, typed string, sheet 
 	return right, err
 }
 
-// RegenerateRecoveryCodes replaces the visitor's recovery codes, rotates the session's id
-// and ends all others. The caller has checked that the password was given recently
-// (Reauthenticate). It refuses with ErrNotEnabled.
-func (s *Store) RegenerateRecoveryCodes(ctx context.Context, v Visitor, c Client,
-	now time.Time) (twofactor.Enrollment, RotatedSession, error) {
-	before, err := s.TwoFactor(ctx, v)
-	if err != nil {
-		return before, RotatedSession{}, err
-	}
-	if before.State != twofactor.Enabled {
-		return before, RotatedSession{}, twofactor.ErrNotEnabled
-	}
-	end, err := s.turns.acquire(ctx, "sheet of "+formatID(v.Person.ID), 1) // of many at once one computes a sheet
-	if err != nil {
-		return before, RotatedSession{}, err
-	}
-	defer end()
-	if err := s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error { return t.requireSession(v) }); err != nil {
-		return before, RotatedSession{}, err
-	}
-	codes, sheet := twofactor.NewRecoveryCodes(), twofactor.NewSheet(before.Sheet.ID, now)
-	hashed, err := s.hashCodes(ctx, personCaller(v.Person.ID), codes)
-	if err != nil {
-		return before, RotatedSession{}, err
-	}
-	var out RotatedSession
-	e, err := s.updateEnrollment(ctx, v, func(t *tx, r *enrollmentRow) error {
-		r.codes = hashed
-		err := s.applyTransition(t, r, now, func(e *twofactor.Enrollment) error { return e.Regenerate(sheet) })
-		if err != nil {
-			return err
-		}
-		if out.Session, err = t.rotateSession(v); err != nil {
-			return err
-		}
-		out.Codes = codes[:]
-		_, err = t.appendActivity(now, activityEntry{
-			event:   account.CodesRegenerated,
-			actor:   v.Actor(c),
-			subject: v.Person.ID,
-			detail:  "sheet " + sheet.ID,
-		})
-		return err
-	})
-	return e, out, err
-}
-
 // DisableTwoFactor deletes the visitor's factor and recovery codes when the password is
 // right, rotates the session's id and ends all others. It refuses with ErrWrongPassword
 // or Wait, and changes nothing then.
@@ -507,113 +365,4 @@ func (s *Store) DisableTwoFactor(ctx context.Context, v Visitor, password string
 		return err
 	})
 	return e, out, err
-}
-
-// Reauthenticate checks the visitor's password and notes that it was given now.
-// It refuses with ErrWrongPassword or Wait.
-func (s *Store) Reauthenticate(ctx context.Context, v Visitor, password string, c Client, now time.Time) error {
-	hash, err := s.checkPassword(ctx, v, password, c, now)
-	if err != nil {
-		return err
-	}
-	return s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {
-		if err := t.requireUnchangedPassword(v.Person.ID, hash); err != nil {
-			return err
-		}
-		n, err := t.exec(`UPDATE session SET authenticated_at = ? WHERE id_hash = ?`, unix(now), v.session)
-		if err == nil && n == 0 {
-			return ErrSignedOut
-		}
-		return err
-	})
-}
-
-// checkPassword verifies a signed-in person's password, counted like at the sign-in, and
-// returns the stored hash that it matched.
-func (s *Store) checkPassword(ctx context.Context, v Visitor, password string, c Client,
-	now time.Time) (hash string, err error) {
-	end, err := s.turns.acquire(ctx, "password of session "+v.Handle, 1)
-	if err != nil {
-		return "", err
-	}
-	defer end()
-	var p credentials
-	var a passwordAttempt
-	err = s.write(ctx, lockPerson(v.Person.ID), func(t *tx) (err error) {
-		if err := t.requireSession(v); err != nil {
-			return err
-		}
-		if p, err = t.readCredentials(`id = ?`, v.Person.ID); err != nil {
-			return err
-		}
-		if a, err = t.sessionAttempt(v, c, now); err != nil {
-			return err
-		}
-		return t.countAttempt(a.kind, a.subject, twofactor.PasswordWaits, now)
-	})
-	if err != nil {
-		return "", err
-	}
-	right, _, err := s.verifyPassword(ctx, a.caller, password, p.hash)
-	if err != nil {
-		return "", s.refundUnchecked(ctx, lockPerson(v.Person.ID), a, err)
-	}
-	return p.hash, s.write(context.WithoutCancel(ctx), lockPerson(v.Person.ID), func(t *tx) error {
-		if right {
-			if err := t.endLinks(v.Person.ID); err != nil { // who knows the password needs none
-				return err
-			}
-			return t.clearCount(a.kind, a.subject)
-		}
-		if _, err := t.appendActivity(now, activityEntry{
-			event:   account.PasswordFailed,
-			failed:  true,
-			actor:   v.Actor(c),
-			subject: v.Person.ID,
-			method:  account.ByPassword,
-		}); err != nil {
-			return err
-		}
-		return t.recordRefusal(a, now, twofactor.ErrWrongPassword)
-	})
-}
-
-// requireUnchangedPassword refuses when the password was changed while it was being checked.
-func (t *tx) requireUnchangedPassword(person int64, hash string) error {
-	p, err := t.readCredentials(`id = ?`, person)
-	if err == nil && p.hash != hash {
-		return twofactor.ErrWrongPassword
-	}
-	return err
-}
-
-// ResetTwoFactor takes a person's factor away, for somebody who has lost phone
-// and recovery codes, and ends their sessions. On the machine it is break-glass
-// and leaves a notice. It refuses with ErrNotEnabled, and with account.ErrOwnAccount:
-// turning off one's own takes the password.
-func (s *Store) ResetTwoFactor(ctx context.Context, person int64, by Author, now time.Time) error {
-	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
-		if _, err := t.authorizeManage(by, person); err != nil {
-			return err
-		}
-		n, err := t.exec(`DELETE FROM enrollment WHERE person_id = ? AND state = 'enabled'`, person)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return twofactor.ErrNotEnabled
-		}
-		if err := t.updateEnrolled(person); err != nil {
-			return err
-		}
-		if err := t.endOtherSessions(person, nil); err != nil {
-			return err
-		}
-		if _, err := t.exec(`DELETE FROM attempt WHERE kind IN ('code', 'recovery') AND subject = ?`,
-			formatID(person)); err != nil {
-			return err
-		}
-		_, err = t.appendActivity(now, activityEntry{event: account.FactorReset, actor: by.Actor, subject: person})
-		return err
-	})
 }

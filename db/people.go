@@ -5,10 +5,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"gatehouse/account"
 	"gatehouse/twofactor"
+	"gatehouse/typed"
 )
 
 // A Person is an account.
@@ -164,79 +167,128 @@ func (s *Store) eachPerson(ctx context.Context, do func(Person) error, query str
 	return rows.Err()
 }
 
-// requireSuperAdmin undoes a change to an active Super-administrator after which
-// nobody could make an admin. Those who have not chosen a password yet cannot.
-func (t *tx) requireSuperAdmin(before Person) error {
-	if before.Role != twofactor.SuperAdmin || !before.Active {
+// PageSize is how many people or activity rows a page lists.
+const PageSize = 50
+
+// A PeoplePage is one page of the list of people.
+type PeoplePage struct {
+	People []Person
+	Next   string // where the next page begins; "" when this is the last
+}
+
+// People lists a page of people in the order of their names: all, or those who have every
+// word of the search as a part of a word of their name or address. It begins after the
+// key that the previous page returned; an invalid key begins at the start.
+func (s *Store) People(ctx context.Context, search, after string) (PeoplePage, error) {
+	if words := account.SearchWords(search); len(words) > 0 {
+		return s.search(ctx, words, after)
+	}
+	id, sortKey := parsePeopleKey(after)
+	return s.peoplePage(ctx, PageSize, everybody,
+		`SELECT `+personColumns+
+			` WHERE p.removed_at IS NULL AND (p.sort_key, p.id) > (?, ?) ORDER BY p.sort_key, p.id LIMIT ?`,
+		sortKey, id, PageSize+1)
+}
+
+// NotEnrolled lists a page of the active people whose factor is not Enabled, in the order
+// of their names, after the key that the previous page returned.
+func (s *Store) NotEnrolled(ctx context.Context, after string) (PeoplePage, error) {
+	return s.notEnrolled(ctx, after, PageSize)
+}
+
+func (s *Store) notEnrolled(ctx context.Context, after string, size int) (PeoplePage, error) {
+	id, sortKey := parsePeopleKey(after)
+	return s.peoplePage(ctx, size, everybody,
+		`SELECT `+personColumns+` WHERE p.active = 1 AND p.enrolled = 0 AND (p.sort_key, p.id) > (?, ?)
+			ORDER BY p.sort_key, p.id LIMIT ?`,
+		sortKey, id, size+1)
+}
+
+func everybody(Person) bool { return true }
+
+// peoplePage reads a page of those who belong to it, in the order of their names, and
+// looks whether one more follows.
+func (s *Store) peoplePage(ctx context.Context, size int, belongs func(Person) bool, query string,
+	args ...any) (PeoplePage, error) {
+	var page PeoplePage
+	err := s.eachPerson(ctx, func(p Person) error {
+		if belongs(p) {
+			page.People = append(page.People, p)
+		}
 		return nil
+	}, query, args...)
+	if len(page.People) > size {
+		page.People = page.People[:size]
+		last := page.People[size-1]
+		page.Next = formatID(last.ID) + " " + account.SortKey(last.Name)
 	}
-	var left bool
-	err := t.row(`SELECT EXISTS (SELECT 1 FROM person
-		WHERE role <> 'member' AND role = 'super-administrator' AND active = 1 AND password_hash <> '')`).Scan(&left)
-	if err == nil && !left {
-		return account.ErrLastSuperAdmin
-	}
-	return err
+	return page, err
 }
 
-// ChangePassword sets the visitor's own password when the current one is right, rotates
-// the session's id and ends all others. It refuses with FieldErrors of current_password
-// and new_password, or with Wait.
-func (s *Store) ChangePassword(ctx context.Context, v Visitor, current, next string, c Client,
-	now time.Time) (RotatedSession, error) {
-	password, err := account.NewPassword("new_password", next, v.Person.Name, v.Person.Email, v.Workspace.Name)
+// parsePeopleKey reads "id key".
+func parsePeopleKey(text string) (id int64, key string) {
+	number, key, _ := strings.Cut(typed.Line(text), " ")
+	id, err := strconv.ParseInt(number, 10, 64)
 	if err != nil {
-		return RotatedSession{}, err
+		return 0, ""
 	}
-	before, err := s.checkPassword(ctx, v, current, c, now)
-	if errors.Is(err, twofactor.ErrWrongPassword) {
-		return RotatedSession{}, account.FieldError{Field: "current_password", Reason: account.Wrong}
-	}
-	if err != nil {
-		return RotatedSession{}, err
-	}
-	hash, err := s.hashPassword(ctx, personCaller(v.Person.ID), password)
-	if err != nil {
-		return RotatedSession{}, err
-	}
-	var out RotatedSession
-	err = s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {
-		if err := t.requireUnchangedPassword(v.Person.ID, before); err != nil {
-			return err
-		}
-		if err := t.requireSession(v); err != nil {
-			return err
-		}
-		if err := t.execOne(`UPDATE person SET password_hash = ?, password_changed_at = ? WHERE id = ?`,
-			hash, unix(now), v.Person.ID); err != nil {
-			return err
-		}
-		if _, err := t.exec(`UPDATE session SET authenticated_at = ? WHERE id_hash = ?`, unix(now),
-			v.session); err != nil {
-			return err
-		}
-		if err := t.endLinks(v.Person.ID); err != nil {
-			return err
-		}
-		if out.Session, err = t.rotateSession(v); err != nil {
-			return err
-		}
-		_, err = t.appendActivity(now, activityEntry{
-			event:   account.PasswordChanged,
-			actor:   v.Actor(c),
-			subject: v.Person.ID,
-			method:  account.ByPassword,
-		})
-		return err
-	})
-	return out, err
+	return id, key
 }
 
-// PasswordChangedAt is when the visitor last changed the password; zero for never.
-func (s *Store) PasswordChangedAt(ctx context.Context, v Visitor) (time.Time, error) {
-	var at sql.NullInt64
-	if err := s.row(ctx, `SELECT password_changed_at FROM person WHERE id = ?`, v.Person.ID).Scan(&at); err != nil {
-		return time.Time{}, fmt.Errorf("reading a person: %w", err)
+// Person finds somebody by id, or returns ErrNotFound.
+func (s *Store) Person(ctx context.Context, id int64) (Person, error) {
+	return scanPerson(s.row(ctx, `SELECT `+personColumns+` WHERE p.id = ? AND p.removed_at IS NULL`, id).Scan)
+}
+
+// PersonDetails are what a person's page tells beside the list's columns.
+type PersonDetails struct {
+	AddedAt   time.Time
+	LinkKind  account.LinkKind // of the one-time link that is open; "" for none
+	LinkUntil time.Time        // when it ends
+	Sessions  int
+	Browsers  int // that are known
+}
+
+// PersonDetails reads them, or returns ErrNotFound.
+func (s *Store) PersonDetails(ctx context.Context, person int64, now time.Time) (PersonDetails, error) {
+	var f PersonDetails
+	var added, until sql.NullInt64
+	err := s.row(ctx, `SELECT p.made_at, coalesce(l.kind, ''), l.expires_at,
+			(SELECT count(*) FROM session s WHERE s.person_id = p.id AND s.seen_at > ? AND s.started_at > ?),
+			(SELECT count(*) FROM known_browser b WHERE b.person_id = p.id AND b.expires_at > ?)
+		FROM person p LEFT JOIN link l ON l.person_id = p.id AND l.expires_at > ? WHERE p.id = ?`,
+		unix(now.Add(-s.times.SessionIdle)), unix(now.Add(-s.times.SessionMax)), unix(now), unix(now), person).
+		Scan(&added, &f.LinkKind, &until, &f.Sessions, &f.Browsers)
+	if errors.Is(err, sql.ErrNoRows) {
+		return f, ErrNotFound
 	}
-	return instant(at), nil
+	if err != nil {
+		return f, fmt.Errorf("reading a person: %w", err)
+	}
+	f.AddedAt, f.LinkUntil = instant(added), instant(until)
+	return f, nil
+}
+
+// exportPage is how many rows an export reads at a time: a slow download must not hold
+// one of the few reading connections, nor a reading transaction, which would keep the
+// write-ahead log growing.
+const exportPage = 1000
+
+// EachNotEnrolled calls do for every active person whose factor is not Enabled,
+// in the order of their names.
+func (s *Store) EachNotEnrolled(ctx context.Context, do func(Person) error) error {
+	for after := ""; ; {
+		page, err := s.notEnrolled(ctx, after, exportPage)
+		if err != nil {
+			return err
+		}
+		for _, p := range page.People {
+			if err := do(p); err != nil {
+				return err
+			}
+		}
+		if after = page.Next; after == "" {
+			return nil
+		}
+	}
 }

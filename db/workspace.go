@@ -2,146 +2,12 @@ package db
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
 	"gatehouse/account"
 	"gatehouse/twofactor"
 )
-
-// NewSetupToken makes the link for the first Super-administrator, in place of an earlier
-// one, while the workspace has no people. It returns ErrNotFound once there is somebody:
-// the link is gone for ever.
-func (s *Store) NewSetupToken(ctx context.Context, now time.Time) (token string, err error) {
-	err = s.write(ctx, lockWorkspace(), func(t *tx) error {
-		var people bool
-		if err := t.row(`SELECT EXISTS (SELECT 1 FROM person)`).Scan(&people); err != nil {
-			return fmt.Errorf("looking for people: %w", err)
-		}
-		if people {
-			return ErrNotFound
-		}
-		if _, err := t.exec(`DELETE FROM link WHERE kind = 'setup'`); err != nil {
-			return err
-		}
-		token = newToken()
-		return t.execOne(`INSERT INTO link (token_hash, kind, made_at) VALUES (?, 'setup', ?)`, hashToken(token), unix(now))
-	})
-	return token, err
-}
-
-// CheckSetup gives ErrNotFound unless the token is that of the set-up link, and
-// nobody has been added on the machine meanwhile.
-func (s *Store) CheckSetup(ctx context.Context, token string) error {
-	var found int
-	err := s.row(ctx, `SELECT 1 FROM link
-		WHERE token_hash = ? AND kind = 'setup' AND NOT EXISTS (SELECT 1 FROM person)`, hashToken(token)).Scan(&found)
-	if errors.Is(err, sql.ErrNoRows) {
-		return ErrNotFound
-	}
-	return err
-}
-
-// SetUp names the workspace, adds its first Super-administrator and signs them
-// in. The link works once: of two posts one gets ErrNotFound. It refuses with
-// FieldErrors of workspace, name, email and password. A link that does not exist
-// counts against the client's address, and is refused with ErrNotFound or Wait.
-func (s *Store) SetUp(ctx context.Context, token, workspace string, n NewPerson, c Client,
-	now time.Time) (SignInResult, error) {
-	err := s.CheckSetup(ctx, token) // before the slow hash
-	if errors.Is(err, ErrNotFound) {
-		return SignInResult{}, s.countUnknownLink(ctx, c, now)
-	}
-	if err != nil {
-		return SignInResult{}, err
-	}
-	end, err := s.turns.acquire(ctx, "link "+token, 1)
-	if err != nil {
-		return SignInResult{}, err
-	}
-	defer end()
-	if err := s.CheckSetup(ctx, token); err != nil { // of many at once one computes a slow hash
-		return SignInResult{}, err
-	}
-	name, nameErr := account.ParseName("workspace", workspace)
-	n.Role = twofactor.SuperAdmin
-	clean, password, err := n.parse(workspace)
-	if err := errors.Join(nameErr, err); err != nil {
-		return SignInResult{}, err
-	}
-	hash, err := s.hashPassword(ctx, linkCaller(token), password)
-	if err != nil {
-		return SignInResult{}, err
-	}
-	var out SignInResult
-	err = s.writeName(ctx, func(t *tx) error {
-		n, err := t.exec(`DELETE FROM link
-			WHERE token_hash = ? AND kind = 'setup' AND NOT EXISTS (SELECT 1 FROM person)`, hashToken(token))
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return ErrNotFound
-		}
-		if err := t.execOne(`UPDATE workspace SET name = ? WHERE id = 1`, name); err != nil {
-			return err
-		}
-		id, err := t.addPerson(clean, hash, strangerAt(c.Address), now)
-		if err != nil {
-			return err
-		}
-		if _, err := t.appendActivity(now, activityEntry{
-			event:   account.WorkspaceSetUp,
-			actor:   personAt(id, c.Address),
-			subject: id,
-			method:  account.ByLink,
-		}); err != nil {
-			return err
-		}
-		out.CodesLeft = -1
-		out.Session, out.Browser, err = t.completeSignIn(credentials{id: id}, newHandle(), account.ByPassword, now, c, now)
-		return err
-	})
-	return out, err
-}
-
-// SetPolicy changes the two policy settings, whatever they were. On the machine it is
-// break-glass and leaves a notice.
-func (s *Store) SetPolicy(ctx context.Context, p twofactor.Policy, by Author, now time.Time) error {
-	return s.ChangePolicy(ctx, account.Seen{}, p, by, now)
-}
-
-// ChangePolicy changes the two policy settings as a form shows them. It refuses with
-// account.ErrOutdated when they are not as the form showed them any more.
-func (s *Store) ChangePolicy(ctx context.Context, seen account.Seen, p twofactor.Policy, by Author,
-	now time.Time) error {
-	return s.write(ctx, lockWorkspace(by.ID), func(t *tx) error {
-		if err := t.requireAdmin(by); err != nil {
-			return err
-		}
-		var before twofactor.Policy
-		if err := t.row(`SELECT require_everyone, require_admins FROM workspace`).
-			Scan(&before.Everyone, &before.Admins); err != nil {
-			return fmt.Errorf("reading the policy: %w", err)
-		}
-		if seen.Outdated(account.PolicyVersion(before)) {
-			return account.ErrOutdated
-		}
-		n, err := t.exec(`UPDATE workspace SET require_everyone = ?, require_admins = ?
-			WHERE id = 1 AND (require_everyone <> ? OR require_admins <> ?)`,
-			p.Everyone, p.Admins, p.Everyone, p.Admins)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return nil // as it was
-		}
-		_, err = t.appendActivity(now, activityEntry{event: account.PolicyChanged, actor: by.Actor, detail: policyDetail(p)})
-		return err
-	})
-}
 
 // RenameWorkspace changes the workspace's name. It refuses with a FieldError, and with
 // account.ErrOutdated when the name is not the one that the form showed any more.
@@ -168,4 +34,45 @@ func (s *Store) RenameWorkspace(ctx context.Context, seen account.Seen, typed st
 		_, err = t.appendActivity(now, activityEntry{event: account.WorkspaceRenamed, actor: by.Actor, detail: name})
 		return err
 	})
+}
+
+// A Workspace is what everybody may know of it.
+type Workspace struct {
+	Name   string
+	Policy twofactor.Policy
+}
+
+// Workspace reads the workspace's name and policy.
+func (s *Store) Workspace(ctx context.Context) (Workspace, error) {
+	var w Workspace
+	err := s.row(ctx, `SELECT name, require_everyone, require_admins FROM workspace`).
+		Scan(&w.Name, &w.Policy.Everyone, &w.Policy.Admins)
+	if err != nil {
+		return w, fmt.Errorf("reading the workspace: %w", err)
+	}
+	return w, nil
+}
+
+// WorkspaceName returns the workspace's name, for pages that anybody may ask for. It is
+// kept in memory: only the process that serves changes it, and only by renaming.
+func (s *Store) WorkspaceName(ctx context.Context) (string, error) {
+	if name := s.name.Load(); name != nil {
+		return *name, nil
+	}
+	s.nameMu.Lock()
+	defer s.nameMu.Unlock()
+	w, err := s.Workspace(ctx)
+	if err == nil {
+		s.name.Store(&w.Name)
+	}
+	return w.Name, err
+}
+
+// writeName runs a write that changes the workspace's name. The lock keeps a concurrent
+// reader from caching the old name.
+func (s *Store) writeName(ctx context.Context, do func(*tx) error) error {
+	s.nameMu.Lock()
+	defer s.nameMu.Unlock()
+	defer s.name.Store(nil)
+	return s.write(ctx, lockWorkspace(), do)
 }

@@ -15,9 +15,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rogpeppe/go-internal/testscript"
-
 	"gatehouse/e2e/loopback"
+
+	"github.com/rogpeppe/go-internal/testscript"
 )
 
 // TestCommandLine runs the pages in testdata/script: each is a small story of

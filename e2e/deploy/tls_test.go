@@ -15,9 +15,9 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/letsencrypt/challtestsrv"
-
 	"gatehouse/e2e/loopback"
+
+	"github.com/letsencrypt/challtestsrv"
 )
 
 const domain = "portal.gatehouse.test"

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"gatehouse/account"
-	"gatehouse/db/files"
 	"gatehouse/twofactor"
 )
 
@@ -61,12 +60,6 @@ func truncateUserAgent(header string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(header, ""), "\x00", "")
 }
 
-// A Workspace is what everybody may know of it.
-type Workspace struct {
-	Name   string
-	Policy twofactor.Policy
-}
-
 // A Visitor is a signed-in person with the session, the workspace and the state of the
 // factor as of one request.
 type Visitor struct {
@@ -89,41 +82,6 @@ type Visitor struct {
 
 // Actor is the visitor as the author of a change.
 func (v Visitor) Actor(c Client) Actor { return personAt(v.Person.ID, c.Address) }
-
-// Workspace reads the workspace's name and policy.
-func (s *Store) Workspace(ctx context.Context) (Workspace, error) {
-	var w Workspace
-	err := s.row(ctx, `SELECT name, require_everyone, require_admins FROM workspace`).
-		Scan(&w.Name, &w.Policy.Everyone, &w.Policy.Admins)
-	if err != nil {
-		return w, fmt.Errorf("reading the workspace: %w", err)
-	}
-	return w, nil
-}
-
-// WorkspaceName returns the workspace's name, for pages that anybody may ask for. It is
-// kept in memory: only the process that serves changes it, and only by renaming.
-func (s *Store) WorkspaceName(ctx context.Context) (string, error) {
-	if name := s.name.Load(); name != nil {
-		return *name, nil
-	}
-	s.nameMu.Lock()
-	defer s.nameMu.Unlock()
-	w, err := s.Workspace(ctx)
-	if err == nil {
-		s.name.Store(&w.Name)
-	}
-	return w.Name, err
-}
-
-// writeName runs a write that changes the workspace's name. The lock keeps a concurrent
-// reader from caching the old name.
-func (s *Store) writeName(ctx context.Context, do func(*tx) error) error {
-	s.nameMu.Lock()
-	defer s.nameMu.Unlock()
-	defer s.name.Store(nil)
-	return s.write(ctx, lockWorkspace(), do)
-}
 
 // Visitor finds who holds a session's token. It returns ErrSignedOut when the session
 // does not exist, has ended, or belongs to somebody deactivated. Role, policy and state
@@ -365,38 +323,4 @@ func (t *tx) startSession(n newSession, c Client, now time.Time) (token string, 
 			SELECT id_hash FROM session WHERE person_id = ? ORDER BY started_at DESC, id_hash = ? DESC LIMIT ?)`,
 		n.person, n.person, hashToken(token), maxSessions)
 	return token, err
-}
-
-// Sweep deletes expired rows. Nothing depends on it: every query compares instants
-// itself. It only keeps the file small. A person's expired browsers go when they sign in
-// next. Then the journal is written back, so that it stays small, and so that a copy of
-// the one file alone lacks no more than what came after the last sweep.
-func (s *Store) Sweep(ctx context.Context, now time.Time) error {
-	if err := s.deleteExpired(ctx, now); err != nil {
-		return err
-	}
-	return files.WriteBack(ctx, s.path)
-}
-
-func (s *Store) deleteExpired(ctx context.Context, now time.Time) error {
-	at := unix(now)
-	return s.write(ctx, lockNothing(), func(t *tx) error {
-		for _, end := range []struct {
-			query  string
-			before int64
-		}{
-			{`DELETE FROM session WHERE seen_at <= ?`, unix(now.Add(-s.times.SessionIdle))},
-			{`DELETE FROM challenge WHERE expires_at <= ?`, at},
-			{`DELETE FROM enrollment WHERE state = 'pending' AND expires_at <= ?`, at},
-			{`DELETE FROM link WHERE expires_at <= ?`, at},
-			{`DELETE FROM attempt WHERE kind IN ('password', 'password-known') AND last_at <= ?1 AND open_at <= ?1`,
-				unix(now.Add(-24 * time.Hour))},
-			{`DELETE FROM address_attempt WHERE at <= ?`, now.Add(-twofactor.AddressBucketTTL).UnixMilli()},
-		} {
-			if _, err := t.exec(end.query, end.before); err != nil {
-				return fmt.Errorf("sweeping: %w", err)
-			}
-		}
-		return t.closeUnknownHour(now)
-	})
 }

@@ -1,0 +1,256 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gatehouse/account"
+	"gatehouse/twofactor"
+)
+
+// ResetTwoFactor takes a person's factor away, for somebody who has lost phone
+// and recovery codes, and ends their sessions. On the machine it is break-glass
+// and leaves a notice. It refuses with ErrNotEnabled, and with account.ErrOwnAccount:
+// turning off one's own takes the password.
+func (s *Store) ResetTwoFactor(ctx context.Context, person int64, by Author, now time.Time) error {
+	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
+		if _, err := t.authorizeManage(by, person); err != nil {
+			return err
+		}
+		n, err := t.exec(`DELETE FROM enrollment WHERE person_id = ? AND state = 'enabled'`, person)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return twofactor.ErrNotEnabled
+		}
+		if err := t.updateEnrolled(person); err != nil {
+			return err
+		}
+		if err := t.endOtherSessions(person, nil); err != nil {
+			return err
+		}
+		if _, err := t.exec(`DELETE FROM attempt WHERE kind IN ('code', 'recovery') AND subject = ?`,
+			formatID(person)); err != nil {
+			return err
+		}
+		_, err = t.appendActivity(now, activityEntry{event: account.FactorReset, actor: by.Actor, subject: person})
+		return err
+	})
+}
+
+// Invite adds a person without a password and makes the link that lets them choose one.
+// It refuses with FieldErrors; only a Super-administrator invites admins:
+// account.ErrNotAllowed.
+func (s *Store) Invite(ctx context.Context, n NewPerson, by Author, now time.Time) (id int64, token string, err error) {
+	name, nameErr := account.ParseName("name", n.Name)
+	email, emailErr := account.ParseEmail(n.Email)
+	var roleErr error
+	if !n.Role.Known() {
+		roleErr = account.FieldError{Field: "role", Reason: account.Unknown}
+	}
+	if err := errors.Join(nameErr, emailErr, roleErr); err != nil {
+		return 0, "", err
+	}
+	err = s.write(ctx, lockWorkspace(by.ID), func(t *tx) error {
+		author, err := t.readAuthor(by)
+		if err != nil {
+			return err
+		}
+		if err := account.MayGive(author, account.Subject{}, n.Role); err != nil {
+			return err
+		}
+		if id, err = t.addPerson(NewPerson{Name: name, Email: email, Role: n.Role}, "", by.Actor, now); err != nil {
+			return err
+		}
+		token, err = t.newLink(id, account.Invitation, by.Actor, now)
+		return err
+	})
+	return id, token, err
+}
+
+// endAccess ends everything through which somebody is in or comes in more easily:
+// sessions, challenges and known browsers.
+func (t *tx) endAccess(person int64) error {
+	if err := t.endOtherSessions(person, nil); err != nil {
+		return err
+	}
+	return t.forgetBrowsers(person, "")
+}
+
+// ChangePerson changes somebody's name, address and role. It refuses with
+// FieldErrors of name, email and role, and with account.ErrOwnRole, ErrNotAllowed or
+// account.ErrLastSuperAdmin, and with account.ErrOutdated when they are not as the form
+// showed them any more. A new address ends the person's sessions and links; a
+// new role counts from their next request on.
+func (s *Store) ChangePerson(ctx context.Context, person int64, seen account.Seen, n NewPerson, by Author,
+	now time.Time) error {
+	current, err := s.Person(ctx, person)
+	if err != nil {
+		return err
+	}
+	name, nameErr := account.ParseName("name", n.Name)
+	email, emailErr := account.ParseEmail(n.Email)
+	if account.OldNormalizeEmail(n.Email) == current.Email {
+		email, emailErr = current.Email, nil // one of an older version may stay as it is
+	}
+	var roleErr error
+	if !n.Role.Known() {
+		roleErr = account.FieldError{Field: "role", Reason: account.Unknown}
+	}
+	if err := errors.Join(nameErr, emailErr, roleErr); err != nil {
+		return err
+	}
+	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
+		before, err := t.authorizeEdit(by, person)
+		if err != nil {
+			return err
+		}
+		if seen.Outdated(account.PersonVersion(before.Name, before.Email, before.Role)) {
+			return account.ErrOutdated
+		}
+		if n.Role != before.Role {
+			if err := t.changeRole(before, n.Role, by, now); err != nil {
+				return err
+			}
+		}
+		if name == before.Name && email == before.Email {
+			return nil
+		}
+		if err := t.rename(before, name, email); err != nil {
+			return err
+		}
+		detail := "name"
+		if email != before.Email {
+			detail = "e-mail address"
+			if err := t.endLinks(person); err != nil { // the old address may have got it
+				return err
+			}
+			if by.ID != person {
+				if err := t.endOtherSessions(person, nil); err != nil {
+					return err
+				}
+			}
+		}
+		_, err = t.appendActivity(now, activityEntry{
+			event:   account.PersonChanged,
+			actor:   by.Actor,
+			subject: person,
+			detail:  detail,
+		})
+		return err
+	})
+}
+
+// changeRole gives a person a role, within the rules: only a Super-administrator makes
+// admins, nobody changes their own, and the last Super-administrator stays. It ends open
+// links: they may be in the hands of somebody who is not allowed to sign in with the new
+// role. Whoever is given an admin's role signs in anew, so that nobody who had got hold
+// of a session, a challenge or a known browser becomes an admin with them (ASVS 7.2.4).
+func (t *tx) changeRole(p Person, role twofactor.Role, by Author, now time.Time) error {
+	author, err := t.readAuthor(by)
+	if err != nil {
+		return err
+	}
+	if err := account.MayGive(author, account.Subject{ID: p.ID, Role: p.Role}, role); err != nil {
+		return err
+	}
+	if err := t.execOne(`UPDATE person SET role = ? WHERE id = ?`, string(role), p.ID); err != nil {
+		return err
+	}
+	if err := t.requireSuperAdmin(p); err != nil {
+		return err
+	}
+	if err := t.endLinks(p.ID); err != nil {
+		return err
+	}
+	if role.Admin() {
+		if err := t.endAccess(p.ID); err != nil {
+			return err
+		}
+	}
+	_, err = t.appendActivity(now, activityEntry{
+		event:   account.RoleChanged,
+		actor:   by.Actor,
+		subject: p.ID,
+		detail:  string(p.Role) + " to " + string(role),
+	})
+	return err
+}
+
+// SetRole gives somebody a role, within the same rules.
+func (s *Store) SetRole(ctx context.Context, person int64, role twofactor.Role, by Author, now time.Time) error {
+	if !role.Known() {
+		return account.FieldError{Field: "role", Reason: account.Unknown}
+	}
+	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
+		p, err := t.authorizeEdit(by, person)
+		if err != nil || p.Role == role {
+			return err
+		}
+		return t.changeRole(p, role, by, now)
+	})
+}
+
+// SetActive deactivates somebody, which ends their sessions and links, or
+// reactivates them. Nobody deactivates themselves (account.ErrOwnAccount), and the last
+// active Super-administrator stays (account.ErrLastSuperAdmin).
+func (s *Store) SetActive(ctx context.Context, person int64, active bool, by Author, now time.Time) error {
+	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
+		p, err := t.authorizeManage(by, person)
+		if err != nil || p.Active == active {
+			return err
+		}
+		if err := t.execOne(`UPDATE person SET active = ? WHERE id = ?`, active, person); err != nil {
+			return err
+		}
+		event := account.PersonReactivated
+		if !active {
+			event = account.PersonDeactivated
+			if err := t.requireSuperAdmin(p); err != nil {
+				return err
+			}
+			if err := t.endLinks(person); err != nil {
+				return err
+			}
+			if err := t.endAccess(person); err != nil {
+				return err
+			}
+		}
+		_, err = t.appendActivity(now, activityEntry{event: event, actor: by.Actor, subject: person})
+		return err
+	})
+}
+
+// EndSessionsOf ends all of somebody else's sessions and challenges, and forgets the
+// browsers that they are known by; one's own are ended on My profile
+// (account.ErrOwnAccount).
+func (s *Store) EndSessionsOf(ctx context.Context, person int64, by Author, now time.Time) error {
+	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
+		if _, err := t.authorizeManage(by, person); err != nil {
+			return err
+		}
+		if err := t.endAccess(person); err != nil {
+			return err
+		}
+		_, err := t.appendActivity(now, activityEntry{event: account.SessionsEnded, actor: by.Actor, subject: person})
+		return err
+	})
+}
+
+// Unlock clears somebody's failed attempts, from every browser, so that they need not
+// wait. It is break-glass on the machine and leaves a notice. Nobody unlocks themselves:
+// account.ErrOwnAccount.
+func (s *Store) Unlock(ctx context.Context, person int64, by Author, now time.Time) error {
+	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
+		if _, err := t.authorizeManage(by, person); err != nil {
+			return err
+		}
+		if err := t.clearAttempts(person); err != nil {
+			return err
+		}
+		_, err := t.appendActivity(now, activityEntry{event: account.PersonUnlocked, actor: by.Actor, subject: person})
+		return err
+	})
+}

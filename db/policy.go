@@ -1,0 +1,130 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gatehouse/account"
+	"gatehouse/twofactor"
+)
+
+// SetPolicy changes the two policy settings, whatever they were. On the machine it is
+// break-glass and leaves a notice.
+func (s *Store) SetPolicy(ctx context.Context, p twofactor.Policy, by Author, now time.Time) error {
+	return s.ChangePolicy(ctx, account.Seen{}, p, by, now)
+}
+
+// ChangePolicy changes the two policy settings as a form shows them. It refuses with
+// account.ErrOutdated when they are not as the form showed them any more.
+func (s *Store) ChangePolicy(ctx context.Context, seen account.Seen, p twofactor.Policy, by Author,
+	now time.Time) error {
+	return s.write(ctx, lockWorkspace(by.ID), func(t *tx) error {
+		if err := t.requireAdmin(by); err != nil {
+			return err
+		}
+		var before twofactor.Policy
+		if err := t.row(`SELECT require_everyone, require_admins FROM workspace`).
+			Scan(&before.Everyone, &before.Admins); err != nil {
+			return fmt.Errorf("reading the policy: %w", err)
+		}
+		if seen.Outdated(account.PolicyVersion(before)) {
+			return account.ErrOutdated
+		}
+		n, err := t.exec(`UPDATE workspace SET require_everyone = ?, require_admins = ?
+			WHERE id = 1 AND (require_everyone <> ? OR require_admins <> ?)`,
+			p.Everyone, p.Admins, p.Everyone, p.Admins)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return nil // as it was
+		}
+		_, err = t.appendActivity(now, activityEntry{event: account.PolicyChanged, actor: by.Actor, detail: policyDetail(p)})
+		return err
+	})
+}
+
+// PolicyImpact is whom a policy would stop.
+type PolicyImpact struct {
+	Count int              // at most affectedCounted; More says that there are others
+	More  bool             // there are more than Count
+	First []AffectedPerson // the first few, in the order of names
+	You   bool
+}
+
+// An AffectedPerson is one of those whom a policy would stop.
+type AffectedPerson struct {
+	Name, Email   string
+	NeverSignedIn bool
+}
+
+// The bounds of what PolicyImpact tells.
+const (
+	affectedNamed   = 5
+	affectedCounted = 1000
+)
+
+// PolicyImpact tells whom a policy would stop now: active people that it applies
+// to and whose factor is not Enabled.
+func (s *Store) PolicyImpact(ctx context.Context, v Visitor, p twofactor.Policy) (PolicyImpact, error) {
+	from := ` FROM person p WHERE p.active = 1 AND p.enrolled = 0`
+	if !p.Everyone {
+		// The few admins first, since SQLite would otherwise scan every member in the
+		// order of names.
+		from = ` FROM person p WHERE p.id IN (SELECT id FROM person WHERE role <> 'member' AND active = 1)
+			AND p.active = 1 AND p.enrolled = 0`
+	}
+	out := PolicyImpact{You: v.State != twofactor.Enabled && p.Requires(v.Person.Role)}
+	if p == (twofactor.Policy{}) {
+		return out, nil
+	}
+	if err := s.row(ctx, `SELECT count(*) FROM (SELECT 1`+from+` LIMIT ?) AS stopped`, affectedCounted+1).
+		Scan(&out.Count); err != nil {
+		return out, fmt.Errorf("counting whom a policy stops: %w", err)
+	}
+	if out.Count > affectedCounted {
+		out.Count, out.More = affectedCounted, true
+	}
+	rows, err := s.rows(ctx, `SELECT p.name, p.email, p.last_sign_in_at IS NULL`+from+
+		` ORDER BY p.sort_key, p.id LIMIT ?`, affectedNamed)
+	if err != nil {
+		return out, fmt.Errorf("reading whom a policy stops: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var person AffectedPerson
+		if err := rows.Scan(&person.Name, &person.Email, &person.NeverSignedIn); err != nil {
+			return out, fmt.Errorf("reading whom a policy stops: %w", err)
+		}
+		out.First = append(out.First, person)
+	}
+	return out, rows.Err()
+}
+
+// AdminsWithoutCodes reports whether no active admin has a recovery code left,
+// so that a lost phone could lock the workspace's last admin out.
+func (s *Store) AdminsWithoutCodes(ctx context.Context) (bool, error) {
+	var found bool
+	// CROSS JOIN begins with the few admins (SQLite's own).
+	err := s.row(ctx, `SELECT EXISTS (SELECT 1 FROM person p
+		CROSS JOIN enrollment e ON e.person_id = p.id AND e.state = 'enabled'
+		CROSS JOIN recovery_code c ON c.enrollment_id = e.id AND c.used_at IS NULL
+		WHERE p.role <> 'member' AND p.active = 1)`).Scan(&found)
+	if err != nil {
+		return false, fmt.Errorf("looking for admins with recovery codes: %w", err)
+	}
+	return !found, nil
+}
+
+// onOff names a setting's state for the activity.
+func onOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
+}
+
+func policyDetail(p twofactor.Policy) string {
+	return "everyone " + onOff(p.Everyone) + ", admins " + onOff(p.Admins)
+}

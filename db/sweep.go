@@ -1,0 +1,44 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gatehouse/db/files"
+	"gatehouse/twofactor"
+)
+
+// Sweep deletes expired rows. Nothing depends on it: every query compares instants
+// itself. It only keeps the file small. A person's expired browsers go when they sign in
+// next. Then the journal is written back, so that it stays small, and so that a copy of
+// the one file alone lacks no more than what came after the last sweep.
+func (s *Store) Sweep(ctx context.Context, now time.Time) error {
+	if err := s.deleteExpired(ctx, now); err != nil {
+		return err
+	}
+	return files.WriteBack(ctx, s.path)
+}
+
+func (s *Store) deleteExpired(ctx context.Context, now time.Time) error {
+	at := unix(now)
+	return s.write(ctx, lockNothing(), func(t *tx) error {
+		for _, end := range []struct {
+			query  string
+			before int64
+		}{
+			{`DELETE FROM session WHERE seen_at <= ?`, unix(now.Add(-s.times.SessionIdle))},
+			{`DELETE FROM challenge WHERE expires_at <= ?`, at},
+			{`DELETE FROM enrollment WHERE state = 'pending' AND expires_at <= ?`, at},
+			{`DELETE FROM link WHERE expires_at <= ?`, at},
+			{`DELETE FROM attempt WHERE kind IN ('password', 'password-known') AND last_at <= ?1 AND open_at <= ?1`,
+				unix(now.Add(-24 * time.Hour))},
+			{`DELETE FROM address_attempt WHERE at <= ?`, now.Add(-twofactor.AddressBucketTTL).UnixMilli()},
+		} {
+			if _, err := t.exec(end.query, end.before); err != nil {
+				return fmt.Errorf("sweeping: %w", err)
+			}
+		}
+		return t.closeUnknownHour(now)
+	})
+}
