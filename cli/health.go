@@ -25,6 +25,10 @@ type healthCommand struct {
 // healthTimeout is how long a server may take to answer.
 const healthTimeout = 5 * time.Second
 
+// elsewhere is what to do when the server is not where it is looked for: what serve was
+// told by flags is not known here.
+const elsewhere = "if it listens elsewhere, or serves https, name its address with --url or GATEHOUSE_HEALTH_URL"
+
 // Run asks a server whether it is well: exit 0 when it is, 1 when it is not. It is
 // for images that have neither a shell nor curl.
 func (c *healthCommand) Run(env *commandEnv) error {
@@ -48,9 +52,15 @@ func (c *healthCommand) Run(env *commandEnv) error {
 		if errors.As(err, &inner) {
 			err = inner.Err
 		}
-		return fmt.Errorf("no server answers at %s: %w", address, err)
+		if errors.Is(err, context.DeadlineExceeded) {
+			return fmt.Errorf("the server at %s does not answer within %s", address, healthTimeout)
+		}
+		return fmt.Errorf("no server answers at %s (%w); %s", address, err, elsewhere)
 	}
 	defer answer.Body.Close()
+	if answer.StatusCode == http.StatusBadRequest {
+		return fmt.Errorf("the server at %s answers %s; %s", address, answer.Status, elsewhere)
+	}
 	if answer.StatusCode != http.StatusOK {
 		return fmt.Errorf("the server at %s is not well: it answers %s", address, answer.Status)
 	}
@@ -59,7 +69,7 @@ func (c *healthCommand) Run(env *commandEnv) error {
 		return fmt.Errorf("the server at %s stops in the middle of its answer: %w", address, err)
 	}
 	if strings.TrimSpace(string(body)) != "ok" {
-		return fmt.Errorf("something else than Gatehouse answers at %s; name the server's address with --url", address)
+		return fmt.Errorf("something else than Gatehouse answers at %s; %s", address, elsewhere)
 	}
 	fmt.Fprintln(env.Stdout, "ok")
 	return nil

@@ -139,9 +139,16 @@ func TestHealthCommand(t *testing.T) {
 		t.Errorf("nobody there: exit %d, %q", code, output)
 	}
 
+	if code, output := health(nil, "--url", "http://"+at); code != 1 || !strings.Contains(output, "GATEHOUSE_HEALTH_URL") {
+		t.Errorf("nobody there: exit %d, %q", code, output)
+	}
+
 	own := newPair(t, t.TempDir(), "portal.example.org")
 	p, at = serveTLS(t, own.cert, own.key)
 	eventually(t, "https", func() error {
+		if code, output := health(nil, "--url", "http://"+at); code != 1 || !strings.Contains(output, "serves https") {
+			return fmt.Errorf("http of a server of https: exit %d, %q", code, output)
+		}
 		if code, output := health([]string{"GATEHOUSE_LISTEN=" + at, "GATEHOUSE_TLS_CERT=" + own.cert}); code != 0 {
 			return fmt.Errorf("exit %d, %q; %s", code, output, p.output)
 		}
