@@ -126,6 +126,8 @@ CREATE TABLE enrollment (
     CHECK ((state = 'enabled') = (confirmed_at IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX enrollment_enabled ON enrollment (person_id) WHERE state = 'enabled';
+-- Lists of people read no more of an enrolment than this holds.
+CREATE INDEX enrollment_confirmed ON enrollment (person_id, confirmed_at) WHERE state = 'enabled';
 CREATE UNIQUE INDEX enrollment_pending ON enrollment (session_hash); -- not partial: ending a session looks here
 CREATE INDEX enrollment_expiry ON enrollment (expires_at) WHERE state = 'pending';
 

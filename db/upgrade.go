@@ -111,6 +111,7 @@ var migrations = []migration{
 	CREATE INDEX person_by_sort_key ON person (sort_key, id) WHERE removed_at IS NULL;
 	CREATE INDEX person_not_enrolled ON person (sort_key, id) WHERE active = 1 AND enrolled = 0;
 	CREATE INDEX person_admins ON person (role, active) WHERE role <> 'member';
+	CREATE INDEX enrollment_confirmed ON enrollment (person_id, confirmed_at) WHERE state = 'enabled';
 	` + personWordTable3},
 }
 
