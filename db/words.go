@@ -97,13 +97,21 @@ func (s *Store) rarestWord(ctx context.Context, words []string) (word string, en
 	return word, entries, nil
 }
 
-// searchSorted reads all who match and gives a page in the order of their names.
+// searchSorted puts the entries that match in the order of names and reads a page of
+// the people whom they find. For a search by one word that is a page of entries; by
+// several, each who is found has to be looked at.
 func (s *Store) searchSorted(ctx context.Context, words []string, rarest, after string) (PeoplePage, error) {
 	id, sortKey := parsePeopleKey(after)
+	limit := PageSize + 1
+	if len(words) > 1 {
+		limit = maxSortedMatches
+	}
 	return s.peoplePage(ctx, PageSize, func(p Person) bool { return hasWords(p, words) },
-		`SELECT `+personColumns+` WHERE p.id IN (SELECT person_id FROM person_word WHERE word >= ? AND word < ?)
-			AND (p.sort_key, p.id) > (?, ?) ORDER BY p.sort_key, p.id`,
-		rarest, account.AfterAll(rarest), sortKey, id)
+		`SELECT `+personColumns+` WHERE p.id IN (SELECT person_id FROM
+				(SELECT DISTINCT sort_key, person_id FROM person_word WHERE word >= ? AND word < ?
+					AND (sort_key, person_id) > (?, ?) ORDER BY sort_key, person_id LIMIT ?) AS found)
+			ORDER BY p.sort_key, p.id`,
+		rarest, account.AfterAll(rarest), sortKey, id, limit)
 }
 
 // searchScanned returns a page in the order of the entries that match.
@@ -194,6 +202,9 @@ func (s *Store) entriesAfter(ctx context.Context, at entryKey, before string, li
 // isFirstMatch reports whether an entry is the first of its person's that begin with
 // a word: each is listed once.
 func isFirstMatch(e entry, word string) bool {
+	if e.word == word {
+		return true // nothing that begins like it comes before
+	}
 	return account.FirstEnding(account.PersonWords(e.Name, e.Email), word) == e.word
 }
 
