@@ -146,7 +146,7 @@ func (env *commandEnv) confirmNewWorkspace() error {
 	}
 	fmt.Fprintf(env.Stderr, "There is no workspace in %s. Make a new one there? (y/N) ", env.flags.Data)
 	answer, err := readLine(env.Stdin)
-	if err != nil {
+	if err != nil && !errors.Is(err, io.EOF) { // which is no answer, hence no
 		return fmt.Errorf("reading the answer: %w", err)
 	}
 	if !slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(answer))) {

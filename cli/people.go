@@ -47,6 +47,17 @@ func (c *userAdd) Run(env *commandEnv) error {
 	if err != nil {
 		return err
 	}
+	n := db.NewPerson{
+		Name:     c.Name,
+		Email:    c.Email,
+		Password: password,
+		Role:     twofactor.Role(c.Role),
+	}
+	if !has { // a refusal makes none
+		if err := n.Check(defaultWorkspace); err != nil {
+			return err
+		}
+	}
 	store, err := env.openStore()
 	if err != nil {
 		return err
@@ -54,12 +65,6 @@ func (c *userAdd) Run(env *commandEnv) error {
 	defer func() { _ = store.Close() }()
 	if !has {
 		fmt.Fprintf(env.Stderr, "There was no workspace in %s, so a new one was made there.\n", env.flags.Data)
-	}
-	n := db.NewPerson{
-		Name:     c.Name,
-		Email:    c.Email,
-		Password: password,
-		Role:     twofactor.Role(c.Role),
 	}
 	if _, err := store.AddPerson(env.ctx, n, env.actor(), env.now()); err != nil {
 		return err

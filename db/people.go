@@ -59,6 +59,12 @@ func (n NewPerson) parse(workspace string) (NewPerson, account.Password, error) 
 	}, password, errors.Join(nameErr, emailErr, passwordErr, roleErr)
 }
 
+// Check refuses what AddPerson would in a workspace of some name that has no people yet.
+func (n NewPerson) Check(workspace string) error {
+	_, _, err := n.parse(workspace)
+	return err
+}
+
 // AddPerson adds an account with a password, or refuses with FieldErrors.
 func (s *Store) AddPerson(ctx context.Context, n NewPerson, by Actor, now time.Time) (int64, error) {
 	w, err := s.Workspace(ctx)

@@ -629,3 +629,20 @@ func TestBackupWhereRootMayGiveNothingAway(t *testing.T) {
 		t.Errorf("%v, %v", info, err)
 	}
 }
+
+// TestARefusedPersonMakesNoWorkspace adds somebody who is refused where no workspace is.
+func TestARefusedPersonMakesNoWorkspace(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(t.TempDir(), "data")
+	for _, c := range [][]string{
+		{"short", ada, "Ada"},
+		{password, "ada", "Ada"},
+		{password, ada, " "},
+		{"", ada, "Ada"},
+	} {
+		code, output := command(t, c[0]+"\n", "user", "add", c[1], "--name", c[2], "--data", data)
+		if _, err := os.Lstat(data); code != 1 || strings.Contains(output, "was made") || !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%q: exit %d, %s; the directory: %v", c, code, output, err)
+		}
+	}
+}
