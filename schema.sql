@@ -121,13 +121,14 @@ CREATE TABLE enrollment (
     expires_at   INTEGER, -- pending only
     confirmed_at INTEGER, -- enabled only
     last_step    INTEGER NOT NULL DEFAULT 0, -- RFC 6238's T of the newest accepted code: each step counts once
+    codes_left   INTEGER NOT NULL DEFAULT 0, -- unused recovery codes; kept by the code that writes them, so that lists of people need not count
     CHECK ((state = 'pending') = (session_hash IS NOT NULL)),
     CHECK ((state = 'pending') = (expires_at IS NOT NULL)),
     CHECK ((state = 'enabled') = (confirmed_at IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX enrollment_enabled ON enrollment (person_id) WHERE state = 'enabled';
 -- Lists of people read no more of an enrolment than this holds.
-CREATE INDEX enrollment_confirmed ON enrollment (person_id, confirmed_at) WHERE state = 'enabled';
+CREATE INDEX enrollment_confirmed ON enrollment (person_id, confirmed_at, codes_left) WHERE state = 'enabled';
 CREATE UNIQUE INDEX enrollment_pending ON enrollment (session_hash); -- not partial: ending a session looks here
 CREATE INDEX enrollment_expiry ON enrollment (expires_at) WHERE state = 'pending';
 

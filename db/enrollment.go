@@ -174,6 +174,9 @@ func (s *Store) saveEnrollment(t *tx, before enrollmentRow, after *enrollmentRow
 				WHERE enrollment_id = ? AND number = ? AND used_at IS NULL`, unix(now), after.id, number); err != nil {
 				return err
 			}
+			if err := t.updateCodesLeft(after.id); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

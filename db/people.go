@@ -119,7 +119,7 @@ func (t *tx) addPerson(n NewPerson, hash string, by Actor, now time.Time) (id in
 }
 
 const personColumns = `p.id, p.email, p.name, p.role, p.active, p.password_hash = '', p.last_sign_in_at, e.confirmed_at,
-	(SELECT count(*) FROM recovery_code c WHERE c.enrollment_id = e.id AND c.used_at IS NULL)
+	coalesce(e.codes_left, 0)
 	FROM person p LEFT JOIN enrollment e ON e.person_id = p.id AND e.state = 'enabled'`
 
 func scanPerson(scan func(...any) error) (Person, error) {

@@ -106,11 +106,9 @@ func (s *Store) PolicyImpact(ctx context.Context, v Visitor, p twofactor.Policy)
 // so that a lost phone could lock the workspace's last admin out.
 func (s *Store) AdminsWithoutCodes(ctx context.Context) (bool, error) {
 	var found bool
-	// CROSS JOIN begins with the few admins (SQLite's own).
 	err := s.row(ctx, `SELECT EXISTS (SELECT 1 FROM person p
-		CROSS JOIN enrollment e ON e.person_id = p.id AND e.state = 'enabled'
-		CROSS JOIN recovery_code c ON c.enrollment_id = e.id AND c.used_at IS NULL
-		WHERE p.role <> 'member' AND p.active = 1)`).Scan(&found)
+		WHERE p.role <> 'member' AND p.active = 1 AND EXISTS (SELECT 1 FROM enrollment e
+			WHERE e.person_id = p.id AND e.state = 'enabled' AND e.codes_left > 0))`).Scan(&found)
 	if err != nil {
 		return false, fmt.Errorf("looking for admins with recovery codes: %w", err)
 	}

@@ -65,7 +65,14 @@ func (s *Store) saveSheet(t *tx, r *enrollmentRow) error {
 			return fmt.Errorf("writing a recovery code: %w", err)
 		}
 	}
-	return nil
+	return t.updateCodesLeft(r.id)
+}
+
+// updateCodesLeft keeps the column of enrollment that says how many recovery codes are
+// unused. Whatever writes a code calls it: TestCodesLeftIsKept.
+func (t *tx) updateCodesLeft(enrollment []byte) error {
+	return t.execOne(`UPDATE enrollment SET codes_left = (SELECT count(*) FROM recovery_code
+		WHERE enrollment_id = ? AND used_at IS NULL) WHERE id = ?`, enrollment, enrollment)
 }
 
 // recoveryHash is what is stored of a recovery code. NIST SP 800-63B-4 section

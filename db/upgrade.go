@@ -111,7 +111,20 @@ var migrations = []migration{
 	CREATE INDEX person_by_sort_key ON person (sort_key, id) WHERE removed_at IS NULL;
 	CREATE INDEX person_not_enrolled ON person (sort_key, id) WHERE active = 1 AND enrolled = 0;
 	CREATE INDEX person_admins ON person (role, active) WHERE role <> 'member';
-	CREATE INDEX enrollment_confirmed ON enrollment (person_id, confirmed_at) WHERE state = 'enabled';
+
+	CREATE TABLE enrollment_2 AS SELECT * FROM enrollment;
+	DROP TABLE enrollment;
+	` + enrollmentTable3 + `
+	INSERT INTO enrollment (id, person_id, state, session_hash, secret, wrong_codes, expires_at, confirmed_at, last_step, codes_left)
+		SELECT id, person_id, state, session_hash, secret, wrong_codes, expires_at, confirmed_at, last_step,
+			(SELECT count(*) FROM recovery_code c WHERE c.enrollment_id = e.id AND c.used_at IS NULL)
+		FROM enrollment_2 e;
+	DROP TABLE enrollment_2;
+	CREATE UNIQUE INDEX enrollment_enabled ON enrollment (person_id) WHERE state = 'enabled';
+	CREATE INDEX enrollment_confirmed ON enrollment (person_id, confirmed_at, codes_left) WHERE state = 'enabled';
+	CREATE UNIQUE INDEX enrollment_pending ON enrollment (session_hash);
+	CREATE INDEX enrollment_expiry ON enrollment (expires_at) WHERE state = 'pending';
+
 	` + personWordTable3},
 }
 
@@ -140,6 +153,22 @@ const (
     next        TEXT    NOT NULL, -- where to go afterwards; '' for the portal
     made_at     INTEGER NOT NULL, -- also when the password was given
     expires_at  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;`
+
+	enrollmentTable3 = `CREATE TABLE enrollment (
+    id           BLOB    PRIMARY KEY, -- random; part of what the seal is bound to
+    person_id    INTEGER NOT NULL REFERENCES person (id),
+    state        TEXT    NOT NULL CHECK (state IN ('pending', 'enabled')),
+    session_hash BLOB    REFERENCES session (id_hash) ON DELETE CASCADE ON UPDATE CASCADE,
+    secret       BLOB    NOT NULL, -- sealed, bound to person, id and state
+    wrong_codes  INTEGER NOT NULL DEFAULT 0,
+    expires_at   INTEGER, -- pending only
+    confirmed_at INTEGER, -- enabled only
+    last_step    INTEGER NOT NULL DEFAULT 0, -- RFC 6238's T of the newest accepted code: each step counts once
+    codes_left   INTEGER NOT NULL DEFAULT 0, -- unused recovery codes; kept by the code that writes them, so that lists of people need not count
+    CHECK ((state = 'pending') = (session_hash IS NOT NULL)),
+    CHECK ((state = 'pending') = (expires_at IS NOT NULL)),
+    CHECK ((state = 'enabled') = (confirmed_at IS NOT NULL))
 ) STRICT, WITHOUT ROWID;`
 
 	attemptTable3 = `CREATE TABLE attempt (
