@@ -188,7 +188,7 @@ CREATE TABLE activity (
     actor      TEXT    NOT NULL DEFAULT '',    -- who, where it is no person: "os:root", or the keyed hash of an unknown name
     subject_id INTEGER REFERENCES person (id), -- about whom, if anybody
     method     TEXT    NOT NULL DEFAULT '',    -- password, totp, recovery, link, …
-    detail     TEXT    NOT NULL DEFAULT '',    -- what exactly, in a word: a role, a lever
+    detail     TEXT    NOT NULL DEFAULT '',    -- what exactly, in a word: a role, a setting
     address    TEXT    NOT NULL DEFAULT '',
     CHECK ((actor_kind = 'person') = (actor_id IS NOT NULL)),
     CHECK (actor_kind <> 'machine' OR actor <> '')
