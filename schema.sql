@@ -32,7 +32,9 @@ CREATE TABLE person (
     password_changed_at INTEGER,
     made_at             INTEGER NOT NULL,
     last_sign_in_at     INTEGER,
-    enrolled            INTEGER NOT NULL DEFAULT 0 CHECK (enrolled IN (0, 1)), -- has an enabled enrolment; kept by the code that writes enrolments, so that who has not enrolled is found without a walk
+    enrolled            INTEGER NOT NULL DEFAULT 0 CHECK (enrolled IN (0, 1)), -- has an enabled enrolment; this and the next two are kept by the code that writes enrolments and codes, so that lists read nothing else
+    enrolled_at         INTEGER, -- when that was confirmed; NULL without one
+    unused_codes        INTEGER NOT NULL DEFAULT 0, -- the numbers of the unused recovery codes as bits
     removed_at          INTEGER, -- NULL while the account is there; no page and no sign-in finds a removed one
     CHECK (removed_at IS NULL OR active = 0)
 ) STRICT;
@@ -121,14 +123,11 @@ CREATE TABLE enrollment (
     expires_at   INTEGER, -- pending only
     confirmed_at INTEGER, -- enabled only
     last_step    INTEGER NOT NULL DEFAULT 0, -- RFC 6238's T of the newest accepted code: each step counts once
-    codes_left   INTEGER NOT NULL DEFAULT 0, -- unused recovery codes; kept by the code that writes them, so that lists of people need not count
     CHECK ((state = 'pending') = (session_hash IS NOT NULL)),
     CHECK ((state = 'pending') = (expires_at IS NOT NULL)),
     CHECK ((state = 'enabled') = (confirmed_at IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX enrollment_enabled ON enrollment (person_id) WHERE state = 'enabled';
--- Lists of people read no more of an enrolment than this holds.
-CREATE INDEX enrollment_confirmed ON enrollment (person_id, confirmed_at, codes_left) WHERE state = 'enabled';
 CREATE UNIQUE INDEX enrollment_pending ON enrollment (session_hash); -- not partial: ending a session looks here
 CREATE INDEX enrollment_expiry ON enrollment (expires_at) WHERE state = 'pending';
 

@@ -83,9 +83,9 @@ func (s *Store) enrollmentWithSheet(t *tx, person int64, session []byte) (enroll
 		return r, err
 	}
 	var made sql.NullInt64
-	var unused int64
-	err = t.row(`SELECT r.sheet, r.made_at, `+unusedCodes+
-		` FROM enrollment e JOIN recovery_sheet r ON r.enrollment_id = e.id WHERE e.id = ?`, r.id).
+	var unused uint8
+	err = t.row(`SELECT r.sheet, r.made_at, p.unused_codes FROM recovery_sheet r
+		JOIN person p ON p.id = ? WHERE r.enrollment_id = ?`, person, r.id).
 		Scan(&r.Sheet.ID, &made, &unused)
 	if err != nil {
 		return r, fmt.Errorf("reading a recovery sheet: %w", err)
@@ -150,10 +150,10 @@ func (s *Store) saveEnrollment(t *tx, before enrollmentRow, after *enrollmentRow
 			after.id); err != nil {
 			return err
 		}
-		if err := t.updateEnrolled(after.person); err != nil {
+		if err := s.saveSheet(t, after); err != nil {
 			return err
 		}
-		return s.saveSheet(t, after)
+		return t.updateEnrolled(after.person)
 	}
 	if after.LastStep != before.LastStep {
 		// The condition repeats the rule: a time step is never used twice.
@@ -166,7 +166,13 @@ func (s *Store) saveEnrollment(t *tx, before enrollmentRow, after *enrollmentRow
 		if _, err := t.exec(`DELETE FROM recovery_sheet WHERE enrollment_id = ?`, after.id); err != nil {
 			return err
 		}
-		return s.saveSheet(t, after)
+		if err := s.saveSheet(t, after); err != nil {
+			return err
+		}
+		return t.updateEnrolled(after.person)
+	}
+	if after.Sheet.Used == before.Sheet.Used {
+		return nil
 	}
 	for number, used := range after.Sheet.Used {
 		if used && !before.Sheet.Used[number] {
@@ -174,20 +180,21 @@ func (s *Store) saveEnrollment(t *tx, before enrollmentRow, after *enrollmentRow
 				WHERE enrollment_id = ? AND number = ? AND used_at IS NULL`, unix(now), after.id, number); err != nil {
 				return err
 			}
-			if err := t.updateCodesLeft(after.id); err != nil {
-				return err
-			}
 		}
 	}
-	return nil
+	return t.updateEnrolled(after.person)
 }
 
-// updateEnrolled keeps the column of person that says who has an enabled enrolment.
-// Whatever enables one or takes one away calls it: TestEnrolledIsKept.
+// updateEnrolled keeps the columns of person that say who has an enabled enrolment, since
+// when, and which recovery codes are unused. Whatever writes an enabled enrolment or a
+// code, or takes one away, calls it: TestEnrolledIsKept, TestCodesLeftIsKept.
 func (t *tx) updateEnrolled(person int64) error {
-	return t.execOne(`UPDATE person SET enrolled = (SELECT count(*) FROM enrollment
-		WHERE person_id = ? AND state = 'enabled') WHERE id = ?`,
-		person, person)
+	return t.execOne(`UPDATE person SET
+		enrolled = (SELECT count(*) FROM enrollment e WHERE e.person_id = person.id AND e.state = 'enabled'),
+		enrolled_at = (SELECT e.confirmed_at FROM enrollment e WHERE e.person_id = person.id AND e.state = 'enabled'),
+		unused_codes = coalesce((SELECT sum(1 << c.number) FROM enrollment e JOIN recovery_code c ON c.enrollment_id = e.id
+			WHERE e.person_id = person.id AND e.state = 'enabled' AND c.used_at IS NULL), 0)
+		WHERE id = ?`, person)
 }
 
 // TwoFactor reads the visitor's enrolment as pages show it: without the secret, which
@@ -199,11 +206,12 @@ func (s *Store) TwoFactor(ctx context.Context, v Visitor) (twofactor.Enrollment,
 
 func (s *Store) twoFactor(ctx context.Context, person int64) (twofactor.Enrollment, error) {
 	var e twofactor.Enrollment
-	var unused int64
+	var unused uint8
 	var confirmed, made sql.NullInt64
-	err := s.row(ctx, `SELECT e.confirmed_at, r.sheet, r.made_at, `+unusedCodes+
-		` FROM enrollment e JOIN recovery_sheet r ON r.enrollment_id = e.id
-		WHERE e.person_id = ? AND e.state = 'enabled'`, person).Scan(&confirmed, &e.Sheet.ID, &made, &unused)
+	err := s.row(ctx, `SELECT p.enrolled_at, r.sheet, r.made_at, p.unused_codes
+		FROM person p JOIN enrollment e ON e.person_id = p.id AND e.state = 'enabled'
+		JOIN recovery_sheet r ON r.enrollment_id = e.id
+		WHERE p.id = ?`, person).Scan(&confirmed, &e.Sheet.ID, &made, &unused)
 	if errors.Is(err, sql.ErrNoRows) {
 		return e, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math/bits"
 	"strconv"
 	"strings"
 	"time"
@@ -118,14 +119,15 @@ func (t *tx) addPerson(n NewPerson, hash string, by Actor, now time.Time) (id in
 	return id, err
 }
 
-const personColumns = `p.id, p.email, p.name, p.role, p.active, p.password_hash = '', p.last_sign_in_at, e.confirmed_at,
-	coalesce(e.codes_left, 0)
-	FROM person p LEFT JOIN enrollment e ON e.person_id = p.id AND e.state = 'enabled'`
+const personColumns = `p.id, p.email, p.name, p.role, p.active, p.password_hash = '', p.last_sign_in_at,
+	p.enrolled_at, p.unused_codes
+	FROM person p`
 
 func scanPerson(scan func(...any) error) (Person, error) {
 	var p Person
 	var last, confirmed sql.NullInt64
-	err := scan(&p.ID, &p.Email, &p.Name, &p.Role, &p.Active, &p.Invited, &last, &confirmed, &p.CodesLeft)
+	var unused uint8
+	err := scan(&p.ID, &p.Email, &p.Name, &p.Role, &p.Active, &p.Invited, &last, &confirmed, &unused)
 	if errors.Is(err, sql.ErrNoRows) {
 		return p, ErrNotFound
 	}
@@ -133,6 +135,7 @@ func scanPerson(scan func(...any) error) (Person, error) {
 		return p, fmt.Errorf("reading a person: %w", err)
 	}
 	p.LastSignInAt, p.ConfirmedAt = instant(last), instant(confirmed)
+	p.CodesLeft = bits.OnesCount8(unused)
 	return p, nil
 }
 

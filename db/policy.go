@@ -107,8 +107,7 @@ func (s *Store) PolicyImpact(ctx context.Context, v Visitor, p twofactor.Policy)
 func (s *Store) AdminsWithoutCodes(ctx context.Context) (bool, error) {
 	var found bool
 	err := s.row(ctx, `SELECT EXISTS (SELECT 1 FROM person p
-		WHERE p.role <> 'member' AND p.active = 1 AND EXISTS (SELECT 1 FROM enrollment e
-			WHERE e.person_id = p.id AND e.state = 'enabled' AND e.codes_left > 0))`).Scan(&found)
+		WHERE p.role <> 'member' AND p.active = 1 AND p.unused_codes > 0)`).Scan(&found)
 	if err != nil {
 		return false, fmt.Errorf("looking for admins with recovery codes: %w", err)
 	}

@@ -13,14 +13,9 @@ import (
 	"gatehouse/twofactor"
 )
 
-// unusedCodes is the SQL of an enrolment's unused recovery codes as the bits of
-// a number, so that one query reads the whole sheet.
-const unusedCodes = `coalesce((SELECT sum(1 << c.number) FROM recovery_code c
-	WHERE c.enrollment_id = e.id AND c.used_at IS NULL), 0)`
-
-// usedCodes reads the bits of unusedCodes. A code whose row is missing counts
-// as used.
-func usedCodes(unused int64) [twofactor.RecoveryCodes]bool {
+// usedCodes reads the bits of person.unused_codes: that of a code's number is set while
+// the code is unused.
+func usedCodes(unused uint8) [twofactor.RecoveryCodes]bool {
 	var used [twofactor.RecoveryCodes]bool
 	for i := range used {
 		used[i] = unused&(1<<i) == 0
@@ -65,14 +60,7 @@ func (s *Store) saveSheet(t *tx, r *enrollmentRow) error {
 			return fmt.Errorf("writing a recovery code: %w", err)
 		}
 	}
-	return t.updateCodesLeft(r.id)
-}
-
-// updateCodesLeft keeps the column of enrollment that says how many recovery codes are
-// unused. Whatever writes a code calls it: TestCodesLeftIsKept.
-func (t *tx) updateCodesLeft(enrollment []byte) error {
-	return t.execOne(`UPDATE enrollment SET codes_left = (SELECT count(*) FROM recovery_code
-		WHERE enrollment_id = ? AND used_at IS NULL) WHERE id = ?`, enrollment, enrollment)
+	return nil
 }
 
 // recoveryHash is what is stored of a recovery code. NIST SP 800-63B-4 section

@@ -105,26 +105,16 @@ var migrations = []migration{
 	CREATE TABLE person_2 AS SELECT * FROM person;
 	DROP TABLE person;
 	` + personTable3 + `
-	INSERT INTO person (id, email, name, sort_key, role, active, password_hash, password_changed_at, made_at, last_sign_in_at, enrolled)
-		SELECT id, email, name, '', role, active, password_hash, password_changed_at, made_at, last_sign_in_at, enrolled FROM person_2;
+	INSERT INTO person (id, email, name, sort_key, role, active, password_hash, password_changed_at, made_at, last_sign_in_at,
+			enrolled, enrolled_at, unused_codes)
+		SELECT p.id, p.email, p.name, '', p.role, p.active, p.password_hash, p.password_changed_at, p.made_at, p.last_sign_in_at,
+			p.enrolled, e.confirmed_at,
+			coalesce((SELECT sum(1 << c.number) FROM recovery_code c WHERE c.enrollment_id = e.id AND c.used_at IS NULL), 0)
+		FROM person_2 p LEFT JOIN enrollment e ON e.person_id = p.id AND e.state = 'enabled';
 	DROP TABLE person_2;
 	CREATE INDEX person_by_sort_key ON person (sort_key, id) WHERE removed_at IS NULL;
 	CREATE INDEX person_not_enrolled ON person (sort_key, id) WHERE active = 1 AND enrolled = 0;
 	CREATE INDEX person_admins ON person (role, active) WHERE role <> 'member';
-
-	CREATE TABLE enrollment_2 AS SELECT * FROM enrollment;
-	DROP TABLE enrollment;
-	` + enrollmentTable3 + `
-	INSERT INTO enrollment (id, person_id, state, session_hash, secret, wrong_codes, expires_at, confirmed_at, last_step, codes_left)
-		SELECT id, person_id, state, session_hash, secret, wrong_codes, expires_at, confirmed_at, last_step,
-			(SELECT count(*) FROM recovery_code c WHERE c.enrollment_id = e.id AND c.used_at IS NULL)
-		FROM enrollment_2 e;
-	DROP TABLE enrollment_2;
-	CREATE UNIQUE INDEX enrollment_enabled ON enrollment (person_id) WHERE state = 'enabled';
-	CREATE INDEX enrollment_confirmed ON enrollment (person_id, confirmed_at, codes_left) WHERE state = 'enabled';
-	CREATE UNIQUE INDEX enrollment_pending ON enrollment (session_hash);
-	CREATE INDEX enrollment_expiry ON enrollment (expires_at) WHERE state = 'pending';
-
 	` + personWordTable3},
 }
 
@@ -153,22 +143,6 @@ const (
     next        TEXT    NOT NULL, -- where to go afterwards; '' for the portal
     made_at     INTEGER NOT NULL, -- also when the password was given
     expires_at  INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;`
-
-	enrollmentTable3 = `CREATE TABLE enrollment (
-    id           BLOB    PRIMARY KEY, -- random; part of what the seal is bound to
-    person_id    INTEGER NOT NULL REFERENCES person (id),
-    state        TEXT    NOT NULL CHECK (state IN ('pending', 'enabled')),
-    session_hash BLOB    REFERENCES session (id_hash) ON DELETE CASCADE ON UPDATE CASCADE,
-    secret       BLOB    NOT NULL, -- sealed, bound to person, id and state
-    wrong_codes  INTEGER NOT NULL DEFAULT 0,
-    expires_at   INTEGER, -- pending only
-    confirmed_at INTEGER, -- enabled only
-    last_step    INTEGER NOT NULL DEFAULT 0, -- RFC 6238's T of the newest accepted code: each step counts once
-    codes_left   INTEGER NOT NULL DEFAULT 0, -- unused recovery codes; kept by the code that writes them, so that lists of people need not count
-    CHECK ((state = 'pending') = (session_hash IS NOT NULL)),
-    CHECK ((state = 'pending') = (expires_at IS NOT NULL)),
-    CHECK ((state = 'enabled') = (confirmed_at IS NOT NULL))
 ) STRICT, WITHOUT ROWID;`
 
 	attemptTable3 = `CREATE TABLE attempt (
@@ -225,7 +199,9 @@ const (
     password_changed_at INTEGER,
     made_at             INTEGER NOT NULL,
     last_sign_in_at     INTEGER,
-    enrolled            INTEGER NOT NULL DEFAULT 0 CHECK (enrolled IN (0, 1)), -- has an enabled enrolment; kept by the code that writes enrolments, so that who has not enrolled is found without a walk
+    enrolled            INTEGER NOT NULL DEFAULT 0 CHECK (enrolled IN (0, 1)), -- has an enabled enrolment; this and the next two are kept by the code that writes enrolments and codes, so that lists read nothing else
+    enrolled_at         INTEGER, -- when that was confirmed; NULL without one
+    unused_codes        INTEGER NOT NULL DEFAULT 0, -- the numbers of the unused recovery codes as bits
     removed_at          INTEGER, -- NULL while the account is there; no page and no sign-in finds a removed one
     CHECK (removed_at IS NULL OR active = 0)
 ) STRICT;`
