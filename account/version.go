@@ -56,7 +56,8 @@ func ParseSeen(text string) (s Seen, ok bool) {
 	if !found || err != nil || len(version) != len(hashVersion()) {
 		return Seen{}, false
 	}
-	return Seen{Version: Version(version), At: time.Unix(seconds, 0).UTC()}, true
+	s = Seen{Version: Version(version), At: time.Unix(seconds, 0).UTC()}
+	return s, seconds > 0 && s.String() == text
 }
 
 // Outdated reports whether a form showed something else than what is so now. A form

@@ -38,6 +38,11 @@ func TestSeen(t *testing.T) {
 			t.Errorf("%q, cut off, reads as %+v", text[:n], got)
 		}
 	}
+	for _, given := range []string{"+" + text, "0" + text, "-" + text, "0." + string(now)} {
+		if got, ok := account.ParseSeen(given); ok {
+			t.Errorf("%q, which no form carries, reads as %+v", given, got)
+		}
+	}
 	if seen.Outdated(now) || !seen.Outdated(account.PolicyVersion(twofactor.Policy{})) {
 		t.Error("a form is outdated when it showed something else, and only then")
 	}

@@ -59,6 +59,16 @@ func (rc *requestContext) seen() (account.Seen, error) {
 	return seen, nil
 }
 
+// checkbox reports whether a checkbox is ticked: browsers send it once with its value, or
+// not at all. It returns errBadForm for anything else, which may be what is left of a tick.
+func (rc *requestContext) checkbox(name string) (bool, error) {
+	given := rc.r.PostForm[name]
+	if len(given) > 1 || len(given) == 1 && given[0] == "" {
+		return false, errBadForm
+	}
+	return len(given) == 1, nil
+}
+
 // formVersion is what a form carries whose fields stand so now.
 func (rc *requestContext) formVersion(version account.Version) string {
 	return account.Seen{Version: version, At: rc.now}.String()

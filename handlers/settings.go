@@ -153,9 +153,12 @@ func (s *Server) setPolicy(rc *requestContext) error {
 		card := views.Security{Policy: rc.visitor.Workspace.Policy, Alert: views.FormIncomplete()}
 		return s.showSecurityCard(rc, http.StatusUnprocessableEntity, card)
 	}
-	policy := twofactor.Policy{
-		Everyone: rc.r.PostFormValue("require_everyone") != "",
-		Admins:   rc.r.PostFormValue("require_admins") != "",
+	var policy twofactor.Policy
+	if policy.Everyone, err = rc.checkbox("require_everyone"); err != nil {
+		return err
+	}
+	if policy.Admins, err = rc.checkbox("require_admins"); err != nil {
+		return err
 	}
 	err = s.store.ChangePolicy(rc.ctx(), seen, policy, rc.visitor.Author(rc.client), rc.now)
 	if errors.Is(err, account.ErrOutdated) {

@@ -342,3 +342,32 @@ func TestFormsWithoutTheirVersion(t *testing.T) {
 	ada.post("/my/profile/sessions/end").wantStatus(422)
 	ada.get("/my").wantStatus(200, "Harbour")
 }
+
+// TestGarbledCheckboxTurnsNothingOff sends ticks that are not as a browser sends them:
+// none of them is read as an unticked box.
+func TestGarbledCheckboxTurnsNothingOff(t *testing.T) {
+	t.Parallel()
+	const page, on = "/admin/settings/security", `id="require_admins" name="require_admins" value="yes" checked`
+	s := newSite(t)
+	s.add("ada@example.org", twofactor.SuperAdmin)
+	ada := s.signedIn("ada@example.org")
+	secret := ada.post("/my/profile/two-factor/enable").wantStatus(200).secret()
+	ada.post("/my/profile/two-factor/confirm", "code", s.code(secret)).wantStatus(200)
+	ada.save(page, "require_admins", "yes").wantStatus(200, on)
+	for _, htmx := range []bool{false, true} {
+		ada.htmx = htmx
+		for _, fields := range [][]string{
+			{"require_admins", ""},
+			{"require_admins", "\x00"},
+			{"require_admins", "\xff"},
+			{"require_admins", "", "require_admins", "yes"},
+			{"require_admins", "yes", "require_admins", ""},
+			{"require_everyone", "", "require_admins", "yes"},
+		} {
+			ada.save(page, fields...).wantStatus(422)
+			ada.htmx = false
+			ada.get(page).wantStatus(200, on)
+			ada.htmx = htmx
+		}
+	}
+}
