@@ -134,9 +134,18 @@ func (s *Server) exportActivity(rc *requestContext) error {
 		if !r.OK {
 			result = "failure"
 		}
-		return t.writeRow(formatInstant(r.At), string(r.Event), result, r.Actor.Name, r.Actor.Email, r.Subject.Name, r.Subject.Email,
-			string(r.Method), r.Detail, r.Address, string(r.Actor.Kind))
+		return t.writeRow(formatInstant(r.At), string(r.Event), result, partyCell(r.Actor), r.Actor.Email,
+			partyCell(r.Subject), r.Subject.Email, string(r.Method), r.Detail, r.Address, string(r.Actor.Kind))
 	}))
+}
+
+// partyCell is a party's name in a table, or the number of somebody who was removed, as the
+// filter takes it.
+func partyCell(p account.Party) string {
+	if p.Removed() {
+		return "#" + strconv.FormatInt(p.ID, 10)
+	}
+	return p.Name
 }
 
 // exportedActivity tells what an export of the activity was narrowed by.

@@ -137,7 +137,7 @@ func TestRemovePerson(t *testing.T) {
 		ada.get("/admin/activity").wantStatus(200, "Account removed (Member)", "Removed account #3").
 			wantNot("mia@example.org", "Mia")
 		ada.get("/admin/activity?person=%233").wantStatus(200, "Account removed (Member)", "Account added")
-		ada.get("/admin/activity.csv?person=%233").wantStatus(200, "user_deleted").wantNot("Mia")
+		ada.get("/admin/activity.csv?person=%233").wantStatus(200, "user_deleted", `"#3","","","member"`).wantNot("Mia")
 		ada.get("/admin/activity?person=%23many").wantStatus(422, "Nobody has this e-mail address")
 
 		again := ada.post("/admin/people/invite", "name", "Mia Again", "email", "mia@example.org", "role", "member").
