@@ -48,7 +48,7 @@ func (m *monitor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.read(r.Context()); err != nil {
-		m.log.Error("metrics", "error", err)
+		m.log.Error("cannot read metrics", "error", err)
 		http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
 		return
 	}

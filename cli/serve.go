@@ -174,7 +174,7 @@ func (c *serveCommand) serve(ctx context.Context, env *commandEnv, store *db.Sto
 	server.Stop()
 	c.drain(ctx, listeners)
 	if err := listeners.close(); err != nil {
-		log.Warn("some requests were cut off", "error", err)
+		log.Warn("some requests were aborted", "error", err)
 	}
 	return nil
 }
@@ -386,7 +386,7 @@ func sweep(ctx context.Context, env *commandEnv, store *db.Store, log *slog.Logg
 			return
 		case <-tick.C:
 			if err := store.Sweep(ctx, env.now()); err != nil {
-				log.Error("sweeping", "error", err)
+				log.Error("sweep failed", "error", err)
 			}
 		}
 	}

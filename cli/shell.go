@@ -190,7 +190,7 @@ func manual(app *kong.Application) string {
 	}{
 		{exitOK, "Done."},
 		{exitFailed, "It failed; standard error says why and what to do."},
-		{exitUsage, "The command line cannot be meant."},
+		{exitUsage, "The command line is invalid; nothing was changed."},
 	} {
 		line(".TP")
 		line(".B", fmt.Sprint(code.n))

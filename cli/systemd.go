@@ -13,7 +13,7 @@ import (
 // notifySystemd sends a state to systemd; without systemd it does nothing.
 func notifySystemd(log *slog.Logger, state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
-		log.Warn("telling systemd", "error", err)
+		log.Warn("cannot notify systemd", "error", err)
 	}
 }
 

@@ -13,7 +13,7 @@ func (s *Server) showHealth(rc *requestContext) error {
 	rc.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if err := s.store.Ping(rc.ctx(), rc.now); err != nil || s.stopping.Load() {
 		if err != nil && !errors.Is(err, db.ErrNotTried) && !isClientGone(rc.r, err) { // each fault once
-			s.log.Error("health", "request", requestID(rc.ctx()), "error", err)
+			s.log.Error("health check failed", "request", requestID(rc.ctx()), "error", err)
 		}
 		rc.w.WriteHeader(http.StatusServiceUnavailable)
 		_, _ = io.WriteString(rc.w, "unavailable\n")

@@ -32,7 +32,7 @@ func (s *Server) middleware(next http.Handler) http.Handler {
 	if s.base != nil {
 		// Behind a proxy that changes the Host header the browser's origin is the base URL.
 		if err := guard.AddTrustedOrigin(s.base.Scheme + "://" + s.base.Host); err != nil {
-			s.log.Error("the base URL is no origin", "error", err)
+			s.log.Error("the base URL is not an origin", "error", err)
 		}
 	}
 	guard.SetDenyHandler(s.authorize(route{access: public, handler: func(*Server, *requestContext) error { return errCrossSite }}))
