@@ -66,3 +66,58 @@ func programText(t *testing.T) string {
 	}
 	return all.String()
 }
+
+// namedTest are the tests and fuzz targets that a document names.
+var namedTest = regexp.MustCompile("`((?:Test|Fuzz|Benchmark)[A-Z]\\w*)`")
+
+// TestPromisesNameTestsThatExist looks for each test that a document names: a promise
+// is worth what its test is.
+func TestPromisesNameTestsThatExist(t *testing.T) {
+	source := programText(t)
+	documents, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documents = append(documents, "CHANGELOG.md", "CONTRIBUTING.md", "README.md", "SECURITY.md")
+	count := 0
+	for _, document := range documents {
+		text, err := os.ReadFile(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range namedTest.FindAllStringSubmatch(string(text), -1) {
+			count++
+			if !strings.Contains(source, "\nfunc "+found[1]+"(") {
+				t.Errorf("%s names %s, which is no test", document, found[1])
+			}
+		}
+	}
+	if count < 100 {
+		t.Errorf("only %d tests are named", count)
+	}
+}
+
+// TestEachPromiseNamesATest reads the tables of promises in docs/security.md row by row.
+func TestEachPromiseNamesATest(t *testing.T) {
+	text, err := os.ReadFile("docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inTable, rows := false, 0
+	for line := range strings.Lines(string(text)) {
+		switch {
+		case strings.HasPrefix(line, "| promise | shown by |"):
+			inTable = true
+		case !strings.HasPrefix(line, "|"):
+			inTable = false
+		case inTable && !strings.HasPrefix(line, "|---"):
+			rows++
+			if !namedTest.MatchString(line) {
+				t.Errorf("no test is named for %s", line)
+			}
+		}
+	}
+	if rows < 50 {
+		t.Errorf("only %d promises were found", rows)
+	}
+}
