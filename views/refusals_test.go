@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"gatehouse/account"
 	"gatehouse/twofactor"
@@ -73,15 +74,76 @@ func TestEveryReasonHasItsSentences(t *testing.T) {
 	}
 }
 
-// constantsOf reads the values of a package's string constants of one type.
-func constantsOf(t *testing.T, dir, typeName string) []string {
+// TestEveryProblemSaysWhatToDo walks every page that tells of a problem. It reads their
+// names from the source, so that a new one that is not looked at here fails.
+func TestEveryProblemSaysWhatToDo(t *testing.T) {
+	problems := map[string]Problem{
+		"PlainHTTP":      PlainHTTP("https://portal.example.org/signin"),
+		"NotFound":       NotFound(),
+		"NotAllowed":     NotAllowed(),
+		"CrossSite":      CrossSite(),
+		"WrongHost":      WrongHost("https://portal.example.org", "other.example.org"),
+		"TooLarge":       TooLarge(),
+		"BadForm":        BadForm(),
+		"Busy":           Busy("/signin"),
+		"Unavailable":    Unavailable("abc"),
+		"LinkExpired":    LinkExpired(),
+		"LinkRefused":    LinkRefused(429, twofactor.Wait{Until: now.Add(time.Minute)}, "/invite/x", now),
+		"OtherSession":   OtherSession("Emil", "emil@example.org"),
+		"OtherChallenge": OtherChallenge("emil@example.org"),
+	}
+	for _, name := range functionsReturning(t, "Problem") {
+		p, known := problems[name]
+		if !known {
+			t.Errorf("%s is a new problem: give it a row here", name)
+			continue
+		}
+		delete(problems, name)
+		if p.Title == "" || p.Status < 400 {
+			t.Errorf("%s has no title or status: %+v", name, p)
+		}
+		if !strings.HasSuffix(p.Text, ".") {
+			t.Errorf("%s says %q", name, p.Text)
+		}
+		if (p.Address == "") != (p.Action == "") {
+			t.Errorf("%s leads to %q by the button %q", name, p.Address, p.Action)
+		}
+	}
+	for name := range problems {
+		t.Errorf("%s is no problem any more", name)
+	}
+}
+
+// functionsReturning reads the names of this package's functions with one result of a type.
+func functionsReturning(t *testing.T, typeName string) []string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
-	if err != nil || len(files) == 0 {
+	var names []string
+	for _, file := range sourceOf(t, ".") {
+		for _, decl := range file.Decls {
+			f, ok := decl.(*ast.FuncDecl)
+			if !ok || f.Recv != nil || f.Type.Results == nil || len(f.Type.Results.List) != 1 {
+				continue
+			}
+			if result, ok := f.Type.Results.List[0].Type.(*ast.Ident); ok && result.Name == typeName {
+				names = append(names, f.Name.Name)
+			}
+		}
+	}
+	if len(names) == 0 {
+		t.Fatalf("no function returns a %s", typeName)
+	}
+	return names
+}
+
+// sourceOf parses a package without its tests.
+func sourceOf(t *testing.T, dir string) []*ast.File {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil || len(names) == 0 {
 		t.Fatalf("no source in %s: %v", dir, err)
 	}
-	var values []string
-	for _, name := range files {
+	var files []*ast.File
+	for _, name := range names {
 		if strings.HasSuffix(name, "_test.go") {
 			continue
 		}
@@ -89,6 +151,16 @@ func constantsOf(t *testing.T, dir, typeName string) []string {
 		if err != nil {
 			t.Fatal(err)
 		}
+		files = append(files, file)
+	}
+	return files
+}
+
+// constantsOf reads the values of a package's string constants of one type.
+func constantsOf(t *testing.T, dir, typeName string) []string {
+	t.Helper()
+	var values []string
+	for _, file := range sourceOf(t, dir) {
 		ast.Inspect(file, func(n ast.Node) bool {
 			spec, ok := n.(*ast.ValueSpec)
 			if !ok {
