@@ -57,6 +57,9 @@ func (s *Server) fail(rc *requestContext, err error) {
 		rc.w.WriteHeader(statusHungUp)
 		return
 	}
+	// Whoever has closed only their half of the connection, in the middle of a form, still
+	// reads the answer.
+	rc.r = rc.r.WithContext(context.WithoutCancel(rc.ctx()))
 	var problem views.Problem
 	switch {
 	case errors.Is(err, db.ErrSignedOut):
@@ -151,10 +154,6 @@ func (s *Server) showProblem(rc *requestContext, problem views.Problem) {
 		rc.w.Header().Set("HX-Reswap", "innerHTML")
 	}
 	err := s.show(rc, problem.Status, views.ProblemLine(problem), views.ProblemPage(f, problem))
-	if isClientGone(rc.r, err) {
-		rc.w.WriteHeader(statusHungUp)
-		return
-	}
 	if err != nil {
 		s.log.Error("cannot render error page", "request", requestID(rc.ctx()), "error", err)
 		http.Error(rc.w, http.StatusText(problem.Status), problem.Status)
