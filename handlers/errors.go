@@ -57,9 +57,6 @@ func (s *Server) fail(rc *requestContext, err error) {
 		rc.w.WriteHeader(statusHungUp)
 		return
 	}
-	// Whoever has closed only their half of the connection, in the middle of a form, still
-	// reads the answer.
-	rc.r = rc.r.WithContext(context.WithoutCancel(rc.ctx()))
 	var problem views.Problem
 	switch {
 	case errors.Is(err, db.ErrSignedOut):
@@ -148,6 +145,9 @@ const retryAfterBusy = 3
 // same beside the card, which could not be sent again if it were replaced. It works
 // without the database.
 func (s *Server) showProblem(rc *requestContext, problem views.Problem) {
+	// Whoever has closed only their half of the connection, in the middle of a form, still
+	// reads the answer.
+	rc.r = rc.r.WithContext(context.WithoutCancel(rc.ctx()))
 	f := s.problemFrame(rc, problem.Status)
 	if rc.isHTMX() {
 		rc.w.Header().Set("HX-Retarget", "#fault")
