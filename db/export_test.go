@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"strconv"
 	"strings"
 )
 
@@ -42,8 +43,11 @@ func (s *Store) Statements() []string {
 
 // Plan returns the lines of EXPLAIN QUERY PLAN.
 func (s *Store) Plan(ctx context.Context, query string) (lines []string, err error) {
-	rows, err := s.reader.Pool().
-		QueryContext(ctx, "EXPLAIN QUERY PLAN "+query, make([]any, strings.Count(query, "?"))...)
+	args := strings.Count(query, "?")
+	for strings.Contains(query, "$"+strconv.Itoa(args+1)) {
+		args++
+	}
+	rows, err := s.reader.Pool().QueryContext(ctx, "EXPLAIN QUERY PLAN "+query, make([]any, args)...)
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,6 @@ import (
 	"gatehouse/account"
 	"gatehouse/db/files"
 	"gatehouse/db/seal"
-	"gatehouse/twofactor"
 )
 
 // Backup writes a consistent copy of the database to a file that must not exist
@@ -31,21 +30,33 @@ func (s *Store) Check(ctx context.Context) (secrets int, err error) {
 		return 0, err
 	}
 	var closed []int64
+	var nobodys []string
 	err = s.writeWithin(ctx, allSecretsTimeout, lockWorkspace(), func(t *tx) error {
+		secrets, closed, nobodys = 0, nil, nil
 		keys, err := s.keyring(t)
 		if err != nil {
 			return err
 		}
-		return t.eachSealed(func(r sealedSecret) error {
-			secrets++
-			if _, err := keys.Open(r.secret, r.context()); err != nil {
+		return t.eachSealed(func(c sealedColumn, r sealedRow) error {
+			if !c.isOwn() {
+				secrets++
+			}
+			_, err := c.open(keys, r)
+			switch {
+			case err != nil && c.person != "":
 				closed = append(closed, r.person)
+			case err != nil:
+				nobodys = append(nobodys, c.describe(r))
 			}
 			return nil
 		})
 	})
-	if err == nil && len(closed) > 0 {
+	switch {
+	case err != nil:
+	case len(closed) > 0:
 		err = s.unopenedError(ctx, closed)
+	case len(nobodys) > 0:
+		err = fmt.Errorf("%s does not open; put a backup in place", nobodys[0])
 	}
 	return secrets, err
 }
@@ -80,56 +91,6 @@ func (s *Store) unopenedError(ctx context.Context, people []int64) error {
 	return fmt.Errorf("a sealed secret does not open for %s; put a backup in place, or reset the second step of these people with gatehouse two-factor reset", strings.Join(names, ", "))
 }
 
-// A sealedSecret is the encrypted part of an enrolment.
-type sealedSecret struct {
-	id, secret []byte
-	person     int64
-	state      string
-}
-
-func (r sealedSecret) context() string {
-	state := twofactor.Pending
-	if r.state == "enabled" {
-		state = twofactor.Enabled
-	}
-	return sealContext(state, r.person, r.id)
-}
-
-// eachSealed calls do for every sealed secret. The rows are read a thousand at
-// a time, since do may write.
-func (t *tx) eachSealed(do func(sealedSecret) error) error {
-	last := []byte{}
-	for {
-		page, err := t.rowsSealedAfter(last)
-		if err != nil || len(page) == 0 {
-			return err
-		}
-		for _, r := range page {
-			if err := do(r); err != nil {
-				return err
-			}
-		}
-		last = page[len(page)-1].id
-	}
-}
-
-func (t *tx) rowsSealedAfter(last []byte) ([]sealedSecret, error) {
-	rows, err := t.rows(`SELECT id, secret, person_id, state FROM enrollment WHERE id > ? ORDER BY id LIMIT 1000`, last)
-	if err != nil {
-		return nil, fmt.Errorf("reading sealed secrets: %w", err)
-	}
-	defer rows.Close()
-	var page []sealedSecret
-	for rows.Next() {
-		var r sealedSecret
-		if err := rows.Scan(&r.id, &r.secret, &r.person, &r.state); err != nil {
-			return nil, fmt.Errorf("reading a sealed secret: %w", err)
-		}
-		page = append(page, r)
-	}
-	return page, rows.Err()
-}
-
 // RotateKey encrypts everything again under a new key, which then takes the key file's
 // place. The new key is on the disk before the one transaction that uses it commits, and
 // the key file is replaced after it: interrupted anywhere, the workspace still opens, and
@@ -152,11 +113,7 @@ func (s *Store) RotateKey(ctx context.Context, by Actor, now time.Time) (secrets
 		if secrets, err = t.reseal(old, next); err != nil {
 			return err
 		}
-		lookup, err := next.Seal(s.lookup, lookupKeyLabel)
-		if err != nil {
-			return err
-		}
-		if err := t.execOne(`UPDATE workspace SET key_id = ?, lookup_key = ? WHERE id = 1`, next.ID(), lookup); err != nil {
+		if err := t.execOne(`UPDATE workspace SET key_id = $1 WHERE id = 1`, next.ID()); err != nil {
 			return err
 		}
 		_, err = t.appendActivity(now, activityEntry{event: account.KeyRotated, actor: by})
@@ -173,22 +130,4 @@ func (s *Store) RotateKey(ctx context.Context, by Actor, now time.Time) (secrets
 		}
 		return seal.AdoptNextKey(s.keyFile, keys)
 	})
-}
-
-// reseal seals every secret under the next key.
-func (t *tx) reseal(old, next *seal.Keyring) (secrets int, err error) {
-	err = t.eachSealed(func(r sealedSecret) error {
-		plaintext, err := old.Open(r.secret, r.context())
-		if err != nil {
-			return fmt.Errorf("the secret of person %d: %w; run gatehouse check to see whose do not open", r.person,
-				err)
-		}
-		sealed, err := next.Seal(plaintext, r.context())
-		if err != nil {
-			return err
-		}
-		secrets++
-		return t.execOne(`UPDATE enrollment SET secret = ? WHERE id = ?`, sealed, r.id)
-	})
-	return secrets, err
 }

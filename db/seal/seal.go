@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"crypto/cipher"
 	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
@@ -21,6 +22,7 @@ const KeySize = 32
 type Keyring struct {
 	id   []byte // tells keys apart, and nothing about them
 	aead cipher.AEAD
+	mac  []byte // the key of MAC
 }
 
 // NewKey mints a random key.
@@ -48,7 +50,11 @@ func newKeyring(path string, key []byte) (*Keyring, error) {
 	if err != nil {
 		return nil, fmt.Errorf("deriving the key's id: %w", err)
 	}
-	return &Keyring{id: id, aead: aead}, nil
+	mac, err := hkdf.Key(sha256.New, key, nil, "gatehouse mac v1", sha256.Size)
+	if err != nil {
+		return nil, fmt.Errorf("deriving the key of MACs: %w", err)
+	}
+	return &Keyring{id: id, aead: aead, mac: mac}, nil
 }
 
 // ID names the key without telling anything about it.
@@ -75,4 +81,20 @@ func (k *Keyring) Open(sealed []byte, context string) ([]byte, error) {
 		return nil, errors.New("a sealed value does not open: it was moved or changed, or the key is another")
 	}
 	return plaintext, nil
+}
+
+// MAC returns HMAC-SHA-256 of a context, for a row that holds nothing secret and must
+// count in its own place alone.
+func (k *Keyring) MAC(context string) []byte {
+	mac := hmac.New(sha256.New, k.mac)
+	mac.Write([]byte(context))
+	return mac.Sum(nil)
+}
+
+// Prove refuses what MAC did not make of the same context.
+func (k *Keyring) Prove(mac []byte, context string) error {
+	if !hmac.Equal(mac, k.MAC(context)) {
+		return errors.New("a row is not as it was written: it was moved or changed, or the key is another")
+	}
+	return nil
 }
