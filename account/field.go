@@ -15,13 +15,28 @@ const (
 	Taken     Reason = "taken"
 	Unknown   Reason = "unknown"
 	Wrong     Reason = "wrong"
+
+	NotAddress   Reason = "no address of an app"
+	HasPath      Reason = "an address with a path"
+	OwnHost      Reason = "the portal's own host"
+	NotPlain     Reason = "no plain path"
+	Everything   Reason = "a path that is everything"
+	TooMany      Reason = "too many"
+	NotPlainName Reason = "no plain name"
+	Reserved     Reason = "reserved"
+	NotLetters   Reason = "no letters"
+	NotMinutes   Reason = "no number of minutes"
+	NotIcon      Reason = "no picture"
+	TooLarge     Reason = "too large a picture"
+	Active       Reason = "a picture with script"
+	NoPerson     Reason = "nobody's e-mail address"
 )
 
 // A FieldError refuses what was typed into one field of a form.
 type FieldError struct {
 	Field  string // the name of the field in the form
 	Reason Reason
-	Limit  int // of TooShort and TooLong, in characters
+	Limit  int // of TooShort and TooLong, in characters; of TooMany, and in KiB of TooLarge
 }
 
 func (e FieldError) Error() string { return e.Field + ": " + string(e.Reason) }

@@ -1,19 +1,15 @@
 package handlers
 
 import (
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 	"sync"
 
-	"golang.org/x/net/idna"
+	"gatehouse/apps"
 )
 
 // defaultPorts are the ports that browsers leave out of the Host header and of an
@@ -24,55 +20,15 @@ var defaultPorts = map[string]string{"http": "80", "https": "443"}
 // ASCII (UTS 46), without a trailing dot, and without the scheme's default port. It
 // returns an error for a host that no browser could ask for.
 func CanonicalBaseURL(base *url.URL) (*url.URL, error) {
-	name, err := canonicalName(base.Hostname())
+	name, err := apps.CanonicalHost(base.Hostname())
 	if err != nil {
 		return nil, err
 	}
-	port := base.Port()
-	if port != "" {
-		n, err := strconv.ParseUint(port, 10, 16)
-		if err != nil {
-			return nil, fmt.Errorf("the port %s does not exist; ports go up to 65535", port)
-		}
-		port = strconv.FormatUint(n, 10)
-	}
-	if port == defaultPorts[base.Scheme] {
-		port = ""
-	}
-	return &url.URL{Scheme: base.Scheme, Host: joinHost(name, port)}, nil
-}
-
-// canonicalName returns the one spelling of a host's name or address.
-func canonicalName(name string) (string, error) {
-	if ip, err := netip.ParseAddr(name); err == nil {
-		return ip.String(), nil
-	}
-	ascii, err := idna.Lookup.ToASCII(strings.TrimSuffix(name, "."))
-	if err != nil && plainName.MatchString(name) {
-		// Names with an underscore are no host names, yet networks at home use them.
-		return strings.ToLower(strings.TrimSuffix(name, ".")), nil
-	}
+	port, err := apps.CanonicalPort(base.Scheme, base.Port())
 	if err != nil {
-		return "", fmt.Errorf("no browser can ask for the host %q: %w", name, err)
+		return nil, err
 	}
-	if ascii == "" || strings.Contains("."+ascii, "..") {
-		return "", errors.New("the host, or a part of it, is missing")
-	}
-	return ascii, nil
-}
-
-// plainName is what browsers leave as it is, whatever UTS 46 has against it.
-var plainName = regexp.MustCompile(`^[0-9A-Za-z._-]+$`)
-
-// joinHost puts a name or an address and a port together; "" is no port.
-func joinHost(name, port string) string {
-	if port != "" {
-		return net.JoinHostPort(name, port)
-	}
-	if strings.Contains(name, ":") {
-		return "[" + name + "]"
-	}
-	return name
+	return &url.URL{Scheme: base.Scheme, Host: apps.JoinHost(name, port)}, nil
 }
 
 // splitHost takes a Host header apart. The port is "" when there is none, or none
@@ -108,7 +64,7 @@ func (h *hostRule) accepts(host string) bool {
 		return true
 	}
 	given, port := splitHost(host)
-	name, err := canonicalName(given)
+	name, err := apps.CanonicalHost(given)
 	if err != nil || name != h.base.Hostname() {
 		return false
 	}

@@ -190,13 +190,67 @@ func FieldErrorText(e account.FieldError) string {
 	case account.NoBrowser:
 		return "Browsers cannot send this address. Before the @ they take only letters from a to z, digits and signs such as . _ + -, and after it the name of a domain. Use another address."
 	case account.Taken:
-		return "Another account already uses this e-mail address."
+		return taken[e.Field].page
 	case account.Unknown:
 		return "Choose one of the values offered."
 	case account.Wrong:
 		return "Password did not match. Re-enter your current account password."
 	}
+	if text, ok := reasonTexts[e.Reason]; ok {
+		return fill(text.page, e)
+	}
 	return ""
+}
+
+// A wording is what a refusal reads on a page and at a terminal.
+type wording struct{ page, terminal string }
+
+// reasonTexts are the sentences of the reasons that read the same for every field. %d is
+// the limit.
+var reasonTexts = map[account.Reason]wording{
+	account.NotAddress: {"Enter an address, like https://app.example.org.",
+		"not the address of an app (expected https://app.example.org)"},
+	account.HasPath: {"Enter the address without a path, like https://app.example.org. Each app needs a host name of its own.",
+		"an app's address has no path (expected https://app.example.org); each app needs a host name of its own"},
+	account.OwnHost: {"This is the portal's own host name. Give the app a host name of its own.",
+		"this is the portal's own host name; give the app a host name of its own"},
+	account.NotPlain: {"Enter paths that begin with / and have no spaces, accents, .. or any of % \\ ; # ? in them, one a line.",
+		"a public path begins with / and has no spaces, accents, .. or any of % \\ ; # ? in it"},
+	account.Everything: {"This would open the whole app to everybody. Name the paths that need no sign-in.",
+		"/ would open the whole app to everybody; name the paths that need no sign-in"},
+	account.TooMany: {"Enter at most %d.", "too many; give at most %d"},
+	account.NotPlainName: {"Use letters from a to z, digits and . _ - only, beginning with a letter or a digit.",
+		"use letters from a to z, digits and . _ - only, beginning with a letter or a digit"},
+	account.Reserved: {"This name is reserved for a role. Choose another.",
+		"this name is reserved for a role; choose another"},
+	account.NotLetters: {"Use one or two letters or digits.", "use one or two letters or digits"},
+	account.NotMinutes: {"Enter a number of minutes from 1 to 1440, or leave it empty.",
+		"enter a time from 1m to 24h"},
+	account.NotIcon:  {"Choose a PNG or SVG picture.", "the icon is not a PNG or SVG picture"},
+	account.TooLarge: {"Choose a smaller picture: at most %d KiB and 1024 pixels a side.", "the icon is too large; use at most %d KiB"},
+	account.Active: {"This drawing holds script, links or something from another site. Save it as a plain SVG, or choose a PNG.",
+		"this drawing holds script, links or something from another site; save it as a plain SVG, or use a PNG"},
+	account.NoPerson: {"Nobody here has one of these e-mail addresses. Look them up on People.",
+		"nobody has this e-mail address; see gatehouse user list"},
+}
+
+// taken are the sentences for what somebody or something else has already, by field.
+var taken = map[string]wording{
+	"email": {"Another account already uses this e-mail address.",
+		"another account already uses this e-mail address; see gatehouse user list"},
+	"user_name": {"This user name belongs to somebody else, or did once. Choose another.",
+		"this user name belongs to somebody else, or did once; choose another"},
+	"name": {"This name is taken. Choose another.", "this name is taken; choose another"},
+	"address": {"Another app already has this host name, and a host name belongs to one app.",
+		"another app already has this host name; see gatehouse app list"},
+}
+
+// fill puts a refusal's limit into its sentence.
+func fill(text string, e account.FieldError) string {
+	if strings.Contains(text, "%d") {
+		return fmt.Sprintf(text, e.Limit)
+	}
+	return text
 }
 
 // missing are the sentences of fields that were left empty.
@@ -208,6 +262,8 @@ var missing = map[string]string{
 	"new_password":     "Choose a new password.",
 	"current_password": "Enter your current password.",
 	"role":             "Choose a role.",
+	"address":          "Enter the address of the app.",
+	"user_name":        "Enter a user name.",
 }
 
 // fieldTerminalText is FieldErrorText for a terminal, which names the field and where to
@@ -229,11 +285,14 @@ func fieldTerminalText(e account.FieldError) string {
 	case account.NoBrowser:
 		return "browsers cannot send this e-mail address (before the @ only a to z, digits and signs such as . _ + -); use another one"
 	case account.Taken:
-		return "another account already uses this e-mail address; see gatehouse user list"
+		return taken[e.Field].terminal
 	case account.Unknown:
 		return "this " + e.Field + " does not exist; see gatehouse --help"
 	case account.Wrong:
 		return "the password did not match; try again"
+	}
+	if text, ok := reasonTexts[e.Reason]; ok {
+		return fill(text.terminal, e)
 	}
 	return ""
 }
