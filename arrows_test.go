@@ -15,7 +15,7 @@ var arrows = map[string]struct{ packages, importers []string }{
 		packages: []string{"cli"},
 	},
 	"gatehouse/cli": {
-		packages: []string{"handlers", "views", "db", "db/files", "apps", "twofactor", "account", "typed"},
+		packages: []string{"handlers", "views", "db", "db/files", "apps", "mail", "twofactor", "account", "typed"},
 		importers: []string{
 			"github.com/alecthomas/kong",
 			"github.com/gofrs/flock",
@@ -70,7 +70,10 @@ var arrows = map[string]struct{ packages, importers []string }{
 		importers: []string{"modernc.org/sqlite"},
 	},
 	"gatehouse/db/engine/commit": {},
-	"gatehouse/typed":            {},
+	"gatehouse/mail": {
+		importers: []string{"github.com/wneessen/go-mail"},
+	},
+	"gatehouse/typed": {},
 	"gatehouse/twofactor": {
 		packages:  []string{"typed"},
 		importers: []string{"github.com/pquerna/otp"},
