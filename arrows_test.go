@@ -40,13 +40,16 @@ var arrows = map[string]struct{ packages, importers []string }{
 		},
 	},
 	"gatehouse/db": {
-		packages:  []string{"db/engine", "db/files", "db/hash", "db/seal", "apps", "passkeys", "twofactor", "account", "typed"},
+		packages:  []string{"db/engine", "db/files", "db/hash", "db/move", "db/seal", "apps", "passkeys", "twofactor", "account", "typed"},
 		importers: []string{"golang.org/x/crypto"},
 	},
 	"gatehouse/passkeys":              {importers: []string{"github.com/go-webauthn/webauthn"}},
 	"gatehouse/passkeys/passkeystest": {},
 	"gatehouse/db/hash": {
 		importers: []string{"golang.org/x/crypto/argon2"},
+	},
+	"gatehouse/db/move": {
+		packages: []string{"db/engine"},
 	},
 	"gatehouse/db/files": {
 		packages: []string{"db/engine"},

@@ -55,6 +55,7 @@ type commands struct {
 	Activity   activityCommands  `cmd:"" help:"Manage the activity log."`
 	Backup     backupCommand     `cmd:"" help:"Copy the database to a file, while the server runs or not." example:"gatehouse backup /backup/gatehouse-today.db --data /var/lib/gatehouse"`
 	Restore    restoreCommand    `cmd:"" help:"Put a backup in the database's place, while no server runs." example:"gatehouse restore /backup/gatehouse-today.db --data /var/lib/gatehouse"`
+	Move       moveCommand       `cmd:"" help:"Move the workspace into another database, while no server runs." example:"gatehouse move --from /var/lib/gatehouse --to /srv/gatehouse"`
 	Check      checkCommand      `cmd:"" help:"Check the database and open every sealed secret."`
 	Health     healthCommand     `cmd:"" help:"Ask whether the server is well: exit 0 or 1." example:"gatehouse health --url http://127.0.0.1:8080"`
 	Key        keyCommands       `cmd:"" help:"Manage the encryption key."`

@@ -15,11 +15,13 @@ import (
 
 // lockData takes the data directory for one server or one restore. It makes the
 // directory when there is none.
-func (env *commandEnv) lockData() (*flock.Flock, error) {
-	if err := files.PrepareDataDir(env.flags.Data); err != nil {
+func (env *commandEnv) lockData() (*flock.Flock, error) { return lockDir(env.flags.Data) }
+
+func lockDir(dir string) (*flock.Flock, error) {
+	if err := files.PrepareDataDir(dir); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(env.flags.Data, files.LockName)
+	path := filepath.Join(dir, files.LockName)
 	made, err := files.Create(path)
 	if err == nil {
 		err = made.Close()

@@ -37,7 +37,7 @@ func (s *Store) Check(ctx context.Context) (secrets int, err error) {
 		if err != nil {
 			return err
 		}
-		return t.eachSealed(func(c sealedColumn, r sealedRow) error {
+		return eachSealed(t, func(c sealedColumn, r sealedRow) error {
 			if !c.isOwn() {
 				secrets++
 			}

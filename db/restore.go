@@ -60,7 +60,7 @@ func restore(ctx context.Context, o Options, backup string, by Actor, steps []mi
 	if err := prepareRestored(ctx, copied, o, steps, by, &done); err != nil {
 		return done, fmt.Errorf("%s cannot be restored: %w", backup, err)
 	}
-	if done.Previous, err = files.SetAside(ctx, path, o.Now); err != nil {
+	if done.Previous, err = files.SetAside(ctx, path, "before-restore", o.Now); err != nil {
 		return done, err
 	}
 	if err := files.Replace(copied, path); err != nil {

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"database/sql"
 	"fmt"
 	"strings"
 
@@ -97,13 +98,18 @@ func (c sealedColumn) seal(keys *seal.Keyring, r sealedRow, plaintext []byte) ([
 	return keys.Seal(plaintext, c.context(r))
 }
 
+// A rowsReader runs queries: a transaction of the store, or one of a move.
+type rowsReader interface {
+	rows(query string, args ...any) (*sql.Rows, error)
+}
+
 // eachSealed calls do for every value of every sealed column. The rows are read a
 // thousand at a time, since do may write.
-func (t *tx) eachSealed(do func(sealedColumn, sealedRow) error) error {
+func eachSealed(t rowsReader, do func(sealedColumn, sealedRow) error) error {
 	for _, c := range sealedColumns {
 		last := c.first
 		for {
-			page, err := t.rowsSealedAfter(c, last)
+			page, err := rowsSealedAfter(t, c, last)
 			if err != nil {
 				return err
 			}
@@ -122,7 +128,7 @@ func (t *tx) eachSealed(do func(sealedColumn, sealedRow) error) error {
 }
 
 // rowsSealedAfter reads the next values in the order of the primary key.
-func (t *tx) rowsSealedAfter(c sealedColumn, last any) ([]sealedRow, error) {
+func rowsSealedAfter(t rowsReader, c sealedColumn, last any) ([]sealedRow, error) {
 	columns := append([]string{c.id, c.column, "0"}, c.bound...)
 	if c.person != "" {
 		columns[2] = c.person
@@ -150,7 +156,7 @@ func (t *tx) rowsSealedAfter(c sealedColumn, last any) ([]sealedRow, error) {
 
 // reseal seals every secret under the next key.
 func (t *tx) reseal(old, next *seal.Keyring) (secrets int, err error) {
-	err = t.eachSealed(func(c sealedColumn, r sealedRow) error {
+	err = eachSealed(t, func(c sealedColumn, r sealedRow) error {
 		plaintext, err := c.open(old, r)
 		if err != nil {
 			return fmt.Errorf("%s: %w; run gatehouse check to see what does not open", c.describe(r), err)

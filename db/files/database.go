@@ -261,14 +261,14 @@ func checkCopy(ctx context.Context, path string) error {
 	return CheckIntegrity(ctx, file)
 }
 
-// SetAside gives the present database another name beside its own, together with its
-// journal, and returns that name; "" when there is none. The database keeps its own name
-// too, so that a crash leaves it in place.
-func SetAside(ctx context.Context, path string, now time.Time) (aside string, err error) {
+// SetAside gives the present database another name beside its own, with why in it,
+// together with its journal, and returns that name; "" when there is none. The database
+// keeps its own name too, so that a crash leaves it in place.
+func SetAside(ctx context.Context, path, why string, now time.Time) (aside string, err error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
-	aside, err = FreeName(path + ".before-restore-" + now.UTC().Format("20060102T150405Z"))
+	aside, err = FreeName(path + "." + why + "-" + now.UTC().Format("20060102T150405Z"))
 	if err != nil {
 		return "", fmt.Errorf("cannot keep the present database: %w", err)
 	}
