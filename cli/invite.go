@@ -18,7 +18,7 @@ type userInvite struct {
 // Run adds a person without a password and prints the link with which they choose one,
 // once, on a line of its own.
 func (c *userInvite) Run(env *commandEnv) error {
-	at, err := c.base()
+	at, err := linkBase(c.BaseURL)
 	if err != nil {
 		return err
 	}
@@ -36,13 +36,13 @@ func (c *userInvite) Run(env *commandEnv) error {
 	})
 }
 
-// base is what the link begins with. This command does not know how the server is
+// linkBase is what a link begins with. A command does not know how the server is
 // reached, so it has to be told.
-func (c *userInvite) base() (string, error) {
-	if c.BaseURL == "" {
+func linkBase(baseURL string) (string, error) {
+	if baseURL == "" {
 		return "", usageError("the link needs the workspace's own address: --base-url https://portal.example.org, or GATEHOUSE_BASE_URL")
 	}
-	base, err := canonicalBaseURL(c.BaseURL)
+	base, err := canonicalBaseURL(baseURL)
 	if err != nil {
 		return "", err
 	}

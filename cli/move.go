@@ -20,6 +20,9 @@ type moveCommand struct {
 
 // Run copies a workspace that nobody serves to where there is none, and sets it aside.
 func (c *moveCommand) Run(env *commandEnv) error {
+	if filepath.Clean(c.From) == filepath.Clean(c.To) {
+		return usageError("--from and --to must be two databases")
+	}
 	if _, err := os.Stat(filepath.Join(c.From, db.FileName)); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there is no workspace in %s; name its directory with --from", c.From)
 	} else if err != nil {
