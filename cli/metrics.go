@@ -21,16 +21,12 @@ type monitor struct {
 	store *db.Store
 	log   *slog.Logger
 
-	mu   sync.Mutex // one scrape at a time
-	last int64      // the newest row of activity that was counted
+	mu sync.Mutex // one scrape at a time
 }
 
-// newMonitor counts sign-ins from now on.
-func newMonitor(ctx context.Context, store *db.Store, log *slog.Logger) (*monitor, error) {
-	m := &monitor{set: metrics.NewSet(), store: store, log: log}
-	var err error
-	m.last, err = store.LastActivity(ctx)
-	return m, err
+// newMonitor counts from now on.
+func newMonitor(store *db.Store, log *slog.Logger) *monitor {
+	return &monitor{set: metrics.NewSet(), store: store, log: log}
 }
 
 // observe counts one request.
@@ -57,15 +53,10 @@ func (m *monitor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	metrics.WriteProcessMetrics(w)
 }
 
-// read updates the figures that come from the database. Sign-ins are counted from the
-// activity, so that one whose transaction was rolled back is not counted.
+// read updates the figures that come from the store. Sign-ins are this process's own, and
+// one whose transaction was rolled back is not counted.
 func (m *monitor) read(ctx context.Context) error {
-	signIns, last, err := m.store.SignInsAfter(ctx, m.last)
-	if err != nil {
-		return err
-	}
-	m.last = last
-	for _, count := range signIns {
+	for _, count := range m.store.TakeSignIns() {
 		m.set.GetOrCreateCounter(fmt.Sprintf(`gatehouse_sign_ins_total{method=%q,result=%q}`, count.Method,
 			signInResult(count.Event))).Add(count.Count)
 	}

@@ -138,10 +138,7 @@ func (c *serveCommand) serve(ctx context.Context, env *commandEnv, store *db.Sto
 	if err := c.logIgnoredWorkspace(ctx, store, log); err != nil {
 		return err
 	}
-	metricsMonitor, err := newMonitor(ctx, store, log)
-	if err != nil {
-		return err
-	}
+	metricsMonitor := newMonitor(store, log)
 	server, err := handlers.New(handlers.Config{
 		Store:          store,
 		Static:         env.Files.Static,

@@ -67,6 +67,9 @@ func (t *tx) appendActivity(now time.Time, a activityEntry) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("writing activity %s: %w", a.event, err)
 	}
+	if isSignIn(a.event) {
+		t.signIns = append(t.signIns, SignInCount{Event: a.event, Method: a.method, Count: 1})
+	}
 	if machine && !a.quiet && a.event.NeedsNotice(a.role) {
 		err = t.execOne(`INSERT INTO notice (activity_id) VALUES (?)`, id)
 	}

@@ -3,6 +3,8 @@ package db
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"gatehouse/account"
@@ -46,39 +48,39 @@ type SignInCount struct {
 	Count  int
 }
 
-// LastActivity is the number of the newest row of the activity; 0 for none.
-func (s *Store) LastActivity(ctx context.Context) (id int64, err error) {
-	if err := s.row(ctx, `SELECT coalesce(max(id), 0) FROM activity`).Scan(&id); err != nil {
-		return 0, fmt.Errorf("reading the activity: %w", err)
-	}
-	return id, nil
+// isSignIn reports whether an event is one that sign-ins are counted by.
+func isSignIn(e account.Event) bool {
+	return e == account.SignedIn || e == account.SignInFailed || e == account.SignInFailedMax
 }
 
-// SignInsAfter counts the sign-ins in the activity after a row, and returns the row to go
-// on from. Those that have no row of their own are told of once.
-func (s *Store) SignInsAfter(ctx context.Context, after int64) (counts []SignInCount, last int64, err error) {
-	if last, err = s.LastActivity(ctx); err != nil {
-		return nil, after, err
+// signInCounter counts the sign-ins that this process has committed. Numbers of activity
+// would not do: on a database with several writers they are committed out of order.
+type signInCounter struct {
+	mu     sync.Mutex
+	counts []SignInCount // one for each event and method
+}
+
+func (c *signInCounter) add(counts ...SignInCount) {
+	if len(counts) == 0 {
+		return
 	}
-	rows, err := s.rows(ctx, `SELECT event, method, count(*) FROM activity WHERE id > ? AND id <= ?
-		AND event IN (`+sqlList(account.SignedIn, account.SignInFailed, account.SignInFailedMax)+
-		`) GROUP BY event, method`, after, last)
-	if err != nil {
-		return nil, after, fmt.Errorf("counting sign-ins: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var count SignInCount
-		if err := rows.Scan(&count.Event, &count.Method, &count.Count); err != nil {
-			return nil, after, fmt.Errorf("counting sign-ins: %w", err)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, one := range counts {
+		i := slices.IndexFunc(c.counts, func(o SignInCount) bool { return o.Event == one.Event && o.Method == one.Method })
+		if i < 0 {
+			c.counts = append(c.counts, one)
+			continue
 		}
-		counts = append(counts, count)
+		c.counts[i].Count += one.Count
 	}
-	if err := rows.Err(); err != nil {
-		return nil, after, fmt.Errorf("counting sign-ins: %w", err)
-	}
-	if n := s.unlisted.Swap(0); n > 0 {
-		counts = append(counts, SignInCount{Event: account.SignInFailed, Method: account.ByPassword, Count: int(n)})
-	}
-	return counts, last, nil
+}
+
+// TakeSignIns tells how many sign-ins there were in this process since the last call.
+func (s *Store) TakeSignIns() []SignInCount {
+	s.signIns.mu.Lock()
+	defer s.signIns.mu.Unlock()
+	counts := s.signIns.counts
+	s.signIns.counts = nil
+	return counts
 }

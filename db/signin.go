@@ -79,7 +79,7 @@ func (s *Store) SignIn(ctx context.Context, email, password, next string, c Clie
 			return t.recordRefusal(a, now, twofactor.ErrWrongPassword)
 		})
 		if IsRefusal(err) && !listed {
-			s.unlisted.Add(1)
+			s.signIns.add(SignInCount{Event: account.SignInFailed, Method: account.ByPassword, Count: 1})
 		}
 		return SignInResult{}, err
 	}

@@ -80,13 +80,14 @@ type Store struct {
 	hashes  *hash.Limiter
 	turns   keyedLimiter
 
-	unlisted atomic.Int64 // failed sign-ins that have no row of activity, until SignInsAfter tells of them
-	lookup   []byte       // keys the hashes of recovery codes and unknown names
-	writer   *engine.Writer
-	reader   *engine.Reader
-	health   health                 // what the last try to write came to, for Ping
-	name     atomic.Pointer[string] // the workspace's, once it was read
-	nameMu   sync.Mutex             // held while the name is read or changed
+	signIns signInCounter
+	lookup  []byte // keys the hashes of recovery codes and unknown names
+	writer  *engine.Writer
+	reader  *engine.Reader
+	health  health                   // what the last try to write came to, for Ping
+	name    atomic.Pointer[readName] // the workspace's, once it was read
+	shared  bool                     // other processes may write too
+	nameMu  sync.Mutex               // held while the name is read or changed
 }
 
 // Open opens the workspace in a data directory, and makes it when there is none. A file

@@ -9,18 +9,34 @@ import (
 )
 
 // A tx is one transaction, with the statements that several changes share.
-type tx struct{ *engine.Tx }
+type tx struct {
+	*engine.Tx
+	signIns []SignInCount // what it wrote of sign-ins, counted once it is committed
+}
 
 // write runs do in one transaction, all of it or nothing, under the lock of what it
 // changes. What do did is committed when it succeeds or refuses a code, since the
 // counting must last.
 func (s *Store) write(ctx context.Context, lock engine.Lock, do func(*tx) error) error {
-	return s.writer.Write(ctx, lock, func(t *engine.Tx) error { return do(&tx{t}) })
+	return s.counting(do, func(do func(*engine.Tx) error) error { return s.writer.Write(ctx, lock, do) })
 }
 
 // writeWithin is write for the commands whose work grows with the workspace.
 func (s *Store) writeWithin(ctx context.Context, limit time.Duration, lock engine.Lock, do func(*tx) error) error {
-	return s.writer.WriteWithin(ctx, limit, lock, func(t *engine.Tx) error { return do(&tx{t}) })
+	return s.counting(do, func(do func(*engine.Tx) error) error { return s.writer.WriteWithin(ctx, limit, lock, do) })
+}
+
+// counting runs a write, and counts the sign-ins of what was committed.
+func (s *Store) counting(do func(*tx) error, write func(func(*engine.Tx) error) error) error {
+	var last *tx
+	err := write(func(t *engine.Tx) error {
+		last = &tx{Tx: t} // anew: it may run twice
+		return do(last)
+	})
+	if last != nil && (err == nil || isCountedRefusal(err)) {
+		s.signIns.add(last.signIns...)
+	}
+	return err
 }
 
 // row and rows read without a transaction.

@@ -53,17 +53,39 @@ func (s *Store) Workspace(ctx context.Context) (Workspace, error) {
 	return w, nil
 }
 
+// A readName is the workspace's name, and when it was read.
+type readName struct {
+	name string
+	at   time.Time
+}
+
+// nameTTL is how old the name that is kept may be where other processes rename, too.
+const nameTTL = 5 * time.Second
+
+// isFresh reports whether the name need not be read again.
+func (n *readName) isFresh(shared bool, now time.Time) bool {
+	if n == nil {
+		return false
+	}
+	age := now.Sub(n.at)
+	return !shared || age >= 0 && age < nameTTL
+}
+
 // WorkspaceName returns the workspace's name, for pages that anybody may ask for. It is
-// kept in memory: only the process that serves changes it, and only by renaming.
-func (s *Store) WorkspaceName(ctx context.Context) (string, error) {
-	if name := s.name.Load(); name != nil {
-		return *name, nil
+// kept in memory: where only this process serves, nobody else changes it, and elsewhere
+// what is kept is at most five seconds old.
+func (s *Store) WorkspaceName(ctx context.Context, now time.Time) (string, error) {
+	if kept := s.name.Load(); kept.isFresh(s.shared, now) {
+		return kept.name, nil
 	}
 	s.nameMu.Lock()
 	defer s.nameMu.Unlock()
+	if kept := s.name.Load(); kept.isFresh(s.shared, now) { // read by another request meanwhile
+		return kept.name, nil
+	}
 	w, err := s.Workspace(ctx)
 	if err == nil {
-		s.name.Store(&w.Name)
+		s.name.Store(&readName{w.Name, now})
 	}
 	return w.Name, err
 }

@@ -240,7 +240,7 @@ func TestWorkspaceNameIsRefreshed(t *testing.T) {
 	store := dbtest.Open(t)
 	is := func(want string) {
 		t.Helper()
-		if name, err := store.WorkspaceName(ctx); err != nil || name != want {
+		if name, err := store.WorkspaceName(ctx, start); err != nil || name != want {
 			t.Errorf("the name is %q, %v; want %q", name, err, want)
 		}
 	}

@@ -96,7 +96,7 @@ func (s *Server) frame(rc *requestContext) (views.Frame, error) {
 	f := views.Frame{Assets: s.assets, Path: rc.r.URL.Path, Now: rc.now}
 	if !rc.isSignedIn() {
 		var err error
-		f.Workspace, err = s.store.WorkspaceName(rc.ctx())
+		f.Workspace, err = s.store.WorkspaceName(rc.ctx(), rc.now)
 		return f, err
 	}
 	var err error
