@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -89,6 +91,32 @@ func (s *Server) redirect(rc *requestContext, address string) error {
 	}
 	http.Redirect(rc.w, rc.r, address, http.StatusSeeOther)
 	return nil
+}
+
+// leadsOut are how addresses of ours begin that redirect to another host. Browsers stop a
+// form there, by the pages' policy (form-action), redirects included.
+var leadsOut = []string{"/enter/", "/oauth/authorize"}
+
+// goOn sends the browser on after a form, to one of our own addresses.
+func (s *Server) goOn(rc *requestContext, address string) error {
+	if slices.ContainsFunc(leadsOut, func(begin string) bool { return strings.HasPrefix(address, begin) }) {
+		return s.leave(rc, address)
+	}
+	return s.redirect(rc, address)
+}
+
+// leave sends the browser on from a form to where no form may lead: with a page that goes
+// on by itself, and has a link.
+func (s *Server) leave(rc *requestContext, address string) error {
+	if rc.isHTMX() {
+		return s.redirect(rc, address)
+	}
+	f, err := s.frame(rc)
+	if err != nil {
+		return err
+	}
+	page := views.OnwardPage(f, address)
+	return s.show(rc, http.StatusOK, page, page)
 }
 
 // frame is what surrounds the page of this request.

@@ -89,7 +89,7 @@ func (s *Server) signIn(rc *requestContext) error {
 // redirectAfterSignIn redirects to where somebody was going before the sign-in.
 func (s *Server) redirectAfterSignIn(rc *requestContext, p db.SignInResult) error {
 	if p.Next != "" {
-		return s.redirect(rc, p.Next)
+		return s.goOn(rc, p.Next)
 	}
 	return s.redirect(rc, "/my")
 }
