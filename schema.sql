@@ -7,7 +7,7 @@
 -- the rest is plain SQL.
 
 PRAGMA application_id = 1197569128; -- "Gath"
-PRAGMA user_version = 3;
+PRAGMA user_version = 10;
 
 -- One installation serves one workspace: exactly one row.
 CREATE TABLE workspace (
@@ -36,11 +36,16 @@ CREATE TABLE person (
     enrolled_at         INTEGER, -- when that was confirmed; NULL without one
     unused_codes        INTEGER NOT NULL DEFAULT 0, -- the numbers of the unused recovery codes as bits
     removed_at          INTEGER, -- NULL while the account is there; no page and no sign-in finds a removed one
+    user_name           TEXT    NOT NULL DEFAULT '', -- by which apps know them: a-z0-9._-; '' once the person is removed
+    sub                 TEXT    NOT NULL DEFAULT '', -- random and constant: by which connected apps know them
+    portal_since        INTEGER, -- when they opened My portal first; NULL for never
     CHECK (removed_at IS NULL OR active = 0)
 ) STRICT;
 CREATE INDEX person_by_sort_key ON person (sort_key, id) WHERE removed_at IS NULL;
 CREATE INDEX person_not_enrolled ON person (sort_key, id) WHERE active = 1 AND enrolled = 0;
 CREATE INDEX person_admins ON person (role, active) WHERE role <> 'member';
+CREATE UNIQUE INDEX person_by_user_name ON person (user_name) WHERE user_name <> '';
+CREATE UNIQUE INDEX person_by_sub ON person (sub) WHERE sub <> '';
 
 -- What people are found by: every ending of every word of their name and address, as
 -- account.Endings gives them. The words of a search are looked for as beginnings of
@@ -208,3 +213,107 @@ CREATE TABLE notice (
 ) STRICT;
 CREATE INDEX notice_by_activity ON notice (activity_id); -- pruning looks here
 CREATE INDEX notice_open ON notice (id) WHERE dismissed_at IS NULL;
+
+-- Every user name that somebody has or had. One that was given is never given to somebody
+-- else: apps know people by it.
+CREATE TABLE user_name (
+    name      TEXT    PRIMARY KEY,
+    person_id INTEGER NOT NULL REFERENCES person (id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX user_name_by_person ON user_name (person_id);
+
+-- Groups of people, by which apps say who may open them, and of which apps are told.
+CREATE TABLE people_group (
+    id      INTEGER PRIMARY KEY,
+    name    TEXT    NOT NULL UNIQUE, -- a-z0-9._-
+    made_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE group_member (
+    group_id  INTEGER NOT NULL REFERENCES people_group (id) ON DELETE CASCADE,
+    person_id INTEGER NOT NULL REFERENCES person (id),
+    PRIMARY KEY (group_id, person_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX group_member_by_person ON group_member (person_id, group_id);
+
+-- What a group was called before. No other group gets the name while an app refers to this one.
+CREATE TABLE former_group_name (
+    name     TEXT    PRIMARY KEY,
+    group_id INTEGER NOT NULL REFERENCES people_group (id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX former_group_name_by_group ON former_group_name (group_id);
+
+-- The web apps that the workspace opens.
+CREATE TABLE app (
+    id            INTEGER PRIMARY KEY,
+    slug          TEXT    NOT NULL UNIQUE, -- names it in /enter/{app}: made from its first name, and constant
+    name          TEXT    NOT NULL UNIQUE,
+    sort_key      TEXT    NOT NULL, -- as in person
+    scheme        TEXT    NOT NULL CHECK (scheme IN ('https', 'http')),
+    host          TEXT    NOT NULL UNIQUE, -- the name alone, in its one spelling (apps.CanonicalHost): cookies know no ports
+    port          TEXT    NOT NULL DEFAULT '', -- '' for the scheme's default
+    mark          TEXT    NOT NULL, -- one or two letters
+    icon          TEXT    NOT NULL DEFAULT '', -- the beginning of the hash of its picture; '' without one
+    guarded       INTEGER NOT NULL DEFAULT 0 CHECK (guarded IN (0, 1)), -- a proxy asks before each request
+    connected     INTEGER NOT NULL DEFAULT 0 CHECK (connected IN (0, 1)), -- it asks by OpenID Connect
+    ours          INTEGER NOT NULL DEFAULT 1 CHECK (ours IN (0, 1)), -- nobody is asked for consent
+    paused        INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)),
+    everyone      INTEGER NOT NULL DEFAULT 0 CHECK (everyone IN (0, 1)), -- may open it; else whoever app_role, app_group and app_person name
+    second_step   INTEGER NOT NULL DEFAULT 0 CHECK (second_step IN (0, 1)), -- nobody opens it without one
+    fresh_minutes INTEGER NOT NULL DEFAULT 0, -- how old the password may be; 0 for any age
+    public_paths  TEXT    NOT NULL DEFAULT '', -- that need no sign-in, one a line
+    other_origins TEXT    NOT NULL DEFAULT '', -- that may send it forms and open WebSockets, one a line
+    remote_user   TEXT    NOT NULL DEFAULT 'user-name' CHECK (remote_user IN ('user-name', 'e-mail')),
+    watch_until   INTEGER, -- until when what its proxy asks is noted
+    made_at       INTEGER NOT NULL
+) STRICT;
+CREATE INDEX app_by_sort_key ON app (sort_key, id);
+
+CREATE TABLE app_role (
+    app_id INTEGER NOT NULL REFERENCES app (id) ON DELETE CASCADE,
+    role   TEXT    NOT NULL CHECK (role IN ('member', 'administrator', 'it-administrator', 'super-administrator')),
+    PRIMARY KEY (app_id, role)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE app_group (
+    app_id   INTEGER NOT NULL REFERENCES app (id) ON DELETE CASCADE,
+    group_id INTEGER NOT NULL REFERENCES people_group (id),
+    PRIMARY KEY (app_id, group_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX app_group_by_group ON app_group (group_id);
+
+CREATE TABLE app_person (
+    app_id    INTEGER NOT NULL REFERENCES app (id) ON DELETE CASCADE,
+    person_id INTEGER NOT NULL REFERENCES person (id),
+    PRIMARY KEY (app_id, person_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX app_person_by_person ON app_person (person_id);
+
+CREATE TABLE app_icon (
+    app_id  INTEGER PRIMARY KEY REFERENCES app (id) ON DELETE CASCADE,
+    kind    TEXT    NOT NULL CHECK (kind IN ('png', 'svg')),
+    content TEXT    NOT NULL -- base64
+) STRICT;
+
+-- When somebody was noted in the activity as having opened an app, or as refused: once a
+-- day, and once an hour.
+CREATE TABLE app_noted (
+    person_id    INTEGER NOT NULL REFERENCES person (id),
+    app_id       INTEGER NOT NULL REFERENCES app (id) ON DELETE CASCADE,
+    opened_day   INTEGER NOT NULL DEFAULT 0, -- unix days
+    refused_hour INTEGER NOT NULL DEFAULT 0, -- unix hours
+    PRIMARY KEY (person_id, app_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX app_noted_by_app ON app_noted (app_id);
+
+-- The apps that somebody's portal has shown, so that it tells what is new and what is gone.
+-- An app that is removed leaves its rows.
+CREATE TABLE portal_app (
+    person_id INTEGER NOT NULL REFERENCES person (id),
+    app_id    INTEGER NOT NULL,
+    name      TEXT    NOT NULL, -- as it was called then
+    shown_at  INTEGER NOT NULL, -- first; 0 for what was there at the first visit
+    gone_at   INTEGER, -- when the portal found that they may not open it any more
+    PRIMARY KEY (person_id, app_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX portal_app_by_app ON portal_app (app_id);

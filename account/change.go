@@ -19,6 +19,7 @@ const (
 	ErrInactive       Refusal = "the account is deactivated"
 	ErrLastSuperAdmin Refusal = "the last active Super-administrator stays one"
 	ErrOutdated       Refusal = "somebody else has changed this since the form was shown"
+	ErrGroupInUse     Refusal = "an app refers to the group"
 )
 
 // ErrNotAllowed refuses what the author's role does not allow, whoever it is about.

@@ -43,6 +43,16 @@ const (
 	Exported          Event = "sensitive_read" // somebody has taken a list away as CSV
 	NoticeDismissed   Event = "sys_notice_dismissed"
 	KeyRotated        Event = "crypt_key_rotated"
+
+	AppAdded      Event = "app_created"
+	AppChanged    Event = "app_updated"
+	AppRemoved    Event = "app_deleted"
+	AppSecretMade Event = "app_secret_created"
+	AppOpened     Event = "authz_app_opened" // once a day each
+	AppRefused    Event = "authz_fail"       // wanted to open an app and may not: once an hour each
+	GroupAdded    Event = "group_created"
+	GroupChanged  Event = "group_updated"
+	GroupRemoved  Event = "group_deleted"
 )
 
 // eventTable has every event, in the order in which a filter offers them. What the
@@ -83,6 +93,15 @@ var eventTable = []struct {
 	{Event: Exported},
 	{Event: NoticeDismissed},
 	{Event: KeyRotated, notice: always},
+	{Event: AppOpened},
+	{Event: AppRefused},
+	{Event: AppAdded},
+	{Event: AppChanged},
+	{Event: AppRemoved, notice: always},
+	{Event: AppSecretMade, notice: always},
+	{Event: GroupAdded},
+	{Event: GroupChanged},
+	{Event: GroupRemoved},
 }
 
 // A noticeRule says which acts of the machine are break-glass, of which every admin is

@@ -30,6 +30,7 @@ const (
 	TooLarge     Reason = "too large a picture"
 	Active       Reason = "a picture with script"
 	NoPerson     Reason = "nobody's e-mail address"
+	NoGroup      Reason = "no group"
 )
 
 // A FieldError refuses what was typed into one field of a form.

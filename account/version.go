@@ -16,19 +16,20 @@ type Version string
 
 // PolicyVersion is the version of a policy.
 func PolicyVersion(p twofactor.Policy) Version {
-	return hashVersion("policy", strconv.FormatBool(p.Everyone), strconv.FormatBool(p.Admins))
+	return HashVersion("policy", strconv.FormatBool(p.Everyone), strconv.FormatBool(p.Admins))
 }
 
-// PersonVersion is the version of what the form with a person's name, address and role
-// shows.
-func PersonVersion(name, email string, role twofactor.Role) Version {
-	return hashVersion("person", name, email, string(role))
+// PersonVersion is the version of what the form with a person's name, address, user name
+// and role shows.
+func PersonVersion(name, email, userName string, role twofactor.Role) Version {
+	return HashVersion("person", name, email, userName, string(role))
 }
 
 // WorkspaceVersion is the version of a workspace's name.
-func WorkspaceVersion(name string) Version { return hashVersion("workspace", name) }
+func WorkspaceVersion(name string) Version { return HashVersion("workspace", name) }
 
-func hashVersion(parts ...string) Version {
+// HashVersion is the version of a state that consists of these texts.
+func HashVersion(parts ...string) Version {
 	hash := sha256.New()
 	for _, part := range parts {
 		hash.Write([]byte(strconv.Quote(part)))
@@ -53,7 +54,7 @@ func (s Seen) String() string {
 func ParseSeen(text string) (s Seen, ok bool) {
 	at, version, found := strings.Cut(text, ".")
 	seconds, err := strconv.ParseInt(at, 10, 64)
-	if !found || err != nil || len(version) != len(hashVersion()) {
+	if !found || err != nil || len(version) != len(HashVersion()) {
 		return Seen{}, false
 	}
 	s = Seen{Version: Version(version), At: time.Unix(seconds, 0).UTC()}

@@ -14,9 +14,9 @@ func TestVersions(t *testing.T) {
 		"a policy that is off":     account.PolicyVersion(twofactor.Policy{}),
 		"a policy for everyone":    account.PolicyVersion(twofactor.Policy{Everyone: true}),
 		"a policy for admins":      account.PolicyVersion(twofactor.Policy{Admins: true}),
-		"a person":                 account.PersonVersion("A", "b", twofactor.Member),
-		"another name and address": account.PersonVersion("A\" \"b", "", twofactor.Member),
-		"another role":             account.PersonVersion("A", "b", twofactor.SuperAdmin),
+		"a person":                 account.PersonVersion("A", "b", "c", twofactor.Member),
+		"another name and address": account.PersonVersion("A\" \"b", "", "c", twofactor.Member),
+		"another role":             account.PersonVersion("A", "b", "c", twofactor.SuperAdmin),
 		"a workspace":              account.WorkspaceVersion("A"),
 	} {
 		if other, twice := versions[version]; twice {

@@ -51,9 +51,9 @@ func (t *tx) authorizeManage(by Author, person int64) (Person, error) {
 
 func (t *tx) authorizeChange(by Author, person int64, rule func(account.Author, account.Subject) error) (Person, error) {
 	p := Person{ID: person}
-	err := t.row(`SELECT email, name, role, active, password_hash = '' FROM person
-		WHERE id = ? AND removed_at IS NULL`, person).
-		Scan(&p.Email, &p.Name, &p.Role, &p.Active, &p.Invited)
+	err := t.row(`SELECT email, name, role, active, password_hash = '', user_name FROM person
+		WHERE id = $1 AND removed_at IS NULL`, person).
+		Scan(&p.Email, &p.Name, &p.Role, &p.Active, &p.Invited, &p.UserName)
 	if errors.Is(err, sql.ErrNoRows) {
 		return p, ErrNotFound
 	}

@@ -23,6 +23,9 @@ type Person struct {
 	Role   twofactor.Role
 	Active bool
 
+	UserName string // by which apps know them
+	Sub      string // random and constant: by which connected apps know them
+
 	Invited      bool      // has not chosen a password yet
 	LastSignInAt time.Time // zero for never
 	ConfirmedAt  time.Time // of the factor; zero while it is not Enabled
@@ -42,6 +45,7 @@ func (p Person) State() twofactor.State {
 type NewPerson struct {
 	Name, Email, Password string
 	Role                  twofactor.Role
+	UserName              string // "" for one that is made of the address, or for leaving it as it is
 }
 
 // parse checks what was typed, every field, and returns the clean form.
@@ -53,11 +57,21 @@ func (n NewPerson) parse(workspace string) (NewPerson, account.Password, error) 
 	if !n.Role.Known() {
 		roleErr = account.FieldError{Field: "role", Reason: account.Unknown}
 	}
+	userName, userNameErr := parseUserName(n.UserName)
 	return NewPerson{
-		Name:  name,
-		Email: email,
-		Role:  n.Role,
-	}, password, errors.Join(nameErr, emailErr, passwordErr, roleErr)
+		Name:     name,
+		Email:    email,
+		Role:     n.Role,
+		UserName: userName,
+	}, password, errors.Join(nameErr, emailErr, passwordErr, roleErr, userNameErr)
+}
+
+// parseUserName checks a user name where one is given.
+func parseUserName(typed string) (string, error) {
+	if typed == "" {
+		return "", nil
+	}
+	return account.ParseUserName(typed)
 }
 
 // Check refuses what AddPerson would in a workspace of some name that has no people yet.
@@ -93,9 +107,9 @@ func (t *tx) addPerson(n NewPerson, hash string, by Actor, now time.Time) (id in
 	if err := t.row(`SELECT EXISTS (SELECT 1 FROM person)`).Scan(&others); err != nil {
 		return 0, fmt.Errorf("looking for people: %w", err)
 	}
-	err = t.row(`INSERT INTO person (email, name, sort_key, role, password_hash, made_at) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT (email) DO NOTHING RETURNING id`,
-		n.Email, n.Name, account.SortKey(n.Name), string(n.Role), hash, unix(now)).Scan(&id)
+	err = t.row(`INSERT INTO person (email, name, sort_key, role, password_hash, made_at, sub)
+		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (email) DO NOTHING RETURNING id`,
+		n.Email, n.Name, account.SortKey(n.Name), string(n.Role), hash, unix(now), newSub()).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, account.FieldError{Field: "email", Reason: account.Taken}
 	}
@@ -103,6 +117,9 @@ func (t *tx) addPerson(n NewPerson, hash string, by Actor, now time.Time) (id in
 		return 0, fmt.Errorf("adding a person: %w", err)
 	}
 	if err := t.addWords(id, n.Name, n.Email); err != nil {
+		return 0, err
+	}
+	if err := t.giveUserName(id, n.UserName, n.Email); err != nil {
 		return 0, err
 	}
 	if _, err := t.exec(`DELETE FROM link WHERE kind = 'setup'`); err != nil { // it makes the first person and no other
@@ -120,14 +137,15 @@ func (t *tx) addPerson(n NewPerson, hash string, by Actor, now time.Time) (id in
 }
 
 const personColumns = `p.id, p.email, p.name, p.role, p.active, p.password_hash = '', p.last_sign_in_at,
-	p.enrolled_at, p.unused_codes
+	p.enrolled_at, p.unused_codes, p.user_name, p.sub
 	FROM person p`
 
 func scanPerson(scan func(...any) error) (Person, error) {
 	var p Person
 	var last, confirmed sql.NullInt64
 	var unused uint8
-	err := scan(&p.ID, &p.Email, &p.Name, &p.Role, &p.Active, &p.Invited, &last, &confirmed, &unused)
+	err := scan(&p.ID, &p.Email, &p.Name, &p.Role, &p.Active, &p.Invited, &last, &confirmed, &unused, &p.UserName,
+		&p.Sub)
 	if errors.Is(err, sql.ErrNoRows) {
 		return p, ErrNotFound
 	}

@@ -50,7 +50,8 @@ func (s *Store) Invite(ctx context.Context, n NewPerson, by Author, now time.Tim
 	if !n.Role.Known() {
 		roleErr = account.FieldError{Field: "role", Reason: account.Unknown}
 	}
-	if err := errors.Join(nameErr, emailErr, roleErr); err != nil {
+	userName, userNameErr := parseUserName(n.UserName)
+	if err := errors.Join(nameErr, emailErr, roleErr, userNameErr); err != nil {
 		return 0, "", err
 	}
 	err = s.write(ctx, lockWorkspace(by.ID), func(t *tx) error {
@@ -61,7 +62,8 @@ func (s *Store) Invite(ctx context.Context, n NewPerson, by Author, now time.Tim
 		if err := account.MayGive(author, account.Subject{}, n.Role); err != nil {
 			return err
 		}
-		if id, err = t.addPerson(NewPerson{Name: name, Email: email, Role: n.Role}, "", by.Actor, now); err != nil {
+		clean := NewPerson{Name: name, Email: email, Role: n.Role, UserName: userName}
+		if id, err = t.addPerson(clean, "", by.Actor, now); err != nil {
 			return err
 		}
 		token, err = t.newLink(id, account.Invitation, by.Actor, now)
@@ -79,8 +81,8 @@ func (t *tx) endAccess(person int64) error {
 	return t.forgetBrowsers(person, "")
 }
 
-// ChangePerson changes somebody's name, address and role. It refuses with
-// FieldErrors of name, email and role, and with account.ErrOwnRole, ErrNotAllowed or
+// ChangePerson changes somebody's name, address, role and user name. It refuses with
+// FieldErrors of name, email, role and user_name, and with account.ErrOwnRole, ErrNotAllowed or
 // account.ErrLastSuperAdmin, and with account.ErrOutdated when they are not as the form
 // showed them any more. A new address ends the person's sessions and links; a
 // new role counts from their next request on.
@@ -99,7 +101,8 @@ func (s *Store) ChangePerson(ctx context.Context, person int64, seen account.See
 	if !n.Role.Known() {
 		roleErr = account.FieldError{Field: "role", Reason: account.Unknown}
 	}
-	if err := errors.Join(nameErr, emailErr, roleErr); err != nil {
+	userName, userNameErr := parseUserName(n.UserName)
+	if err := errors.Join(nameErr, emailErr, roleErr, userNameErr); err != nil {
 		return err
 	}
 	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
@@ -107,11 +110,16 @@ func (s *Store) ChangePerson(ctx context.Context, person int64, seen account.See
 		if err != nil {
 			return err
 		}
-		if seen.Outdated(account.PersonVersion(before.Name, before.Email, before.Role)) {
+		if seen.Outdated(account.PersonVersion(before.Name, before.Email, before.UserName, before.Role)) {
 			return account.ErrOutdated
 		}
 		if n.Role != before.Role {
 			if err := t.changeRole(before, n.Role, by, now); err != nil {
+				return err
+			}
+		}
+		if userName != "" && userName != before.UserName {
+			if err := t.changeUserName(before, userName, by, now); err != nil {
 				return err
 			}
 		}
@@ -140,6 +148,35 @@ func (s *Store) ChangePerson(ctx context.Context, person int64, seen account.See
 			detail:  detail,
 		})
 		return err
+	})
+}
+
+// changeUserName gives somebody another user name.
+func (t *tx) changeUserName(p Person, name string, by Author, now time.Time) error {
+	if err := t.giveUserName(p.ID, name, p.Email); err != nil {
+		return err
+	}
+	_, err := t.appendActivity(now, activityEntry{
+		event:   account.PersonChanged,
+		actor:   by.Actor,
+		subject: p.ID,
+		detail:  "user name " + p.UserName + " to " + name,
+	})
+	return err
+}
+
+// SetUserName gives somebody another user name, or refuses with a FieldError of user_name.
+func (s *Store) SetUserName(ctx context.Context, person int64, typed string, by Author, now time.Time) error {
+	name, err := account.ParseUserName(typed)
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
+		p, err := t.authorizeEdit(by, person)
+		if err != nil || p.UserName == name {
+			return err
+		}
+		return t.changeUserName(p, name, by, now)
 	})
 }
 

@@ -76,7 +76,7 @@ func sourceStatements(t *testing.T) map[string]string {
 		t.Fatal("no source", err)
 	}
 	for _, file := range files {
-		if strings.HasSuffix(file, "_test.go") || file == "restore.go" || file == "upgrade_words.go" ||
+		if strings.HasSuffix(file, "_test.go") || file == "restore.go" || strings.HasPrefix(file, "upgrade_") ||
 			file == "fill.go" || file == "sealed.go" {
 			continue
 		}
@@ -317,6 +317,7 @@ func runEverything(t *testing.T, store *db.Store) {
 	must(store.SetActive(ctx, invited, false, by, now))
 	must(store.SetActive(ctx, invited, true, by, now))
 	must(store.ResetTwoFactor(ctx, bob, by, now))
+	runApps(t, store, admin, now)
 	must(store.RemovePerson(ctx, invited, by, now))
 
 	// A monitor, the command line, and what runs by itself.

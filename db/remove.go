@@ -10,7 +10,7 @@ import (
 
 // RemovePerson removes somebody's account for good: name, address, password, second
 // step, sessions, links and known browsers go, and the address is free for somebody
-// else. The row stays, empty and hidden, since the activity points at it; what stands
+// else. The user name is not: apps would take the next for the one before. The row stays, empty and hidden, since the activity points at it; what stands
 // there of the person is a number. It is also how a mistaken invitation is taken back.
 // Nobody removes themselves (account.ErrOwnAccount), and the last active
 // Super-administrator stays (account.ErrLastSuperAdmin). Somebody who is removed
@@ -29,6 +29,10 @@ func (s *Store) RemovePerson(ctx context.Context, person int64, by Author, now t
 			`DELETE FROM session WHERE person_id = ?`, // pending enrolments go with them
 			`DELETE FROM challenge WHERE person_id = ?`,
 			`DELETE FROM known_browser WHERE person_id = ?`,
+			`DELETE FROM group_member WHERE person_id = $1`,
+			`DELETE FROM app_person WHERE person_id = $1`,
+			`DELETE FROM app_noted WHERE person_id = $1`,
+			`DELETE FROM portal_app WHERE person_id = $1`,
 			`DELETE FROM enrollment WHERE person_id = ? AND state = 'enabled'`, // recovery codes go with it
 		} {
 			if _, err := t.exec(query, person); err != nil {
@@ -59,7 +63,7 @@ func (t *tx) erasePerson(p Person, now time.Time) error {
 	}
 	return t.execOne(`UPDATE person
 		SET email = ?, name = '', sort_key = '', role = 'member', active = 0, password_hash = '',
-			enrolled = 0, password_changed_at = NULL, last_sign_in_at = NULL, removed_at = ?
+			enrolled = 0, user_name = '', password_changed_at = NULL, last_sign_in_at = NULL, removed_at = ?
 		WHERE id = ?`,
 		"removed:"+formatID(p.ID), unix(now), p.ID)
 }

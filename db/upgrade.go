@@ -116,6 +116,25 @@ var migrations = []migration{
 	CREATE INDEX person_not_enrolled ON person (sort_key, id) WHERE active = 1 AND enrolled = 0;
 	CREATE INDEX person_admins ON person (role, active) WHERE role <> 'member';
 	` + personWordTable3},
+	// To 4.
+	{},
+	// To 5: apps, groups and user names.
+	{inGo: fillUserNames, sql: `ALTER TABLE person ADD COLUMN user_name           TEXT    NOT NULL DEFAULT '';
+	ALTER TABLE person ADD COLUMN sub                 TEXT    NOT NULL DEFAULT '';
+	ALTER TABLE person ADD COLUMN portal_since        INTEGER;
+	CREATE UNIQUE INDEX person_by_user_name ON person (user_name) WHERE user_name <> '';
+	CREATE UNIQUE INDEX person_by_sub ON person (sub) WHERE sub <> '';
+	` + appTables5},
+	// To 6.
+	{},
+	// To 7.
+	{},
+	// To 8.
+	{},
+	// To 9.
+	{},
+	// To 10.
+	{},
 }
 
 // Tables that step 3 makes anew, letter for letter as in schema.sql.

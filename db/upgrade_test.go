@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -123,12 +124,17 @@ func queryText(t *testing.T, path, query string) string {
 	return s
 }
 
-// schemaOf is every table, index and trigger of a file, in the order of names.
+// schemaOf is every table, index and trigger of a file, in the order of names, without
+// comments and indentation, which a column that an upgrade has added lacks.
 func schemaOf(t *testing.T, path string) string {
 	t.Helper()
-	return queryText(t, path, `SELECT group_concat(type || ' ' || name || ' ' || coalesce(sql, ''), char(10))
+	text := queryText(t, path, `SELECT group_concat(type || ' ' || name || ' ' || coalesce(sql, ''), char(10) || char(7))
 		FROM (SELECT * FROM sqlite_schema ORDER BY name)`)
+	text = strings.Join(strings.Fields(sqlComment.ReplaceAllString(text, "")), " ")
+	return strings.ReplaceAll(text, "\a", "\n")
 }
+
+var sqlComment = regexp.MustCompile(`--[^\n]*`)
 
 func options(t *testing.T, dir string) db.Options {
 	t.Helper()
@@ -142,6 +148,9 @@ func options(t *testing.T, dir string) db.Options {
 	}
 }
 
+// newestReleased is the schema of the newest version that has been released.
+const newestReleased = 3
+
 // TestFixtures opens a workspace of every schema that there has been: it comes
 // to the same schema as a new one, everything opens, and people sign in.
 func TestFixtures(t *testing.T) {
@@ -151,8 +160,8 @@ func TestFixtures(t *testing.T) {
 	}
 	for schema := 1; schema <= db.Newest(); schema++ {
 		t.Run(fmt.Sprintf("schema %d", schema), func(t *testing.T) {
-			if _, err := os.Stat(fixtureDir(schema)); err != nil && schema == db.Newest() {
-				t.Skip("its fixture is written when it is released")
+			if _, err := os.Stat(fixtureDir(schema)); err != nil && schema > newestReleased {
+				t.Skip("no version has left a workspace like this")
 			}
 			dir, f := unpack(t, schema)
 			store, err := db.Open(ctx, options(t, dir))

@@ -173,7 +173,7 @@ func (s *Server) showPersonCards(rc *requestContext, status int, card views.Pers
 		}
 	}
 	if card.Edit.Seen == "" {
-		card.Edit.Seen = rc.formVersion(account.PersonVersion(p.Name, p.Email, p.Role))
+		card.Edit.Seen = rc.formVersion(account.PersonVersion(p.Name, p.Email, p.UserName, p.Role))
 	}
 	f, err := s.frame(rc)
 	if err != nil {

@@ -262,6 +262,15 @@ var events = map[account.Event]string{
 	account.NoticeDismissed:   "Notice dismissed",
 	account.KeyRotated:        "Key rotated",
 	account.WorkspaceRestored: "Workspace restored from a backup",
+	account.AppOpened:         "App opened",
+	account.AppRefused:        "App refused",
+	account.AppAdded:          "App added",
+	account.AppChanged:        "App changed",
+	account.AppRemoved:        "App removed",
+	account.AppSecretMade:     "App given a secret",
+	account.GroupAdded:        "Group added",
+	account.GroupChanged:      "Group changed",
+	account.GroupRemoved:      "Group removed",
 }
 
 // BreakGlass says what was done on the machine, for the notice that every admin sees.
@@ -299,6 +308,10 @@ var workspaceActs = map[account.Event]func(about account.Party, detail string) s
 			")"
 	},
 	account.KeyRotated: func(account.Party, string) string { return "The encryption key was replaced" },
+	account.AppRemoved: func(_ account.Party, app string) string { return "The app " + app + " was removed" },
+	account.AppSecretMade: func(_ account.Party, app string) string {
+		return "The app " + app + " was given a secret"
+	},
 	account.PersonRemoved: func(about account.Party, role string) string {
 		return fmt.Sprintf("Account #%d (%s) was removed", about.ID, roleName(twofactor.Role(role)))
 	},

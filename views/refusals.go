@@ -61,6 +61,10 @@ var refusalMessages = map[error]Message{
 		Advice: "Reactivate it first; then make the link.",
 	},
 	account.ErrOutdated: Outdated(nil),
+	account.ErrGroupInUse: {
+		Text:   "Apps refer to this group.",
+		Advice: "Take it out of who may open them first; then remove it.",
+	},
 }
 
 // notEnabledForPerson is twofactor.ErrNotEnabled on somebody else's page.
@@ -232,6 +236,7 @@ var reasonTexts = map[account.Reason]wording{
 		"this drawing holds script, links or something from another site; save it as a plain SVG, or use a PNG"},
 	account.NoPerson: {"Nobody here has one of these e-mail addresses. Look them up on People.",
 		"nobody has this e-mail address; see gatehouse user list"},
+	account.NoGroup: {"Choose one of the groups offered.", "there is no such group; see gatehouse group list"},
 }
 
 // taken are the sentences for what somebody or something else has already, by field.
