@@ -17,7 +17,8 @@ CREATE TABLE workspace (
     require_admins   INTEGER NOT NULL DEFAULT 0 CHECK (require_admins IN (0, 1)),
     key_id           BLOB    NOT NULL, -- which key file seals; a running server reads the file anew when this changes
     lookup_key       BLOB    NOT NULL, -- sealed; keys the hashes of recovery codes and of unknown names. Opening it at start proves the key file
-    made_at          INTEGER NOT NULL
+    made_at          INTEGER NOT NULL,
+    passkey_domain   TEXT    NOT NULL DEFAULT '' -- WebAuthn's RP id of the server that ran last; '' before, and where passkeys cannot work
 ) STRICT;
 
 -- Whoever is removed stays as an empty, hidden row: the activity refers to it.
@@ -32,17 +33,21 @@ CREATE TABLE person (
     password_changed_at INTEGER,
     made_at             INTEGER NOT NULL,
     last_sign_in_at     INTEGER,
-    enrolled            INTEGER NOT NULL DEFAULT 0 CHECK (enrolled IN (0, 1)), -- has an enabled enrolment; this and the next two are kept by the code that writes enrolments and codes, so that lists read nothing else
-    enrolled_at         INTEGER, -- when that was confirmed; NULL without one
+    enrolled            INTEGER NOT NULL DEFAULT 0 CHECK (enrolled IN (0, 1)), -- has a factor: an enabled enrolment or a passkey; this and the next two are kept by the code that writes factors and codes, so that lists read nothing else
+    enrolled_at         INTEGER, -- when the oldest factor was confirmed; NULL without one
     unused_codes        INTEGER NOT NULL DEFAULT 0, -- the numbers of the unused recovery codes as bits
     removed_at          INTEGER, -- NULL while the account is there; no page and no sign-in finds a removed one
     user_name           TEXT    NOT NULL DEFAULT '', -- by which apps know them: a-z0-9._-; '' once the person is removed
     sub                 TEXT    NOT NULL DEFAULT '', -- random and constant: by which connected apps know them
     portal_since        INTEGER, -- when they opened My portal first; NULL for never
+    user_handle         BLOB, -- 32 random bytes that authenticators know them by; NULL once the person is removed
+    enrolled_here       INTEGER NOT NULL DEFAULT 0 CHECK (enrolled_here IN (0, 1)), -- has a factor that works at today's address; kept like enrolled
     CHECK (removed_at IS NULL OR active = 0)
 ) STRICT;
 CREATE INDEX person_by_sort_key ON person (sort_key, id) WHERE removed_at IS NULL;
-CREATE INDEX person_not_enrolled ON person (sort_key, id) WHERE active = 1 AND enrolled = 0;
+CREATE INDEX person_not_enrolled ON person (sort_key, id) WHERE active = 1 AND enrolled_here = 0;
+CREATE INDEX person_left ON person (id) WHERE active = 1 AND enrolled = 1 AND enrolled_here = 0;
+CREATE UNIQUE INDEX person_by_user_handle ON person (user_handle);
 CREATE INDEX person_admins ON person (role, active) WHERE role <> 'member';
 CREATE UNIQUE INDEX person_by_user_name ON person (user_name) WHERE user_name <> '';
 CREATE UNIQUE INDEX person_by_sub ON person (sub) WHERE sub <> '';
@@ -152,6 +157,43 @@ CREATE TABLE recovery_code (
     used_at       INTEGER,
     PRIMARY KEY (enrollment_id, number)
 ) STRICT, WITHOUT ROWID;
+
+-- Passkeys and security keys: WebAuthn credentials. Nothing here is secret.
+CREATE TABLE passkey (
+    id           BLOB    PRIMARY KEY, -- the credential's id, as the authenticator chose it; at most 1,023 bytes
+    handle       TEXT    NOT NULL UNIQUE, -- random; names it in addresses
+    person_id    INTEGER NOT NULL REFERENCES person (id),
+    rp_id        TEXT    NOT NULL, -- the domain that it was made for; it works nowhere else
+    name         TEXT    NOT NULL,
+    public_key   BLOB    NOT NULL, -- COSE
+    aaguid       BLOB    NOT NULL, -- the authenticator's model
+    transports   TEXT    NOT NULL, -- usb, nfc, internal, …, with a space between them
+    attachment   TEXT    NOT NULL,
+    attestation  TEXT    NOT NULL, -- type and format
+    flags        INTEGER NOT NULL, -- of the authenticator data: as registered, the backup flags as last seen
+    sign_count   INTEGER NOT NULL, -- rises with every use, or stays 0
+    discoverable INTEGER NOT NULL CHECK (discoverable IN (0, 1, 2)), -- signs in without a name: unsaid, no, yes
+    made_at      INTEGER NOT NULL,
+    used_at      INTEGER,
+    mac          BLOB    NOT NULL -- keyed: binds id and key to the person and the domain
+) STRICT, WITHOUT ROWID;
+CREATE INDEX passkey_by_person ON passkey (person_id);
+
+-- What a browser was asked for a passkey for. Each is answered once, right or wrong. A
+-- sign-in's is stored only once it has led to a session, so that it does not again.
+CREATE TABLE ceremony (
+    challenge_hash BLOB    PRIMARY KEY, -- SHA-256 of the challenge
+    purpose        TEXT    NOT NULL CHECK (purpose IN ('register', 'step-up', 'sign-in')),
+    person_id      INTEGER REFERENCES person (id),
+    session_hash   BLOB    REFERENCES session (id_hash) ON DELETE CASCADE ON UPDATE CASCADE,
+    state          BLOB    NOT NULL, -- what verifying the answer takes
+    expires_at     INTEGER NOT NULL,
+    CHECK ((purpose = 'sign-in') = (session_hash IS NULL)),
+    CHECK ((purpose = 'sign-in') = (person_id IS NULL))
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX ceremony_by_session ON ceremony (session_hash, purpose);
+CREATE INDEX ceremony_by_person ON ceremony (person_id);
+CREATE INDEX ceremony_expiry ON ceremony (expires_at);
 
 -- Wrong answers in a row, per person or keyed hash of an unknown name.
 CREATE TABLE attempt (

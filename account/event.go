@@ -26,6 +26,11 @@ const (
 	FactorReset       Event = "authn_factor_reset" // by an administrator or on the machine
 	FactorFailed      Event = "authn_factor_fail"  // a wrong code at enrolment
 	CodesRegenerated  Event = "authn_recovery_codes_created"
+	PasskeyAdded      Event = "authn_passkey_added"
+	PasskeyRenamed    Event = "authn_passkey_renamed"
+	PasskeyRemoved    Event = "authn_passkey_removed"
+	PasskeyCopied     Event = "authn_passkey_copied" // its counter did not rise
+	PasskeyFailed     Event = "authn_passkey_fail"   // a wrong passkey of somebody signed in
 	PersonAdded       Event = "user_created"
 	PersonChanged     Event = "user_updated"
 	PersonDeactivated Event = "user_deactivated"
@@ -76,6 +81,11 @@ var eventTable = []struct {
 	{Event: FactorReset, atSignIn: true, notice: always},
 	{Event: FactorFailed},
 	{Event: CodesRegenerated, atSignIn: true},
+	{Event: PasskeyAdded, atSignIn: true},
+	{Event: PasskeyRenamed, atSignIn: true},
+	{Event: PasskeyRemoved, atSignIn: true},
+	{Event: PasskeyCopied, atSignIn: true},
+	{Event: PasskeyFailed},
 	{Event: PersonAdded, notice: forAdmins},
 	{Event: PersonChanged},
 	{Event: PersonDeactivated, notice: always},
@@ -163,10 +173,11 @@ type Method string
 const (
 	ByPassword Method = "password"
 	ByCode     Method = "totp"
+	ByPasskey  Method = "passkey"
 	ByRecovery Method = "recovery code"
 	ByLink     Method = "one-time link"
 	ByCommand  Method = "command line"
 )
 
 // Methods lists every method, so that a test can ask for the words of each.
-var Methods = []Method{ByPassword, ByCode, ByRecovery, ByLink, ByCommand}
+var Methods = []Method{ByPassword, ByCode, ByPasskey, ByRecovery, ByLink, ByCommand}

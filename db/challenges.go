@@ -35,15 +35,17 @@ type Challenge struct {
 	Email  string
 	Handle string // names the challenge in forms, and then the session that it leads to
 	person int64
+	hash   []byte
+	wrong  int // codes so far
 }
 
 // Challenge finds the challenge that a token opens, or returns ErrChallengeOver.
 func (s *Store) Challenge(ctx context.Context, token string, now time.Time) (Challenge, error) {
-	var c Challenge
+	c := Challenge{hash: hashToken(token)}
 	var state twofactor.Challenge
 	var made, expires sql.NullInt64
 	err := s.row(ctx, `SELECT p.id, p.email, c.handle, c.wrong_codes, c.made_at, c.expires_at
-		FROM challenge c JOIN person p ON p.id = c.person_id AND p.active = 1 WHERE c.id_hash = ?`, hashToken(token)).
+		FROM challenge c JOIN person p ON p.id = c.person_id AND p.active = 1 WHERE c.id_hash = ?`, c.hash).
 		Scan(&c.person, &c.Email, &c.Handle, &state.WrongCodes, &made, &expires)
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, twofactor.ErrChallengeOver
@@ -52,6 +54,7 @@ func (s *Store) Challenge(ctx context.Context, token string, now time.Time) (Cha
 		return c, fmt.Errorf("reading a challenge: %w", err)
 	}
 	state.MadeAt, state.ExpiresAt = instant(made), instant(expires)
+	c.wrong = state.WrongCodes
 	return c, state.Open(now)
 }
 

@@ -185,13 +185,18 @@ func (s *Store) saveEnrollment(t *tx, before enrollmentRow, after *enrollmentRow
 	return t.updateEnrolled(after.person)
 }
 
-// updateEnrolled keeps the columns of person that say who has an enabled enrolment, since
-// when, and which recovery codes are unused. Whatever writes an enabled enrolment or a
-// code, or takes one away, calls it: TestEnrolledIsKept, TestCodesLeftIsKept.
+// updateEnrolled keeps the columns of person that say who has a factor, whether one
+// works here, since when, and which recovery codes are unused. Whatever writes an enabled
+// enrolment, a passkey or a code, or takes one away, calls it: TestEnrolledIsKept, TestCodesLeftIsKept.
 func (t *tx) updateEnrolled(person int64) error {
 	return t.execOne(`UPDATE person SET
-		enrolled = (SELECT count(*) FROM enrollment e WHERE e.person_id = person.id AND e.state = 'enabled'),
-		enrolled_at = (SELECT e.confirmed_at FROM enrollment e WHERE e.person_id = person.id AND e.state = 'enabled'),
+		enrolled = EXISTS (SELECT 1 FROM enrollment e WHERE e.person_id = person.id AND e.state = 'enabled')
+			OR EXISTS (SELECT 1 FROM passkey k WHERE k.person_id = person.id),
+		enrolled_here = EXISTS (SELECT 1 FROM enrollment e WHERE e.person_id = person.id AND e.state = 'enabled')
+			OR EXISTS (SELECT 1 FROM passkey k JOIN workspace w ON w.passkey_domain = k.rp_id WHERE k.person_id = person.id),
+		enrolled_at = (SELECT min(f.at) FROM (
+			SELECT e.confirmed_at AS at FROM enrollment e WHERE e.person_id = person.id AND e.state = 'enabled'
+			UNION ALL SELECT k.made_at FROM passkey k WHERE k.person_id = person.id) AS f),
 		unused_codes = coalesce((SELECT sum(1 << c.number) FROM enrollment e JOIN recovery_code c ON c.enrollment_id = e.id
 			WHERE e.person_id = person.id AND e.state = 'enabled' AND c.used_at IS NULL), 0)
 		WHERE id = ?`, person)
@@ -360,7 +365,14 @@ func (s *Store) DisableTwoFactor(ctx context.Context, v Visitor, password string
 		if err := t.requireUnchangedPassword(v.Person.ID, hash); err != nil {
 			return err
 		}
-		err := s.applyTransition(t, r, now, func(e *twofactor.Enrollment) error { return e.Disable() })
+		n, err := t.exec(`DELETE FROM passkey WHERE person_id = $1`, v.Person.ID)
+		if err != nil {
+			return err
+		}
+		err = s.applyTransition(t, r, now, func(e *twofactor.Enrollment) error { return e.Disable() })
+		if errors.Is(err, twofactor.ErrNotEnabled) && n > 0 {
+			err = t.updateEnrolled(v.Person.ID)
+		}
 		if err != nil {
 			return err
 		}

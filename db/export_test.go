@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -13,6 +14,23 @@ func OpenSteps(ctx context.Context, o Options, steps []string) (*Store, error) {
 		made = append(made, migration{sql: sql})
 	}
 	return open(ctx, o, made)
+}
+
+// OpenEnrollments opens the sealed secrets of enrolments, which every schema has.
+func (s *Store) OpenEnrollments(ctx context.Context) (n int, err error) {
+	c := sealedColumns[slices.IndexFunc(sealedColumns, func(c sealedColumn) bool { return c.table == "enrollment" })]
+	err = s.write(ctx, lockNothing(), func(t *tx) error {
+		n = 0
+		page, err := rowsSealedAfter(t, c, c.first)
+		for _, r := range page {
+			if _, err := c.open(s.keys.Load(), r); err != nil {
+				return err
+			}
+			n++
+		}
+		return err
+	})
+	return n, err
 }
 
 // Newest is the schema that this program writes.
@@ -68,3 +86,9 @@ func (s *Store) TakeTurn() (end func()) { return s.writer.TakeTurn() }
 
 // Pragma sets something on the writing connection, between transactions.
 func (s *Store) Pragma(ctx context.Context, text string) error { return s.writer.Pragma(ctx, text) }
+
+// Number reads one number.
+func (s *Store) Number(ctx context.Context, query string) (n int64, err error) {
+	err = s.reader.Pool().QueryRowContext(ctx, query).Scan(&n)
+	return n, err
+}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gatehouse/account"
+	"gatehouse/passkeys"
 	"gatehouse/twofactor"
 	"gatehouse/typed"
 )
@@ -107,9 +108,10 @@ func (t *tx) addPerson(n NewPerson, hash string, by Actor, now time.Time) (id in
 	if err := t.row(`SELECT EXISTS (SELECT 1 FROM person)`).Scan(&others); err != nil {
 		return 0, fmt.Errorf("looking for people: %w", err)
 	}
-	err = t.row(`INSERT INTO person (email, name, sort_key, role, password_hash, made_at, sub)
-		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (email) DO NOTHING RETURNING id`,
-		n.Email, n.Name, account.SortKey(n.Name), string(n.Role), hash, unix(now), newSub()).Scan(&id)
+	err = t.row(`INSERT INTO person (email, name, sort_key, role, password_hash, made_at, sub, user_handle)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (email) DO NOTHING RETURNING id`,
+		n.Email, n.Name, account.SortKey(n.Name), string(n.Role), hash, unix(now), newSub(),
+		passkeys.NewUserHandle()).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, account.FieldError{Field: "email", Reason: account.Taken}
 	}
@@ -226,7 +228,7 @@ func (s *Store) NotEnrolled(ctx context.Context, after string) (PeoplePage, erro
 func (s *Store) notEnrolled(ctx context.Context, after string, size int) (PeoplePage, error) {
 	id, sortKey := parsePeopleKey(after)
 	return s.peoplePage(ctx, size, everybody,
-		`SELECT `+personColumns+` WHERE p.active = 1 AND p.enrolled = 0 AND (p.sort_key, p.id) > (?, ?)
+		`SELECT `+personColumns+` WHERE p.active = 1 AND p.enrolled_here = 0 AND (p.sort_key, p.id) > (?, ?)
 			ORDER BY p.sort_key, p.id LIMIT ?`,
 		sortKey, id, size+1)
 }

@@ -22,7 +22,11 @@ func (s *Store) ResetTwoFactor(ctx context.Context, person int64, by Author, now
 		if err != nil {
 			return err
 		}
-		if n == 0 {
+		keys, err := t.exec(`DELETE FROM passkey WHERE person_id = $1`, person)
+		if err != nil {
+			return err
+		}
+		if n+keys == 0 {
 			return twofactor.ErrNotEnabled
 		}
 		if err := t.updateEnrolled(person); err != nil {

@@ -68,12 +68,12 @@ const (
 // PolicyImpact tells whom a policy would stop now: active people that it applies
 // to and whose factor is not Enabled.
 func (s *Store) PolicyImpact(ctx context.Context, v Visitor, p twofactor.Policy) (PolicyImpact, error) {
-	from := ` FROM person p WHERE p.active = 1 AND p.enrolled = 0`
+	from := ` FROM person p WHERE p.active = 1 AND p.enrolled_here = 0`
 	if !p.Everyone {
 		// The few admins first, since SQLite would otherwise scan every member in the
 		// order of names.
 		from = ` FROM person p WHERE p.id IN (SELECT id FROM person WHERE role <> 'member' AND active = 1)
-			AND p.active = 1 AND p.enrolled = 0`
+			AND p.active = 1 AND p.enrolled_here = 0`
 	}
 	out := PolicyImpact{You: v.State != twofactor.Enabled && p.Requires(v.Person.Role)}
 	if p == (twofactor.Policy{}) {

@@ -28,6 +28,7 @@ func (s *Store) RemovePerson(ctx context.Context, person int64, by Author, now t
 			`DELETE FROM link WHERE person_id = ?`,
 			`DELETE FROM session WHERE person_id = ?`, // pending enrolments go with them
 			`DELETE FROM challenge WHERE person_id = ?`,
+			`DELETE FROM passkey WHERE person_id = $1`,
 			`DELETE FROM known_browser WHERE person_id = ?`,
 			`DELETE FROM group_member WHERE person_id = $1`,
 			`DELETE FROM app_person WHERE person_id = $1`,
@@ -63,7 +64,7 @@ func (t *tx) erasePerson(p Person, now time.Time) error {
 	}
 	return t.execOne(`UPDATE person
 		SET email = ?, name = '', sort_key = '', role = 'member', active = 0, password_hash = '',
-			enrolled = 0, user_name = '', password_changed_at = NULL, last_sign_in_at = NULL, removed_at = ?
+			enrolled = 0, enrolled_here = 0, user_handle = NULL, user_name = '', password_changed_at = NULL, last_sign_in_at = NULL, removed_at = ?
 		WHERE id = ?`,
 		"removed:"+formatID(p.ID), unix(now), p.ID)
 }

@@ -94,6 +94,7 @@ func (s *Store) endSessions(ctx context.Context, by Actor, now time.Time, done *
 			n     *int64
 		}{
 			{`DELETE FROM session`, &done.Sessions}, // pending enrolments go with them
+			{`DELETE FROM ceremony`, new(int64)},
 			{`DELETE FROM challenge`, &done.Challenges},
 			{`DELETE FROM link WHERE kind <> 'setup'`, &done.Links},
 		} {

@@ -52,6 +52,18 @@ var sealedColumns = []sealedColumn{
 			return sealContext(state, r.number(1), r.id.([]byte))
 		},
 	},
+	{
+		table:  "passkey",
+		column: "mac",
+		id:     "id",
+		first:  []byte{},
+		bound:  []string{"person_id", "rp_id", "public_key"},
+		person: "person_id",
+		keyed:  true,
+		context: func(r sealedRow) string {
+			return passkeyContext(r.id.([]byte), r.bytes(2), r.number(0), r.text(1))
+		},
+	},
 }
 
 // isOwn reports whether the column is the workspace's own key, which is nobody's secret.

@@ -122,7 +122,7 @@ type credentials struct {
 	id       int64
 	hash     string
 	active   bool
-	enabled  bool // the factor
+	enabled  bool // has a factor
 	previous time.Time
 }
 
@@ -134,6 +134,7 @@ func (t *tx) readCredentials(where string, arg any) (credentials, error) {
 	var previous sql.NullInt64
 	err := t.row(`SELECT id, password_hash, active, last_sign_in_at,
 			EXISTS (SELECT 1 FROM enrollment e WHERE e.person_id = person.id AND e.state = 'enabled')
+				OR EXISTS (SELECT 1 FROM passkey k WHERE k.person_id = person.id)
 		FROM person WHERE removed_at IS NULL AND `+where, arg).Scan(&p.id, &p.hash, &p.active, &previous, &p.enabled)
 	if errors.Is(err, sql.ErrNoRows) {
 		return p, ErrNotFound

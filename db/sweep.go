@@ -30,6 +30,7 @@ func (s *Store) deleteExpired(ctx context.Context, now time.Time) error {
 			{`DELETE FROM session WHERE seen_at <= ?`, unix(now.Add(-s.times.SessionIdle))},
 			{`DELETE FROM challenge WHERE expires_at <= ?`, at},
 			{`DELETE FROM enrollment WHERE state = 'pending' AND expires_at <= ?`, at},
+			{`DELETE FROM ceremony WHERE expires_at <= $1`, at},
 			{`DELETE FROM link WHERE expires_at <= ?`, at},
 			{`DELETE FROM attempt WHERE kind IN ('password', 'password-known') AND last_at <= ?1 AND open_at <= ?1`,
 				unix(now.Add(-24 * time.Hour))},

@@ -127,8 +127,16 @@ var migrations = []migration{
 	` + appTables5},
 	// To 6.
 	{},
-	// To 7.
-	{},
+	// To 7: passkeys. Everybody gets the handle that authenticators know them by.
+	{inGo: fillUserHandles, sql: `ALTER TABLE workspace ADD COLUMN passkey_domain TEXT NOT NULL DEFAULT '';
+	ALTER TABLE person ADD COLUMN user_handle BLOB;
+	ALTER TABLE person ADD COLUMN enrolled_here INTEGER NOT NULL DEFAULT 0 CHECK (enrolled_here IN (0, 1));
+	UPDATE person SET enrolled_here = enrolled;
+	DROP INDEX person_not_enrolled;
+	CREATE INDEX person_not_enrolled ON person (sort_key, id) WHERE active = 1 AND enrolled_here = 0;
+	CREATE INDEX person_left ON person (id) WHERE active = 1 AND enrolled = 1 AND enrolled_here = 0;
+	CREATE UNIQUE INDEX person_by_user_handle ON person (user_handle);
+	` + passkeyTables7},
 	// To 8.
 	{},
 	// To 9.

@@ -14,13 +14,18 @@ func (r Refusal) Error() string { return string(r) }
 
 // The refusals of the second step.
 const (
-	ErrNoPending      Refusal = "no pending enrolment"
-	ErrAlreadyEnabled Refusal = "two-factor is enabled already"
-	ErrNotEnabled     Refusal = "two-factor is not enabled"
-	ErrWrongRecovery  Refusal = "wrong recovery code"
-	ErrChallengeOver  Refusal = "the challenge is over"
-	ErrWrongPassword  Refusal = "wrong password"
-	ErrClosed         Refusal = "too many wrong codes: closed until an administrator unlocks it"
+	ErrNoPending       Refusal = "no pending enrolment"
+	ErrAlreadyEnabled  Refusal = "two-factor is enabled already"
+	ErrNotEnabled      Refusal = "two-factor is not enabled"
+	ErrWrongRecovery   Refusal = "wrong recovery code"
+	ErrChallengeOver   Refusal = "the challenge is over"
+	ErrWrongPassword   Refusal = "wrong password"
+	ErrWrongPasskey    Refusal = "the passkey was not accepted"
+	ErrPasskeyOver     Refusal = "the request for a passkey is over"
+	ErrPasskeyTaken    Refusal = "the passkey is registered already"
+	ErrTooManyPasskeys Refusal = "too many passkeys"
+	ErrLastFactor      Refusal = "this is the last factor"
+	ErrClosed          Refusal = "too many wrong codes: closed until an administrator unlocks it"
 )
 
 // WrongCode refuses a code from the app. Only at enrolment, and only when the

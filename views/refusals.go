@@ -40,6 +40,26 @@ var refusalMessages = map[error]Message{
 		Text:   "Password did not match.",
 		Advice: "Enter the password you sign in with.",
 	},
+	twofactor.ErrWrongPasskey: {
+		Text:   "That passkey was not accepted.",
+		Advice: "Try again, use another passkey, or sign in with your password.",
+	},
+	twofactor.ErrPasskeyOver: {
+		Text:   "That took too long, or was sent twice.",
+		Advice: "Try again with your passkey.",
+	},
+	twofactor.ErrPasskeyTaken: {
+		Text:   "This passkey is registered already.",
+		Advice: "Use another device or security key.",
+	},
+	twofactor.ErrTooManyPasskeys: {
+		Text:   "You have 20 passkeys, which is the most.",
+		Advice: "Remove one that you do not use, then add the new one.",
+	},
+	twofactor.ErrLastFactor: {
+		Text:   "This is your last second factor.",
+		Advice: "Removing it turns two-factor off. Use Disable two-factor, which asks for your password.",
+	},
 	twofactor.ErrClosed: {
 		Text:   "This way of signing in is closed after too many wrong codes.",
 		Advice: "Use a recovery code, or ask an administrator to unlock your account.",
