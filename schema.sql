@@ -18,8 +18,25 @@ CREATE TABLE workspace (
     key_id           BLOB    NOT NULL, -- which key file seals; a running server reads the file anew when this changes
     lookup_key       BLOB    NOT NULL, -- sealed; keys the hashes of recovery codes and of unknown names. Opening it at start proves the key file
     made_at          INTEGER NOT NULL,
+    schema           INTEGER NOT NULL DEFAULT 0, -- the version of this page; user_version on SQLite
+    oldest           INTEGER NOT NULL DEFAULT 0, -- a program that knows no schema as new as this does not serve it
+    moved_at         INTEGER, -- when it was moved to another database, and was not to be served here any more
     passkey_domain   TEXT    NOT NULL DEFAULT '' -- WebAuthn's RP id of the server that ran last; '' before, and where passkeys cannot work
 ) STRICT;
+
+-- Who serves a workspace on PostgreSQL: a row for each process, written every ten seconds
+-- and deleted when it stops. SQLite has one process, and no rows here.
+CREATE TABLE node (
+    id          TEXT    PRIMARY KEY, -- random, another one after each start
+    name        TEXT    NOT NULL, -- the machine's, and where it listens
+    version     TEXT    NOT NULL, -- of the program
+    schema      INTEGER NOT NULL, -- the newest that it knows
+    key_id      BLOB    NOT NULL, -- which key file it has
+    next_key_id BLOB, -- which key file it has for the next rotation; NULL for none
+    ahead       INTEGER NOT NULL, -- by how many milliseconds its clock is ahead of the database's
+    started_at  INTEGER NOT NULL,
+    seen_at     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 -- Whoever is removed stays as an empty, hidden row: the activity refers to it.
 CREATE TABLE person (

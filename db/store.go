@@ -205,8 +205,8 @@ func createDatabase(ctx context.Context, path string, o Options, keys *seal.Keyr
 		if err := t.Script(o.Schema); err != nil {
 			return fmt.Errorf("making the schema: %w", err)
 		}
-		_, err := t.Exec(`INSERT INTO workspace (id, name, key_id, lookup_key, made_at) VALUES (1, ?, ?, ?, ?)`,
-			o.Workspace, keys.ID(), lookup, o.Now.Unix())
+		_, err := t.Exec(`INSERT INTO workspace (id, name, key_id, lookup_key, made_at, schema, oldest)
+			VALUES (1, $1, $2, $3, $4, $5, $6)`, o.Workspace, keys.ID(), lookup, o.Now.Unix(), newestSchema, oldestSchema)
 		return err
 	})
 	if err := errors.Join(err, w.Close()); err != nil {

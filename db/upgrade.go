@@ -116,8 +116,11 @@ var migrations = []migration{
 	CREATE INDEX person_not_enrolled ON person (sort_key, id) WHERE active = 1 AND enrolled = 0;
 	CREATE INDEX person_admins ON person (role, active) WHERE role <> 'member';
 	` + personWordTable3},
-	// To 4.
-	{},
+	// To 4: what several processes on one database know of each other.
+	{sql: `ALTER TABLE workspace ADD COLUMN schema INTEGER NOT NULL DEFAULT 0;
+	ALTER TABLE workspace ADD COLUMN oldest INTEGER NOT NULL DEFAULT 0;
+	ALTER TABLE workspace ADD COLUMN moved_at INTEGER;
+	` + nodeTable4},
 	// To 5: apps, groups and user names.
 	{inGo: fillUserNames, sql: `ALTER TABLE person ADD COLUMN user_name           TEXT    NOT NULL DEFAULT '';
 	ALTER TABLE person ADD COLUMN sub                 TEXT    NOT NULL DEFAULT '';
@@ -313,6 +316,9 @@ func migrate(ctx context.Context, file *sql.DB, steps []migration) (err error) {
 	}
 	if err := files.CheckReferences(ctx, conn); err != nil {
 		return err
+	}
+	if err := noteSchema(ctx, conn, version); err != nil {
+		return fmt.Errorf("noting the schema's version: %w", err)
 	}
 	if _, err := conn.ExecContext(ctx, fmt.Sprintf(`PRAGMA user_version = %d`, version)); err != nil {
 		return fmt.Errorf("noting the schema's version: %w", err)
