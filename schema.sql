@@ -327,12 +327,14 @@ CREATE TABLE app (
     made_at       INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX app_by_sort_key ON app (sort_key, id);
+CREATE INDEX app_everyone ON app (id) WHERE everyone = TRUE; -- portals look here
 
 CREATE TABLE app_role (
     app_id INTEGER NOT NULL REFERENCES app (id) ON DELETE CASCADE,
     role   TEXT    NOT NULL CHECK (role IN ('member', 'administrator', 'it-administrator', 'super-administrator')),
     PRIMARY KEY (app_id, role)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX app_role_by_role ON app_role (role, app_id);
 
 CREATE TABLE app_group (
     app_id   INTEGER NOT NULL REFERENCES app (id) ON DELETE CASCADE,

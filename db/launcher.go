@@ -58,11 +58,10 @@ func (s *Store) Launcher(ctx context.Context, v Visitor) (Launcher, error) {
 			a, err := scanApp(scan)
 			l.Tiles = append(l.Tiles, Tile{App: a})
 			return err
-		}, `SELECT `+appColumns+` WHERE app.everyone = TRUE
-				OR EXISTS (SELECT 1 FROM app_role x WHERE x.app_id = app.id AND x.role = $1)
-				OR EXISTS (SELECT 1 FROM app_person x WHERE x.app_id = app.id AND x.person_id = $2)
-				OR EXISTS (SELECT 1 FROM app_group x JOIN group_member m ON m.group_id = x.group_id
-					WHERE x.app_id = app.id AND m.person_id = $3)
+		}, `SELECT `+appColumns+` WHERE app.id IN (SELECT id FROM app WHERE everyone = TRUE
+				UNION SELECT app_id FROM app_role WHERE role = $1
+				UNION SELECT app_id FROM app_person WHERE person_id = $2
+				UNION SELECT x.app_id FROM group_member m JOIN app_group x ON x.group_id = m.group_id WHERE m.person_id = $3)
 			ORDER BY app.sort_key, app.id`, string(v.Person.Role), v.Person.ID, v.Person.ID)
 	}
 	if err != nil {
