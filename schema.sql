@@ -56,7 +56,6 @@ CREATE TABLE person (
     removed_at          INTEGER, -- NULL while the account is there; no page and no sign-in finds a removed one
     user_name           TEXT    NOT NULL DEFAULT '', -- by which apps know them: a-z0-9._-; '' once the person is removed
     sub                 TEXT    NOT NULL DEFAULT '', -- random and constant: by which connected apps know them
-    portal_since        INTEGER, -- when they opened My portal first; NULL for never
     user_handle         BLOB, -- 32 random bytes that authenticators know them by; NULL once the person is removed
     enrolled_here       INTEGER NOT NULL DEFAULT 0 CHECK (enrolled_here IN (0, 1)), -- has a factor that works at today's address; kept like enrolled
     CHECK (removed_at IS NULL OR active = 0)
@@ -373,8 +372,9 @@ CREATE TABLE portal_app (
     person_id INTEGER NOT NULL REFERENCES person (id),
     app_id    INTEGER NOT NULL,
     name      TEXT    NOT NULL, -- as it was called then
-    shown_at  INTEGER NOT NULL, -- first; 0 for what was there at the first visit
+    shown_at  INTEGER NOT NULL, -- when it was news; 0 for what was there at the first visit
     gone_at   INTEGER, -- when the portal found that they may not open it any more
     PRIMARY KEY (person_id, app_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX portal_app_by_app ON portal_app (app_id);
+CREATE INDEX portal_app_gone ON portal_app (gone_at) WHERE gone_at IS NOT NULL; -- sweeping looks here

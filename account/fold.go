@@ -115,6 +115,17 @@ func SearchWords(search string) []string {
 	return words
 }
 
+// HasWords reports whether a text has every word of a search as a part of a word of its.
+func HasWords(text string, words []string) bool {
+	own := Words(text)
+	for _, word := range words {
+		if FirstEnding(own, word) == "" {
+			return false
+		}
+	}
+	return true
+}
+
 // cutWord cuts a word at EndingMax letters.
 func cutWord(word string) string {
 	n := 0

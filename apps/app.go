@@ -25,6 +25,7 @@ type App struct {
 	Guard  Guard
 
 	WatchUntil time.Time // until when what its proxy asks is noted; zero for never
+	MadeAt     time.Time
 }
 
 // Access says who may open an app, and how.

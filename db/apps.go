@@ -18,15 +18,15 @@ import (
 // appColumns are what scanApp reads. Who may open the app is in tables of its own.
 const appColumns = `app.id, app.slug, app.name, app.scheme, app.host, app.port, app.mark, app.icon, app.guarded,
 	app.connected, app.ours, app.paused, app.everyone, app.second_step, app.fresh_minutes, app.public_paths,
-	app.other_origins, app.remote_user, app.watch_until FROM app`
+	app.other_origins, app.remote_user, app.watch_until, app.made_at FROM app`
 
 func scanApp(scan func(...any) error) (apps.App, error) {
 	var a apps.App
 	var public, others string
-	var watch sql.NullInt64
+	var watch, made sql.NullInt64
 	err := scan(&a.ID, &a.Slug, &a.Name, &a.Address.Scheme, &a.Address.Host, &a.Address.Port, &a.Mark, &a.Icon,
 		&a.Guarded, &a.Connected, &a.Ours, &a.Paused, &a.Access.Everyone, &a.Access.SecondStep, &a.Access.FreshMinutes,
-		&public, &others, &a.Guard.RemoteUser, &watch)
+		&public, &others, &a.Guard.RemoteUser, &watch, &made)
 	if errors.Is(err, sql.ErrNoRows) {
 		return a, ErrNotFound
 	}
@@ -34,7 +34,7 @@ func scanApp(scan func(...any) error) (apps.App, error) {
 		return a, fmt.Errorf("reading an app: %w", err)
 	}
 	a.Guard.Public, a.Guard.Others = strings.Fields(public), strings.Fields(others)
-	a.WatchUntil = instant(watch)
+	a.WatchUntil, a.MadeAt = instant(watch), instant(made)
 	return a, nil
 }
 
@@ -160,7 +160,7 @@ func (s *Store) Apps(ctx context.Context, search, after string) (AppPage, error)
 	words := account.SearchWords(search)
 	err := eachRow(reading{s, ctx}, func(scan func(...any) error) error {
 		a, err := scanApp(scan)
-		if err == nil && hasAll(a.Name+" "+a.Address.Host, words) {
+		if err == nil && account.HasWords(a.Name+" "+a.Address.Host, words) {
 			page.Apps = append(page.Apps, a)
 		}
 		return err
@@ -184,17 +184,6 @@ func (s *Store) Apps(ctx context.Context, search, after string) (AppPage, error)
 
 // maxListedApps is how many apps are looked through for a page: more than a workspace has.
 const maxListedApps = 5000
-
-// hasAll reports whether a text has every word as a part of a word of its.
-func hasAll(text string, words []string) bool {
-	own := account.Words(text)
-	for _, word := range words {
-		if account.FirstEnding(own, word) == "" {
-			return false
-		}
-	}
-	return true
-}
 
 // EachApp calls do for every app, in the order of their names.
 func (s *Store) EachApp(ctx context.Context, do func(apps.App) error) error {

@@ -112,8 +112,6 @@ func runApps(t *testing.T, store *db.Store, admin db.Visitor, now time.Time) {
 	must(store.NoteAppRefused(ctx, admin, a, db.Client{}, now))
 	must(store.RemoveApp(ctx, id, by, now))
 	visit(now)
-	admin.StartedAt = now.Add(time.Hour) // another session
-	visit(now.Add(time.Hour))
 	must(store.RemoveGroup(ctx, crew, by, now))
 	must(store.SetUserName(ctx, admin.Person.ID, "ada.l", by, now))
 }

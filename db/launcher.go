@@ -16,7 +16,6 @@ type Launcher struct {
 	None  bool     // the workspace has no app at all
 
 	changed bool // something is to be noted
-	first   bool // this is the first visit
 	shown   map[int64]shownApp
 }
 
@@ -37,12 +36,9 @@ type shownApp struct {
 // has changed since the visit before: since what an earlier session was shown.
 func (s *Store) Launcher(ctx context.Context, v Visitor) (Launcher, error) {
 	l := Launcher{shown: map[int64]shownApp{}}
-	var since sql.NullInt64
-	if err := s.row(ctx, `SELECT portal_since, NOT EXISTS (SELECT 1 FROM app) FROM person WHERE id = $1`, v.Person.ID).
-		Scan(&since, &l.None); err != nil {
+	if err := s.row(ctx, `SELECT NOT EXISTS (SELECT 1 FROM app)`).Scan(&l.None); err != nil {
 		return l, fmt.Errorf("reading a portal: %w", err)
 	}
-	l.first, l.changed = !since.Valid, !since.Valid
 	q := reading{s, ctx}
 	err := eachRow(q, func(scan func(...any) error) error {
 		var id int64
@@ -78,7 +74,14 @@ func (l *Launcher) compare(v Visitor) {
 		here[tile.ID] = true
 		row, known := l.shown[tile.ID]
 		known = known && row.goneAt.IsZero()
-		l.Tiles[i].IsNew = !l.first && (!known || !row.shownAt.Before(v.StartedAt))
+		switch {
+		case known:
+			l.Tiles[i].IsNew = !row.shownAt.Before(v.StartedAt)
+		case len(l.shown) > 0:
+			l.Tiles[i].IsNew = true
+		default: // the first visit
+			l.Tiles[i].IsNew = tile.MadeAt.After(lastHere(v))
+		}
 		l.changed = l.changed || !known || row.name != tile.Name
 	}
 	for id, row := range l.shown {
@@ -86,12 +89,18 @@ func (l *Launcher) compare(v Visitor) {
 		case here[id]:
 		case row.goneAt.IsZero():
 			l.Gone, l.changed = append(l.Gone, row.name), true
-		case !row.goneAt.Before(v.StartedAt):
+		case !row.goneAt.Before(v.StartedAt): // no earlier session was told
 			l.Gone = append(l.Gone, row.name)
-		default: // an earlier session was told
-			l.changed = true
 		}
 	}
+}
+
+// lastHere is when the visitor was here before this session, or began it.
+func lastHere(v Visitor) time.Time {
+	if v.PreviousSignInAt.IsZero() {
+		return v.StartedAt
+	}
+	return v.PreviousSignInAt
 }
 
 // NoteLauncher notes what the visitor's portal has shown. It writes nothing where nothing has changed.
@@ -103,19 +112,15 @@ func (s *Store) NoteLauncher(ctx context.Context, v Visitor, l Launcher, now tim
 		if err := t.requireSession(v); err != nil {
 			return err
 		}
-		shownAt := unix(now)
-		if l.first {
-			shownAt = 0
-			if _, err := t.exec(`UPDATE person SET portal_since = $1 WHERE id = $2 AND portal_since IS NULL`,
-				unix(now), v.Person.ID); err != nil {
-				return err
-			}
-		}
 		here := map[int64]bool{}
 		for _, tile := range l.Tiles {
 			here[tile.ID] = true
 			if row, known := l.shown[tile.ID]; known && row.goneAt.IsZero() && row.name == tile.Name {
 				continue
+			}
+			shownAt := int64(0)
+			if tile.IsNew {
+				shownAt = unix(now)
 			}
 			if _, err := t.exec(`INSERT INTO portal_app (person_id, app_id, name, shown_at) VALUES ($1, $2, $3, $4)
 				ON CONFLICT (person_id, app_id) DO UPDATE SET name = excluded.name, gone_at = NULL,
@@ -125,18 +130,11 @@ func (s *Store) NoteLauncher(ctx context.Context, v Visitor, l Launcher, now tim
 			}
 		}
 		for id, row := range l.shown {
-			if here[id] {
+			if here[id] || !row.goneAt.IsZero() {
 				continue
 			}
-			var err error
-			if row.goneAt.IsZero() {
-				_, err = t.exec(`UPDATE portal_app SET gone_at = $1 WHERE person_id = $2 AND app_id = $3 AND gone_at IS NULL`,
-					unix(now), v.Person.ID, id)
-			} else if row.goneAt.Before(v.StartedAt) {
-				_, err = t.exec(`DELETE FROM portal_app WHERE person_id = $1 AND app_id = $2 AND gone_at IS NOT NULL`,
-					v.Person.ID, id)
-			}
-			if err != nil {
+			if _, err := t.exec(`UPDATE portal_app SET gone_at = $1
+				WHERE person_id = $2 AND app_id = $3 AND gone_at IS NULL`, unix(now), v.Person.ID, id); err != nil {
 				return fmt.Errorf("noting what a portal shows: %w", err)
 			}
 		}

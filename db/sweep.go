@@ -20,6 +20,10 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 	return files.WriteBack(ctx, s.path)
 }
 
+// goneKept is how long it is remembered that an app went from somebody's portal: longer than
+// most people stay away.
+const goneKept = 90 * 24 * time.Hour
+
 func (s *Store) deleteExpired(ctx context.Context, now time.Time) error {
 	at := unix(now)
 	return s.write(ctx, lockNothing(), func(t *tx) error {
@@ -34,6 +38,7 @@ func (s *Store) deleteExpired(ctx context.Context, now time.Time) error {
 			{`DELETE FROM link WHERE expires_at <= ?`, at},
 			{`DELETE FROM attempt WHERE kind IN ('password', 'password-known') AND last_at <= ?1 AND open_at <= ?1`,
 				unix(now.Add(-24 * time.Hour))},
+			{`DELETE FROM portal_app WHERE gone_at <= $1`, unix(now.Add(-goneKept))},
 			{`DELETE FROM address_attempt WHERE at <= ?`, now.Add(-twofactor.AddressBucketTTL).UnixMilli()},
 		} {
 			if _, err := t.exec(end.query, end.before); err != nil {

@@ -124,7 +124,6 @@ var migrations = []migration{
 	// To 5: apps, groups and user names.
 	{inGo: fillUserNames, sql: `ALTER TABLE person ADD COLUMN user_name           TEXT    NOT NULL DEFAULT '';
 	ALTER TABLE person ADD COLUMN sub                 TEXT    NOT NULL DEFAULT '';
-	ALTER TABLE person ADD COLUMN portal_since        INTEGER;
 	CREATE UNIQUE INDEX person_by_user_name ON person (user_name) WHERE user_name <> '';
 	CREATE UNIQUE INDEX person_by_sub ON person (sub) WHERE sub <> '';
 	` + appTables5},

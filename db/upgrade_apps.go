@@ -107,11 +107,12 @@ CREATE TABLE portal_app (
     person_id INTEGER NOT NULL REFERENCES person (id),
     app_id    INTEGER NOT NULL,
     name      TEXT    NOT NULL, -- as it was called then
-    shown_at  INTEGER NOT NULL, -- first; 0 for what was there at the first visit
+    shown_at  INTEGER NOT NULL, -- when it was news; 0 for what was there at the first visit
     gone_at   INTEGER, -- when the portal found that they may not open it any more
     PRIMARY KEY (person_id, app_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX portal_app_by_app ON portal_app (app_id);`
+CREATE INDEX portal_app_by_app ON portal_app (app_id);
+CREATE INDEX portal_app_gone ON portal_app (gone_at) WHERE gone_at IS NOT NULL; -- sweeping looks here`
 
 // fillUserNames gives everybody of an older file a user name and a sub.
 func fillUserNames(ctx context.Context, c *sql.Conn) error {

@@ -25,6 +25,9 @@ func (s *Server) showHome(rc *requestContext) error {
 		return err
 	}
 	card := views.Home{Since: rc.visitor.PreviousSignInAt, State: e.State, Advice: views.HomeAdvice(e)}
+	if card.Launcher, err = s.launcher(rc, e.State == twofactor.Enabled); err != nil {
+		return err
+	}
 	for _, event := range events {
 		card.Events = append(card.Events, views.AccountEventText(event.Event, event.Count, event.LastAt, event.By))
 	}

@@ -53,6 +53,7 @@ var routes = []route{
 	{"GET", "/help/two-factor", public, "", (*Server).showHelp},
 
 	{"GET", "/my", member, "", (*Server).showHome},
+	{"GET", "/apps/{id}/icon", member, "", (*Server).showAppIcon},
 	{"GET", "/my/profile", member, "", (*Server).showProfile},
 	{"POST", "/my/profile/password", member, "/my/profile", (*Server).changePassword},
 	{"POST", "/my/profile/sessions/end", member, "/my/profile", (*Server).endSessions},
@@ -75,6 +76,24 @@ var routes = []route{
 	{"POST", "/admin/people/{id}/two-factor/reset", admin, "/admin/people/{id}", (*Server).resetTwoFactor},
 	{"POST", "/admin/people/{id}/remove", admin, "/admin/people/{id}", (*Server).removePerson},
 	{"POST", "/admin/people/{id}/unlock", admin, "/admin/people/{id}", (*Server).unlockPerson},
+
+	{"GET", "/admin/apps", admin, "", (*Server).showApps},
+	{"GET", "/admin/apps/new", admin, "", (*Server).showNewApp},
+	{"POST", "/admin/apps/add", admin, "/admin/apps/new", (*Server).addApp},
+	{"GET", "/admin/apps/{id}", admin, "", (*Server).showApp},
+	{"GET", "/admin/apps/{id}/why", admin, "", (*Server).explainApp},
+	{"POST", "/admin/apps/{id}/edit", admin, "/admin/apps/{id}", (*Server).editApp},
+	{"POST", "/admin/apps/{id}/access", admin, "/admin/apps/{id}", (*Server).changeAppAccess},
+	{"POST", "/admin/apps/{id}/pause", admin, "/admin/apps/{id}", (*Server).pauseApp},
+	{"POST", "/admin/apps/{id}/resume", admin, "/admin/apps/{id}", (*Server).resumeApp},
+	{"POST", "/admin/apps/{id}/remove", admin, "/admin/apps/{id}", (*Server).removeApp},
+
+	{"GET", "/admin/groups", admin, "", (*Server).showGroups},
+	{"POST", "/admin/groups/add", admin, "/admin/groups", (*Server).addGroup},
+	{"GET", "/admin/groups/{id}", admin, "", (*Server).showGroup},
+	{"POST", "/admin/groups/{id}/rename", admin, "/admin/groups/{id}", (*Server).renameGroup},
+	{"POST", "/admin/groups/{id}/members", admin, "/admin/groups/{id}", (*Server).setGroupMembers},
+	{"POST", "/admin/groups/{id}/remove", admin, "/admin/groups/{id}", (*Server).removeGroup},
 
 	{"GET", "/admin/activity", admin, "", (*Server).showActivity},
 	{"GET", "/admin/activity.csv", admin, "", (*Server).exportActivity},

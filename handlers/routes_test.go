@@ -60,6 +60,26 @@ var allowedKinds = map[string]string{
 	"POST /admin/people/{id}/unlock":           "A",
 	"POST /admin/people/{id}/remove":           "A",
 
+	"GET /apps/{id}/icon": "mA",
+
+	"GET /admin/apps":              "A",
+	"GET /admin/apps/new":          "A",
+	"POST /admin/apps/add":         "A",
+	"GET /admin/apps/{id}":         "A",
+	"GET /admin/apps/{id}/why":     "A",
+	"POST /admin/apps/{id}/edit":   "A",
+	"POST /admin/apps/{id}/access": "A",
+	"POST /admin/apps/{id}/pause":  "A",
+	"POST /admin/apps/{id}/resume": "A",
+	"POST /admin/apps/{id}/remove": "A",
+
+	"GET /admin/groups":               "A",
+	"POST /admin/groups/add":          "A",
+	"GET /admin/groups/{id}":          "A",
+	"POST /admin/groups/{id}/rename":  "A",
+	"POST /admin/groups/{id}/members": "A",
+	"POST /admin/groups/{id}/remove":  "A",
+
 	"GET /admin/activity":     "A",
 	"GET /admin/activity.csv": "A",
 

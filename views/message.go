@@ -28,6 +28,9 @@ func PageMessage(word, about, name string) Message {
 			Advice: "The verification step expired, or you started signing in again in another tab.",
 		}
 	}
+	if m := AppDone(word); !m.IsZero() {
+		return m
+	}
 	return PersonDone(word)
 }
 

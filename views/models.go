@@ -118,7 +118,8 @@ type Home struct {
 	Since  time.Time // the previous sign-in; zero when this is the first
 	Events []Dated   // what happened to the account since then
 	Advice Message   // e.g. few recovery codes left, factor not set up
-	State  twofactor.State
+	Launcher
+	State twofactor.State
 }
 
 // Profile is the page /my/profile.
