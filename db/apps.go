@@ -240,7 +240,7 @@ func (s *Store) AppPerson(ctx context.Context, person int64) (apps.Person, error
 
 func readAppPerson(q querier, person int64) (apps.Person, error) {
 	p := apps.Person{ID: person}
-	err := q.row(`SELECT role, active, password_hash = '', enrolled FROM person
+	err := q.row(`SELECT role, active, password_hash = '', enrolled_here FROM person
 		WHERE id = $1 AND removed_at IS NULL`, person).Scan(&p.Role, &p.Active, &p.Invited, &p.Factor)
 	if errors.Is(err, sql.ErrNoRows) {
 		return p, ErrNotFound
