@@ -26,21 +26,21 @@ var arrows = map[string]struct{ packages, importers []string }{
 		},
 	},
 	"gatehouse/handlers": {
-		packages: []string{"db", "views", "apps", "passkeys", "twofactor", "account", "typed"},
+		packages: []string{"db", "openid", "views", "apps", "passkeys", "twofactor", "account", "typed"},
 		importers: []string{
 			"github.com/gorilla/sessions",
 			"github.com/a-h/templ",
 		},
 	},
 	"gatehouse/views": {
-		packages: []string{"apps", "twofactor", "account"},
+		packages: []string{"apps", "openid", "twofactor", "account"},
 		importers: []string{
 			"github.com/a-h/templ",
 			"github.com/yeqown/go-qrcode",
 		},
 	},
 	"gatehouse/db": {
-		packages:  []string{"db/engine", "db/files", "db/hash", "db/move", "db/seal", "apps", "passkeys", "twofactor", "account", "typed"},
+		packages:  []string{"db/engine", "db/files", "db/hash", "db/move", "db/seal", "apps", "openid", "passkeys", "twofactor", "account", "typed"},
 		importers: []string{"golang.org/x/crypto"},
 	},
 	"gatehouse/passkeys":              {importers: []string{"github.com/go-webauthn/webauthn"}},

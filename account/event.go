@@ -49,15 +49,20 @@ const (
 	NoticeDismissed   Event = "sys_notice_dismissed"
 	KeyRotated        Event = "crypt_key_rotated"
 
-	AppAdded      Event = "app_created"
-	AppChanged    Event = "app_updated"
-	AppRemoved    Event = "app_deleted"
-	AppSecretMade Event = "app_secret_created"
-	AppOpened     Event = "authz_app_opened" // once a day each
-	AppRefused    Event = "authz_fail"       // wanted to open an app and may not: once an hour each
-	GroupAdded    Event = "group_created"
-	GroupChanged  Event = "group_updated"
-	GroupRemoved  Event = "group_deleted"
+	AppAdded          Event = "app_created"
+	AppChanged        Event = "app_updated"
+	AppRemoved        Event = "app_deleted"
+	AppSecretMade     Event = "app_secret_created"
+	BackchannelFailed Event = "app_backchannel_fail" // an app could not be told of a sign-out
+	AppKeysRotated    Event = "crypt_signing_keys_rotated"
+	AppOpened         Event = "authz_app_opened"  // once a day each
+	AppAgreed         Event = "authz_app_agreed"  // somebody lets an app know who they are
+	AppEnded          Event = "authz_app_ended"   // somebody has taken that back, or ended what an app has of them
+	TokenReused       Event = "authn_token_reuse" // a code or refresh token that was used already was brought again
+	AppRefused        Event = "authz_fail"        // wanted to open an app and may not: once an hour each
+	GroupAdded        Event = "group_created"
+	GroupChanged      Event = "group_updated"
+	GroupRemoved      Event = "group_deleted"
 )
 
 // eventTable has every event, in the order in which a filter offers them. What the
@@ -105,10 +110,15 @@ var eventTable = []struct {
 	{Event: KeyRotated, notice: always},
 	{Event: AppOpened},
 	{Event: AppRefused},
+	{Event: AppAgreed},
+	{Event: AppEnded},
+	{Event: TokenReused, atSignIn: true},
 	{Event: AppAdded},
 	{Event: AppChanged},
 	{Event: AppRemoved, notice: always},
 	{Event: AppSecretMade, notice: always},
+	{Event: BackchannelFailed},
+	{Event: AppKeysRotated, notice: always},
 	{Event: GroupAdded},
 	{Event: GroupChanged},
 	{Event: GroupRemoved},

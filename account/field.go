@@ -31,6 +31,10 @@ const (
 	Active       Reason = "a picture with script"
 	NoPerson     Reason = "nobody's e-mail address"
 	NoGroup      Reason = "no group"
+
+	NotRedirect Reason = "no address to send people to"
+	OverHTTP    Reason = "an address over http"
+	OtherHost   Reason = "an address on another host"
 )
 
 // A FieldError refuses what was typed into one field of a form.

@@ -352,7 +352,7 @@ func (s *Store) ChangeAppAccess(ctx context.Context, id int64, seen account.Seen
 		if err != nil || after.AccessVersion() == before.AccessVersion() {
 			return "", err
 		}
-		return "access for " + after.Access.String(), nil
+		return "access for " + after.Access.String(), t.endLostAt(id)
 	})
 }
 

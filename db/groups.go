@@ -276,6 +276,11 @@ func (t *tx) setGroupMembers(g GroupDetail, add, remove []int64) (string, error)
 	if added+removed == 0 {
 		return "", nil
 	}
+	for _, person := range remove {
+		if err := t.endLostBy(person); err != nil {
+			return "", err
+		}
+	}
 	return fmt.Sprintf("%s: %d added, %d removed", g.Name, added, removed), nil
 }
 

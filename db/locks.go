@@ -22,6 +22,13 @@ func lockChallenge(token string) engine.Lock { return engine.LockOf("challenge",
 // lockLink is for what begins with the token of a one-time link.
 func lockLink(token string) engine.Lock { return engine.LockOf("link", hashToken(token)) }
 
+// lockGrant is for what begins with the code of a connected app.
+func lockGrant(code string) engine.Lock { return engine.LockOf("grant", hashToken(code)) }
+
+// lockFamily is for what begins with a refresh token, of which this is the part that all
+// of its family have.
+func lockFamily(family string) engine.Lock { return engine.LockOf("family", hashToken(family)) }
+
 // lockWorkspace is for set-up, administration, policy and key: of two such writes
 // the second sees all that the first did. People whom the write is about are locked
 // after it, by rising id.

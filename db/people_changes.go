@@ -211,6 +211,9 @@ func (t *tx) changeRole(p Person, role twofactor.Role, by Author, now time.Time)
 			return err
 		}
 	}
+	if err := t.endLostBy(p.ID); err != nil {
+		return err
+	}
 	_, err = t.appendActivity(now, activityEntry{
 		event:   account.RoleChanged,
 		actor:   by.Actor,

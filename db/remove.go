@@ -32,6 +32,9 @@ func (s *Store) RemovePerson(ctx context.Context, person int64, by Author, now t
 			`DELETE FROM known_browser WHERE person_id = ?`,
 			`DELETE FROM group_member WHERE person_id = $1`,
 			`DELETE FROM app_person WHERE person_id = $1`,
+			`DELETE FROM app_grant WHERE person_id = $1`, // tokens go with it
+			`DELETE FROM app_consent WHERE person_id = $1`,
+			`UPDATE connected_session SET expired = FALSE WHERE person_id = $1`, // the apps are told
 			`DELETE FROM app_noted WHERE person_id = $1`,
 			`DELETE FROM portal_app WHERE person_id = $1`,
 			`DELETE FROM enrollment WHERE person_id = ? AND state = 'enabled'`, // recovery codes go with it

@@ -93,7 +93,9 @@ func (s *Store) endSessions(ctx context.Context, by Actor, now time.Time, done *
 			query string
 			n     *int64
 		}{
-			{`DELETE FROM session`, &done.Sessions}, // pending enrolments go with them
+			{`UPDATE connected_session SET expired = TRUE`, new(int64)}, // an old copy calls no app
+			{`DELETE FROM app_grant`, new(int64)},                       // tokens go with it
+			{`DELETE FROM session`, &done.Sessions},                     // pending enrolments go with them
 			{`DELETE FROM ceremony`, new(int64)},
 			{`DELETE FROM challenge`, &done.Challenges},
 			{`DELETE FROM link WHERE kind <> 'setup'`, &done.Links},

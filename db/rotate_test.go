@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gatehouse/db/seal"
+	"gatehouse/openid"
 	"gatehouse/twofactor"
 )
 
@@ -46,6 +47,20 @@ func fillSecrets(t *testing.T, s *Store, n int) {
 	t.Helper()
 	for from := 0; from < n; from += 100 { // under the race detector all of them take longer than one write may
 		fillSome(t, s, from, min(n, from+100))
+	}
+}
+
+// fillSigningKey adds a key that signs for apps.
+func fillSigningKey(t *testing.T, s *Store) {
+	t.Helper()
+	key, err := openid.NewKey(openid.ES256)
+	if err == nil {
+		err = s.write(context.Background(), lockWorkspace(), func(t *tx) error {
+			return s.insertSigningKey(t, key, rotateStart)
+		})
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

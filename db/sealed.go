@@ -64,6 +64,17 @@ var sealedColumns = []sealedColumn{
 			return passkeyContext(r.id.([]byte), r.bytes(2), r.number(0), r.text(1))
 		},
 	},
+	{
+		table:  "signing_key",
+		column: "private_key",
+		id:     "id",
+		first:  "",
+		bound:  []string{"algorithm"},
+		context: func(r sealedRow) string {
+			id, _ := r.id.(string)
+			return signingKeyContext(id, r.text(0))
+		},
+	},
 }
 
 // isOwn reports whether the column is the workspace's own key, which is nobody's secret.

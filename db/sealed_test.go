@@ -101,6 +101,7 @@ func TestRotationReachesEverySealedColumn(t *testing.T) {
 	defer func() { _ = s.Close() }()
 	fillSecrets(t, s, 2)
 	fillKeyed(t, s)
+	fillSigningKey(t, s)
 	old := s.keys.Load()
 	before := sealedValues(t, s)
 	if _, err := s.RotateKey(ctx, Machine("test"), rotateStart); err != nil {

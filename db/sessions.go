@@ -270,12 +270,16 @@ func (t *tx) requireSession(v Visitor) error {
 	return err
 }
 
-// endOtherSessions ends a person's sessions but one (nil: all), and their challenges.
+// endOtherSessions ends a person's sessions but one (nil: all), their challenges, and what
+// apps have of them for offline use.
 func (t *tx) endOtherSessions(person int64, except []byte) error {
 	if except == nil {
 		except = []byte{}
 	}
 	if _, err := t.exec(`DELETE FROM session WHERE person_id = ? AND id_hash <> ?`, person, except); err != nil {
+		return err
+	}
+	if err := t.endOffline(person); err != nil {
 		return err
 	}
 	_, err := t.exec(`DELETE FROM challenge WHERE person_id = ?`, person)

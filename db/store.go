@@ -81,7 +81,8 @@ type Store struct {
 	turns   keyedLimiter
 
 	signIns signInCounter
-	lookup  []byte // keys the hashes of recovery codes and unknown names
+	lookup  []byte   // keys the hashes of recovery codes and unknown names
+	signers sync.Map // the keys that sign for apps, opened, by openid.Algorithm
 	writer  *engine.Writer
 	reader  *engine.Reader
 	health  health                   // what the last try to write came to, for Ping

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gatehouse/db/files"
+	"gatehouse/openid"
 	"gatehouse/twofactor"
 )
 
@@ -31,6 +32,8 @@ func (s *Store) deleteExpired(ctx context.Context, now time.Time) error {
 			query  string
 			before int64
 		}{
+			{`UPDATE connected_session SET expired = TRUE
+				WHERE session_handle IN (SELECT handle FROM session WHERE seen_at <= $1)`, unix(now.Add(-s.times.SessionIdle))},
 			{`DELETE FROM session WHERE seen_at <= ?`, unix(now.Add(-s.times.SessionIdle))},
 			{`DELETE FROM challenge WHERE expires_at <= ?`, at},
 			{`DELETE FROM enrollment WHERE state = 'pending' AND expires_at <= ?`, at},
@@ -39,6 +42,12 @@ func (s *Store) deleteExpired(ctx context.Context, now time.Time) error {
 			{`DELETE FROM attempt WHERE kind IN ('password', 'password-known') AND last_at <= ?1 AND open_at <= ?1`,
 				unix(now.Add(-24 * time.Hour))},
 			{`DELETE FROM portal_app WHERE gone_at <= $1`, unix(now.Add(-goneKept))},
+			{`DELETE FROM access_token WHERE expires_at <= $1`, at},
+			{`DELETE FROM app_grant WHERE made_at <= $1 AND family_hash IS NULL`,
+				unix(now.Add(-openid.CodeTTL - openid.AccessTokenTTL))},
+			{`DELETE FROM app_grant WHERE made_at <= $1`, unix(now.Add(-openid.RefreshMax))},
+			{`DELETE FROM connected_session WHERE signed_in_at <= $1`, unix(now.Add(-openid.RefreshMax))},
+			{`DELETE FROM signing_key WHERE ends_at <= $1`, at},
 			{`DELETE FROM address_attempt WHERE at <= ?`, now.Add(-twofactor.AddressBucketTTL).UnixMilli()},
 		} {
 			if _, err := t.exec(end.query, end.before); err != nil {

@@ -141,8 +141,8 @@ var migrations = []migration{
 	` + passkeyTables7},
 	// To 8.
 	{},
-	// To 9.
-	{},
+	// To 9: OpenID Connect.
+	{sql: openIDTables9},
 	// To 10.
 	{},
 }

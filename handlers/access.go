@@ -193,10 +193,14 @@ func (s *Server) findVisitor(rc *requestContext) error {
 	return err
 }
 
+// maxNext is the longest address to continue at, in bytes: an app's request with its
+// redirect address, state and challenge.
+const maxNext = 8192
+
 // localPath returns an address to go on to if it is a page of this server, and ""
 // otherwise: a link to the sign-in must not redirect to somebody else's copy of it.
 func localPath(next string) string {
-	if len(next) > 1024 || !utf8.ValidString(next) || !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") ||
+	if len(next) > maxNext || !utf8.ValidString(next) || !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") ||
 		strings.ContainsAny(next, "\\\x00\r\n\t") {
 		return ""
 	}

@@ -57,6 +57,10 @@ func (s *Server) fail(rc *requestContext, err error) {
 		rc.w.WriteHeader(statusHungUp)
 		return
 	}
+	if spokenByApps[rc.r.Pattern] {
+		s.failApp(rc, err)
+		return
+	}
 	var problem views.Problem
 	switch {
 	case errors.Is(err, db.ErrSignedOut):

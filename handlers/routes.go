@@ -50,6 +50,19 @@ var routes = []route{
 	{"POST", "/signin/two-factor/cancel", challenge, "/signin/two-factor", (*Server).cancelChallenge},
 	{"POST", "/signout", enrolling, "/my", (*Server).signOut},
 
+	{"GET", "/.well-known/openid-configuration", public, "", (*Server).showDiscovery},
+	{"GET", "/oauth/keys", public, "", (*Server).showKeys},
+	{"GET", "/oauth/authorize", public, "", (*Server).showAuthorize},
+	{"POST", "/oauth/authorize", public, "", (*Server).postAuthorize},
+	{"POST", "/oauth/consent", member, "/my", (*Server).answerConsent},
+	{"POST", "/oauth/token", public, "", (*Server).exchangeToken},
+	{"GET", "/oauth/userinfo", public, "", (*Server).showUserInfo},
+	{"POST", "/oauth/userinfo", public, "", (*Server).showUserInfo},
+	{"POST", "/oauth/revoke", public, "", (*Server).revokeToken},
+	{"GET", "/oauth/signout", public, "", (*Server).showSignOut},
+	{"POST", "/oauth/signout", public, "", (*Server).postSignOut},
+	{"POST", "/oauth/signout/confirm", enrolling, "/my", (*Server).confirmSignOut},
+
 	{"GET", "/help/two-factor", public, "", (*Server).showHelp},
 
 	{"GET", "/my", member, "", (*Server).showHome},

@@ -37,7 +37,7 @@ func (s *Server) showSignIn(rc *requestContext) error {
 	if s.isCookieLost(rc) {
 		notice = views.CookieLost()
 	}
-	return s.showSignInCard(rc, http.StatusOK, views.SignIn{Next: next, Notice: notice})
+	return s.showSignInCard(rc, http.StatusOK, views.SignIn{Email: loginHint(next), Next: next, Notice: notice})
 }
 
 // isCookieLost reports whether the browser comes from the form of the sign-in or of the

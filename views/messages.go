@@ -193,6 +193,7 @@ var accountEventTexts = map[account.Event]string{
 	account.FactorEnabled:    "Two-factor authentication was enabled",
 	account.FactorDisabled:   "Two-factor authentication was disabled",
 	account.FactorReset:      "Your two-factor authentication was reset",
+	account.TokenReused:      "An app's access to your account was ended, because a code or token was used twice",
 	account.CodesRegenerated: "New recovery codes were made",
 	account.PasskeyAdded:     "A passkey was added to your account",
 	account.PasskeyRenamed:   "One of your passkeys was renamed",
@@ -274,6 +275,11 @@ var events = map[account.Event]string{
 	account.WorkspaceRestored: "Workspace restored from a backup",
 	account.AppOpened:         "App opened",
 	account.AppRefused:        "App refused",
+	account.AppAgreed:         "App allowed to know the person",
+	account.AppEnded:          "App's access to the person ended",
+	account.TokenReused:       "Code or token used again",
+	account.BackchannelFailed: "App not told of a sign-out",
+	account.AppKeysRotated:    "Signing keys replaced",
 	account.AppAdded:          "App added",
 	account.AppChanged:        "App changed",
 	account.AppRemoved:        "App removed",
@@ -318,6 +324,9 @@ var workspaceActs = map[account.Event]func(about account.Party, detail string) s
 			")"
 	},
 	account.KeyRotated: func(account.Party, string) string { return "The encryption key was replaced" },
+	account.AppKeysRotated: func(account.Party, string) string {
+		return "The keys that sign what apps are told were replaced"
+	},
 	account.AppRemoved: func(_ account.Party, app string) string { return "The app " + app + " was removed" },
 	account.AppSecretMade: func(_ account.Party, app string) string {
 		return "The app " + app + " was given a secret"

@@ -256,7 +256,12 @@ var reasonTexts = map[account.Reason]wording{
 		"this drawing holds script, links or something from another site; save it as a plain SVG, or use a PNG"},
 	account.NoPerson: {"Nobody here has one of these e-mail addresses. Look them up on People.",
 		"nobody has this e-mail address; see gatehouse user list"},
-	account.NoGroup: {"Choose one of the groups offered.", "there is no such group; see gatehouse group list"},
+	account.NotRedirect: {"Enter whole addresses, one a line: https://app.example.org/callback, or com.example.app:/callback for an app on a device. No wildcards, no #.",
+		"not an address to send people to (expected https://app.example.org/callback or com.example.app:/callback)"},
+	account.OverHTTP: {"Use https. http is accepted on 127.0.0.1 and [::1] for apps on people's devices only.",
+		"use https; http is accepted on 127.0.0.1 and [::1] for native apps only"},
+	account.OtherHost: {"Enter an address on the app's own host name.", "use an address on the app's own host name"},
+	account.NoGroup:   {"Choose one of the groups offered.", "there is no such group; see gatehouse group list"},
 }
 
 // taken are the sentences for what somebody or something else has already, by field.
@@ -289,6 +294,7 @@ var missing = map[string]string{
 	"role":             "Choose a role.",
 	"address":          "Enter the address of the app.",
 	"user_name":        "Enter a user name.",
+	"redirect":         "Enter at least one address. The app's settings or documentation name it.",
 }
 
 // fieldTerminalText is FieldErrorText for a terminal, which names the field and where to

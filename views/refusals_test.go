@@ -91,6 +91,9 @@ func TestEveryProblemSaysWhatToDo(t *testing.T) {
 		"LinkRefused":    LinkRefused(429, twofactor.Wait{Until: now.Add(time.Minute)}, "/invite/x", now),
 		"OtherSession":   OtherSession("Emil", "emil@example.org"),
 		"OtherChallenge": OtherChallenge("emil@example.org"),
+		"UnknownApp":     UnknownApp(),
+
+		"SignOutUnreadable": SignOutUnreadable(),
 	}
 	for _, name := range functionsReturning(t, "Problem") {
 		p, known := problems[name]
