@@ -61,8 +61,8 @@ CREATE TABLE person (
     CHECK (removed_at IS NULL OR active = 0)
 ) STRICT;
 CREATE INDEX person_by_sort_key ON person (sort_key, id) WHERE removed_at IS NULL;
-CREATE INDEX person_not_enrolled ON person (sort_key, id) WHERE active = 1 AND enrolled_here = 0;
-CREATE INDEX person_left ON person (id) WHERE active = 1 AND enrolled = 1 AND enrolled_here = 0;
+CREATE INDEX person_not_enrolled ON person (sort_key, id) WHERE active = TRUE AND enrolled_here = FALSE;
+CREATE INDEX person_left ON person (id) WHERE active = TRUE AND enrolled = TRUE AND enrolled_here = FALSE;
 CREATE UNIQUE INDEX person_by_user_handle ON person (user_handle);
 CREATE INDEX person_admins ON person (role, active) WHERE role <> 'member';
 CREATE UNIQUE INDEX person_by_user_name ON person (user_name) WHERE user_name <> '';

@@ -24,7 +24,7 @@ var eventsSinceQuery = `SELECT CASE WHEN a.event = ` + sqlList(account.SignInFai
 	sqlList(account.SignInFailed) + ` ELSE a.event END AS what,
 		count(*), max(a.at), ` + actorColumns + `
 	FROM activity a` + actorJoin + `
-	WHERE a.subject_id = ? AND a.at >= ? AND a.id >= ? AND a.id < ?
+	WHERE a.subject_id = $1 AND a.at >= $2 AND a.id >= $3 AND a.id < $4
 		AND (a.event IN (` + sqlList(account.SignInFailed, account.SignInFailedMax) + `) AND a.method IN (` +
 	sqlList(account.ByCode, account.ByRecovery) + `)
 			OR a.event = ` + sqlList(account.SignedIn) + ` AND a.method = ` + sqlList(account.ByRecovery) + `

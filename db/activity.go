@@ -60,7 +60,7 @@ func (t *tx) appendActivity(now time.Time, a activityEntry) (int64, error) {
 	}
 	var id int64
 	err := t.row(`INSERT INTO activity (at, event, ok, actor_kind, actor_id, actor, subject_id, method, detail, address)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id`,
 		unix(now), string(a.event), !a.failed,
 		string(a.actor.kind), idOrNull(a.actor.ID), a.actor.label, idOrNull(a.subject),
 		string(a.method), a.detail, a.actor.address).Scan(&id)
@@ -71,7 +71,7 @@ func (t *tx) appendActivity(now time.Time, a activityEntry) (int64, error) {
 		t.signIns = append(t.signIns, SignInCount{Event: a.event, Method: a.method, Count: 1})
 	}
 	if machine && !a.quiet && a.event.NeedsNotice(a.role) {
-		err = t.execOne(`INSERT INTO notice (activity_id) VALUES (?)`, id)
+		err = t.execOne(`INSERT INTO notice (activity_id) VALUES ($1)`, id)
 	}
 	return id, err
 }

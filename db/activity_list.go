@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strconv"
 	"time"
 
 	"gatehouse/account"
@@ -88,7 +89,7 @@ func scanActivity(rows *sql.Rows, err error) ([]ActivityRow, error) {
 
 // OwnActivity lists what happened to the visitor's account, the newest first.
 func (s *Store) OwnActivity(ctx context.Context, v Visitor, limit int) ([]ActivityRow, error) {
-	return scanActivity(s.rows(ctx, `SELECT `+activityColumns+` WHERE a.subject_id = ? ORDER BY a.at DESC, a.id DESC LIMIT ?`,
+	return scanActivity(s.rows(ctx, `SELECT `+activityColumns+` WHERE a.subject_id = $1 ORDER BY a.at DESC, a.id DESC LIMIT $2`,
 		v.Person.ID, limit))
 }
 
@@ -97,15 +98,15 @@ const maxChangesShown = 3
 
 // WorkspaceChanges lists what was done of one kind since an instant, the newest first.
 func (s *Store) WorkspaceChanges(ctx context.Context, event account.Event, since time.Time) ([]ActivityRow, error) {
-	return scanActivity(s.rows(ctx, `SELECT `+activityColumns+` WHERE a.event = ? AND a.at >= ?
-		ORDER BY a.at DESC, a.id DESC LIMIT ?`, string(event), unix(since), maxChangesShown))
+	return scanActivity(s.rows(ctx, `SELECT `+activityColumns+` WHERE a.event = $1 AND a.at >= $2
+		ORDER BY a.at DESC, a.id DESC LIMIT $3`, string(event), unix(since), maxChangesShown))
 }
 
 // PersonChanges lists what was done to somebody's name, address and role since an
 // instant, the newest first.
 func (s *Store) PersonChanges(ctx context.Context, person int64, since time.Time) ([]ActivityRow, error) {
-	return scanActivity(s.rows(ctx, `SELECT `+activityColumns+` WHERE a.subject_id = ? AND a.at >= ? AND a.event IN (?, ?, ?)
-		ORDER BY a.at DESC, a.id DESC LIMIT ?`,
+	return scanActivity(s.rows(ctx, `SELECT `+activityColumns+` WHERE a.subject_id = $1 AND a.at >= $2 AND a.event IN ($3, $4, $5)
+		ORDER BY a.at DESC, a.id DESC LIMIT $6`,
 		person, unix(since), string(account.PersonChanged), string(account.RoleChanged), string(account.LinkUsed),
 		maxChangesShown))
 }
@@ -134,22 +135,24 @@ type Filter struct {
 // an index that returns the rows in that order.
 func (f Filter) query(limit int) (string, []any) {
 	where, args := f.where()
-	const order = ` ORDER BY a.at DESC, a.id DESC LIMIT ?`
+	args = append(args, limit)
+	order := ` ORDER BY a.at DESC, a.id DESC LIMIT ` + lastParameter(args)
 	if f.Person == 0 {
-		return `SELECT ` + activityColumns + ` WHERE ` + where + order, append(args, limit)
+		return `SELECT ` + activityColumns + ` WHERE ` + where + order, args
 	}
+	limited := ` ORDER BY 1 DESC, 2 DESC LIMIT ` + lastParameter(args)
+	args = append(args, f.Person)
+	person := lastParameter(args)
 	// Two index scans that the union merges in order.
-	query := `SELECT ` + activityColumns +
-		` WHERE a.id IN (SELECT id FROM (SELECT a.at, a.id FROM activity a WHERE a.subject_id = ? AND ` + where + `
+	return `SELECT ` + activityColumns +
+		` WHERE a.id IN (SELECT id FROM (SELECT a.at, a.id FROM activity a WHERE a.subject_id = ` + person + ` AND ` + where + `
 		UNION ALL SELECT a.at, a.id FROM activity a
-		WHERE a.actor_id = ? AND a.actor_id IS DISTINCT FROM a.subject_id AND ` + where +
-		` ORDER BY 1 DESC, 2 DESC LIMIT ?))` + order
-	var queryArgs []any
-	for range 2 {
-		queryArgs = append(append(queryArgs, f.Person), args...)
-	}
-	return query, append(queryArgs, limit, limit)
+		WHERE a.actor_id = ` + person + ` AND a.actor_id IS DISTINCT FROM a.subject_id AND ` + where +
+		limited + `) AS page)` + order, args
 }
+
+// lastParameter names the last of a statement's arguments.
+func lastParameter(args []any) string { return "$" + strconv.Itoa(len(args)) }
 
 // where returns the conditions that every form of the statement shares.
 func (f Filter) where() (string, []any) {
@@ -164,9 +167,9 @@ func (f Filter) where() (string, []any) {
 	if !f.From.IsZero() {
 		from = unix(f.From)
 	}
-	where, args := `a.at >= ? AND (a.at, a.id) < (?, ?)`, []any{from, at, id}
+	where, args := `a.at >= $1 AND (a.at, a.id) < ($2, $3)`, []any{from, at, id}
 	if f.Event != "" {
-		where += ` AND a.event = ?`
+		where += ` AND a.event = $4`
 		args = append(args, string(f.Event))
 	}
 	return where, args

@@ -50,7 +50,7 @@ func (r attemptRow) count() twofactor.Count {
 func (t *tx) readAttempts(kind, subject string, now time.Time) (attemptRow, error) {
 	var r attemptRow
 	var last, opened sql.NullInt64
-	err := t.row(`SELECT n, last_at, open, open_at FROM attempt WHERE kind = ? AND subject = ?`, kind, subject).
+	err := t.row(`SELECT n, last_at, open, open_at FROM attempt WHERE kind = $1 AND subject = $2`, kind, subject).
 		Scan(&r.wrong.N, &last, &r.open, &opened)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, nil
@@ -72,7 +72,7 @@ func (t *tx) readAttempts(kind, subject string, now time.Time) (attemptRow, erro
 }
 
 func (t *tx) writeAttempts(kind, subject string, r attemptRow) error {
-	_, err := t.exec(`INSERT INTO attempt (kind, subject, n, last_at, open, open_at) VALUES (?, ?, ?, ?, ?, ?)
+	_, err := t.exec(`INSERT INTO attempt (kind, subject, n, last_at, open, open_at) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (kind, subject) DO UPDATE
 		SET n = excluded.n, last_at = excluded.last_at, open = excluded.open, open_at = excluded.open_at`,
 		kind, subject, r.wrong.N, unix(r.wrong.LastAt), r.open, unix(r.openAt))
@@ -104,24 +104,24 @@ func (t *tx) countAttempt(kind, subject string, ladder twofactor.Ladder, now tim
 // forgotten meanwhile stays forgotten.
 func (t *tx) recordFailure(kind, subject string, at time.Time) error {
 	_, err := t.exec(`UPDATE attempt
-		SET n = n + 1, open = open - 1, last_at = CASE WHEN last_at < ? THEN ? ELSE last_at END
-		WHERE kind = ? AND subject = ? AND open > 0`, unix(at), unix(at), kind, subject)
+		SET n = n + 1, open = open - 1, last_at = CASE WHEN last_at < $1 THEN $2 ELSE last_at END
+		WHERE kind = $3 AND subject = $4 AND open > 0`, unix(at), unix(at), kind, subject)
 	return err
 }
 
 // refundAttempt answers an attempt: it was right, or was not looked at. The count and
 // its time are as they were before.
 func (t *tx) refundAttempt(kind, subject string) error {
-	if _, err := t.exec(`UPDATE attempt SET open = open - 1 WHERE kind = ? AND subject = ? AND open > 0`,
+	if _, err := t.exec(`UPDATE attempt SET open = open - 1 WHERE kind = $1 AND subject = $2 AND open > 0`,
 		kind, subject); err != nil {
 		return err
 	}
-	_, err := t.exec(`DELETE FROM attempt WHERE kind = ? AND subject = ? AND n = 0 AND open = 0`, kind, subject)
+	_, err := t.exec(`DELETE FROM attempt WHERE kind = $1 AND subject = $2 AND n = 0 AND open = 0`, kind, subject)
 	return err
 }
 
 func (t *tx) clearCount(kind, subject string) error {
-	_, err := t.exec(`DELETE FROM attempt WHERE kind = ? AND subject = ?`, kind, subject)
+	_, err := t.exec(`DELETE FROM attempt WHERE kind = $1 AND subject = $2`, kind, subject)
 	return err
 }
 
@@ -129,16 +129,16 @@ func (t *tx) clearCount(kind, subject string) error {
 // browsers.
 func (t *tx) clearAttempts(person int64) error {
 	id := formatID(person)
-	if _, err := t.exec(`DELETE FROM attempt WHERE kind IN ('code', 'recovery', 'password') AND subject = ?`,
+	if _, err := t.exec(`DELETE FROM attempt WHERE kind IN ('code', 'recovery', 'password') AND subject = $1`,
 		id); err != nil {
 		return err
 	}
 	// Known browsers count under "id hash"; "!" is the sign after the space.
-	if _, err := t.exec(`DELETE FROM attempt WHERE kind = 'password-known' AND subject > ? AND subject < ?`,
+	if _, err := t.exec(`DELETE FROM attempt WHERE kind = 'password-known' AND subject > $1 AND subject < $2`,
 		id+" ", id+"!"); err != nil {
 		return err
 	}
-	_, err := t.exec(`UPDATE known_browser SET wrong_codes = 0 WHERE person_id = ? AND wrong_codes > 0`, person)
+	_, err := t.exec(`UPDATE known_browser SET wrong_codes = 0 WHERE person_id = $1 AND wrong_codes > 0`, person)
 	return err
 }
 
@@ -149,7 +149,7 @@ func (t *tx) countAddressAttempt(address string, now time.Time) error {
 	network := network(address)
 	var b twofactor.Bucket
 	var at int64
-	err := t.row(`SELECT level, at FROM address_attempt WHERE address = ?`, network).Scan(&b.Level, &at)
+	err := t.row(`SELECT level, at FROM address_attempt WHERE address = $1`, network).Scan(&b.Level, &at)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
@@ -163,7 +163,7 @@ func (t *tx) countAddressAttempt(address string, now time.Time) error {
 	}
 	// The clock was set back: unless that is stored, the bucket would not leak before the
 	// old instant.
-	if _, err = t.exec(`INSERT INTO address_attempt (address, level, at) VALUES (?, ?, ?)
+	if _, err = t.exec(`INSERT INTO address_attempt (address, level, at) VALUES ($1, $2, $3)
 		ON CONFLICT (address) DO UPDATE SET level = excluded.level, at = excluded.at`,
 		network, b.Level, b.At.UnixMilli()); err != nil {
 		return err
@@ -175,10 +175,10 @@ func (t *tx) countAddressAttempt(address string, now time.Time) error {
 // answer was right, or was not looked at. An empty bucket leaves no row.
 func (t *tx) refundAddress(address string) error {
 	network := network(address)
-	if _, err := t.exec(`DELETE FROM address_attempt WHERE address = ? AND level <= 1`, network); err != nil {
+	if _, err := t.exec(`DELETE FROM address_attempt WHERE address = $1 AND level <= 1`, network); err != nil {
 		return err
 	}
-	_, err := t.exec(`UPDATE address_attempt SET level = level - 1 WHERE address = ?`, network)
+	_, err := t.exec(`UPDATE address_attempt SET level = level - 1 WHERE address = $1`, network)
 	return err
 }
 
@@ -231,7 +231,7 @@ func (t *tx) listUnknownName(now time.Time) (listed bool, err error) {
 		return false, err
 	}
 	var failed int
-	err = t.row(`INSERT INTO unknown_name (hour, failed) VALUES (?, 1)
+	err = t.row(`INSERT INTO unknown_name (hour, failed) VALUES ($1, 1)
 		ON CONFLICT (hour) DO UPDATE SET failed = unknown_name.failed + 1 RETURNING failed`,
 		unix(now.Truncate(time.Hour))).Scan(&failed)
 	return failed <= unknownNamesListed, err
@@ -241,14 +241,14 @@ func (t *tx) listUnknownName(now time.Time) (listed bool, err error) {
 // back has left in the future.
 func (t *tx) closeUnknownHour(now time.Time) error {
 	var hour, failed int64
-	err := t.row(`SELECT hour, failed FROM unknown_name WHERE hour <> ?`, unix(now.Truncate(time.Hour))).Scan(&hour, &failed)
+	err := t.row(`SELECT hour, failed FROM unknown_name WHERE hour <> $1`, unix(now.Truncate(time.Hour))).Scan(&hour, &failed)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("counting unknown names: %w", err)
 	}
-	if err := t.execOne(`DELETE FROM unknown_name WHERE hour = ?`, hour); err != nil {
+	if err := t.execOne(`DELETE FROM unknown_name WHERE hour = $1`, hour); err != nil {
 		return err
 	}
 	if failed <= unknownNamesListed {

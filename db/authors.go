@@ -17,7 +17,7 @@ func (t *tx) requireSuperAdmin(before Person) error {
 	}
 	var left bool
 	err := t.row(`SELECT EXISTS (SELECT 1 FROM person
-		WHERE role <> 'member' AND role = 'super-administrator' AND active = 1 AND password_hash <> '')`).Scan(&left)
+		WHERE role <> 'member' AND role = 'super-administrator' AND active = TRUE AND password_hash <> '')`).Scan(&left)
 	if err == nil && !left {
 		return account.ErrLastSuperAdmin
 	}
@@ -91,7 +91,7 @@ func (t *tx) readAuthor(by Author) (account.Author, error) {
 	if err := t.requireSession(by.visitor); err != nil {
 		return author, err
 	}
-	if err := t.row(`SELECT role FROM person WHERE id = ?`, by.ID).Scan(&author.Role); err != nil {
+	if err := t.row(`SELECT role FROM person WHERE id = $1`, by.ID).Scan(&author.Role); err != nil {
 		return author, fmt.Errorf("reading an author: %w", err)
 	}
 	return author, nil

@@ -29,8 +29,8 @@ type KnownBrowser struct {
 // KnownBrowsers lists the browsers that the visitor is known by, the newest sign-in
 // first.
 func (s *Store) KnownBrowsers(ctx context.Context, v Visitor, c Client, now time.Time) ([]KnownBrowser, error) {
-	rows, err := s.rows(ctx, `SELECT handle, browser, address, made_at, seen_at, token_hash = ? FROM known_browser
-		WHERE person_id = ? AND expires_at > ? ORDER BY seen_at DESC, handle`, hashToken(c.Known), v.Person.ID, unix(now))
+	rows, err := s.rows(ctx, `SELECT handle, browser, address, made_at, seen_at, token_hash = $1 FROM known_browser
+		WHERE person_id = $2 AND expires_at > $3 ORDER BY seen_at DESC, handle`, hashToken(c.Known), v.Person.ID, unix(now))
 	if err != nil {
 		return nil, fmt.Errorf("reading known browsers: %w", err)
 	}
@@ -55,7 +55,7 @@ func (s *Store) ForgetBrowser(ctx context.Context, v Visitor, handle string, c C
 		if err := t.requireSession(v); err != nil {
 			return err
 		}
-		n, err := t.exec(`DELETE FROM known_browser WHERE person_id = ? AND handle = ?`, v.Person.ID, handle)
+		n, err := t.exec(`DELETE FROM known_browser WHERE person_id = $1 AND handle = $2`, v.Person.ID, handle)
 		if err != nil {
 			return err
 		}
@@ -69,7 +69,7 @@ func (s *Store) ForgetBrowser(ctx context.Context, v Visitor, handle string, c C
 
 // forgetBrowsers forgets all browsers of a person but the one with this token ("": all).
 func (t *tx) forgetBrowsers(person int64, but string) error {
-	_, err := t.exec(`DELETE FROM known_browser WHERE person_id = ? AND token_hash <> ?`, person, hashToken(but))
+	_, err := t.exec(`DELETE FROM known_browser WHERE person_id = $1 AND token_hash <> $2`, person, hashToken(but))
 	return err
 }
 
@@ -83,31 +83,31 @@ func (t *tx) rememberBrowser(person int64, c Client, now time.Time) (token strin
 	if err != nil {
 		return "", err
 	}
-	if _, err := t.exec(`UPDATE known_browser SET wrong_codes = 0 WHERE person_id = ? AND wrong_codes > 0`,
+	if _, err := t.exec(`UPDATE known_browser SET wrong_codes = 0 WHERE person_id = $1 AND wrong_codes > 0`,
 		person); err != nil {
 		return "", err
 	}
 	agent := truncateUserAgent(c.Browser)
 	if known {
-		return c.Known, t.execOne(`UPDATE known_browser SET browser = ?, address = ?, seen_at = ?, expires_at = ?
-			WHERE token_hash = ?`,
+		return c.Known, t.execOne(`UPDATE known_browser SET browser = $1, address = $2, seen_at = $3, expires_at = $4
+			WHERE token_hash = $5`,
 			agent, c.Address, unix(now), unix(now.Add(knownBrowserTTL)), hashToken(c.Known))
 	}
 	token = newToken()
 	if err := t.execOne(`INSERT INTO known_browser (token_hash, handle, person_id, browser, address, made_at, seen_at, expires_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
 		hashToken(token), newHandle(), person, agent, c.Address, unix(now), unix(now),
 		unix(now.Add(knownBrowserTTL))); err != nil {
 		return "", fmt.Errorf("remembering a browser: %w", err)
 	}
-	if _, err := t.exec(`DELETE FROM known_browser WHERE person_id = ? AND expires_at <= ?`,
+	if _, err := t.exec(`DELETE FROM known_browser WHERE person_id = $1 AND expires_at <= $2`,
 		person, unix(now)); err != nil {
 		return "", err
 	}
 	// Among those of one second the new one counts as the newest.
-	_, err = t.exec(`DELETE FROM known_browser WHERE person_id = ? AND token_hash NOT IN (
-			SELECT token_hash FROM known_browser WHERE person_id = ?
-			ORDER BY expires_at DESC, token_hash = ? DESC LIMIT ?)`,
+	_, err = t.exec(`DELETE FROM known_browser WHERE person_id = $1 AND token_hash NOT IN (
+			SELECT token_hash FROM known_browser WHERE person_id = $2
+			ORDER BY expires_at DESC, token_hash = $3 DESC LIMIT $4)`,
 		person, person, hashToken(token), maxBrowsers)
 	return token, err
 }
@@ -120,7 +120,7 @@ func (t *tx) isKnownBrowser(person int64, c Client, now time.Time) (known bool, 
 		return false, 0, nil
 	}
 	err = t.row(`SELECT (SELECT sum(wrong_codes) FROM known_browser WHERE person_id = b.person_id)
-		FROM known_browser b WHERE token_hash = ? AND person_id = ? AND expires_at > ?`,
+		FROM known_browser b WHERE token_hash = $1 AND person_id = $2 AND expires_at > $3`,
 		hashToken(c.Known), person, unix(now)).Scan(&wrongCodes)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, 0, nil

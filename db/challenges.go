@@ -17,15 +17,15 @@ import (
 func (s *Store) createChallenge(t *tx, person int64, known bool, next string, now time.Time) (token string, err error) {
 	token = newToken()
 	if err := t.execOne(`INSERT INTO challenge (id_hash, handle, person_id, known, next, made_at, expires_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
 		hashToken(token), newHandle(), person, known, next, unix(now),
 		unix(now.Add(s.times.ChallengeTTL))); err != nil {
 		return "", fmt.Errorf("opening a challenge: %w", err)
 	}
 	// Among those of one second the new one counts as the newest.
-	_, err = t.exec(`DELETE FROM challenge WHERE person_id = ? AND known = ? AND id_hash NOT IN (
-			SELECT id_hash FROM challenge WHERE person_id = ? AND known = ?
-			ORDER BY made_at DESC, id_hash = ? DESC LIMIT ?)`,
+	_, err = t.exec(`DELETE FROM challenge WHERE person_id = $1 AND known = $2 AND id_hash NOT IN (
+			SELECT id_hash FROM challenge WHERE person_id = $3 AND known = $4
+			ORDER BY made_at DESC, id_hash = $5 DESC LIMIT $6)`,
 		person, known, person, known, hashToken(token), maxChallenges)
 	return token, err
 }
@@ -45,7 +45,7 @@ func (s *Store) Challenge(ctx context.Context, token string, now time.Time) (Cha
 	var state twofactor.Challenge
 	var made, expires sql.NullInt64
 	err := s.row(ctx, `SELECT p.id, p.email, c.handle, c.wrong_codes, c.made_at, c.expires_at
-		FROM challenge c JOIN person p ON p.id = c.person_id AND p.active = 1 WHERE c.id_hash = ?`, c.hash).
+		FROM challenge c JOIN person p ON p.id = c.person_id AND p.active = TRUE WHERE c.id_hash = $1`, c.hash).
 		Scan(&c.person, &c.Email, &c.Handle, &state.WrongCodes, &made, &expires)
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, twofactor.ErrChallengeOver
@@ -69,7 +69,7 @@ func (s *Store) RecoverySheet(ctx context.Context, c Challenge) (twofactor.Sheet
 // ended.
 func (s *Store) CancelChallenge(ctx context.Context, token string) error {
 	return s.write(ctx, lockChallenge(token), func(t *tx) error {
-		_, err := t.exec(`DELETE FROM challenge WHERE id_hash = ?`, hashToken(token))
+		_, err := t.exec(`DELETE FROM challenge WHERE id_hash = $1`, hashToken(token))
 		return err
 	})
 }
@@ -88,7 +88,7 @@ func (t *tx) openChallenge(token string, now time.Time) (openChallenge, error) {
 	c := openChallenge{hash: hashToken(token)}
 	var expires, made, previous sql.NullInt64
 	err := t.row(`SELECT c.handle, c.wrong_codes, c.expires_at, c.next, c.made_at, p.id, p.last_sign_in_at
-		FROM challenge c JOIN person p ON p.id = c.person_id AND p.active = 1 WHERE c.id_hash = ?`, c.hash).
+		FROM challenge c JOIN person p ON p.id = c.person_id AND p.active = TRUE WHERE c.id_hash = $1`, c.hash).
 		Scan(&c.handle, &c.WrongCodes, &expires, &c.next, &made, &c.person.id, &previous)
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, twofactor.ErrChallengeOver
@@ -106,9 +106,9 @@ func (t *tx) failChallenge(c openChallenge, method account.Method, client Client
 	event := account.SignInFailed
 	if left = c.Left(); left == 0 {
 		event = account.SignInFailedMax
-		err = t.execOne(`DELETE FROM challenge WHERE id_hash = ?`, c.hash)
+		err = t.execOne(`DELETE FROM challenge WHERE id_hash = $1`, c.hash)
 	} else {
-		err = t.execOne(`UPDATE challenge SET wrong_codes = ? WHERE id_hash = ?`, c.WrongCodes, c.hash)
+		err = t.execOne(`UPDATE challenge SET wrong_codes = $1 WHERE id_hash = $2`, c.WrongCodes, c.hash)
 	}
 	if err != nil {
 		return left, err
@@ -125,7 +125,7 @@ func (t *tx) failChallenge(c openChallenge, method account.Method, client Client
 
 // completeChallenge ends the challenge and completes the sign-in.
 func (t *tx) completeChallenge(c openChallenge, method account.Method, client Client, now time.Time) (SignInResult, error) {
-	if err := t.execOne(`DELETE FROM challenge WHERE id_hash = ?`, c.hash); err != nil {
+	if err := t.execOne(`DELETE FROM challenge WHERE id_hash = $1`, c.hash); err != nil {
 		return SignInResult{}, err
 	}
 	session, browser, err := t.completeSignIn(c.person, c.handle, method, c.MadeAt, client, now)
@@ -164,7 +164,7 @@ func (t *tx) readCodeCount(person int64, c Client, now time.Time) (codeCounter, 
 // countWrongCode counts a wrong code.
 func (t *tx) countWrongCode(c codeCounter, now time.Time) error {
 	if c.browser != nil {
-		return t.execOne(`UPDATE known_browser SET wrong_codes = wrong_codes + 1 WHERE token_hash = ? AND person_id = ?`,
+		return t.execOne(`UPDATE known_browser SET wrong_codes = wrong_codes + 1 WHERE token_hash = $1 AND person_id = $2`,
 			c.browser, c.person)
 	}
 	next := c.before
@@ -236,7 +236,7 @@ func (s *Store) RedeemRecoveryCode(ctx context.Context, token, typed string, cli
 		}
 		a = passwordAttempt{kind: countRecovery, subject: formatID(c.person.id), caller: personCaller(c.person.id)}
 		err = t.row(`SELECT r.enrollment_id, r.salt FROM recovery_sheet r JOIN enrollment e ON e.id = r.enrollment_id
-			WHERE e.person_id = ? AND e.state = 'enabled'`, c.person.id).Scan(&sheet, &salt)
+			WHERE e.person_id = $1 AND e.state = 'enabled'`, c.person.id).Scan(&sheet, &salt)
 		if errors.Is(err, sql.ErrNoRows) {
 			return twofactor.ErrChallengeOver // the factor was reset meanwhile
 		}

@@ -50,7 +50,7 @@ func (s *Store) enrollment(t *tx, person int64, session []byte) (enrollmentRow, 
 	var expires, confirmed sql.NullInt64
 	err := t.row(`SELECT e.id, e.state, e.secret, e.wrong_codes, e.expires_at, e.confirmed_at, e.last_step, w.key_id
 		FROM workspace w JOIN enrollment e
-		WHERE e.person_id = ? AND (e.state = 'enabled' OR e.session_hash = ?)
+		WHERE e.person_id = $1 AND (e.state = 'enabled' OR e.session_hash = $2)
 		ORDER BY e.state = 'enabled' DESC LIMIT 1`, person, session).
 		Scan(&r.id, &state, &sealed, &r.WrongCodes, &expires, &confirmed, &r.LastStep, &keyID)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -85,7 +85,7 @@ func (s *Store) enrollmentWithSheet(t *tx, person int64, session []byte) (enroll
 	var made sql.NullInt64
 	var unused uint8
 	err = t.row(`SELECT r.sheet, r.made_at, p.unused_codes FROM recovery_sheet r
-		JOIN person p ON p.id = ? WHERE r.enrollment_id = ?`, person, r.id).
+		JOIN person p ON p.id = $1 WHERE r.enrollment_id = $2`, person, r.id).
 		Scan(&r.Sheet.ID, &made, &unused)
 	if err != nil {
 		return r, fmt.Errorf("reading a recovery sheet: %w", err)
@@ -116,13 +116,13 @@ func (s *Store) saveEnrollment(t *tx, before enrollmentRow, after *enrollmentRow
 			return nil
 		}
 		after.id = nil
-		if err := t.execOne(`DELETE FROM enrollment WHERE id = ?`, before.id); err != nil {
+		if err := t.execOne(`DELETE FROM enrollment WHERE id = $1`, before.id); err != nil {
 			return err
 		}
 		return t.updateEnrolled(before.person)
 
 	case after.State == twofactor.Pending && before.Secret.Base32() != after.Secret.Base32():
-		if _, err := t.exec(`DELETE FROM enrollment WHERE session_hash = ?`, after.session); err != nil {
+		if _, err := t.exec(`DELETE FROM enrollment WHERE session_hash = $1`, after.session); err != nil {
 			return err
 		}
 		after.id = make([]byte, 16)
@@ -132,11 +132,11 @@ func (s *Store) saveEnrollment(t *tx, before enrollmentRow, after *enrollmentRow
 			return err
 		}
 		return t.execOne(`INSERT INTO enrollment (id, person_id, state, session_hash, secret, expires_at)
-			VALUES (?, ?, 'pending', ?, ?, ?)`,
+			VALUES ($1, $2, 'pending', $3, $4, $5)`,
 			after.id, after.person, after.session, sealed, unix(after.ExpiresAt))
 
 	case after.State == twofactor.Pending:
-		return t.execOne(`UPDATE enrollment SET wrong_codes = ? WHERE id = ? AND state = 'pending'`,
+		return t.execOne(`UPDATE enrollment SET wrong_codes = $1 WHERE id = $2 AND state = 'pending'`,
 			after.WrongCodes, after.id)
 
 	case before.State != twofactor.Enabled:
@@ -145,8 +145,8 @@ func (s *Store) saveEnrollment(t *tx, before enrollmentRow, after *enrollmentRow
 			return err
 		}
 		if err := t.execOne(`UPDATE enrollment
-			SET state = 'enabled', session_hash = NULL, expires_at = NULL, wrong_codes = 0, secret = ?, confirmed_at = ?, last_step = ?
-			WHERE id = ? AND state = 'pending'`, sealed, unix(after.ConfirmedAt), after.LastStep,
+			SET state = 'enabled', session_hash = NULL, expires_at = NULL, wrong_codes = 0, secret = $1, confirmed_at = $2, last_step = $3
+			WHERE id = $4 AND state = 'pending'`, sealed, unix(after.ConfirmedAt), after.LastStep,
 			after.id); err != nil {
 			return err
 		}
@@ -157,13 +157,13 @@ func (s *Store) saveEnrollment(t *tx, before enrollmentRow, after *enrollmentRow
 	}
 	if after.LastStep != before.LastStep {
 		// The condition repeats the rule: a time step is never used twice.
-		if err := t.execOne(`UPDATE enrollment SET last_step = ? WHERE id = ? AND last_step < ?`,
+		if err := t.execOne(`UPDATE enrollment SET last_step = $1 WHERE id = $2 AND last_step < $3`,
 			after.LastStep, after.id, after.LastStep); err != nil {
 			return err
 		}
 	}
 	if after.codes != nil {
-		if _, err := t.exec(`DELETE FROM recovery_sheet WHERE enrollment_id = ?`, after.id); err != nil {
+		if _, err := t.exec(`DELETE FROM recovery_sheet WHERE enrollment_id = $1`, after.id); err != nil {
 			return err
 		}
 		if err := s.saveSheet(t, after); err != nil {
@@ -176,8 +176,8 @@ func (s *Store) saveEnrollment(t *tx, before enrollmentRow, after *enrollmentRow
 	}
 	for number, used := range after.Sheet.Used {
 		if used && !before.Sheet.Used[number] {
-			if err := t.execOne(`UPDATE recovery_code SET used_at = ?
-				WHERE enrollment_id = ? AND number = ? AND used_at IS NULL`, unix(now), after.id, number); err != nil {
+			if err := t.execOne(`UPDATE recovery_code SET used_at = $1
+				WHERE enrollment_id = $2 AND number = $3 AND used_at IS NULL`, unix(now), after.id, number); err != nil {
 				return err
 			}
 		}
@@ -199,7 +199,7 @@ func (t *tx) updateEnrolled(person int64) error {
 			UNION ALL SELECT k.made_at FROM passkey k WHERE k.person_id = person.id) AS f),
 		unused_codes = coalesce((SELECT sum(1 << c.number) FROM enrollment e JOIN recovery_code c ON c.enrollment_id = e.id
 			WHERE e.person_id = person.id AND e.state = 'enabled' AND c.used_at IS NULL), 0)
-		WHERE id = ?`, person)
+		WHERE id = $1`, person)
 }
 
 // TwoFactor reads the visitor's enrolment as pages show it: without the secret, which
@@ -216,7 +216,7 @@ func (s *Store) twoFactor(ctx context.Context, person int64) (twofactor.Enrollme
 	err := s.row(ctx, `SELECT p.enrolled_at, r.sheet, r.made_at, p.unused_codes
 		FROM person p JOIN enrollment e ON e.person_id = p.id AND e.state = 'enabled'
 		JOIN recovery_sheet r ON r.enrollment_id = e.id
-		WHERE p.id = ?`, person).Scan(&confirmed, &e.Sheet.ID, &made, &unused)
+		WHERE p.id = $1`, person).Scan(&confirmed, &e.Sheet.ID, &made, &unused)
 	if errors.Is(err, sql.ErrNoRows) {
 		return e, nil
 	}
@@ -243,7 +243,7 @@ func (s *Store) EnableTwoFactor(ctx context.Context, v Visitor, now time.Time) (
 // DiscardPending drops the secret that the visitor's session has pending.
 func (s *Store) DiscardPending(ctx context.Context, v Visitor) error {
 	return s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {
-		_, err := t.exec(`DELETE FROM enrollment WHERE session_hash = ?`, v.session)
+		_, err := t.exec(`DELETE FROM enrollment WHERE session_hash = $1`, v.session)
 		return err
 	})
 }

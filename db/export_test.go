@@ -61,7 +61,7 @@ func (s *Store) Statements() []string {
 
 // Plan returns the lines of EXPLAIN QUERY PLAN.
 func (s *Store) Plan(ctx context.Context, query string) (lines []string, err error) {
-	args := strings.Count(query, "?")
+	args := 0
 	for strings.Contains(query, "$"+strconv.Itoa(args+1)) {
 		args++
 	}

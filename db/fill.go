@@ -112,7 +112,7 @@ func (s *Store) fillEnrollment(t *tx, person int64, secret twofactor.Secret, has
 // OpenChallenge opens a challenge as a right password would, without its hash.
 func (s *Store) OpenChallenge(ctx context.Context, email string, now time.Time) (token string, err error) {
 	err = s.write(ctx, lockEmail(email), func(t *tx) error {
-		p, err := t.readCredentials(`email = ?`, email)
+		p, err := t.readCredentials(`email = $1`, email)
 		if err != nil {
 			return err
 		}

@@ -41,7 +41,7 @@ func TestPasswordHash(t *testing.T) {
 		return hash
 	}
 	setHash := func(hash string) {
-		if _, err := file.ExecContext(ctx, `UPDATE person SET password_hash = ?`, hash); err != nil {
+		if _, err := file.ExecContext(ctx, `UPDATE person SET password_hash = $1`, hash); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -71,7 +71,7 @@ func TestPasswordHash(t *testing.T) {
 	t.Run("nothing matches a hash of no known form", func(t *testing.T) {
 		for _, hash := range []string{"", "password", "$2a$10$abcdefghijklmnopqrstuv",
 			"$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$"} {
-			if _, err := file.ExecContext(ctx, `UPDATE person SET password_hash = ?`, hash); err != nil {
+			if _, err := file.ExecContext(ctx, `UPDATE person SET password_hash = $1`, hash); err != nil {
 				t.Fatal(err)
 			}
 			for _, typed := range []string{"", "password", hash} {

@@ -15,11 +15,11 @@ const LinkTTL = 24 * time.Hour
 
 // newLink makes a person's one-time link; it ends the one before.
 func (t *tx) newLink(person int64, kind account.LinkKind, by Actor, now time.Time) (token string, err error) {
-	if _, err := t.exec(`DELETE FROM link WHERE person_id = ?`, person); err != nil {
+	if _, err := t.exec(`DELETE FROM link WHERE person_id = $1`, person); err != nil {
 		return "", err
 	}
 	token = newToken()
-	if err := t.execOne(`INSERT INTO link (token_hash, kind, person_id, made_at, expires_at) VALUES (?, ?, ?, ?, ?)`,
+	if err := t.execOne(`INSERT INTO link (token_hash, kind, person_id, made_at, expires_at) VALUES ($1, $2, $3, $4, $5)`,
 		hashToken(token), kind, person, unix(now), unix(now.Add(LinkTTL))); err != nil {
 		return "", fmt.Errorf("making a link: %w", err)
 	}
@@ -66,8 +66,8 @@ type Link struct {
 // linkQuery finds an open link. One made in the future, before a clock was set back,
 // would outlive its day.
 const linkQuery = `SELECT l.kind, l.person_id, p.name, p.email FROM link l
-	JOIN person p ON p.id = l.person_id AND p.active = 1
-	WHERE l.token_hash = ?1 AND l.expires_at > ?2 AND l.made_at <= ?2 + 60`
+	JOIN person p ON p.id = l.person_id AND p.active = TRUE
+	WHERE l.token_hash = $1 AND l.expires_at > $2 AND l.made_at <= $2 + 60`
 
 // Link finds the link that a token opens, or returns ErrNotFound when it was used, has
 // expired, was replaced by another, or the person was deactivated. Looking is not
@@ -143,7 +143,7 @@ func (s *Store) UseLink(ctx context.Context, token, name, password string, c Cli
 		if err != nil {
 			return err
 		}
-		if err := t.execOne(`DELETE FROM link WHERE token_hash = ?`, hashToken(token)); err != nil {
+		if err := t.execOne(`DELETE FROM link WHERE token_hash = $1`, hashToken(token)); err != nil {
 			return err
 		}
 		if err := t.rename(Person{ID: person, Name: before.Name, Email: before.Email}, name, before.Email); err != nil {
@@ -175,6 +175,6 @@ func (s *Store) UseLink(ctx context.Context, token, name, password string, c Cli
 // or whose account a link was not made for any more: a password that was changed or
 // given, an address, a role, a deactivation.
 func (t *tx) endLinks(person int64) error {
-	_, err := t.exec(`DELETE FROM link WHERE person_id = ?`, person)
+	_, err := t.exec(`DELETE FROM link WHERE person_id = $1`, person)
 	return err
 }

@@ -33,7 +33,7 @@ func (s *Store) Metrics(ctx context.Context) (Metrics, error) {
 		ReadWaits:     pool.WaitCount,
 		ReadWaited:    pool.WaitDuration,
 	}
-	err := s.row(ctx, `SELECT count(*), coalesce(sum(enrolled_here), 0) FROM person WHERE active = 1`).
+	err := s.row(ctx, `SELECT count(*), count(*) FILTER (WHERE enrolled_here = TRUE) FROM person WHERE active = TRUE`).
 		Scan(&f.People, &f.Enrolled)
 	if err != nil {
 		return f, fmt.Errorf("counting people: %w", err)

@@ -34,7 +34,7 @@ func (s *Store) Notices(ctx context.Context) (OpenNotices, error) {
 	}
 	rows, err := s.rows(ctx, `SELECT n.id, a.at, a.event, `+actorColumns+`, `+subjectColumns+`, a.detail
 		FROM notice n JOIN activity a ON a.id = n.activity_id`+actorJoin+subjectJoin+`
-		WHERE n.dismissed_at IS NULL ORDER BY n.id DESC LIMIT ?`, noticesShown)
+		WHERE n.dismissed_at IS NULL ORDER BY n.id DESC LIMIT $1`, noticesShown)
 	if err != nil {
 		return out, fmt.Errorf("reading notices: %w", err)
 	}
@@ -64,7 +64,7 @@ func (s *Store) DismissNotice(ctx context.Context, id int64, by Author, now time
 			return err
 		}
 		var event string
-		err := t.row(`UPDATE notice SET dismissed_at = ?, dismissed_by = ? WHERE id = ? AND dismissed_at IS NULL
+		err := t.row(`UPDATE notice SET dismissed_at = $1, dismissed_by = $2 WHERE id = $3 AND dismissed_at IS NULL
 			RETURNING (SELECT event FROM activity WHERE activity.id = activity_id)`, unix(now), by.ID, id).Scan(&event)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
@@ -84,7 +84,7 @@ func (s *Store) DismissNotices(ctx context.Context, through int64, by Author, no
 		if err := t.requireAdmin(by); err != nil {
 			return err
 		}
-		n, err := t.exec(`UPDATE notice SET dismissed_at = ?, dismissed_by = ? WHERE id <= ? AND dismissed_at IS NULL`,
+		n, err := t.exec(`UPDATE notice SET dismissed_at = $1, dismissed_by = $2 WHERE id <= $3 AND dismissed_at IS NULL`,
 			unix(now), by.ID, through)
 		if err != nil || n == 0 {
 			return err

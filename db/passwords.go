@@ -39,11 +39,11 @@ func (s *Store) ChangePassword(ctx context.Context, v Visitor, current, next str
 		if err := t.requireSession(v); err != nil {
 			return err
 		}
-		if err := t.execOne(`UPDATE person SET password_hash = ?, password_changed_at = ? WHERE id = ?`,
+		if err := t.execOne(`UPDATE person SET password_hash = $1, password_changed_at = $2 WHERE id = $3`,
 			hash, unix(now), v.Person.ID); err != nil {
 			return err
 		}
-		if _, err := t.exec(`UPDATE session SET authenticated_at = ? WHERE id_hash = ?`, unix(now),
+		if _, err := t.exec(`UPDATE session SET authenticated_at = $1 WHERE id_hash = $2`, unix(now),
 			v.session); err != nil {
 			return err
 		}
@@ -67,7 +67,7 @@ func (s *Store) ChangePassword(ctx context.Context, v Visitor, current, next str
 // PasswordChangedAt is when the visitor last changed the password; zero for never.
 func (s *Store) PasswordChangedAt(ctx context.Context, v Visitor) (time.Time, error) {
 	var at sql.NullInt64
-	if err := s.row(ctx, `SELECT password_changed_at FROM person WHERE id = ?`, v.Person.ID).Scan(&at); err != nil {
+	if err := s.row(ctx, `SELECT password_changed_at FROM person WHERE id = $1`, v.Person.ID).Scan(&at); err != nil {
 		return time.Time{}, fmt.Errorf("reading a person: %w", err)
 	}
 	return instant(at), nil
@@ -84,7 +84,7 @@ func (s *Store) Reauthenticate(ctx context.Context, v Visitor, password string, 
 		if err := t.requireUnchangedPassword(v.Person.ID, hash); err != nil {
 			return err
 		}
-		n, err := t.exec(`UPDATE session SET authenticated_at = ? WHERE id_hash = ?`, unix(now), v.session)
+		n, err := t.exec(`UPDATE session SET authenticated_at = $1 WHERE id_hash = $2`, unix(now), v.session)
 		if err == nil && n == 0 {
 			return ErrSignedOut
 		}
@@ -107,7 +107,7 @@ func (s *Store) checkPassword(ctx context.Context, v Visitor, password string, c
 		if err := t.requireSession(v); err != nil {
 			return err
 		}
-		if p, err = t.readCredentials(`id = ?`, v.Person.ID); err != nil {
+		if p, err = t.readCredentials(`id = $1`, v.Person.ID); err != nil {
 			return err
 		}
 		if a, err = t.sessionAttempt(v, c, now); err != nil {
@@ -144,7 +144,7 @@ func (s *Store) checkPassword(ctx context.Context, v Visitor, password string, c
 
 // requireUnchangedPassword refuses when the password was changed while it was being checked.
 func (t *tx) requireUnchangedPassword(person int64, hash string) error {
-	p, err := t.readCredentials(`id = ?`, person)
+	p, err := t.readCredentials(`id = $1`, person)
 	if err == nil && p.hash != hash {
 		return twofactor.ErrWrongPassword
 	}
@@ -154,7 +154,7 @@ func (t *tx) requireUnchangedPassword(person int64, hash string) error {
 // setPassword stores a password, ends the person's sessions, challenges and links, and
 // clears the failed attempts before it.
 func (t *tx) setPassword(person int64, hash string, now time.Time) error {
-	if err := t.execOne(`UPDATE person SET password_hash = ?, password_changed_at = ? WHERE id = ?`,
+	if err := t.execOne(`UPDATE person SET password_hash = $1, password_changed_at = $2 WHERE id = $3`,
 		hash, unix(now), person); err != nil {
 		return err
 	}

@@ -163,7 +163,7 @@ func scanPerson(scan func(...any) error) (Person, error) {
 // address could not be brought to today's form in an upgrade is found by the form of
 // before.
 func (s *Store) PersonByEmail(ctx context.Context, given string) (Person, error) {
-	const query = `SELECT ` + personColumns + ` WHERE p.email = ? AND p.removed_at IS NULL`
+	const query = `SELECT ` + personColumns + ` WHERE p.email = $1 AND p.removed_at IS NULL`
 	email, old := account.NormalizeEmail(given), account.OldNormalizeEmail(given)
 	if old != email {
 		if p, err := scanPerson(s.row(ctx, query, old).Scan); !errors.Is(err, ErrNotFound) {
@@ -215,7 +215,7 @@ func (s *Store) People(ctx context.Context, search, after string) (PeoplePage, e
 	id, sortKey := parsePeopleKey(after)
 	return s.peoplePage(ctx, PageSize, everybody,
 		`SELECT `+personColumns+
-			` WHERE p.removed_at IS NULL AND (p.sort_key, p.id) > (?, ?) ORDER BY p.sort_key, p.id LIMIT ?`,
+			` WHERE p.removed_at IS NULL AND (p.sort_key, p.id) > ($1, $2) ORDER BY p.sort_key, p.id LIMIT $3`,
 		sortKey, id, PageSize+1)
 }
 
@@ -228,8 +228,8 @@ func (s *Store) NotEnrolled(ctx context.Context, after string) (PeoplePage, erro
 func (s *Store) notEnrolled(ctx context.Context, after string, size int) (PeoplePage, error) {
 	id, sortKey := parsePeopleKey(after)
 	return s.peoplePage(ctx, size, everybody,
-		`SELECT `+personColumns+` WHERE p.active = 1 AND p.enrolled_here = 0 AND (p.sort_key, p.id) > (?, ?)
-			ORDER BY p.sort_key, p.id LIMIT ?`,
+		`SELECT `+personColumns+` WHERE p.active = TRUE AND p.enrolled_here = FALSE AND (p.sort_key, p.id) > ($1, $2)
+			ORDER BY p.sort_key, p.id LIMIT $3`,
 		sortKey, id, size+1)
 }
 
@@ -266,7 +266,7 @@ func parsePeopleKey(text string) (id int64, key string) {
 
 // Person finds somebody by id, or returns ErrNotFound.
 func (s *Store) Person(ctx context.Context, id int64) (Person, error) {
-	return scanPerson(s.row(ctx, `SELECT `+personColumns+` WHERE p.id = ? AND p.removed_at IS NULL`, id).Scan)
+	return scanPerson(s.row(ctx, `SELECT `+personColumns+` WHERE p.id = $1 AND p.removed_at IS NULL`, id).Scan)
 }
 
 // PersonDetails are what a person's page tells beside the list's columns.
@@ -283,9 +283,9 @@ func (s *Store) PersonDetails(ctx context.Context, person int64, now time.Time) 
 	var f PersonDetails
 	var added, until sql.NullInt64
 	err := s.row(ctx, `SELECT p.made_at, coalesce(l.kind, ''), l.expires_at,
-			(SELECT count(*) FROM session s WHERE s.person_id = p.id AND s.seen_at > ? AND s.started_at > ?),
-			(SELECT count(*) FROM known_browser b WHERE b.person_id = p.id AND b.expires_at > ?)
-		FROM person p LEFT JOIN link l ON l.person_id = p.id AND l.expires_at > ? WHERE p.id = ?`,
+			(SELECT count(*) FROM session s WHERE s.person_id = p.id AND s.seen_at > $1 AND s.started_at > $2),
+			(SELECT count(*) FROM known_browser b WHERE b.person_id = p.id AND b.expires_at > $3)
+		FROM person p LEFT JOIN link l ON l.person_id = p.id AND l.expires_at > $4 WHERE p.id = $5`,
 		unix(now.Add(-s.times.SessionIdle)), unix(now.Add(-s.times.SessionMax)), unix(now), unix(now), person).
 		Scan(&added, &f.LinkKind, &until, &f.Sessions, &f.Browsers)
 	if errors.Is(err, sql.ErrNoRows) {

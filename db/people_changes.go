@@ -18,7 +18,7 @@ func (s *Store) ResetTwoFactor(ctx context.Context, person int64, by Author, now
 		if _, err := t.authorizeManage(by, person); err != nil {
 			return err
 		}
-		n, err := t.exec(`DELETE FROM enrollment WHERE person_id = ? AND state = 'enabled'`, person)
+		n, err := t.exec(`DELETE FROM enrollment WHERE person_id = $1 AND state = 'enabled'`, person)
 		if err != nil {
 			return err
 		}
@@ -35,7 +35,7 @@ func (s *Store) ResetTwoFactor(ctx context.Context, person int64, by Author, now
 		if err := t.endOtherSessions(person, nil); err != nil {
 			return err
 		}
-		if _, err := t.exec(`DELETE FROM attempt WHERE kind IN ('code', 'recovery') AND subject = ?`,
+		if _, err := t.exec(`DELETE FROM attempt WHERE kind IN ('code', 'recovery') AND subject = $1`,
 			formatID(person)); err != nil {
 			return err
 		}
@@ -197,7 +197,7 @@ func (t *tx) changeRole(p Person, role twofactor.Role, by Author, now time.Time)
 	if err := account.MayGive(author, account.Subject{ID: p.ID, Role: p.Role}, role); err != nil {
 		return err
 	}
-	if err := t.execOne(`UPDATE person SET role = ? WHERE id = ?`, string(role), p.ID); err != nil {
+	if err := t.execOne(`UPDATE person SET role = $1 WHERE id = $2`, string(role), p.ID); err != nil {
 		return err
 	}
 	if err := t.requireSuperAdmin(p); err != nil {
@@ -246,7 +246,7 @@ func (s *Store) SetActive(ctx context.Context, person int64, active bool, by Aut
 		if err != nil || p.Active == active {
 			return err
 		}
-		if err := t.execOne(`UPDATE person SET active = ? WHERE id = ?`, active, person); err != nil {
+		if err := t.execOne(`UPDATE person SET active = $1 WHERE id = $2`, active, person); err != nil {
 			return err
 		}
 		event := account.PersonReactivated

@@ -23,7 +23,7 @@ var scansGrowingTable = regexp.MustCompile(`^SCAN (p|person|a|activity|s|session
 
 // allowedScans are the ends of the statements that are there to walk: through everybody
 // for an export, for a monitor's count at /metrics, or to the first row alone.
-var allowedScans = []string{"ORDER BY p.sort_key, p.id", "FROM person WHERE active = 1", "EXISTS (SELECT 1 FROM person)",
+var allowedScans = []string{"ORDER BY p.sort_key, p.id", "FROM person WHERE active = TRUE", "EXISTS (SELECT 1 FROM person)",
 	"WHERE id IN (SELECT person_id FROM passkey)"} // once, when a server starts under another address
 
 // TestPlans runs what pages, steps and commands run, and demands of every
@@ -114,7 +114,7 @@ func isAllowedScan(query string) bool {
 func isBoundedScan(query, detail string) bool {
 	return strings.HasSuffix(detail, "INDEX person_admins") || strings.HasSuffix(detail, "INDEX person_left") ||
 		// else it is walked to find a role
-		strings.HasSuffix(detail, "INDEX person_not_enrolled") && strings.Contains(query, "LIMIT ?") &&
+		strings.HasSuffix(detail, "INDEX person_not_enrolled") && strings.Contains(query, "LIMIT $") &&
 			!strings.Contains(query, "role")
 }
 
@@ -219,7 +219,7 @@ func runEverything(t *testing.T, store *db.Store) {
 	}
 	refused(guessPassword(store, "eve@example.org", client, now))
 	must(store.Transaction(ctx, func(exec func(string, ...any) error) error {
-		return exec(`UPDATE person SET password_hash = ? WHERE email = 'eve@example.org'`, weakHash)
+		return exec(`UPDATE person SET password_hash = $1 WHERE email = 'eve@example.org'`, weakHash)
 	}))
 	_, err = store.SignIn(ctx, "eve@example.org", "password", "", client, now)
 	must(err)
@@ -258,7 +258,7 @@ func runEverything(t *testing.T, store *db.Store) {
 	// People, settings and activity.
 	must(store.Transaction(ctx, func(exec func(string, ...any) error) error { // more entries than are put in order
 		return exec(`INSERT INTO person_word (word, sort_key, person_id)
-			WITH RECURSIVE n (i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 400) SELECT 'zz' || i, '', ?
+			WITH RECURSIVE n (i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 400) SELECT 'zz' || i, '', $1
 			FROM n`, bob)
 	}))
 	for _, search := range []string{"", "ada", "ada@example.org", "zz"} {

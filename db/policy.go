@@ -31,8 +31,8 @@ func (s *Store) ChangePolicy(ctx context.Context, seen account.Seen, p twofactor
 		if seen.Outdated(account.PolicyVersion(before)) {
 			return account.ErrOutdated
 		}
-		n, err := t.exec(`UPDATE workspace SET require_everyone = ?, require_admins = ?
-			WHERE id = 1 AND (require_everyone <> ? OR require_admins <> ?)`,
+		n, err := t.exec(`UPDATE workspace SET require_everyone = $1, require_admins = $2
+			WHERE id = 1 AND (require_everyone <> $3 OR require_admins <> $4)`,
 			p.Everyone, p.Admins, p.Everyone, p.Admins)
 		if err != nil {
 			return err
@@ -68,18 +68,18 @@ const (
 // PolicyImpact tells whom a policy would stop now: active people that it applies
 // to and whose factor is not Enabled.
 func (s *Store) PolicyImpact(ctx context.Context, v Visitor, p twofactor.Policy) (PolicyImpact, error) {
-	from := ` FROM person p WHERE p.active = 1 AND p.enrolled_here = 0`
+	from := ` FROM person p WHERE p.active = TRUE AND p.enrolled_here = FALSE`
 	if !p.Everyone {
 		// The few admins first, since SQLite would otherwise scan every member in the
 		// order of names.
-		from = ` FROM person p WHERE p.id IN (SELECT id FROM person WHERE role <> 'member' AND active = 1)
-			AND p.active = 1 AND p.enrolled_here = 0`
+		from = ` FROM person p WHERE p.id IN (SELECT id FROM person WHERE role <> 'member' AND active = TRUE)
+			AND p.active = TRUE AND p.enrolled_here = FALSE`
 	}
 	out := PolicyImpact{You: v.State != twofactor.Enabled && p.Requires(v.Person.Role)}
 	if p == (twofactor.Policy{}) {
 		return out, nil
 	}
-	if err := s.row(ctx, `SELECT count(*) FROM (SELECT 1`+from+` LIMIT ?) AS stopped`, affectedCounted+1).
+	if err := s.row(ctx, `SELECT count(*) FROM (SELECT 1`+from+` LIMIT $1) AS stopped`, affectedCounted+1).
 		Scan(&out.Count); err != nil {
 		return out, fmt.Errorf("counting whom a policy stops: %w", err)
 	}
@@ -87,7 +87,7 @@ func (s *Store) PolicyImpact(ctx context.Context, v Visitor, p twofactor.Policy)
 		out.Count, out.More = affectedCounted, true
 	}
 	rows, err := s.rows(ctx, `SELECT p.name, p.email, p.last_sign_in_at IS NULL`+from+
-		` ORDER BY p.sort_key, p.id LIMIT ?`, affectedNamed)
+		` ORDER BY p.sort_key, p.id LIMIT $1`, affectedNamed)
 	if err != nil {
 		return out, fmt.Errorf("reading whom a policy stops: %w", err)
 	}
@@ -107,7 +107,7 @@ func (s *Store) PolicyImpact(ctx context.Context, v Visitor, p twofactor.Policy)
 func (s *Store) AdminsWithoutCodes(ctx context.Context) (bool, error) {
 	var found bool
 	err := s.row(ctx, `SELECT EXISTS (SELECT 1 FROM person p
-		WHERE p.role <> 'member' AND p.active = 1 AND p.unused_codes > 0)`).Scan(&found)
+		WHERE p.role <> 'member' AND p.active = TRUE AND p.unused_codes > 0)`).Scan(&found)
 	if err != nil {
 		return false, fmt.Errorf("looking for admins with recovery codes: %w", err)
 	}

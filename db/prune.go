@@ -28,7 +28,7 @@ func (s *Store) PruneActivity(ctx context.Context, before time.Time, by Actor, n
 		if by.kind != account.ActorMachine {
 			return account.ErrNotAllowed
 		}
-		if err := t.row(`SELECT count(*) FROM activity WHERE at < ?`, unix(before)).Scan(&rows); err != nil {
+		if err := t.row(`SELECT count(*) FROM activity WHERE at < $1`, unix(before)).Scan(&rows); err != nil {
 			return fmt.Errorf("counting activity: %w", err)
 		}
 		if rows == 0 {
@@ -51,7 +51,7 @@ func (s *Store) pruneSome(ctx context.Context, before time.Time) (more bool, err
 	err = s.write(ctx, lockWorkspace(), func(t *tx) error {
 		var last int64 // newest row of the batch in the order of time
 		err := t.row(`SELECT coalesce(max(at), 0) FROM
-			(SELECT at FROM activity WHERE at < ? ORDER BY at, id LIMIT ?) AS oldest`,
+			(SELECT at FROM activity WHERE at < $1 ORDER BY at, id LIMIT $2) AS oldest`,
 			unix(before), pruneBatch).Scan(&last)
 		if err != nil {
 			return fmt.Errorf("looking for the oldest activity: %w", err)
@@ -63,11 +63,11 @@ func (s *Store) pruneSome(ctx context.Context, before time.Time) (more bool, err
 		if _, err := t.exec(`DROP TRIGGER activity_stays`); err != nil {
 			return err
 		}
-		if _, err := t.exec(`DELETE FROM notice WHERE activity_id IN (SELECT id FROM activity WHERE at <= ?)`,
+		if _, err := t.exec(`DELETE FROM notice WHERE activity_id IN (SELECT id FROM activity WHERE at <= $1)`,
 			last); err != nil {
 			return fmt.Errorf("deleting notices: %w", err)
 		}
-		n, err := t.exec(`DELETE FROM activity WHERE at <= ?`, last)
+		n, err := t.exec(`DELETE FROM activity WHERE at <= $1`, last)
 		if err != nil {
 			return fmt.Errorf("deleting activity: %w", err)
 		}

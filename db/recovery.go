@@ -49,13 +49,13 @@ func (s *Store) saveSheet(t *tx, r *enrollmentRow) error {
 	if r.codes == nil {
 		return errors.New("an enrolment without its recovery codes")
 	}
-	if err := t.execOne(`INSERT INTO recovery_sheet (enrollment_id, sheet, salt, made_at) VALUES (?, ?, ?, ?)`,
+	if err := t.execOne(`INSERT INTO recovery_sheet (enrollment_id, sheet, salt, made_at) VALUES ($1, $2, $3, $4)`,
 		r.id, r.Sheet.ID, r.codes.salt, unix(r.Sheet.MadeAt)); err != nil {
 		return fmt.Errorf("writing a recovery sheet: %w", err)
 	}
 	for number, slow := range r.codes.slow {
 		salt := hash.NewSalt()
-		if err := t.execOne(`INSERT INTO recovery_code (enrollment_id, number, salt, hash) VALUES (?, ?, ?, ?)`,
+		if err := t.execOne(`INSERT INTO recovery_code (enrollment_id, number, salt, hash) VALUES ($1, $2, $3, $4)`,
 			r.id, number, salt, s.recoveryHash(r.codes.salt, number, salt, slow)); err != nil {
 			return fmt.Errorf("writing a recovery code: %w", err)
 		}
@@ -81,7 +81,7 @@ func (s *Store) recoveryHash(sheetSalt []byte, number int, salt, slow []byte) []
 func (s *Store) findRecoveryCode(t *tx, enrollment, sheetSalt, slow []byte) (int, error) {
 	rows, err := t.rows(`SELECT c.number, c.salt, c.hash FROM recovery_code c
 		JOIN recovery_sheet r ON r.enrollment_id = c.enrollment_id
-		WHERE c.enrollment_id = ? AND r.salt = ?`, enrollment, sheetSalt)
+		WHERE c.enrollment_id = $1 AND r.salt = $2`, enrollment, sheetSalt)
 	if err != nil {
 		return -1, fmt.Errorf("reading recovery codes: %w", err)
 	}

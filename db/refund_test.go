@@ -161,7 +161,7 @@ func TestInterruptedAttemptsCount(t *testing.T) {
 	_ = ada
 	file := openFile(t, filepath.Join(dir, db.FileName))
 	if _, err := file.ExecContext(ctx, `INSERT INTO attempt (kind, subject, n, last_at, open, open_at)
-		VALUES ('password', '1', 15, ?, 5, ?)`,
+		VALUES ('password', '1', 15, $1, 5, $2)`,
 		start.Unix(), start.Unix()); err != nil {
 		t.Fatal(err)
 	}

@@ -25,11 +25,11 @@ func (s *Store) RemovePerson(ctx context.Context, person int64, by Author, now t
 			return err
 		}
 		for _, query := range []string{
-			`DELETE FROM link WHERE person_id = ?`,
-			`DELETE FROM session WHERE person_id = ?`, // pending enrolments go with them
-			`DELETE FROM challenge WHERE person_id = ?`,
+			`DELETE FROM link WHERE person_id = $1`,
+			`DELETE FROM session WHERE person_id = $1`, // pending enrolments go with them
+			`DELETE FROM challenge WHERE person_id = $1`,
 			`DELETE FROM passkey WHERE person_id = $1`,
-			`DELETE FROM known_browser WHERE person_id = ?`,
+			`DELETE FROM known_browser WHERE person_id = $1`,
 			`DELETE FROM group_member WHERE person_id = $1`,
 			`DELETE FROM app_person WHERE person_id = $1`,
 			`DELETE FROM app_grant WHERE person_id = $1`, // tokens go with it
@@ -37,7 +37,7 @@ func (s *Store) RemovePerson(ctx context.Context, person int64, by Author, now t
 			`UPDATE connected_session SET expired = FALSE WHERE person_id = $1`, // the apps are told
 			`DELETE FROM app_noted WHERE person_id = $1`,
 			`DELETE FROM portal_app WHERE person_id = $1`,
-			`DELETE FROM enrollment WHERE person_id = ? AND state = 'enabled'`, // recovery codes go with it
+			`DELETE FROM enrollment WHERE person_id = $1 AND state = 'enabled'`, // recovery codes go with it
 		} {
 			if _, err := t.exec(query, person); err != nil {
 				return fmt.Errorf("removing a person: %w", err)
@@ -66,8 +66,8 @@ func (t *tx) erasePerson(p Person, now time.Time) error {
 		return err
 	}
 	return t.execOne(`UPDATE person
-		SET email = ?, name = '', sort_key = '', role = 'member', active = 0, password_hash = '',
-			enrolled = 0, enrolled_here = 0, user_handle = NULL, user_name = '', password_changed_at = NULL, last_sign_in_at = NULL, removed_at = ?
-		WHERE id = ?`,
+		SET email = $1, name = '', sort_key = '', role = 'member', active = FALSE, password_hash = '',
+			enrolled = FALSE, enrolled_here = FALSE, user_handle = NULL, user_name = '', password_changed_at = NULL, last_sign_in_at = NULL, removed_at = $2
+		WHERE id = $3`,
 		"removed:"+formatID(p.ID), unix(now), p.ID)
 }

@@ -196,7 +196,7 @@ func TestPruneActivity(t *testing.T) {
 		for i := range 4500 {
 			at := day.Add(-time.Duration(i/3+1) * time.Second)
 			if err := exec(`INSERT INTO activity (at, event, ok, actor_kind)
-				VALUES (?, 'authn_login_fail', 0, 'stranger')`, at.Unix()); err != nil {
+				VALUES ($1, 'authn_login_fail', 0, 'stranger')`, at.Unix()); err != nil {
 				return err
 			}
 		}

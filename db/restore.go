@@ -109,7 +109,7 @@ func (s *Store) endSessions(ctx context.Context, by Actor, now time.Time, done *
 			return err
 		}
 		newest := twofactor.TimeStep(now) + 1 // the newest that can have been accepted
-		if _, err := t.exec(`UPDATE enrollment SET last_step = ? WHERE last_step < ?`, newest, newest); err != nil {
+		if _, err := t.exec(`UPDATE enrollment SET last_step = $1 WHERE last_step < $2`, newest, newest); err != nil {
 			return err
 		}
 		_, err = t.appendActivity(now, activityEntry{event: account.WorkspaceRestored, actor: by})

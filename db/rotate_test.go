@@ -86,7 +86,7 @@ func fillSome(t *testing.T, s *Store, from, to int) {
 				return err
 			}
 			if err := t.execOne(`INSERT INTO enrollment (id, person_id, state, secret, confirmed_at)
-				VALUES (?, ?, 'enabled', ?, ?)`, r.id, id, sealed, unix(rotateStart)); err != nil {
+				VALUES ($1, $2, 'enabled', $3, $4)`, r.id, id, sealed, unix(rotateStart)); err != nil {
 				return err
 			}
 		}

@@ -95,7 +95,7 @@ func (s *Store) Visitor(ctx context.Context, token string, now time.Time) (Visit
 		FROM session s JOIN person p ON p.id = s.person_id JOIN workspace w ON w.id = 1
 		LEFT JOIN enrollment e ON e.person_id = p.id AND e.state = 'enabled'
 		LEFT JOIN enrollment q ON q.session_hash = s.id_hash AND q.state = 'pending'
-		WHERE s.id_hash = ? AND p.active = 1 AND s.seen_at > ? AND s.started_at > ?`,
+		WHERE s.id_hash = $1 AND p.active = TRUE AND s.seen_at > $2 AND s.started_at > $3`,
 		v.session, unix(now.Add(-s.times.SessionIdle)), unix(now.Add(-s.times.SessionMax))).
 		Scan(&v.Handle, &started, &authenticated, &seen, &previous, &v.eventsFrom, &v.eventsUntil, &v.Person.ID,
 			&v.Person.Email, &v.Person.Name, &v.Person.Role,
@@ -134,10 +134,10 @@ func (s *Store) Touch(ctx context.Context, v Visitor, now time.Time) error {
 	return s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {
 		at := unix(now)
 		_, err := t.exec(`UPDATE session
-			SET seen_at = ?,
-				started_at = CASE WHEN started_at > ? THEN ? ELSE started_at END,
-				authenticated_at = CASE WHEN authenticated_at > ? THEN ? ELSE authenticated_at END
-			WHERE id_hash = ?`,
+			SET seen_at = $1,
+				started_at = CASE WHEN started_at > $2 THEN $3 ELSE started_at END,
+				authenticated_at = CASE WHEN authenticated_at > $4 THEN $5 ELSE authenticated_at END
+			WHERE id_hash = $6`,
 			at, at, at, at, at, v.session)
 		return err
 	})
@@ -149,7 +149,7 @@ func (s *Store) sessionOwner(t *tx, c Client, now time.Time) (person int64, err 
 		return 0, nil
 	}
 	err = t.row(`SELECT s.person_id FROM session s JOIN person p ON p.id = s.person_id
-		WHERE s.id_hash = ? AND p.active = 1 AND s.seen_at > ? AND s.started_at > ?`,
+		WHERE s.id_hash = $1 AND p.active = TRUE AND s.seen_at > $2 AND s.started_at > $3`,
 		hashToken(c.Session), unix(now.Add(-s.times.SessionIdle)), unix(now.Add(-s.times.SessionMax))).Scan(&person)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
@@ -160,7 +160,7 @@ func (s *Store) sessionOwner(t *tx, c Client, now time.Time) (person int64, err 
 // EndSession ends the session itself; its pending enrolment goes with it.
 func (s *Store) EndSession(ctx context.Context, v Visitor, c Client, now time.Time) error {
 	return s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {
-		n, err := t.exec(`DELETE FROM session WHERE id_hash = ?`, v.session)
+		n, err := t.exec(`DELETE FROM session WHERE id_hash = $1`, v.session)
 		if err != nil || n == 0 {
 			return err
 		}
@@ -182,7 +182,7 @@ type Session struct {
 // Sessions lists the visitor's own sessions, the newest first.
 func (s *Store) Sessions(ctx context.Context, v Visitor, now time.Time) ([]Session, error) {
 	rows, err := s.rows(ctx, `SELECT handle, browser, address, started_at, seen_at FROM session
-		WHERE person_id = ? AND seen_at > ? AND started_at > ? ORDER BY started_at DESC, handle`,
+		WHERE person_id = $1 AND seen_at > $2 AND started_at > $3 ORDER BY started_at DESC, handle`,
 		v.Person.ID, unix(now.Add(-s.times.SessionIdle)), unix(now.Add(-s.times.SessionMax)))
 	if err != nil {
 		return nil, fmt.Errorf("reading sessions: %w", err)
@@ -203,7 +203,7 @@ func (s *Store) Sessions(ctx context.Context, v Visitor, now time.Time) ([]Sessi
 
 // HasSession reports whether a handle names one of the visitor's own sessions.
 func (s *Store) HasSession(ctx context.Context, v Visitor, handle string) (own bool, err error) {
-	err = s.row(ctx, `SELECT EXISTS (SELECT 1 FROM session WHERE handle = ? AND person_id = ?)`,
+	err = s.row(ctx, `SELECT EXISTS (SELECT 1 FROM session WHERE handle = $1 AND person_id = $2)`,
 		handle, v.Person.ID).Scan(&own)
 	if err != nil {
 		return false, fmt.Errorf("looking for a session: %w", err)
@@ -218,7 +218,7 @@ func (s *Store) EndOwnSession(ctx context.Context, v Visitor, handle string, c C
 		if err := t.requireSession(v); err != nil {
 			return err
 		}
-		n, err := t.exec(`DELETE FROM session WHERE handle = ? AND person_id = ?`, handle, v.Person.ID)
+		n, err := t.exec(`DELETE FROM session WHERE handle = $1 AND person_id = $2`, handle, v.Person.ID)
 		if err != nil {
 			return err
 		}
@@ -262,7 +262,7 @@ func (s *Store) EndOtherSessions(ctx context.Context, v Visitor, c Client, now t
 // was read: a session that was ended elsewhere changes nothing any more.
 func (t *tx) requireSession(v Visitor) error {
 	var found int
-	err := t.row(`SELECT 1 FROM session s JOIN person p ON p.id = s.person_id WHERE s.id_hash = ? AND p.active = 1`,
+	err := t.row(`SELECT 1 FROM session s JOIN person p ON p.id = s.person_id WHERE s.id_hash = $1 AND p.active = TRUE`,
 		v.session).Scan(&found)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrSignedOut
@@ -276,13 +276,13 @@ func (t *tx) endOtherSessions(person int64, except []byte) error {
 	if except == nil {
 		except = []byte{}
 	}
-	if _, err := t.exec(`DELETE FROM session WHERE person_id = ? AND id_hash <> ?`, person, except); err != nil {
+	if _, err := t.exec(`DELETE FROM session WHERE person_id = $1 AND id_hash <> $2`, person, except); err != nil {
 		return err
 	}
 	if err := t.endOffline(person); err != nil {
 		return err
 	}
-	_, err := t.exec(`DELETE FROM challenge WHERE person_id = ?`, person)
+	_, err := t.exec(`DELETE FROM challenge WHERE person_id = $1`, person)
 	return err
 }
 
@@ -291,7 +291,7 @@ func (t *tx) endOtherSessions(person int64, except []byte) error {
 // so that whoever had stolen the old id, or sat at another browser, is out.
 func (t *tx) rotateSession(v Visitor) (token string, err error) {
 	token = newToken()
-	if err := t.execOne(`UPDATE session SET id_hash = ? WHERE id_hash = ?`, hashToken(token), v.session); err != nil {
+	if err := t.execOne(`UPDATE session SET id_hash = $1 WHERE id_hash = $2`, hashToken(token), v.session); err != nil {
 		return "", err
 	}
 	return token, t.endOtherSessions(v.Person.ID, hashToken(token))
@@ -312,19 +312,19 @@ type newSession struct {
 func (t *tx) startSession(n newSession, c Client, now time.Time) (token string, err error) {
 	token = newToken()
 	if c.Session != "" {
-		if _, err := t.exec(`DELETE FROM session WHERE id_hash = ?`, hashToken(c.Session)); err != nil {
+		if _, err := t.exec(`DELETE FROM session WHERE id_hash = $1`, hashToken(c.Session)); err != nil {
 			return "", err
 		}
 	}
 	if err := t.execOne(`INSERT INTO session (id_hash, handle, person_id, started_at, authenticated_at, seen_at,
 			previous_sign_in_at, events_from, events_until, browser, address)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
 		hashToken(token), n.handle, n.person, unix(now), unix(n.authenticatedAt), unix(now),
 		nullable(n.previous), n.eventsFrom, n.eventsUntil, truncateUserAgent(c.Browser), c.Address); err != nil {
 		return "", fmt.Errorf("starting a session: %w", err)
 	}
-	_, err = t.exec(`DELETE FROM session WHERE person_id = ? AND id_hash NOT IN (
-			SELECT id_hash FROM session WHERE person_id = ? ORDER BY started_at DESC, id_hash = ? DESC LIMIT ?)`,
+	_, err = t.exec(`DELETE FROM session WHERE person_id = $1 AND id_hash NOT IN (
+			SELECT id_hash FROM session WHERE person_id = $2 ORDER BY started_at DESC, id_hash = $3 DESC LIMIT $4)`,
 		n.person, n.person, hashToken(token), maxSessions)
 	return token, err
 }

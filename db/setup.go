@@ -27,7 +27,7 @@ func (s *Store) NewSetupToken(ctx context.Context, now time.Time) (token string,
 			return err
 		}
 		token = newToken()
-		return t.execOne(`INSERT INTO link (token_hash, kind, made_at) VALUES (?, 'setup', ?)`, hashToken(token), unix(now))
+		return t.execOne(`INSERT INTO link (token_hash, kind, made_at) VALUES ($1, 'setup', $2)`, hashToken(token), unix(now))
 	})
 	return token, err
 }
@@ -37,7 +37,7 @@ func (s *Store) NewSetupToken(ctx context.Context, now time.Time) (token string,
 func (s *Store) CheckSetup(ctx context.Context, token string) error {
 	var found int
 	err := s.row(ctx, `SELECT 1 FROM link
-		WHERE token_hash = ? AND kind = 'setup' AND NOT EXISTS (SELECT 1 FROM person)`, hashToken(token)).Scan(&found)
+		WHERE token_hash = $1 AND kind = 'setup' AND NOT EXISTS (SELECT 1 FROM person)`, hashToken(token)).Scan(&found)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
 	}
@@ -78,14 +78,14 @@ func (s *Store) SetUp(ctx context.Context, token, workspace string, n NewPerson,
 	var out SignInResult
 	err = s.writeName(ctx, func(t *tx) error {
 		n, err := t.exec(`DELETE FROM link
-			WHERE token_hash = ? AND kind = 'setup' AND NOT EXISTS (SELECT 1 FROM person)`, hashToken(token))
+			WHERE token_hash = $1 AND kind = 'setup' AND NOT EXISTS (SELECT 1 FROM person)`, hashToken(token))
 		if err != nil {
 			return err
 		}
 		if n == 0 {
 			return ErrNotFound
 		}
-		if err := t.execOne(`UPDATE workspace SET name = ? WHERE id = 1`, name); err != nil {
+		if err := t.execOne(`UPDATE workspace SET name = $1 WHERE id = 1`, name); err != nil {
 			return err
 		}
 		id, err := t.addPerson(clean, hash, strangerAt(c.Address), now)

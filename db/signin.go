@@ -86,7 +86,7 @@ func (s *Store) SignIn(ctx context.Context, email, password, next string, c Clie
 	var out SignInResult
 	err = s.write(ctx, lockPerson(p.id), func(t *tx) error {
 		out = SignInResult{Next: next, CodesLeft: -1}
-		again, err := t.readCredentials(`id = ?`, p.id)
+		again, err := t.readCredentials(`id = $1`, p.id)
 		if err != nil {
 			return err
 		}
@@ -94,7 +94,7 @@ func (s *Store) SignIn(ctx context.Context, email, password, next string, c Clie
 			return t.recordRefusal(a, now, twofactor.ErrWrongPassword) // it was changed while it was being checked
 		}
 		if rehashed != "" {
-			if err := t.execOne(`UPDATE person SET password_hash = ? WHERE id = ?`, rehashed, p.id); err != nil {
+			if err := t.execOne(`UPDATE person SET password_hash = $1 WHERE id = $2`, rehashed, p.id); err != nil {
 				return err
 			}
 		}
@@ -152,11 +152,11 @@ func (t *tx) readCredentials(where string, arg any) (credentials, error) {
 func (t *tx) credentialsByEmail(given string) (credentials, error) {
 	email, old := account.NormalizeEmail(given), account.OldNormalizeEmail(given)
 	if old != email {
-		if p, err := t.readCredentials(`email = ?`, old); !errors.Is(err, ErrNotFound) {
+		if p, err := t.readCredentials(`email = $1`, old); !errors.Is(err, ErrNotFound) {
 			return p, err
 		}
 	}
-	return t.readCredentials(`email = ?`, email)
+	return t.readCredentials(`email = $1`, email)
 }
 
 // completeSignIn completes a sign-in: the counts are cleared, the browser is known from
@@ -197,13 +197,13 @@ func (t *tx) completeSignIn(p credentials, handle string, method account.Method,
 	if session, err = t.startSession(n, c, now); err != nil {
 		return "", "", err
 	}
-	return session, browser, t.execOne(`UPDATE person SET last_sign_in_at = ? WHERE id = ?`, unix(now), p.id)
+	return session, browser, t.execOne(`UPDATE person SET last_sign_in_at = $1 WHERE id = $2`, unix(now), p.id)
 }
 
 // lastSignInRow returns the activity row of the person's last sign-in so far. It is 0 when
 // there is none any more: then every row that is left came after it.
 func (t *tx) lastSignInRow(p credentials) (id int64, err error) {
-	err = t.row(`SELECT coalesce(max(id), 0) FROM activity WHERE subject_id = ? AND at = ? AND event = ?`,
+	err = t.row(`SELECT coalesce(max(id), 0) FROM activity WHERE subject_id = $1 AND at = $2 AND event = $3`,
 		p.id, unix(p.previous), string(account.SignedIn)).Scan(&id)
 	if err != nil {
 		return 0, fmt.Errorf("looking for the last sign-in: %w", err)

@@ -34,12 +34,12 @@ func (s *Store) deleteExpired(ctx context.Context, now time.Time) error {
 		}{
 			{`UPDATE connected_session SET expired = TRUE
 				WHERE session_handle IN (SELECT handle FROM session WHERE seen_at <= $1)`, unix(now.Add(-s.times.SessionIdle))},
-			{`DELETE FROM session WHERE seen_at <= ?`, unix(now.Add(-s.times.SessionIdle))},
-			{`DELETE FROM challenge WHERE expires_at <= ?`, at},
-			{`DELETE FROM enrollment WHERE state = 'pending' AND expires_at <= ?`, at},
+			{`DELETE FROM session WHERE seen_at <= $1`, unix(now.Add(-s.times.SessionIdle))},
+			{`DELETE FROM challenge WHERE expires_at <= $1`, at},
+			{`DELETE FROM enrollment WHERE state = 'pending' AND expires_at <= $1`, at},
 			{`DELETE FROM ceremony WHERE expires_at <= $1`, at},
-			{`DELETE FROM link WHERE expires_at <= ?`, at},
-			{`DELETE FROM attempt WHERE kind IN ('password', 'password-known') AND last_at <= ?1 AND open_at <= ?1`,
+			{`DELETE FROM link WHERE expires_at <= $1`, at},
+			{`DELETE FROM attempt WHERE kind IN ('password', 'password-known') AND last_at <= $1 AND open_at <= $1`,
 				unix(now.Add(-24 * time.Hour))},
 			{`DELETE FROM portal_app WHERE gone_at <= $1`, unix(now.Add(-goneKept))},
 			{`DELETE FROM access_token WHERE expires_at <= $1`, at},
@@ -48,7 +48,7 @@ func (s *Store) deleteExpired(ctx context.Context, now time.Time) error {
 			{`DELETE FROM app_grant WHERE made_at <= $1`, unix(now.Add(-openid.RefreshMax))},
 			{`DELETE FROM connected_session WHERE signed_in_at <= $1`, unix(now.Add(-openid.RefreshMax))},
 			{`DELETE FROM signing_key WHERE ends_at <= $1`, at},
-			{`DELETE FROM address_attempt WHERE at <= ?`, now.Add(-twofactor.AddressBucketTTL).UnixMilli()},
+			{`DELETE FROM address_attempt WHERE at <= $1`, now.Add(-twofactor.AddressBucketTTL).UnixMilli()},
 		} {
 			if _, err := t.exec(end.query, end.before); err != nil {
 				return fmt.Errorf("sweeping: %w", err)

@@ -135,8 +135,8 @@ var migrations = []migration{
 	ALTER TABLE person ADD COLUMN enrolled_here INTEGER NOT NULL DEFAULT 0 CHECK (enrolled_here IN (0, 1));
 	UPDATE person SET enrolled_here = enrolled;
 	DROP INDEX person_not_enrolled;
-	CREATE INDEX person_not_enrolled ON person (sort_key, id) WHERE active = 1 AND enrolled_here = 0;
-	CREATE INDEX person_left ON person (id) WHERE active = 1 AND enrolled = 1 AND enrolled_here = 0;
+	CREATE INDEX person_not_enrolled ON person (sort_key, id) WHERE active = TRUE AND enrolled_here = FALSE;
+	CREATE INDEX person_left ON person (id) WHERE active = TRUE AND enrolled = TRUE AND enrolled_here = FALSE;
 	CREATE UNIQUE INDEX person_by_user_handle ON person (user_handle);
 	` + passkeyTables7},
 	// To 8.

@@ -32,7 +32,7 @@ func fillWords(ctx context.Context, c *sql.Conn) error {
 
 // namesAfter reads id, name and address of the people after one.
 func namesAfter(ctx context.Context, c *sql.Conn, last int64, limit int) ([]Person, error) {
-	rows, err := c.QueryContext(ctx, `SELECT id, name, email FROM person WHERE id > ? ORDER BY id LIMIT ?`, last, limit)
+	rows, err := c.QueryContext(ctx, `SELECT id, name, email FROM person WHERE id > $1 ORDER BY id LIMIT $2`, last, limit)
 	if err != nil {
 		return nil, fmt.Errorf("reading people: %w", err)
 	}
@@ -52,7 +52,7 @@ func namesAfter(ctx context.Context, c *sql.Conn, last int64, limit int) ([]Pers
 func fillWordsOf(ctx context.Context, c *sql.Conn, p Person) error {
 	if email := account.NormalizeEmail(p.Email); email != "" && email != p.Email {
 		var taken bool
-		err := c.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM person WHERE email = ?)`, email).Scan(&taken)
+		err := c.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM person WHERE email = $1)`, email).Scan(&taken)
 		if err != nil {
 			return fmt.Errorf("looking for an address: %w", err)
 		}
@@ -61,12 +61,12 @@ func fillWordsOf(ctx context.Context, c *sql.Conn, p Person) error {
 		}
 	}
 	sortKey := account.SortKey(p.Name)
-	_, err := c.ExecContext(ctx, `UPDATE person SET email = ?, sort_key = ? WHERE id = ?`, p.Email, sortKey, p.ID)
+	_, err := c.ExecContext(ctx, `UPDATE person SET email = $1, sort_key = $2 WHERE id = $3`, p.Email, sortKey, p.ID)
 	if err != nil {
 		return fmt.Errorf("writing a person: %w", err)
 	}
 	for _, word := range account.Endings(p.Name, p.Email) {
-		_, err := c.ExecContext(ctx, `INSERT INTO person_word (word, sort_key, person_id) VALUES (?, ?, ?)`,
+		_, err := c.ExecContext(ctx, `INSERT INTO person_word (word, sort_key, person_id) VALUES ($1, $2, $3)`,
 			word, sortKey, p.ID)
 		if err != nil {
 			return fmt.Errorf("writing the words of a person: %w", err)

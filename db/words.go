@@ -12,7 +12,7 @@ import (
 func (t *tx) addWords(person int64, name, email string) error {
 	sortKey := account.SortKey(name)
 	for _, word := range account.Endings(name, email) {
-		if err := t.execOne(`INSERT INTO person_word (word, sort_key, person_id) VALUES (?, ?, ?)`,
+		if err := t.execOne(`INSERT INTO person_word (word, sort_key, person_id) VALUES ($1, $2, $3)`,
 			word, sortKey, person); err != nil {
 			return fmt.Errorf("writing the words of a person: %w", err)
 		}
@@ -24,7 +24,7 @@ func (t *tx) addWords(person int64, name, email string) error {
 func (t *tx) removeWords(person int64, name, email string) error {
 	sortKey := account.SortKey(name)
 	for _, word := range account.Endings(name, email) {
-		if _, err := t.exec(`DELETE FROM person_word WHERE word = ? AND sort_key = ? AND person_id = ?`,
+		if _, err := t.exec(`DELETE FROM person_word WHERE word = $1 AND sort_key = $2 AND person_id = $3`,
 			word, sortKey, person); err != nil {
 			return fmt.Errorf("removing the words of a person: %w", err)
 		}
@@ -39,7 +39,7 @@ func (t *tx) rename(before Person, name, email string) error {
 		return nil
 	}
 	var taken bool
-	if err := t.row(`SELECT EXISTS (SELECT 1 FROM person WHERE email = ? AND id <> ?)`,
+	if err := t.row(`SELECT EXISTS (SELECT 1 FROM person WHERE email = $1 AND id <> $2)`,
 		email, before.ID).Scan(&taken); err != nil {
 		return fmt.Errorf("looking for an address: %w", err)
 	}
@@ -49,7 +49,7 @@ func (t *tx) rename(before Person, name, email string) error {
 	if err := t.removeWords(before.ID, before.Name, before.Email); err != nil {
 		return err
 	}
-	err := t.execOne(`UPDATE person SET name = ?, email = ?, sort_key = ? WHERE id = ?`,
+	err := t.execOne(`UPDATE person SET name = $1, email = $2, sort_key = $3 WHERE id = $4`,
 		name, email, account.SortKey(name), before.ID)
 	if err != nil {
 		return fmt.Errorf("renaming a person: %w", err)
@@ -85,7 +85,7 @@ func (s *Store) rarestWord(ctx context.Context, words []string) (word string, en
 	for i, w := range words {
 		var n int
 		err := s.row(ctx, `SELECT count(*)
-			FROM (SELECT 1 FROM person_word WHERE word >= ? AND word < ? LIMIT ?) AS found`,
+			FROM (SELECT 1 FROM person_word WHERE word >= $1 AND word < $2 LIMIT $3) AS found`,
 			w, account.AfterAll(w), maxSortedMatches+1).Scan(&n)
 		if err != nil {
 			return "", 0, fmt.Errorf("counting who matches: %w", err)
@@ -108,8 +108,8 @@ func (s *Store) searchSorted(ctx context.Context, words []string, rarest, after 
 	}
 	return s.peoplePage(ctx, PageSize, func(p Person) bool { return hasWords(p, words) },
 		`SELECT `+personColumns+` WHERE p.id IN (SELECT person_id FROM
-				(SELECT DISTINCT sort_key, person_id FROM person_word WHERE word >= ? AND word < ?
-					AND (sort_key, person_id) > (?, ?) ORDER BY sort_key, person_id LIMIT ?) AS found)
+				(SELECT DISTINCT sort_key, person_id FROM person_word WHERE word >= $1 AND word < $2
+					AND (sort_key, person_id) > ($3, $4) ORDER BY sort_key, person_id LIMIT $5) AS found)
 			ORDER BY p.sort_key, p.id`,
 		rarest, account.AfterAll(rarest), sortKey, id, limit)
 }
@@ -176,8 +176,8 @@ type entry struct {
 // entriesAfter reads entries after a key and before a word.
 func (s *Store) entriesAfter(ctx context.Context, at entryKey, before string, limit int) ([]entry, error) {
 	rows, err := s.rows(ctx, `SELECT w.word, w.sort_key, `+personColumns+` JOIN person_word w ON w.person_id = p.id
-		WHERE (w.word, w.sort_key, w.person_id) > (?, ?, ?) AND w.word < ?
-		ORDER BY w.word, w.sort_key, w.person_id LIMIT ?`,
+		WHERE (w.word, w.sort_key, w.person_id) > ($1, $2, $3) AND w.word < $4
+		ORDER BY w.word, w.sort_key, w.person_id LIMIT $5`,
 		at.word, at.sortKey, at.person, before, limit)
 	if err != nil {
 		return nil, fmt.Errorf("searching people: %w", err)

@@ -27,7 +27,7 @@ func (s *Store) RenameWorkspace(ctx context.Context, seen account.Seen, typed st
 		if seen.Outdated(account.WorkspaceVersion(before)) {
 			return account.ErrOutdated
 		}
-		n, err := t.exec(`UPDATE workspace SET name = ? WHERE id = 1 AND name <> ?`, name, name)
+		n, err := t.exec(`UPDATE workspace SET name = $1 WHERE id = 1 AND name <> $2`, name, name)
 		if err != nil || n == 0 {
 			return err
 		}

@@ -84,7 +84,7 @@ func runQueued(t *testing.T, store *db.Store, callers []context.Context,
 // given.
 func appendToName(letter string, end func() error) func(exec func(string, ...any) error) error {
 	return func(exec func(string, ...any) error) error {
-		if err := exec(`UPDATE workspace SET name = name || ?`, letter); err != nil {
+		if err := exec(`UPDATE workspace SET name = name || $1`, letter); err != nil {
 			return err
 		}
 		return end()
