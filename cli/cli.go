@@ -53,6 +53,7 @@ type commands struct {
 	TwoFactor  twoFactorCommand  `cmd:"" name:"two-factor" help:"Manage people's two-factor."`
 	Policy     policyCommands    `cmd:"" help:"Show or set who must use two-factor."`
 	Activity   activityCommands  `cmd:"" help:"Manage the activity log."`
+	Status     statusCommand     `cmd:"" help:"Show the database, its schema, and who serves it."`
 	SetupLink  setupLinkCommand  `cmd:"" name:"setup-link" help:"Make the link for the first Super-administrator anew." example:"gatehouse setup-link --base-url https://portal.example.org --data /var/lib/gatehouse"`
 	Backup     backupCommand     `cmd:"" help:"Copy the database to a file, while the server runs or not." example:"gatehouse backup /backup/gatehouse-today.db --data /var/lib/gatehouse"`
 	Restore    restoreCommand    `cmd:"" help:"Put a backup in the database's place, while no server runs." example:"gatehouse restore /backup/gatehouse-today.db --data /var/lib/gatehouse"`

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"text/tabwriter"
 	"time"
@@ -147,6 +148,25 @@ func (c *checkCommand) Run(env *commandEnv) error {
 
 type keyCommands struct {
 	Rotate keyRotate `cmd:"" help:"Encrypt everything again under a new key."`
+	Next   keyNext   `cmd:"" help:"Make the key for the next rotation, where several servers share a database on PostgreSQL."`
+}
+
+type keyNext struct{}
+
+// Run makes gatehouse.key.next beside the key file.
+func (c *keyNext) Run(env *commandEnv) error {
+	return env.withStore(func(store *db.Store) error {
+		if !store.IsShared() {
+			return errors.New("one server has this workspace: gatehouse key rotate makes the new key by itself")
+		}
+		path, err := store.MakeNextKey()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(env.Stdout, "%s is the key for the next rotation. Copy it beside the key file of every node; "+
+			"gatehouse status shows who has it. Then: gatehouse key rotate\n", path)
+		return nil
+	})
 }
 
 type keyRotate struct{}

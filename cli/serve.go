@@ -156,6 +156,11 @@ func (c *serveCommand) serve(ctx context.Context, env *commandEnv, store *db.Sto
 	if err != nil {
 		return errors.Join(err, listeners.close())
 	}
+	leave, err := joinNodes(ctx, env, store, listeners[0].listener.Addr().String(), log)
+	if err != nil {
+		return errors.Join(err, listeners.close())
+	}
+	defer leave()
 	if err := c.announce(env, store, listeners[0].listener, base); err != nil {
 		return errors.Join(err, listeners.close())
 	}
@@ -260,9 +265,17 @@ func (c *serveCommand) announce(env *commandEnv, store *db.Store, listener net.L
 		at = base.String()
 	}
 	fmt.Fprintf(env.Stdout, "Gatehouse serves on %s\n", at)
-	token, err := store.NewSetupToken(env.ctx, env.now())
+	newLink := store.NewSetupToken
+	if store.IsShared() {
+		newLink = store.FirstSetupToken
+	}
+	token, err := newLink(env.ctx, env.now())
 	if errors.Is(err, db.ErrNotFound) {
 		return nil // there are people
+	}
+	if errors.Is(err, db.ErrLinkPrinted) {
+		fmt.Fprintf(env.Stdout, "Its set-up link was printed by the first server that started; gatehouse setup-link makes another.\n")
+		return nil
 	}
 	if err != nil {
 		return err

@@ -19,7 +19,8 @@ func notifySystemd(log *slog.Logger, state string) {
 
 // watchdog tells systemd that the server is alive, as often as its unit asks for it. A
 // database that returns errors is no reason for a restart, since a full disk stays full;
-// one that never answers is.
+// one that never answers is: the process has stopped, if the database is a file in it. A
+// database on a server is not asked: while that is away, all nodes would restart for ever.
 func watchdog(ctx context.Context, env *commandEnv, store *db.Store, log *slog.Logger) {
 	limit, err := daemon.SdWatchdogEnabled(false)
 	if err != nil || limit == 0 {
@@ -32,7 +33,9 @@ func watchdog(ctx context.Context, env *commandEnv, store *db.Store, log *slog.L
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			_ = store.Ping(ctx, env.now())
+			if !store.IsShared() {
+				_ = store.Ping(ctx, env.now())
+			}
 			notifySystemd(log, daemon.SdNotifyWatchdog)
 		}
 	}

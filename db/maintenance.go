@@ -97,7 +97,13 @@ func (s *Store) unopenedError(ctx context.Context, people []int64) error {
 // rotating again finishes the work. A running server notices. Key files change only while
 // this process may write the database, so that of two rotations at once neither loses the
 // key of the other.
+//
+// Where several processes serve, each has its own key file: the new key has to be beside
+// every one of them before, and a rotation makes none.
 func (s *Store) RotateKey(ctx context.Context, by Actor, now time.Time) (secrets int, err error) {
+	if err := s.requireNextKeyEverywhere(ctx, now); err != nil {
+		return 0, err
+	}
 	var next *seal.Keyring
 	err = s.writeWithin(ctx, allSecretsTimeout, lockWorkspace(), func(t *tx) error {
 		old, err := s.keyring(t)
@@ -107,7 +113,7 @@ func (s *Store) RotateKey(ctx context.Context, by Actor, now time.Time) (secrets
 		if err := seal.AdoptNextKey(s.keyFile, old); err != nil { // of a rotation that lacked only its last step
 			return err
 		}
-		if next, err = seal.ReadOrMakeNextKey(s.keyFile); err != nil {
+		if next, err = s.readNextKey(); err != nil {
 			return err
 		}
 		if secrets, err = t.reseal(old, next); err != nil {

@@ -145,6 +145,8 @@ func runEverything(t *testing.T, store *db.Store) {
 	now, machine, client := start, db.Machine("root").Author(), db.Client{Address: "192.0.2.1"}
 
 	// The first Super-administrator, and people.
+	_, err := store.FirstSetupToken(ctx, now)
+	must(err)
 	token, err := store.NewSetupToken(ctx, now)
 	must(err)
 	must(store.CheckSetup(ctx, token))
@@ -326,6 +328,10 @@ func runEverything(t *testing.T, store *db.Store) {
 	runPasskeys(t, store, now)
 
 	// A monitor, the command line, and what runs by itself.
+	must(store.Beat(ctx, db.Node{ID: "one", Name: "one"}, time.Now))
+	_, err = store.Status(ctx)
+	must(err)
+	must(store.Leave(ctx, "one"))
 	_, err = store.Metrics(ctx)
 	must(err)
 	must(store.Ping(ctx, now))

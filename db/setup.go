@@ -32,6 +32,34 @@ func (s *Store) NewSetupToken(ctx context.Context, now time.Time) (token string,
 	return token, err
 }
 
+// ErrLinkPrinted means that another process has made a set-up link already, and that it
+// was not used yet.
+var ErrLinkPrinted = errors.New("there is a set-up link already")
+
+// FirstSetupToken makes the link for the first Super-administrator where several processes
+// serve: the one that starts first, and none that comes later, so that the link which was
+// printed goes on working. The others get ErrLinkPrinted.
+func (s *Store) FirstSetupToken(ctx context.Context, now time.Time) (token string, err error) {
+	err = s.write(ctx, lockWorkspace(), func(t *tx) error {
+		var people, link bool
+		if err := t.row(`SELECT EXISTS (SELECT 1 FROM person)`).Scan(&people); err != nil {
+			return fmt.Errorf("looking for people: %w", err)
+		}
+		if err := t.row(`SELECT EXISTS (SELECT 1 FROM link WHERE kind = 'setup')`).Scan(&link); err != nil {
+			return fmt.Errorf("looking for a set-up link: %w", err)
+		}
+		switch {
+		case people:
+			return ErrNotFound
+		case link:
+			return ErrLinkPrinted
+		}
+		token = newToken()
+		return t.execOne(`INSERT INTO link (token_hash, kind, made_at) VALUES ($1, 'setup', $2)`, hashToken(token), unix(now))
+	})
+	return token, err
+}
+
 // CheckSetup gives ErrNotFound unless the token is that of the set-up link, and
 // nobody has been added on the machine meanwhile.
 func (s *Store) CheckSetup(ctx context.Context, token string) error {

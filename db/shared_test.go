@@ -70,3 +70,30 @@ func TestSignInsAreCountedOnceCommitted(t *testing.T) {
 		}
 	}
 }
+
+// TestFirstSetupToken has several nodes start: one of them prints the link, and it works.
+func TestFirstSetupToken(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	dir := t.TempDir()
+	one, two := openIn(t, dir), openIn(t, dir)
+	defer func() { _, _ = one.Close(), two.Close() }()
+	token, err := one.FirstSetupToken(ctx, rotateStart)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := two.FirstSetupToken(ctx, rotateStart); !errors.Is(err, ErrLinkPrinted) {
+		t.Errorf("the second node: %v", err)
+	}
+	if err := two.CheckSetup(ctx, token); err != nil {
+		t.Errorf("the link that the first node printed: %v", err)
+	}
+	again, err := two.NewSetupToken(ctx, rotateStart) // gatehouse setup-link
+	if err != nil || one.CheckSetup(ctx, again) != nil || !errors.Is(one.CheckSetup(ctx, token), ErrNotFound) {
+		t.Errorf("a new link: %v", err)
+	}
+	fillSecrets(t, one, 1)
+	if _, err := two.FirstSetupToken(ctx, rotateStart); !errors.Is(err, ErrNotFound) {
+		t.Errorf("once there are people: %v", err)
+	}
+}

@@ -88,7 +88,10 @@ type Store struct {
 	health  health                   // what the last try to write came to, for Ping
 	name    atomic.Pointer[readName] // the workspace's, once it was read
 	shared  bool                     // other processes may write too
-	nameMu  sync.Mutex               // held while the name is read or changed
+	kind    engine.Kind
+	fitness fitness      // whether this process may write
+	ahead   atomic.Int64 // of the database server, in nanoseconds, when that was looked at last
+	nameMu  sync.Mutex   // held while the name is read or changed
 }
 
 // Open opens the workspace in a data directory, and makes it when there is none. A file

@@ -18,11 +18,23 @@ type tx struct {
 // changes. What do did is committed when it succeeds or refuses a code, since the
 // counting must last.
 func (s *Store) write(ctx context.Context, lock engine.Lock, do func(*tx) error) error {
+	if err := s.fitness.refuse(); err != nil {
+		return err
+	}
+	return s.writeUnfit(ctx, lock, do)
+}
+
+// writeUnfit is write for what a process may say of itself even if it may not write
+// anything else.
+func (s *Store) writeUnfit(ctx context.Context, lock engine.Lock, do func(*tx) error) error {
 	return s.counting(do, func(do func(*engine.Tx) error) error { return s.writer.Write(ctx, lock, do) })
 }
 
 // writeWithin is write for the commands whose work grows with the workspace.
 func (s *Store) writeWithin(ctx context.Context, limit time.Duration, lock engine.Lock, do func(*tx) error) error {
+	if err := s.fitness.refuse(); err != nil {
+		return err
+	}
 	return s.counting(do, func(do func(*engine.Tx) error) error { return s.writer.WriteWithin(ctx, limit, lock, do) })
 }
 

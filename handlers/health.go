@@ -16,9 +16,18 @@ func (s *Server) showHealth(rc *requestContext) error {
 			s.log.Error("health check failed", "request", requestID(rc.ctx()), "error", err)
 		}
 		rc.w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = io.WriteString(rc.w, "unavailable\n")
+		_, _ = io.WriteString(rc.w, "unavailable"+unfitCause(err)+"\n")
 		return nil
 	}
 	_, _ = io.WriteString(rc.w, "ok\n")
 	return nil
+}
+
+// unfitCause names what keeps this node alone from serving, for whoever looks after it.
+func unfitCause(err error) string {
+	var unfit *db.UnfitError
+	if !errors.As(err, &unfit) {
+		return ""
+	}
+	return ": " + unfit.Cause
 }

@@ -24,6 +24,16 @@ func ReadOrMakeNextKey(keyFile string) (*Keyring, error) {
 	return readOrMake(keyFile+NextSuffix, keyFile)
 }
 
+// ReadNextKey returns the key to rotate to, where it has to be there already.
+func ReadNextKey(keyFile string) (*Keyring, error) {
+	path := keyFile + NextSuffix
+	key, err := readKey(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot use the new key %s: %w", path, err)
+	}
+	return newKeyring(path, key)
+}
+
 func readOrMake(path, replaced string) (*Keyring, error) {
 	key, err := readKey(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -37,6 +47,23 @@ func readOrMake(path, replaced string) (*Keyring, error) {
 		return nil, fmt.Errorf("cannot use the key file %s: %w", path, err)
 	}
 	return newKeyring(path, key)
+}
+
+// NextKeyID is the id of the key that waits for the next rotation; nil when there is none.
+func NextKeyID(keyFile string) ([]byte, error) {
+	path := keyFile + NextSuffix
+	key, err := readKey(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot use the new key %s: %w", path, err)
+	}
+	keys, err := newKeyring(path, key)
+	if err != nil {
+		return nil, err
+	}
+	return keys.id, nil
 }
 
 // readKey reads a key file. One that others may read or change is refused.
