@@ -116,14 +116,17 @@ type passkeyOwner struct {
 	passkeys.Owner
 	person int64
 	active bool
+	app    bool // has the authenticator app too
 	keys   []Passkey
 }
 
 // passkeyOwner reads a person as the owner of passkeys.
 func (s *Store) passkeyOwner(ctx context.Context, person int64) (passkeyOwner, error) {
 	o := passkeyOwner{person: person}
-	err := s.row(ctx, `SELECT user_handle, email, name, active FROM person WHERE id = $1 AND removed_at IS NULL`, person).
-		Scan(&o.Handle, &o.Name, &o.Shown, &o.active)
+	err := s.row(ctx, `SELECT user_handle, email, name, active,
+			EXISTS (SELECT 1 FROM enrollment e WHERE e.person_id = person.id AND e.state = 'enabled')
+		FROM person WHERE id = $1 AND removed_at IS NULL`, person).
+		Scan(&o.Handle, &o.Name, &o.Shown, &o.active, &o.app)
 	if errors.Is(err, sql.ErrNoRows) {
 		return o, ErrNotFound
 	}
@@ -132,6 +135,22 @@ func (s *Store) passkeyOwner(ctx context.Context, person int64) (passkeyOwner, e
 	}
 	o.keys, err = s.passkeys(ctx, person)
 	return o, err
+}
+
+// AcceptedPasskeys are those of a person that still sign in, for the browser's own list.
+type AcceptedPasskeys struct {
+	UserHandle []byte
+	IDs        [][]byte
+}
+
+// AcceptedPasskeys lists the visitor's that were made for a party.
+func (s *Store) AcceptedPasskeys(ctx context.Context, v Visitor, party passkeys.Party) (AcceptedPasskeys, error) {
+	o, err := s.passkeyOwner(ctx, v.Person.ID)
+	out := AcceptedPasskeys{UserHandle: o.Handle}
+	for _, k := range party.Usable(credentialsOf(o.keys)) {
+		out.IDs = append(out.IDs, k.ID)
+	}
+	return out, err
 }
 
 // ownerOfPasskey finds whose a credential is, or returns ErrNotFound.

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gatehouse/account"
@@ -36,9 +37,9 @@ func (s *Store) secondStep(party passkeys.Party, o passkeyOwner, c Challenge) (p
 
 // PasskeyStep is what the second step offers of passkeys.
 type PasskeyStep struct {
-	Options string // "" without a passkey that works here
-	Usable  int
-	All     int
+	Options string   // "" without a passkey that works here
+	MadeFor []string // the domains of the passkeys, where none works here
+	NoApp   bool     // there is no authenticator app beside them
 }
 
 // PasskeyStep returns what a challenge offers of passkeys.
@@ -47,9 +48,16 @@ func (s *Store) PasskeyStep(ctx context.Context, party passkeys.Party, c Challen
 	if err != nil {
 		return PasskeyStep{}, err
 	}
-	out := PasskeyStep{All: len(o.keys), Usable: len(party.Usable(credentialsOf(o.keys)))}
-	if out.Usable == 0 || party.ID == "" {
-		out.Usable = 0
+	if len(o.keys) == 0 {
+		return PasskeyStep{}, nil
+	}
+	out := PasskeyStep{NoApp: !o.app}
+	if party.ID == "" || len(party.Usable(credentialsOf(o.keys))) == 0 {
+		for _, k := range o.keys {
+			if !slices.Contains(out.MadeFor, k.RPID) {
+				out.MadeFor = append(out.MadeFor, k.RPID)
+			}
+		}
 		return out, nil
 	}
 	ceremony, err := s.secondStep(party, o, c)

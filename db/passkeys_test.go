@@ -536,7 +536,8 @@ func TestMovedBaseURL(t *testing.T) {
 		t.Fatal(err)
 	}
 	if step, err := store.PasskeyStep(ctx, moved,
-		c); err != nil || step.Usable != 0 || step.All != 1 || step.Options != "" {
+		c); err != nil || step.Options != "" ||
+		len(step.MadeFor) != 1 || step.MadeFor[0] != party.ID || step.NoApp {
 		t.Errorf("offered: %+v, %v", step, err)
 	}
 	if options, err := store.BeginStepUp(ctx, e.visitor, moved, start); err != nil || options != "" {

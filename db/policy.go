@@ -75,7 +75,7 @@ func (s *Store) PolicyImpact(ctx context.Context, v Visitor, p twofactor.Policy)
 		from = ` FROM person p WHERE p.id IN (SELECT id FROM person WHERE role <> 'member' AND active = TRUE)
 			AND p.active = TRUE AND p.enrolled_here = FALSE`
 	}
-	out := PolicyImpact{You: v.State != twofactor.Enabled && p.Requires(v.Person.Role)}
+	out := PolicyImpact{You: !v.Enrolled && p.Requires(v.Person.Role)}
 	if p == (twofactor.Policy{}) {
 		return out, nil
 	}

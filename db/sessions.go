@@ -76,8 +76,18 @@ type Visitor struct {
 	eventsFrom, eventsUntil int64 // between which rows of activity lies what the session tells
 
 	State       twofactor.State // Pending: this session has minted a secret
+	Enrolled    bool            // has a factor that works here: the app, or a passkey
 	MustEnroll  bool            // the policy lets them do nothing but enrol
 	OpenNotices bool            // there is a notice that admins have not dismissed
+}
+
+// Factors is the state of all that the visitor has as a second factor: what the policy asks
+// for.
+func (v Visitor) Factors() twofactor.State {
+	if v.Enrolled {
+		return twofactor.Enabled
+	}
+	return twofactor.NotConfigured
 }
 
 // Actor is the visitor as the author of a change.
@@ -90,7 +100,7 @@ func (s *Store) Visitor(ctx context.Context, token string, now time.Time) (Visit
 	v := Visitor{session: hashToken(token)}
 	var started, authenticated, seen, previous, confirmed, pendingUntil sql.NullInt64
 	err := s.row(ctx, `SELECT s.handle, s.started_at, s.authenticated_at, s.seen_at, s.previous_sign_in_at, s.events_from, s.events_until,
-			p.id, p.email, p.name, p.role, w.name, w.require_everyone, w.require_admins, e.confirmed_at, q.expires_at,
+			p.id, p.email, p.name, p.role, w.name, w.require_everyone, w.require_admins, e.confirmed_at, q.expires_at, p.enrolled_here,
 			p.role <> 'member' AND EXISTS (SELECT 1 FROM notice WHERE dismissed_at IS NULL)
 		FROM session s JOIN person p ON p.id = s.person_id JOIN workspace w ON w.id = 1
 		LEFT JOIN enrollment e ON e.person_id = p.id AND e.state = 'enabled'
@@ -99,7 +109,7 @@ func (s *Store) Visitor(ctx context.Context, token string, now time.Time) (Visit
 		v.session, unix(now.Add(-s.times.SessionIdle)), unix(now.Add(-s.times.SessionMax))).
 		Scan(&v.Handle, &started, &authenticated, &seen, &previous, &v.eventsFrom, &v.eventsUntil, &v.Person.ID,
 			&v.Person.Email, &v.Person.Name, &v.Person.Role,
-			&v.Workspace.Name, &v.Workspace.Policy.Everyone, &v.Workspace.Policy.Admins, &confirmed, &pendingUntil,
+			&v.Workspace.Name, &v.Workspace.Policy.Everyone, &v.Workspace.Policy.Admins, &confirmed, &pendingUntil, &v.Enrolled,
 			&v.OpenNotices)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Visitor{}, ErrSignedOut
@@ -118,7 +128,7 @@ func (s *Store) Visitor(ctx context.Context, token string, now time.Time) (Visit
 		v.State = twofactor.Pending
 	}
 	v.Person.Active = true
-	v.MustEnroll = v.Workspace.Policy.MustEnroll(v.Person.Role, v.State)
+	v.MustEnroll = v.Workspace.Policy.MustEnroll(v.Person.Role, v.Factors())
 	return v, nil
 }
 

@@ -185,6 +185,7 @@ func TestPagesKeepTheContentSecurityPolicy(t *testing.T) {
 		keep(root.get(path))
 	}
 	keep(s.browser().get("/signin"))
+	keep(passkeySite(t).browser().get("/signin"))
 	secret := keep(root.post("/my/profile/two-factor/enable")).secret()
 	keep(root.post("/my/profile/two-factor/confirm", "code", "000000"))
 	keep(root.post("/my/profile/two-factor/confirm", "code", s.code(secret)))

@@ -76,7 +76,8 @@ func (s *Server) setHeaders(h http.Header) {
 	h.Set("Referrer-Policy", "same-origin") // no-referrer would make forms on plain http send Origin: null
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=()")
+	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=(), "+
+		"publickey-credentials-create=(self), publickey-credentials-get=(self)")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Vary", "HX-Request")
 	if s.https() {

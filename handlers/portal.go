@@ -171,8 +171,12 @@ func (s *Server) showTwoFactor(rc *requestContext) error {
 func (s *Server) showTwoFactorScreen(rc *requestContext, status int, card views.TwoFactor) error {
 	var err error
 	visitor := rc.visitor
+	if err := s.passkeyCard(rc, &card.Passkeys); err != nil {
+		return err
+	}
 	visitor.State = card.Enrollment.State
-	visitor.MustEnroll = visitor.Workspace.Policy.MustEnroll(visitor.Person.Role, visitor.State)
+	visitor.Enrolled = visitor.State == twofactor.Enabled || card.Passkeys.Works()
+	visitor.MustEnroll = visitor.Workspace.Policy.MustEnroll(visitor.Person.Role, visitor.Factors())
 	wasStopped := rc.visitor.MustEnroll
 	rc.visitor = visitor
 	card.Workspace = visitor.Workspace.Name

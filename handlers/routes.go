@@ -47,6 +47,9 @@ var routes = []route{
 	{"GET", "/signin/two-factor", challenge, "", (*Server).showChallenge},
 	{"POST", "/signin/two-factor", challenge, "", (*Server).verifyCode},
 	{"POST", "/signin/two-factor/recovery", challenge, "/signin/two-factor", (*Server).redeemRecoveryCode},
+	{"POST", "/signin/two-factor/passkey", challenge, "/signin/two-factor", (*Server).verifyPasskey},
+	{"POST", "/signin/passkey", public, "/signin", (*Server).signInWithPasskey},
+	{"POST", "/signin/passkey/begin", public, "/signin", (*Server).beginPasskeySignIn},
 	{"POST", "/signin/two-factor/cancel", challenge, "/signin/two-factor", (*Server).cancelChallenge},
 	{"POST", "/signout", enrolling, "/my", (*Server).signOut},
 
@@ -77,6 +80,10 @@ var routes = []route{
 	{"POST", "/my/profile/two-factor/confirm", enrolling, "/my/profile/two-factor", (*Server).confirmTwoFactor},
 	{"POST", "/my/profile/two-factor/regenerate", member, "/my/profile/two-factor", (*Server).regenerateRecoveryCodes},
 	{"POST", "/my/profile/two-factor/disable", member, "/my/profile/two-factor", (*Server).disableTwoFactor},
+	{"POST", "/my/profile/two-factor/passkeys/begin", enrolling, "/my/profile/two-factor", (*Server).beginPasskey},
+	{"POST", "/my/profile/two-factor/passkeys/add", enrolling, "/my/profile/two-factor", (*Server).addPasskey},
+	{"POST", "/my/profile/two-factor/passkeys/{handle}/rename", enrolling, "/my/profile/two-factor", (*Server).renamePasskey},
+	{"POST", "/my/profile/two-factor/passkeys/{handle}/remove", enrolling, "/my/profile/two-factor", (*Server).removePasskey},
 
 	{"GET", "/admin/people", admin, "", (*Server).showPeople},
 	{"POST", "/admin/people/invite", admin, "/admin/people", (*Server).invitePerson},

@@ -33,6 +33,9 @@ var allowedKinds = map[string]string{
 	"POST /signin/two-factor":          "c",
 	"POST /signin/two-factor/recovery": "c",
 	"POST /signin/two-factor/cancel":   "c",
+	"POST /signin/two-factor/passkey":  "c",
+	"POST /signin/passkey":             "acomA",
+	"POST /signin/passkey/begin":       "acomA",
 	"POST /signout":                    "omA",
 	"GET /help/two-factor":             "acomA",
 
@@ -60,6 +63,11 @@ var allowedKinds = map[string]string{
 	"POST /my/profile/two-factor/confirm":    "omA",
 	"POST /my/profile/two-factor/regenerate": "mA",
 	"POST /my/profile/two-factor/disable":    "mA",
+
+	"POST /my/profile/two-factor/passkeys/begin":           "omA",
+	"POST /my/profile/two-factor/passkeys/add":             "omA",
+	"POST /my/profile/two-factor/passkeys/{handle}/rename": "omA",
+	"POST /my/profile/two-factor/passkeys/{handle}/remove": "omA",
 
 	"GET /admin/people":                        "A",
 	"POST /admin/people/invite":                "A",
@@ -185,7 +193,7 @@ func browsersOfKind(t *testing.T, kind rune) func() *browser {
 // sendEmpty sends an empty request to a route.
 func sendEmpty(b *browser, route string) answer {
 	method, path, _ := strings.Cut(route, " ")
-	path = strings.NewReplacer("{$}", "", "{token}", "x", "{file}", "x", "{id}", "1").Replace(path)
+	path = strings.NewReplacer("{$}", "", "{token}", "x", "{file}", "x", "{id}", "1", "{handle}", "x").Replace(path)
 	if method == "POST" {
 		return b.post(path)
 	}

@@ -26,40 +26,46 @@ type Config struct {
 	BaseURL        *url.URL
 	TrustedProxies []netip.Prefix                                        // whose X-Forwarded-For counts
 	Observe        func(route string, status int, elapsed time.Duration) // called with each request, by its route's pattern
+	PasskeyDomain  string                                                // what passkeys are made for; "" for the base URL's host
+	PasskeyOrigins []string                                              // other pages that may use them, as browsers write them
 	// served over plain http beyond this machine: admins see a notice
 	InsecureHTTP bool
 }
 
 // A Server answers every request of the workspace.
 type Server struct {
-	store     *db.Store
-	log       *slog.Logger
-	now       func() time.Time
-	base      *url.URL
-	proxies   []netip.Prefix
-	insecure  bool
-	observe   func(route string, status int, elapsed time.Duration)
-	assets    views.Assets
-	files     map[string]asset
-	csp       string // the Content-Security-Policy
-	cookies   *cookieStore
-	hosts     *hostRule
-	stopping  atomic.Bool
-	untrusted sync.Once // the warning about X-Forwarded-For
-	plain     sync.Once // the warning about requests over http
-	handler   http.Handler
+	store          *db.Store
+	log            *slog.Logger
+	now            func() time.Time
+	base           *url.URL
+	proxies        []netip.Prefix
+	insecure       bool
+	passkeyDomain  string
+	passkeyOrigins []string
+	observe        func(route string, status int, elapsed time.Duration)
+	assets         views.Assets
+	files          map[string]asset
+	csp            string // the Content-Security-Policy
+	cookies        *cookieStore
+	hosts          *hostRule
+	stopping       atomic.Bool
+	untrusted      sync.Once // the warning about X-Forwarded-For
+	plain          sync.Once // the warning about requests over http
+	handler        http.Handler
 }
 
 // New prepares a server; nothing is served before ServeHTTP is called.
 func New(c Config) (*Server, error) {
 	s := &Server{
-		store:    c.Store,
-		log:      c.Log,
-		now:      c.Now,
-		base:     c.BaseURL,
-		proxies:  c.TrustedProxies,
-		insecure: c.InsecureHTTP,
-		observe:  c.Observe,
+		store:          c.Store,
+		log:            c.Log,
+		now:            c.Now,
+		base:           c.BaseURL,
+		proxies:        c.TrustedProxies,
+		insecure:       c.InsecureHTTP,
+		passkeyDomain:  c.PasskeyDomain,
+		passkeyOrigins: c.PasskeyOrigins,
+		observe:        c.Observe,
 	}
 	if s.observe == nil {
 		s.observe = func(string, int, time.Duration) {}

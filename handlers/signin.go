@@ -61,6 +61,11 @@ func (s *Server) showSignInCard(rc *requestContext, status int, card views.SignI
 	if err != nil {
 		return err
 	}
+	_, unable, err := s.party(rc)
+	if err != nil {
+		return err
+	}
+	card.Passkeys = unable == ""
 	return s.show(rc, status, views.SignInCard(card), views.SignInPage(f, card))
 }
 
@@ -106,6 +111,9 @@ func (s *Server) showChallengeCard(rc *requestContext, status int, card views.Ch
 	}
 	f, err := s.frame(rc)
 	if err != nil {
+		return err
+	}
+	if err := s.passkeyStep(rc, &card); err != nil {
 		return err
 	}
 	card.Email = rc.challenge.Email

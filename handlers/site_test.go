@@ -31,6 +31,7 @@ type site struct {
 	store  *db.Store
 	server *handlers.Server
 	now    time.Time
+	host   string // that browsers use; "" for httptest's
 	log    strings.Builder
 }
 
@@ -74,7 +75,7 @@ type browser struct {
 }
 
 func (s *site) browser() *browser {
-	return &browser{site: s, cookies: map[string]string{}, address: "192.0.2.7:4711"}
+	return &browser{site: s, cookies: map[string]string{}, address: "192.0.2.7:4711", host: s.host}
 }
 
 // An answer is what came back.

@@ -98,6 +98,7 @@ var iconPaths = map[string]string{
 	"download": "M12 4v11M7.5 11l4.5 4.5 4.5-4.5M4 20h16",
 	"print":    "M7 9V4h10v5M7 17H4V9h16v8h-3M7 14h10v6H7z",
 	"phone":    "M8 3h8a1 1 0 0 1 1 1v16a1 1 0 0 1-1 1H8a1 1 0 0 1-1-1V4a1 1 0 0 1 1-1zM11 18h2",
+	"key":      "M15 9a5 5 0 1 0-4.6 5L12 15.5h2v2h2v2h3.5V17l-5-5A5 5 0 0 0 15 9zM9.2 8.6v.1",
 	"search":   "M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14zM16.2 16.2 21 21",
 	"shield":   "M12 3l8 3v6c0 5-3.5 8-8 9-4.5-1-8-4-8-9V6z",
 	"next":     "M9 5l7 7-7 7",

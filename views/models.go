@@ -91,6 +91,10 @@ type SignIn struct {
 	Alert  Message
 	Notice Message       // e.g. signed out, session ended, challenge over
 	Wait   time.Duration // how long to wait, rounded up to a second, or 0
+
+	Passkeys     bool // passkeys can work at this address
+	PasskeyAlert Message
+	Signal       string // JSON for the browser's list of passkeys; "" for nothing
 }
 
 // Challenge is the card of /signin/two-factor.
@@ -101,6 +105,11 @@ type Challenge struct {
 	RecoveryAlert Message       // not empty: the recovery part is open
 	ShowSheet     bool          // the recovery part is open because CodeAlert speaks of the sheet that it names
 	Wait          time.Duration // of whichever alert is set
+
+	NoApp        bool   // only passkeys and recovery codes pass
+	Passkey      string // JSON of what the browser is asked for; "" without a passkey that works here
+	PasskeyAlert Message
+	MadeFor      []string // the domains of passkeys that do not work here, when none does
 }
 
 // Setup is the card of /setup/{token}. The password is never given back.
@@ -181,6 +190,8 @@ type TwoFactor struct {
 
 	Success Message
 	Alert   Message // in the card, tied to the field it is about
+
+	Passkeys PasskeyCard
 
 	Codes    []twofactor.RecoveryCode // just minted: shown once
 	Prompt   bool                     // Enabled: ask before regenerating

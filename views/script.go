@@ -87,10 +87,42 @@ const (
 		`setTimeout(()=>all('form[aria-busy]').forEach(f=>f.removeAttribute('aria-busy')))}});` +
 		`a('pagehide',()=>all('#secret,#recovery-codes,#link,.qr,[data-leave]').forEach(e=>e.remove()));` +
 		`a('pageshow',e=>{if(e.persisted)location.replace(location.pathname+location.search)})})()`
+
+	// passkeyScript runs the browser's ceremonies. The field for an answer holds what the browser is asked
+	// for, or the address that has it; when its form is sent without an answer, the browser is called first. On the sign-in page passkeys
+	// are suggested in the field for the e-mail address as well, until somebody does something else; what is asked for
+	// is fetched anew before it expires. Then the browser's own list of passkeys is told of those that are gone.
+	passkeyScript script = `(()=>{let d=document,a=addEventListener,P=window.PublicKeyCredential,N=navigator.credentials,busy=0,ask,` +
+		`all=s=>[...d.querySelectorAll(s)],` +
+		`out=b=>btoa(String.fromCharCode(...new Uint8Array(b))).replace(/\+/g,'-').replace(/\//g,'_').replace(/=/g,''),` +
+		`into=t=>Uint8Array.from(atob(t.replace(/-/g,'+').replace(/_/g,'/')),c=>c.charCodeAt(0)),` +
+		`options=i=>{let o=JSON.parse(i.dataset.options);o.challenge=into(o.challenge);if(o.user)o.user.id=into(o.user.id);` +
+		`for(let k of ['allowCredentials','excludeCredentials'])for(let c of o[k]||[])c.id=into(c.id);return{publicKey:o}},` +
+		`answer=c=>{let r=c.response,x={};for(let k of ['clientDataJSON','attestationObject','authenticatorData','signature','userHandle'])` +
+		`if(r[k])x[k]=out(r[k]);if(r.getTransports)x.transports=r.getTransports();` +
+		`return JSON.stringify({id:out(c.rawId),rawId:out(c.rawId),type:c.type,authenticatorAttachment:c.authenticatorAttachment||undefined,` +
+		`response:x,clientExtensionResults:c.getClientExtensionResults()})},` +
+		`send=(i,c)=>{i.value=answer(c);i.form.requestSubmit()},` +
+		`fresh=async i=>{let r=await fetch(i.dataset.begin,{method:'POST'});if(!r.ok)throw r;i.dataset.options=await r.text()},` +
+		`suggest=async()=>{let i=d.querySelector('[data-begin]');if(!i||!P||busy)return;try{await fresh(i);` +
+		`if(busy||!P.isConditionalMediationAvailable||!await P.isConditionalMediationAvailable()||busy)return;ask?.abort();ask=new AbortController();` +
+		`send(i,await N.get({...options(i),mediation:'conditional',signal:ask.signal}))}catch{}},` +
+		`show=()=>{all('[data-passkey-form]').forEach(e=>{if(e.hidden&&P){e.hidden=0;e.querySelector('[autofocus]')?.focus()}});` +
+		`all('[data-passkey-none]').forEach(e=>e.hidden=!!P);` +
+		`all('[data-signal]').forEach(e=>{let s=JSON.parse(e.dataset.signal),n=s.credentialId?'signalUnknownCredential':'signalAllAcceptedCredentials';` +
+		`e.remove();P?.[n]?.(s).catch?.(()=>{})})};` +
+		`a('submit',async e=>{let f=e.target,i=f.elements.credential,k=i?.dataset.passkey;if(!k||i.value)return;e.preventDefault();` +
+		`e.stopImmediatePropagation();if(busy)return;busy=1;ask?.abort();let s=f.querySelector('[data-said]'),b=f.querySelector('[type=submit]');` +
+		`s.textContent='';b.setAttribute('aria-busy',true);try{if(!i.dataset.options)await fresh(i);send(i,await N[k](options(i)))}` +
+		`catch(x){s.textContent=s.dataset[{InvalidStateError:'exists',NotAllowedError:'stopped',AbortError:'stopped'}[x.name]]||s.dataset.failed}` +
+		`busy=0;b.removeAttribute('aria-busy');if(s.textContent)suggest()},true);` +
+		`a('pageshow',()=>all('[data-passkey]').forEach(i=>i.value=''));` +
+		`a('visibilitychange',()=>d.hidden||suggest(),true);setInterval(suggest,24e4);` +
+		`a('htmx:after:swap',show);show();suggest()})()`
 )
 
 // scripts lists every script that a page may hold.
-var scripts = []script{submitScript, codeScript, timerScript, timeScript, cardScript, secretScript}
+var scripts = []script{submitScript, codeScript, timerScript, timeScript, cardScript, secretScript, passkeyScript}
 
 // ScriptHashes returns the source expression of each inline script for the
 // Content-Security-Policy, quotes included: 'sha256-…'.

@@ -141,6 +141,42 @@ func states(t *testing.T) map[string]templ.Component {
 		}, "/my/profile"),
 			modified(notConfigured(), func(x *TwoFactor) { x.Required = true })),
 
+		"passkeys": screen(modified(enabled(), func(x *TwoFactor) { x.Passkeys = passkeyCard() })),
+		"passkeys-only": screen(modified(notConfigured(), func(x *TwoFactor) {
+			x.Passkeys = passkeyCard()
+			x.Passkeys.Rename, x.Passkeys.Alert = "", Refused(twofactor.ErrTooManyPasskeys, now)
+		})),
+		"passkey-new": TwoFactorPage(frame(member, "/my/profile"), modified(notConfigured(), func(x *TwoFactor) {
+			x.Passkeys.Options, x.Passkeys.Signal, x.Next = `{"challenge":"AA"}`, `{"rpId":"example.org"}`, "/my"
+		})),
+		"passkey-proof": screen(modified(enabled(), func(x *TwoFactor) {
+			x.Passkeys.Proof, x.Passkeys.Wrong = "/my/profile/two-factor/passkeys/begin", PasswordRefused(twofactor.ErrWrongPassword, now)
+		})),
+		"passkeys-unable": screen(modified(enabled(), func(x *TwoFactor) { x.Passkeys.Unable = NeedsHTTPS })),
+		"signin-passkey": SignInPage(frame(Visitor{}, "/signin"), SignIn{
+			Next:         "/my/profile",
+			Passkeys:     true,
+			PasskeyAlert: Refused(twofactor.ErrWrongPasskey, now),
+			Signal:       `{"rpId":"example.org"}`,
+		}),
+		"challenge-passkey": ChallengePage(frame(Visitor{}, "/signin/two-factor"), Challenge{
+			Email:        "ada@example.org",
+			Sheet:        sheet,
+			Passkey:      `{"challenge":"AA"}`,
+			PasskeyAlert: Refused(twofactor.ErrPasskeyOver, now),
+		}),
+		"challenge-passkey-only": ChallengeCard(Challenge{
+			Email:   "ada@example.org",
+			Sheet:   sheet,
+			NoApp:   true,
+			Passkey: `{"challenge":"AA"}`,
+		}),
+		"challenge-elsewhere": ChallengeCard(Challenge{
+			Email:   "ada@example.org",
+			Sheet:   sheet,
+			NoApp:   true,
+			MadeFor: []string{"old.example.org"},
+		}),
 		"signin":        SignInPage(frame(Visitor{}, "/signin"), SignIn{Next: "/my/profile"}),
 		"signin-notice": SignInCard(SignIn{Notice: PageMessage("signed-out", "", "")}),
 		"signin-refused": SignInCard(SignIn{
@@ -535,5 +571,18 @@ func TestPostedFormsAreOfTwoKinds(t *testing.T) {
 	}
 	if found != 2 {
 		t.Errorf("%d forms post; cardForm and postForm are to be the only ones", found)
+	}
+}
+
+// passkeyCard has a passkey of each kind; the name of one is refused.
+func passkeyCard() PasskeyCard {
+	return PasskeyCard{
+		Rows: []Passkey{
+			{Handle: "aaa", Name: "iCloud Keychain", AddedAt: madeA, UsedAt: now, Synced: true},
+			{Handle: "bbb", Name: "Blue <key>", AddedAt: madeA},
+			{Handle: "ccc", Name: "Old laptop", AddedAt: madeA, UsedAt: now, MadeFor: "old.example.org"},
+		},
+		Rename:   "bbb",
+		Renaming: Field{Error: FieldErrorText(account.FieldError{Field: "name", Reason: account.Missing})},
 	}
 }
