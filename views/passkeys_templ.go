@@ -963,7 +963,7 @@ func passkeyStep(c Challenge) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if c.NoApp && c.RecoveryAlert.IsZero() && c.PasskeyAlert.IsZero() {
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 69, " autofocus")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 69, " data-focus")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -107,7 +107,7 @@ const (
 		`suggest=async()=>{let i=d.querySelector('[data-begin]');if(!i||!P||busy)return;try{await fresh(i);` +
 		`if(busy||!P.isConditionalMediationAvailable||!await P.isConditionalMediationAvailable()||busy)return;ask?.abort();ask=new AbortController();` +
 		`send(i,await N.get({...options(i),mediation:'conditional',signal:ask.signal}))}catch{}},` +
-		`show=()=>{all('[data-passkey-form]').forEach(e=>{if(e.hidden&&P){e.hidden=0;e.querySelector('[autofocus]')?.focus()}});` +
+		`show=()=>{all('[data-passkey-form]').forEach(e=>{if(e.hidden&&P){e.hidden=0;e.querySelector('[data-focus]')?.focus()}});` +
 		`all('[data-passkey-none]').forEach(e=>e.hidden=!!P);` +
 		`all('[data-signal]').forEach(e=>{let s=JSON.parse(e.dataset.signal),n=s.credentialId?'signalUnknownCredential':'signalAllAcceptedCredentials';` +
 		`e.remove();P?.[n]?.(s).catch?.(()=>{})})};` +
