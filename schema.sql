@@ -21,7 +21,12 @@ CREATE TABLE workspace (
     schema           INTEGER NOT NULL DEFAULT 0, -- the version of this page; user_version on SQLite
     oldest           INTEGER NOT NULL DEFAULT 0, -- a program that knows no schema as new as this does not serve it
     moved_at         INTEGER, -- when it was moved to another database, and was not to be served here any more
-    passkey_domain   TEXT    NOT NULL DEFAULT '' -- WebAuthn's RP id of the server that ran last; '' before, and where passkeys cannot work
+    passkey_domain   TEXT    NOT NULL DEFAULT '', -- WebAuthn's RP id of the server that ran last; '' before, and where passkeys cannot work
+    everyone_from    INTEGER, -- when require_everyone turns on by itself; NULL for never
+    admins_from      INTEGER,
+    remind_at        INTEGER, -- from when on those who are not ready for that are to be reminded; NULL when nobody is
+    reminded_at      INTEGER, -- which occasion to remind people all have been reminded of
+    mail_from        TEXT    NOT NULL DEFAULT '' -- the address that mails come from; '' while no mail server is set
 ) STRICT;
 
 -- Who serves a workspace on PostgreSQL: a row for each process, written every ten seconds
@@ -58,10 +63,18 @@ CREATE TABLE person (
     sub                 TEXT    NOT NULL DEFAULT '', -- random and constant: by which connected apps know them
     user_handle         BLOB, -- 32 random bytes that authenticators know them by; NULL once the person is removed
     enrolled_here       INTEGER NOT NULL DEFAULT 0 CHECK (enrolled_here IN (0, 1)), -- has a factor that works at today's address; kept like enrolled
+    sign_in_mails       INTEGER NOT NULL DEFAULT 1 CHECK (sign_in_mails IN (0, 1)), -- wants to hear of sign-ins with new browsers
+    later_until         INTEGER, -- until when they do not want to hear of a policy that is to come
+    reminded_at         INTEGER NOT NULL DEFAULT 0, -- the occasion for which they were reminded of that policy
+    closed_at           INTEGER, -- since when nobody signs in, because of "This wasn't me"; NULL while open
+    closed_email        TEXT    NOT NULL DEFAULT '', -- where the links go that open it again
+    suspect_from        INTEGER, -- factors that were added between these two instants are switched off
+    suspect_until       INTEGER,
     CHECK (removed_at IS NULL OR active = 0)
 ) STRICT;
 CREATE INDEX person_by_sort_key ON person (sort_key, id) WHERE removed_at IS NULL;
 CREATE INDEX person_not_enrolled ON person (sort_key, id) WHERE active = TRUE AND enrolled_here = FALSE;
+CREATE INDEX person_to_remind ON person (reminded_at) WHERE active = TRUE AND enrolled_here = FALSE;
 CREATE INDEX person_left ON person (id) WHERE active = TRUE AND enrolled = TRUE AND enrolled_here = FALSE;
 CREATE UNIQUE INDEX person_by_user_handle ON person (user_handle);
 CREATE INDEX person_admins ON person (role, active) WHERE role <> 'member';
@@ -91,6 +104,21 @@ CREATE TABLE link (
 CREATE UNIQUE INDEX link_by_person ON link (person_id) WHERE person_id IS NOT NULL; -- a new link ends the one before
 CREATE INDEX link_expiry ON link (expires_at);
 CREATE INDEX link_setup ON link (kind) WHERE kind = 'setup'; -- adding a person ends it
+
+-- Links that were mailed, of which a person may have several: to choose a forgotten
+-- password anew, and to say "This wasn't me".
+CREATE TABLE mailed_link (
+    token_hash  BLOB    PRIMARY KEY,
+    kind        TEXT    NOT NULL CHECK (kind IN ('forgot', 'not-me')),
+    person_id   INTEGER NOT NULL REFERENCES person (id),
+    event       TEXT    NOT NULL, -- of not-me: what the mail told of
+    email       TEXT    NOT NULL, -- of not-me: the person's address before that; where their next password link goes
+    occasion_at INTEGER NOT NULL, -- of not-me: when that was; factors that were added since then are switched off
+    made_at     INTEGER NOT NULL,
+    expires_at  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX mailed_link_by_person ON mailed_link (person_id, kind);
+CREATE INDEX mailed_link_expiry ON mailed_link (expires_at);
 
 -- Somebody who is signed in with one browser.
 CREATE TABLE session (
@@ -469,3 +497,31 @@ CREATE INDEX connected_session_by_session ON connected_session (session_handle, 
 CREATE INDEX connected_session_by_person ON connected_session (person_id, app_id);
 CREATE INDEX connected_session_by_app ON connected_session (app_id);
 CREATE INDEX connected_session_by_age ON connected_session (signed_in_at);
+
+-- Mails: those that wait, and those that were sent or given up of late. A row is written in
+-- the transaction of what it tells.
+CREATE TABLE outbox (
+    id            INTEGER PRIMARY KEY,
+    message_id    TEXT    NOT NULL UNIQUE, -- of the header, without its brackets: the same however often it is sent
+    kind          TEXT    NOT NULL, -- which mail: a word that package views has the text of
+    person_id     INTEGER NOT NULL REFERENCES person (id), -- to whom
+    email         TEXT    NOT NULL, -- at which address
+    activity_id   INTEGER REFERENCES activity (id), -- what it tells of, if anything
+    detail        TEXT    NOT NULL DEFAULT '', -- what activity does not hold: a browser, an address, an instant
+    secret        BLOB, -- sealed: the token of its link; NULL when it has none, and once it is done
+    made_at       INTEGER NOT NULL,
+    useless_at    INTEGER, -- when its link ends; from then on it is not sent
+    state         TEXT    NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'sent', 'given-up')),
+    tries         INTEGER NOT NULL DEFAULT 0, -- that failed
+    next_at       INTEGER NOT NULL, -- when it is tried next
+    claim         TEXT    NOT NULL DEFAULT '', -- random: which sender has it
+    claimed_until INTEGER NOT NULL DEFAULT 0, -- from then on another may take it
+    done_at       INTEGER, -- when it was sent or given up
+    answer        TEXT    NOT NULL DEFAULT '', -- what the server said last, or why it was given up
+    CHECK ((state = 'waiting') = (done_at IS NULL)),
+    CHECK (state = 'waiting' OR secret IS NULL)
+) STRICT;
+CREATE INDEX outbox_by_state ON outbox (state, next_at, id);
+CREATE INDEX outbox_by_person ON outbox (person_id, made_at);
+CREATE INDEX outbox_by_activity ON outbox (activity_id); -- pruning looks here
+CREATE INDEX outbox_done ON outbox (done_at);

@@ -63,44 +63,49 @@ const (
 	GroupAdded        Event = "group_created"
 	GroupChanged      Event = "group_updated"
 	GroupRemoved      Event = "group_deleted"
+	AccountClosed     Event = "authn_account_closed"  // by "This wasn't me" in a mail
+	FactorsTurnedOn   Event = "authn_factor_restored" // that "This wasn't me" had switched off
+	MailGivenUp       Event = "sys_mail_given_up"
 )
 
 // eventTable has every event, in the order in which a filter offers them. What the
 // store asks for by event, what becomes a notice, and what views words comes from here.
 var eventTable = []struct {
 	Event
-	atSignIn bool       // to the person whom it is about, at their next sign-in
-	notice   noticeRule // of the machine's acts
+	atSignIn   bool       // to the person whom it is about, at their next sign-in
+	notice     noticeRule // of the machine's acts
+	mailPerson bool       // mailed to the person whom it is about, with "This wasn't me"
+	mailAdmins noticeRule // mailed to every admin, whoever did it; acts of the machine that become a notice are as well
 }{
-	{Event: SignedIn},
+	{Event: SignedIn, mailPerson: true},
 	{Event: SignInFailed},
 	{Event: SignInFailedMax},
 	{Event: UnknownNames},
 	{Event: SignedOut},
 	{Event: SessionsEnded},
 	{Event: BrowserForgotten},
-	{Event: PasswordChanged, atSignIn: true, notice: always},
+	{Event: PasswordChanged, atSignIn: true, notice: always, mailPerson: true},
 	{Event: PasswordFailed},
-	{Event: FactorEnabled, atSignIn: true},
-	{Event: FactorDisabled, atSignIn: true},
-	{Event: FactorReset, atSignIn: true, notice: always},
+	{Event: FactorEnabled, atSignIn: true, mailPerson: true},
+	{Event: FactorDisabled, atSignIn: true, mailPerson: true},
+	{Event: FactorReset, atSignIn: true, notice: always, mailPerson: true},
 	{Event: FactorFailed},
-	{Event: CodesRegenerated, atSignIn: true},
-	{Event: PasskeyAdded, atSignIn: true},
+	{Event: CodesRegenerated, atSignIn: true, mailPerson: true},
+	{Event: PasskeyAdded, atSignIn: true, mailPerson: true},
 	{Event: PasskeyRenamed, atSignIn: true},
-	{Event: PasskeyRemoved, atSignIn: true},
-	{Event: PasskeyCopied, atSignIn: true},
+	{Event: PasskeyRemoved, atSignIn: true, mailPerson: true},
+	{Event: PasskeyCopied, atSignIn: true, mailPerson: true},
 	{Event: PasskeyFailed},
-	{Event: PersonAdded, notice: forAdmins},
-	{Event: PersonChanged},
+	{Event: PersonAdded, notice: forAdmins, mailAdmins: forAdmins},
+	{Event: PersonChanged, mailPerson: true},
 	{Event: PersonDeactivated, notice: always},
 	{Event: PersonReactivated, notice: always},
 	{Event: PersonUnlocked, notice: always},
 	{Event: PersonRemoved, notice: always},
-	{Event: RoleChanged, atSignIn: true, notice: always},
+	{Event: RoleChanged, atSignIn: true, notice: always, mailAdmins: forAdmins},
 	{Event: LinkMade},
 	{Event: LinkUsed},
-	{Event: PolicyChanged, notice: always},
+	{Event: PolicyChanged, notice: always, mailAdmins: always},
 	{Event: WorkspaceSetUp},
 	{Event: WorkspaceRenamed},
 	{Event: WorkspaceRestored, notice: always},
@@ -122,6 +127,9 @@ var eventTable = []struct {
 	{Event: GroupAdded},
 	{Event: GroupChanged},
 	{Event: GroupRemoved},
+	{Event: AccountClosed, atSignIn: true, notice: whoever},
+	{Event: FactorsTurnedOn, atSignIn: true, mailPerson: true},
+	{Event: MailGivenUp, notice: whoever},
 }
 
 // A noticeRule says which acts of the machine are break-glass, of which every admin is
@@ -133,17 +141,46 @@ const (
 	never     noticeRule = iota
 	forAdmins            // when it is about an admin: adding members is everyday work
 	always
+	whoever // did it, not only the machine
 )
 
-// NeedsNotice reports whether an act of the machine is told to every admin. The role
-// is that which the act gives, if it gives one.
-func (e Event) NeedsNotice(role twofactor.Role) bool {
+// tells reports whether a rule holds for an act that gives a role, if it gives one.
+func (r noticeRule) tells(role twofactor.Role) bool {
+	return r == always || r == whoever || r == forAdmins && role.Admin()
+}
+
+// NeedsNotice reports whether an act is told to every admin: of the machine, or of anybody
+// where the table says so. The role is that which the act gives, if it gives one.
+func (e Event) NeedsNotice(by ActorKind, role twofactor.Role) bool {
 	for _, row := range eventTable {
 		if row.Event == e {
-			return row.notice == always || row.notice == forAdmins && role.Admin()
+			return row.notice == whoever || by == ActorMachine && row.notice.tells(role)
 		}
 	}
-	return true // an event without a row is told rather than kept quiet
+	return by == ActorMachine // an event without a row is told rather than kept quiet
+}
+
+// MailsPerson reports whether an event is mailed to the person whom it is about. Of sign-ins
+// only those are that are new to the person, and of changes to an account those of its
+// address.
+func (e Event) MailsPerson() bool {
+	for _, row := range eventTable {
+		if row.Event == e {
+			return row.mailPerson
+		}
+	}
+	return false
+}
+
+// MailsAdmins reports whether an act is mailed to every admin. The role is that which the act
+// gives, if it gives one.
+func (e Event) MailsAdmins(by ActorKind, role twofactor.Role) bool {
+	for _, row := range eventTable {
+		if row.Event == e {
+			return row.mailAdmins.tells(role) || by == ActorMachine && row.notice.tells(role)
+		}
+	}
+	return false
 }
 
 // NoticeEvents returns the events of which acts of the machine are told to every admin.

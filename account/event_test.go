@@ -82,20 +82,20 @@ func TestNoticesOfTheMachine(t *testing.T) {
 		account.PersonReactivated, account.PersonUnlocked,
 		account.PersonRemoved, account.RoleChanged, account.PolicyChanged, account.WorkspaceRestored,
 		account.ActivityPruned, account.KeyRotated} {
-		if !event.NeedsNotice("") || !slices.Contains(account.NoticeEvents(), event) {
+		if !event.NeedsNotice(account.ActorMachine, "") || !slices.Contains(account.NoticeEvents(), event) {
 			t.Errorf("nobody is told of %s", event)
 		}
 	}
 	for role, want := range map[twofactor.Role]bool{twofactor.Member: false, twofactor.Administrator: true,
 		twofactor.ITAdministrator: true, twofactor.SuperAdmin: true} {
-		if got := account.PersonAdded.NeedsNotice(role); got != want {
+		if got := account.PersonAdded.NeedsNotice(account.ActorMachine, role); got != want {
 			t.Errorf("adding a %s is told: %v, want %v", role, got, want)
 		}
 	}
-	if account.SignedIn.NeedsNotice("") {
+	if account.SignedIn.NeedsNotice(account.ActorMachine, "") {
 		t.Error("a sign-in is told to every admin")
 	}
-	if !account.Event("sys_nothing").NeedsNotice("") {
+	if !account.Event("sys_nothing").NeedsNotice(account.ActorMachine, "") {
 		t.Error("an act that is none is kept quiet")
 	}
 }

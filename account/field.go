@@ -35,6 +35,10 @@ const (
 	NotRedirect Reason = "no address to send people to"
 	OverHTTP    Reason = "an address over http"
 	OtherHost   Reason = "an address on another host"
+
+	NotDay  Reason = "no day"
+	PastDay Reason = "a day that has passed"
+	DayOff  Reason = "a day for a setting that is off"
 )
 
 // A FieldError refuses what was typed into one field of a form.

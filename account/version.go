@@ -16,7 +16,8 @@ type Version string
 
 // PolicyVersion is the version of a policy.
 func PolicyVersion(p twofactor.Policy) Version {
-	return HashVersion("policy", strconv.FormatBool(p.Everyone), strconv.FormatBool(p.Admins))
+	return HashVersion("policy", strconv.FormatBool(p.Everyone), strconv.FormatBool(p.Admins),
+		strconv.FormatInt(p.EveryoneFrom.Unix(), 10), strconv.FormatInt(p.AdminsFrom.Unix(), 10))
 }
 
 // PersonVersion is the version of what the form with a person's name, address, user name

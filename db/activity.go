@@ -43,12 +43,14 @@ type activityEntry struct {
 	method  account.Method
 	detail  string
 	role    twofactor.Role // that the act gives, if it gives one
+	mail    mailFacts      // what a mail of it tells besides
 	quiet   bool           // there is nobody yet who could read a notice
 }
 
 // appendActivity writes an activity row in the transaction of what it tells, and returns
 // its number. An act of the machine that is break-glass leaves a notice, too, which every
-// admin sees until one of them dismisses it.
+// admin sees until one of them dismisses it. What the table of events mails is put into the
+// outbox here.
 func (t *tx) appendActivity(now time.Time, a activityEntry) (int64, error) {
 	if !slices.Contains(account.ActorKinds, a.actor.kind) ||
 		(a.actor.kind == account.ActorPerson) != (a.actor.ID != 0) {
@@ -70,10 +72,15 @@ func (t *tx) appendActivity(now time.Time, a activityEntry) (int64, error) {
 	if isSignIn(a.event) {
 		t.signIns = append(t.signIns, SignInCount{Event: a.event, Method: a.method, Count: 1})
 	}
-	if machine && !a.quiet && a.event.NeedsNotice(a.role) {
-		err = t.execOne(`INSERT INTO notice (activity_id) VALUES ($1)`, id)
+	if a.quiet {
+		return id, nil
 	}
-	return id, err
+	if a.event.NeedsNotice(a.actor.kind, a.role) {
+		if err := t.execOne(`INSERT INTO notice (activity_id) VALUES ($1)`, id); err != nil {
+			return 0, err
+		}
+	}
+	return id, t.mailActivity(id, now, a)
 }
 
 func idOrNull(id int64) sql.NullInt64 { return sql.NullInt64{Int64: id, Valid: id != 0} }

@@ -81,15 +81,17 @@ type openChallenge struct {
 	handle string
 	person credentials
 	next   string
+
+	suspicion Suspicion // which factors of the person pass nothing
 }
 
 // openChallenge finds a challenge that still counts, or returns ErrChallengeOver.
 func (t *tx) openChallenge(token string, now time.Time) (openChallenge, error) {
 	c := openChallenge{hash: hashToken(token)}
-	var expires, made, previous sql.NullInt64
-	err := t.row(`SELECT c.handle, c.wrong_codes, c.expires_at, c.next, c.made_at, p.id, p.last_sign_in_at
+	var expires, made, previous, from, until sql.NullInt64
+	err := t.row(`SELECT c.handle, c.wrong_codes, c.expires_at, c.next, c.made_at, p.id, p.last_sign_in_at, p.suspect_from, p.suspect_until
 		FROM challenge c JOIN person p ON p.id = c.person_id AND p.active = TRUE WHERE c.id_hash = $1`, c.hash).
-		Scan(&c.handle, &c.WrongCodes, &expires, &c.next, &made, &c.person.id, &previous)
+		Scan(&c.handle, &c.WrongCodes, &expires, &c.next, &made, &c.person.id, &previous, &from, &until)
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, twofactor.ErrChallengeOver
 	}
@@ -97,6 +99,7 @@ func (t *tx) openChallenge(token string, now time.Time) (openChallenge, error) {
 		return c, fmt.Errorf("reading a challenge: %w", err)
 	}
 	c.ExpiresAt, c.MadeAt, c.person.previous = instant(expires), instant(made), instant(previous)
+	c.suspicion = Suspicion{From: instant(from), Until: instant(until)}
 	return c, c.Open(now)
 }
 
@@ -192,6 +195,9 @@ func (s *Store) VerifyCode(ctx context.Context, token, typed string, client Clie
 		if err != nil {
 			return err
 		}
+		if c.suspicion.Covers(row.ConfirmedAt) {
+			return twofactor.ErrSwitchedOff
+		}
 		err = s.applyTransition(t, &row, now, func(e *twofactor.Enrollment) error { return e.Verify(typed, now) })
 		var wrong twofactor.WrongCode
 		if errors.As(err, &wrong) {
@@ -270,6 +276,12 @@ func (s *Store) RedeemRecoveryCode(ctx context.Context, token, typed string, cli
 		row, err := s.enrollmentWithSheet(t, c.person.id, nil)
 		if err != nil {
 			return err
+		}
+		if c.suspicion.Covers(row.Sheet.MadeAt) {
+			if err := t.refundAttempt(a.kind, a.subject); err != nil {
+				return err
+			}
+			return twofactor.ErrSwitchedOff
 		}
 		number := -1
 		if valid {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // OpenSteps opens a workspace as a program does that has these migrations.
@@ -91,4 +92,9 @@ func (s *Store) Pragma(ctx context.Context, text string) error { return s.writer
 func (s *Store) Number(ctx context.Context, query string) (n int64, err error) {
 	err = s.reader.Pool().QueryRowContext(ctx, query).Scan(&n)
 	return n, err
+}
+
+// MailDue reports whether a mail waits to be claimed.
+func (s *Store) MailDue(ctx context.Context, now time.Time) (bool, error) {
+	return s.isMailDue(ctx, now)
 }

@@ -13,9 +13,26 @@ import (
 // LinkTTL is how long an invitation or a password link works.
 const LinkTTL = 24 * time.Hour
 
-// newLink makes a person's one-time link; it ends the one before.
-func (t *tx) newLink(person int64, kind account.LinkKind, by Actor, now time.Time) (token string, err error) {
+// newLink makes a person's one-time link; it ends the one before, and a mail that waits with
+// it. A link that is mailed is for nobody else's eyes: the token is "" then. Without a mail
+// server it is given back all the same.
+func (t *tx) newLink(person int64, kind account.LinkKind, by Actor, mailed bool, now time.Time) (token string, err error) {
+	mail := account.MailPassword
+	if kind == account.Invitation {
+		mail = account.MailInvitation
+	}
+	if !mailed {
+		mail = ""
+	}
+	return t.newLinkAs(person, kind, by, mail, now)
+}
+
+// newLinkAs is newLink with the mail that carries the link; "" for none.
+func (t *tx) newLinkAs(person int64, kind account.LinkKind, by Actor, mail account.MailKind, now time.Time) (token string, err error) {
 	if _, err := t.exec(`DELETE FROM link WHERE person_id = $1`, person); err != nil {
+		return "", err
+	}
+	if err := t.endLinkMails(person, now); err != nil {
 		return "", err
 	}
 	token = newToken()
@@ -23,20 +40,54 @@ func (t *tx) newLink(person int64, kind account.LinkKind, by Actor, now time.Tim
 		hashToken(token), kind, person, unix(now), unix(now.Add(LinkTTL))); err != nil {
 		return "", fmt.Errorf("making a link: %w", err)
 	}
-	_, err = t.appendActivity(now, activityEntry{
+	if _, err = t.appendActivity(now, activityEntry{
 		event:   account.LinkMade,
 		actor:   by,
 		subject: person,
 		method:  account.ByLink,
 		detail:  string(kind),
-	})
-	return token, err
+	}); err != nil || mail == "" {
+		return token, err
+	}
+	return t.mailLink(person, token, mail, now)
+}
+
+// mailLink mails a link to the person whose it is, and returns "" for what they alone get to
+// see. While their account is closed it goes to the address from before.
+func (t *tx) mailLink(person int64, token string, kind account.MailKind, now time.Time) (string, error) {
+	if domain, err := t.mailDomain(); err != nil || domain == "" {
+		return token, err
+	}
+	var email, closedEmail string
+	if err := t.row(`SELECT email, closed_email FROM person WHERE id = $1`, person).Scan(&email, &closedEmail); err != nil {
+		return "", fmt.Errorf("reading whom to mail: %w", err)
+	}
+	if closedEmail != "" {
+		email = closedEmail
+	}
+	return "", t.putMail(newMail{
+		kind:      kind,
+		person:    person,
+		email:     email,
+		token:     token,
+		uselessAt: now.Add(LinkTTL),
+	}, now)
 }
 
 // NewLink makes a link that lets somebody else choose a new password: an invitation for
 // those who have none yet. The factor is not touched. It refuses with
 // account.ErrOwnAccount and account.ErrInactive.
 func (s *Store) NewLink(ctx context.Context, person int64, by Author, now time.Time) (token string, err error) {
+	return s.makeLink(ctx, person, by, false, now)
+}
+
+// MailLink is NewLink, and mails the link to the person. It returns the token only when no
+// mail server is set.
+func (s *Store) MailLink(ctx context.Context, person int64, by Author, now time.Time) (token string, err error) {
+	return s.makeLink(ctx, person, by, true, now)
+}
+
+func (s *Store) makeLink(ctx context.Context, person int64, by Author, mailed bool, now time.Time) (token string, err error) {
 	err = s.write(ctx, lockWorkspace(by.ID, person), func(t *tx) error {
 		p, err := t.authorizeManage(by, person)
 		if err != nil {
@@ -49,7 +100,7 @@ func (s *Store) NewLink(ctx context.Context, person int64, by Author, now time.T
 		if p.Invited {
 			kind = account.Invitation
 		}
-		token, err = t.newLink(person, kind, by.Actor, now)
+		token, err = t.newLink(person, kind, by.Actor, mailed, now)
 		return err
 	})
 	return token, err
@@ -63,11 +114,14 @@ type Link struct {
 	Email  string
 }
 
-// linkQuery finds an open link. One made in the future, before a clock was set back,
-// would outlive its day.
+// linkQuery finds an open link, one that was asked for at the sign-in included. One made in
+// the future, before a clock was set back, would outlive its day.
 const linkQuery = `SELECT l.kind, l.person_id, p.name, p.email FROM link l
 	JOIN person p ON p.id = l.person_id AND p.active = TRUE
-	WHERE l.token_hash = $1 AND l.expires_at > $2 AND l.made_at <= $2 + 60`
+	WHERE l.token_hash = $1 AND l.expires_at > $2 AND l.made_at - 60 <= $2
+	UNION ALL SELECT 'password', m.person_id, p.name, p.email FROM mailed_link m
+	JOIN person p ON p.id = m.person_id AND p.active = TRUE
+	WHERE m.token_hash = $1 AND m.kind = 'forgot' AND m.expires_at > $2 AND m.made_at - 60 <= $2`
 
 // Link finds the link that a token opens, or returns ErrNotFound when it was used, has
 // expired, was replaced by another, or the person was deactivated. Looking is not
@@ -138,12 +192,12 @@ func (s *Store) UseLink(ctx context.Context, token, name, password string, c Cli
 	if err != nil {
 		return l, err
 	}
-	return l, s.write(ctx, lockLink(token), func(t *tx) error {
+	return l, s.write(ctx, lockPerson(l.Person), func(t *tx) error {
 		before, person, err := scanLink(t.row(linkQuery, hashToken(token), unix(now)))
 		if err != nil {
 			return err
 		}
-		if err := t.execOne(`DELETE FROM link WHERE token_hash = $1`, hashToken(token)); err != nil {
+		if err := t.useLinkUp(token); err != nil {
 			return err
 		}
 		if err := t.rename(Person{ID: person, Name: before.Name, Email: before.Email}, name, before.Email); err != nil {
@@ -171,10 +225,26 @@ func (s *Store) UseLink(ctx context.Context, token, name, password string, c Cli
 	})
 }
 
+// useLinkUp deletes a link of either kind: exactly one, or it was used meanwhile.
+func (t *tx) useLinkUp(token string) error {
+	n, err := t.exec(`DELETE FROM link WHERE token_hash = $1`, hashToken(token))
+	if err != nil || n == 1 {
+		return err
+	}
+	return t.execOne(`DELETE FROM mailed_link WHERE token_hash = $1 AND kind = 'forgot'`, hashToken(token))
+}
+
 // endLinks ends the one-time links of somebody who proves that they do not need one,
 // or whose account a link was not made for any more: a password that was changed or
-// given, an address, a role, a deactivation.
-func (t *tx) endLinks(person int64) error {
-	_, err := t.exec(`DELETE FROM link WHERE person_id = $1`, person)
-	return err
+// given, an address, a role, a deactivation. Mails that wait with one are not sent.
+func (t *tx) endLinks(person int64, now time.Time) error {
+	links, err := t.exec(`DELETE FROM link WHERE person_id = $1`, person)
+	if err != nil {
+		return err
+	}
+	forgotten, err := t.exec(`DELETE FROM mailed_link WHERE person_id = $1 AND kind = 'forgot'`, person)
+	if err != nil || links+forgotten == 0 {
+		return err
+	}
+	return t.endLinkMails(person, now)
 }

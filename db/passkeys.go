@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gatehouse/passkeys"
+	"gatehouse/twofactor"
 )
 
 // A Passkey is one of a person's passkeys.
@@ -203,6 +204,11 @@ func (s *Store) usePasskey(t *tx, u usedPasskey, now time.Time) error {
 	}
 	if !bytes.Equal(row.PublicKey, u.PublicKey) || !bytes.Equal(row.ID, u.ID) || row.RPID != u.RPID {
 		return passkeys.ErrRefused
+	}
+	if off, err := t.isSwitchedOff(row.person, row.MadeAt); err != nil {
+		return err
+	} else if off {
+		return twofactor.ErrSwitchedOff
 	}
 	n, err := t.exec(`UPDATE passkey SET sign_count = $1, flags = $2, used_at = $3
 		WHERE id = $4 AND (sign_count < $5 OR (sign_count = 0 AND $6 = 0))`,

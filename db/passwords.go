@@ -47,7 +47,7 @@ func (s *Store) ChangePassword(ctx context.Context, v Visitor, current, next str
 			v.session); err != nil {
 			return err
 		}
-		if err := t.endLinks(v.Person.ID); err != nil {
+		if err := t.endLinks(v.Person.ID, now); err != nil {
 			return err
 		}
 		if out.Session, err = t.rotateSession(v); err != nil {
@@ -124,7 +124,7 @@ func (s *Store) checkPassword(ctx context.Context, v Visitor, password string, c
 	}
 	return p.hash, s.write(context.WithoutCancel(ctx), lockPerson(v.Person.ID), func(t *tx) error {
 		if right {
-			if err := t.endLinks(v.Person.ID); err != nil { // who knows the password needs none
+			if err := t.endLinks(v.Person.ID, now); err != nil { // who knows the password needs none
 				return err
 			}
 			return t.clearCount(a.kind, a.subject)
@@ -152,16 +152,17 @@ func (t *tx) requireUnchangedPassword(person int64, hash string) error {
 }
 
 // setPassword stores a password, ends the person's sessions, challenges and links, and
-// clears the failed attempts before it.
+// clears the failed attempts before it. An account that "This wasn't me" has closed is open
+// again: its link was used, or somebody on the machine has decided.
 func (t *tx) setPassword(person int64, hash string, now time.Time) error {
-	if err := t.execOne(`UPDATE person SET password_hash = $1, password_changed_at = $2 WHERE id = $3`,
-		hash, unix(now), person); err != nil {
+	if err := t.execOne(`UPDATE person SET password_hash = $1, password_changed_at = $2, closed_at = NULL, closed_email = ''
+		WHERE id = $3`, hash, unix(now), person); err != nil {
 		return err
 	}
 	if err := t.endOtherSessions(person, nil); err != nil {
 		return err
 	}
-	if err := t.endLinks(person); err != nil {
+	if err := t.endLinks(person, now); err != nil {
 		return err
 	}
 	return t.clearCount(countPassword, formatID(person))

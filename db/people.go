@@ -276,25 +276,28 @@ type PersonDetails struct {
 	LinkUntil time.Time        // when it ends
 	Sessions  int
 	Browsers  int // that are known
+
+	ClosedAt    time.Time // since when "This wasn't me" keeps everybody out; zero while open
+	SwitchedOff bool      // it has switched factors off that were not turned on again
 }
 
 // PersonDetails reads them, or returns ErrNotFound.
 func (s *Store) PersonDetails(ctx context.Context, person int64, now time.Time) (PersonDetails, error) {
 	var f PersonDetails
-	var added, until sql.NullInt64
-	err := s.row(ctx, `SELECT p.made_at, coalesce(l.kind, ''), l.expires_at,
+	var added, until, closed sql.NullInt64
+	err := s.row(ctx, `SELECT p.made_at, coalesce(l.kind, ''), l.expires_at, p.closed_at, p.suspect_from IS NOT NULL,
 			(SELECT count(*) FROM session s WHERE s.person_id = p.id AND s.seen_at > $1 AND s.started_at > $2),
 			(SELECT count(*) FROM known_browser b WHERE b.person_id = p.id AND b.expires_at > $3)
 		FROM person p LEFT JOIN link l ON l.person_id = p.id AND l.expires_at > $4 WHERE p.id = $5`,
 		unix(now.Add(-s.times.SessionIdle)), unix(now.Add(-s.times.SessionMax)), unix(now), unix(now), person).
-		Scan(&added, &f.LinkKind, &until, &f.Sessions, &f.Browsers)
+		Scan(&added, &f.LinkKind, &until, &closed, &f.SwitchedOff, &f.Sessions, &f.Browsers)
 	if errors.Is(err, sql.ErrNoRows) {
 		return f, ErrNotFound
 	}
 	if err != nil {
 		return f, fmt.Errorf("reading a person: %w", err)
 	}
-	f.AddedAt, f.LinkUntil = instant(added), instant(until)
+	f.AddedAt, f.LinkUntil, f.ClosedAt = instant(added), instant(until), instant(closed)
 	return f, nil
 }
 

@@ -32,6 +32,9 @@ func (s *Store) ResetTwoFactor(ctx context.Context, person int64, by Author, now
 		if err := t.updateEnrolled(person); err != nil {
 			return err
 		}
+		if err := t.clearSuspicion(person); err != nil {
+			return err
+		}
 		if err := t.endOtherSessions(person, nil); err != nil {
 			return err
 		}
@@ -48,6 +51,16 @@ func (s *Store) ResetTwoFactor(ctx context.Context, person int64, by Author, now
 // It refuses with FieldErrors; only a Super-administrator invites admins:
 // account.ErrNotAllowed.
 func (s *Store) Invite(ctx context.Context, n NewPerson, by Author, now time.Time) (id int64, token string, err error) {
+	return s.invite(ctx, n, by, false, now)
+}
+
+// InviteByMail is Invite, and mails the link. It returns the token only when no mail server
+// is set.
+func (s *Store) InviteByMail(ctx context.Context, n NewPerson, by Author, now time.Time) (id int64, token string, err error) {
+	return s.invite(ctx, n, by, true, now)
+}
+
+func (s *Store) invite(ctx context.Context, n NewPerson, by Author, mailed bool, now time.Time) (id int64, token string, err error) {
 	name, nameErr := account.ParseName("name", n.Name)
 	email, emailErr := account.ParseEmail(n.Email)
 	var roleErr error
@@ -70,7 +83,7 @@ func (s *Store) Invite(ctx context.Context, n NewPerson, by Author, now time.Tim
 		if id, err = t.addPerson(clean, "", by.Actor, now); err != nil {
 			return err
 		}
-		token, err = t.newLink(id, account.Invitation, by.Actor, now)
+		token, err = t.newLink(id, account.Invitation, by.Actor, mailed, now)
 		return err
 	})
 	return id, token, err
@@ -133,10 +146,10 @@ func (s *Store) ChangePerson(ctx context.Context, person int64, seen account.See
 		if err := t.rename(before, name, email); err != nil {
 			return err
 		}
-		detail := "name"
+		detail, mail := "name", mailFacts{}
 		if email != before.Email {
-			detail = "e-mail address"
-			if err := t.endLinks(person); err != nil { // the old address may have got it
+			detail, mail.oldEmail = "e-mail address", before.Email
+			if err := t.endLinks(person, now); err != nil { // the old address may have got it
 				return err
 			}
 			if by.ID != person {
@@ -150,6 +163,7 @@ func (s *Store) ChangePerson(ctx context.Context, person int64, seen account.See
 			actor:   by.Actor,
 			subject: person,
 			detail:  detail,
+			mail:    mail,
 		})
 		return err
 	})
@@ -203,7 +217,7 @@ func (t *tx) changeRole(p Person, role twofactor.Role, by Author, now time.Time)
 	if err := t.requireSuperAdmin(p); err != nil {
 		return err
 	}
-	if err := t.endLinks(p.ID); err != nil {
+	if err := t.endLinks(p.ID, now); err != nil {
 		return err
 	}
 	if role.Admin() {
@@ -219,6 +233,7 @@ func (t *tx) changeRole(p Person, role twofactor.Role, by Author, now time.Time)
 		actor:   by.Actor,
 		subject: p.ID,
 		detail:  string(p.Role) + " to " + string(role),
+		role:    role,
 	})
 	return err
 }
@@ -255,7 +270,10 @@ func (s *Store) SetActive(ctx context.Context, person int64, active bool, by Aut
 			if err := t.requireSuperAdmin(p); err != nil {
 				return err
 			}
-			if err := t.endLinks(person); err != nil {
+			if err := t.endLinks(person, now); err != nil {
+				return err
+			}
+			if _, err := t.exec(`DELETE FROM mailed_link WHERE person_id = $1`, person); err != nil {
 				return err
 			}
 			if err := t.endAccess(person); err != nil {

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"time"
 
@@ -23,26 +24,57 @@ func (s *Store) ChangePolicy(ctx context.Context, seen account.Seen, p twofactor
 		if err := t.requireAdmin(by); err != nil {
 			return err
 		}
-		var before twofactor.Policy
-		if err := t.row(`SELECT require_everyone, require_admins FROM workspace`).
-			Scan(&before.Everyone, &before.Admins); err != nil {
-			return fmt.Errorf("reading the policy: %w", err)
-		}
-		if seen.Outdated(account.PolicyVersion(before)) {
-			return account.ErrOutdated
-		}
-		n, err := t.exec(`UPDATE workspace SET require_everyone = $1, require_admins = $2
-			WHERE id = 1 AND (require_everyone <> $3 OR require_admins <> $4)`,
-			p.Everyone, p.Admins, p.Everyone, p.Admins)
+		before, err := scanPolicy(t.row(policyQuery))
 		if err != nil {
 			return err
 		}
-		if n == 0 {
+		if seen.Outdated(account.PolicyVersion(before.At(now))) {
+			return account.ErrOutdated
+		}
+		next := p.At(now)
+		if samePolicy(before, next) {
 			return nil // as it was
 		}
-		_, err = t.appendActivity(now, activityEntry{event: account.PolicyChanged, actor: by.Actor, detail: policyDetail(p)})
+		if err := t.execOne(`UPDATE workspace
+			SET require_everyone = $1, require_admins = $2, everyone_from = $3, admins_from = $4 WHERE id = 1`,
+			next.Everyone, next.Admins, nullable(next.EveryoneFrom), nullable(next.AdminsFrom)); err != nil {
+			return err
+		}
+		if isAnnounced(before, next) {
+			if err := t.execOne(`UPDATE workspace SET remind_at = $1 WHERE id = 1`, unix(now)); err != nil {
+				return err
+			}
+		}
+		if samePolicy(before.At(now), next) {
+			return nil // what has turned on by itself is only noted as on
+		}
+		_, err = t.appendActivity(now, activityEntry{event: account.PolicyChanged, actor: by.Actor, detail: policyDetail(next)})
 		return err
 	})
+}
+
+// policyQuery reads the policy as scanPolicy expects it.
+const policyQuery = `SELECT require_everyone, require_admins, everyone_from, admins_from FROM workspace`
+
+func scanPolicy(r row) (p twofactor.Policy, err error) {
+	var everyone, admins sql.NullInt64
+	if err := r.Scan(&p.Everyone, &p.Admins, &everyone, &admins); err != nil {
+		return p, fmt.Errorf("reading the policy: %w", err)
+	}
+	p.EveryoneFrom, p.AdminsFrom = instant(everyone), instant(admins)
+	return p, nil
+}
+
+// samePolicy compares two policies, whatever zone their instants are in.
+func samePolicy(a, b twofactor.Policy) bool {
+	return a.Everyone == b.Everyone && a.Admins == b.Admins &&
+		a.EveryoneFrom.Equal(b.EveryoneFrom) && a.AdminsFrom.Equal(b.AdminsFrom)
+}
+
+// isAnnounced reports whether a change gives a setting a day that it did not have.
+func isAnnounced(before, next twofactor.Policy) bool {
+	return !next.EveryoneFrom.IsZero() && !next.EveryoneFrom.Equal(before.EveryoneFrom) ||
+		!next.AdminsFrom.IsZero() && !next.AdminsFrom.Equal(before.AdminsFrom)
 }
 
 // PolicyImpact is whom a policy would stop.
@@ -122,6 +154,15 @@ func onOff(on bool) string {
 	return "off"
 }
 
+// policyDetail describes a policy for the activity. A day is named in the zone that its
+// instant comes in: that of whoever has set it.
 func policyDetail(p twofactor.Policy) string {
-	return "everyone " + onOff(p.Everyone) + ", admins " + onOff(p.Admins)
+	return "everyone " + settingDetail(p.Everyone, p.EveryoneFrom) + ", admins " + settingDetail(p.Admins, p.AdminsFrom)
+}
+
+func settingDetail(on bool, from time.Time) string {
+	if from.IsZero() {
+		return onOff(on)
+	}
+	return "from " + from.Format(time.DateOnly)
 }

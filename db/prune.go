@@ -67,6 +67,10 @@ func (s *Store) pruneSome(ctx context.Context, before time.Time) (more bool, err
 			last); err != nil {
 			return fmt.Errorf("deleting notices: %w", err)
 		}
+		if _, err := t.exec(`DELETE FROM outbox WHERE activity_id IN (SELECT id FROM activity WHERE at <= $1)`,
+			last); err != nil {
+			return fmt.Errorf("deleting mails: %w", err)
+		}
 		n, err := t.exec(`DELETE FROM activity WHERE at <= $1`, last)
 		if err != nil {
 			return fmt.Errorf("deleting activity: %w", err)

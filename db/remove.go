@@ -26,6 +26,8 @@ func (s *Store) RemovePerson(ctx context.Context, person int64, by Author, now t
 		}
 		for _, query := range []string{
 			`DELETE FROM link WHERE person_id = $1`,
+			`DELETE FROM mailed_link WHERE person_id = $1`,
+			`DELETE FROM outbox WHERE person_id = $1`,  // also those that are about others: they hold the address
 			`DELETE FROM session WHERE person_id = $1`, // pending enrolments go with them
 			`DELETE FROM challenge WHERE person_id = $1`,
 			`DELETE FROM passkey WHERE person_id = $1`,
@@ -67,7 +69,8 @@ func (t *tx) erasePerson(p Person, now time.Time) error {
 	}
 	return t.execOne(`UPDATE person
 		SET email = $1, name = '', sort_key = '', role = 'member', active = FALSE, password_hash = '',
-			enrolled = FALSE, enrolled_here = FALSE, user_handle = NULL, user_name = '', password_changed_at = NULL, last_sign_in_at = NULL, removed_at = $2
+			enrolled = FALSE, enrolled_here = FALSE, user_handle = NULL, user_name = '', password_changed_at = NULL, last_sign_in_at = NULL,
+			closed_at = NULL, closed_email = '', suspect_from = NULL, suspect_until = NULL, removed_at = $2
 		WHERE id = $3`,
 		"removed:"+formatID(p.ID), unix(now), p.ID)
 }

@@ -104,6 +104,12 @@ func (s *Store) endSessions(ctx context.Context, by Actor, now time.Time, done *
 				return err
 			}
 		}
+		if _, err := t.exec(`DELETE FROM mailed_link`); err != nil {
+			return err
+		}
+		if err := t.giveUpMails("restored", now); err != nil {
+			return err
+		}
 		// A browser that was forgotten since the backup is not known again.
 		if _, err := t.exec(`DELETE FROM known_browser`); err != nil {
 			return err

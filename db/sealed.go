@@ -75,6 +75,14 @@ var sealedColumns = []sealedColumn{
 			return signingKeyContext(id, r.text(0))
 		},
 	},
+	{
+		table:   "outbox",
+		column:  "secret",
+		id:      "id",
+		first:   int64(0),
+		bound:   []string{"message_id"},
+		context: func(r sealedRow) string { return mailSealContext(r.text(0)) },
+	},
 }
 
 // isOwn reports whether the column is the workspace's own key, which is nobody's secret.

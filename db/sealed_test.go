@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"gatehouse/account"
 	"gatehouse/passkeys"
 )
 
@@ -102,6 +103,7 @@ func TestRotationReachesEverySealedColumn(t *testing.T) {
 	fillSecrets(t, s, 2)
 	fillKeyed(t, s)
 	fillSigningKey(t, s)
+	fillMail(t, s)
 	old := s.keys.Load()
 	before := sealedValues(t, s)
 	if _, err := s.RotateKey(ctx, Machine("test"), rotateStart); err != nil {
@@ -123,6 +125,25 @@ func TestRotationReachesEverySealedColumn(t *testing.T) {
 		if _, err := v.c.open(old, v.r); err == nil {
 			t.Errorf("%s still opens with the old key", v.c.describe(v.r))
 		}
+	}
+}
+
+// fillMail puts a mail with a link into the outbox.
+func fillMail(t *testing.T, s *Store) {
+	t.Helper()
+	if err := s.SetMailFrom(context.Background(), "portal@example.org", rotateStart); err != nil {
+		t.Fatal(err)
+	}
+	err := s.write(context.Background(), lockWorkspace(), func(t *tx) error {
+		return t.putMail(newMail{
+			kind:   account.MailForgot,
+			person: 1,
+			email:  "0@example.org",
+			token:  newToken(),
+		}, rotateStart)
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -154,6 +175,7 @@ func TestCheckNamesWhatDoesNotOpen(t *testing.T) {
 	defer func() { _ = s.Close() }()
 	fillSecrets(t, s, 1)
 	fillKeyed(t, s)
+	fillMail(t, s)
 	for _, v := range sealedValues(t, s) {
 		set := func(value []byte) {
 			err := s.write(ctx, lockNothing(), func(t *tx) error {

@@ -98,9 +98,9 @@ func (v Visitor) Actor(c Client) Actor { return personAt(v.Person.ID, c.Address)
 // are read every time, so that a change counts at once.
 func (s *Store) Visitor(ctx context.Context, token string, now time.Time) (Visitor, error) {
 	v := Visitor{session: hashToken(token)}
-	var started, authenticated, seen, previous, confirmed, pendingUntil sql.NullInt64
+	var started, authenticated, seen, previous, everyoneFrom, adminsFrom, confirmed, pendingUntil sql.NullInt64
 	err := s.row(ctx, `SELECT s.handle, s.started_at, s.authenticated_at, s.seen_at, s.previous_sign_in_at, s.events_from, s.events_until,
-			p.id, p.email, p.name, p.role, w.name, w.require_everyone, w.require_admins, e.confirmed_at, q.expires_at, p.enrolled_here,
+			p.id, p.email, p.name, p.role, w.name, w.require_everyone, w.require_admins, w.everyone_from, w.admins_from, e.confirmed_at, q.expires_at, p.enrolled_here,
 			p.role <> 'member' AND EXISTS (SELECT 1 FROM notice WHERE dismissed_at IS NULL)
 		FROM session s JOIN person p ON p.id = s.person_id JOIN workspace w ON w.id = 1
 		LEFT JOIN enrollment e ON e.person_id = p.id AND e.state = 'enabled'
@@ -109,7 +109,7 @@ func (s *Store) Visitor(ctx context.Context, token string, now time.Time) (Visit
 		v.session, unix(now.Add(-s.times.SessionIdle)), unix(now.Add(-s.times.SessionMax))).
 		Scan(&v.Handle, &started, &authenticated, &seen, &previous, &v.eventsFrom, &v.eventsUntil, &v.Person.ID,
 			&v.Person.Email, &v.Person.Name, &v.Person.Role,
-			&v.Workspace.Name, &v.Workspace.Policy.Everyone, &v.Workspace.Policy.Admins, &confirmed, &pendingUntil, &v.Enrolled,
+			&v.Workspace.Name, &v.Workspace.Policy.Everyone, &v.Workspace.Policy.Admins, &everyoneFrom, &adminsFrom, &confirmed, &pendingUntil, &v.Enrolled,
 			&v.OpenNotices)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Visitor{}, ErrSignedOut
@@ -128,6 +128,8 @@ func (s *Store) Visitor(ctx context.Context, token string, now time.Time) (Visit
 		v.State = twofactor.Pending
 	}
 	v.Person.Active = true
+	v.Workspace.Policy.EveryoneFrom, v.Workspace.Policy.AdminsFrom = instant(everyoneFrom), instant(adminsFrom)
+	v.Workspace.Policy = v.Workspace.Policy.At(now) // what turns on by itself counts from its instant on
 	v.MustEnroll = v.Workspace.Policy.MustEnroll(v.Person.Role, v.Factors())
 	return v, nil
 }

@@ -121,7 +121,7 @@ func (s *Store) SignIn(ctx context.Context, email, password, next string, c Clie
 type credentials struct {
 	id       int64
 	hash     string
-	active   bool
+	active   bool // and not closed
 	enabled  bool // has a factor
 	previous time.Time
 }
@@ -132,7 +132,7 @@ type credentials struct {
 func (t *tx) readCredentials(where string, arg any) (credentials, error) {
 	var p credentials
 	var previous sql.NullInt64
-	err := t.row(`SELECT id, password_hash, active, last_sign_in_at,
+	err := t.row(`SELECT id, password_hash, active = TRUE AND closed_at IS NULL, last_sign_in_at,
 			EXISTS (SELECT 1 FROM enrollment e WHERE e.person_id = person.id AND e.state = 'enabled')
 				OR EXISTS (SELECT 1 FROM passkey k WHERE k.person_id = person.id)
 		FROM person WHERE removed_at IS NULL AND `+where, arg).Scan(&p.id, &p.hash, &p.active, &previous, &p.enabled)
@@ -167,7 +167,7 @@ func (t *tx) completeSignIn(p credentials, handle string, method account.Method,
 	if err = t.clearCounts(p.id, method, c, now); err != nil {
 		return "", "", err
 	}
-	if err = t.endLinks(p.id); err != nil {
+	if err = t.endLinks(p.id, now); err != nil {
 		return "", "", err
 	}
 	if browser, err = t.rememberBrowser(p.id, c, now); err != nil {
@@ -187,6 +187,7 @@ func (t *tx) completeSignIn(p credentials, handle string, method account.Method,
 		actor:   personAt(p.id, c.Address),
 		subject: p.id,
 		method:  method,
+		mail:    mailFacts{newBrowser: browser != c.Known && !p.previous.IsZero(), browser: c.Browser},
 	}
 	if n.eventsUntil, err = t.appendActivity(now, row); err != nil {
 		return "", "", err

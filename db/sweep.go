@@ -39,6 +39,8 @@ func (s *Store) deleteExpired(ctx context.Context, now time.Time) error {
 			{`DELETE FROM enrollment WHERE state = 'pending' AND expires_at <= $1`, at},
 			{`DELETE FROM ceremony WHERE expires_at <= $1`, at},
 			{`DELETE FROM link WHERE expires_at <= $1`, at},
+			{`DELETE FROM mailed_link WHERE expires_at <= $1`, at},
+			{`DELETE FROM outbox WHERE done_at <= $1`, unix(now.Add(-outboxTTL))},
 			{`DELETE FROM attempt WHERE kind IN ('password', 'password-known') AND last_at <= $1 AND open_at <= $1`,
 				unix(now.Add(-24 * time.Hour))},
 			{`DELETE FROM portal_app WHERE gone_at <= $1`, unix(now.Add(-goneKept))},
@@ -53,6 +55,9 @@ func (s *Store) deleteExpired(ctx context.Context, now time.Time) error {
 			if _, err := t.exec(end.query, end.before); err != nil {
 				return fmt.Errorf("sweeping: %w", err)
 			}
+		}
+		if err := t.giveUpUseless(now); err != nil {
+			return fmt.Errorf("sweeping: %w", err)
 		}
 		return t.closeUnknownHour(now)
 	})

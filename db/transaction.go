@@ -12,6 +12,7 @@ import (
 type tx struct {
 	*engine.Tx
 	signIns []SignInCount // what it wrote of sign-ins, counted once it is committed
+	store   *Store
 }
 
 // write runs do in one transaction, all of it or nothing, under the lock of what it
@@ -42,7 +43,7 @@ func (s *Store) writeWithin(ctx context.Context, limit time.Duration, lock engin
 func (s *Store) counting(do func(*tx) error, write func(func(*engine.Tx) error) error) error {
 	var last *tx
 	err := write(func(t *engine.Tx) error {
-		last = &tx{Tx: t} // anew: it may run twice
+		last = &tx{Tx: t, store: s} // anew: it may run twice
 		return do(last)
 	})
 	if last != nil && (err == nil || isCountedRefusal(err)) {

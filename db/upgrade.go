@@ -139,8 +139,8 @@ var migrations = []migration{
 	CREATE INDEX person_left ON person (id) WHERE active = TRUE AND enrolled = TRUE AND enrolled_here = FALSE;
 	CREATE UNIQUE INDEX person_by_user_handle ON person (user_handle);
 	` + passkeyTables7},
-	// To 8.
-	{},
+	// To 8: mails, links in mails, and a policy from a date.
+	{sql: mailStep},
 	// To 9: OpenID Connect.
 	{sql: openIDTables9},
 	// To 10.

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"time"
 
@@ -42,11 +43,13 @@ type Workspace struct {
 	Policy twofactor.Policy
 }
 
-// Workspace reads the workspace's name and policy.
+// Workspace reads the workspace's name and policy. Policy.At tells what of it is on.
 func (s *Store) Workspace(ctx context.Context) (Workspace, error) {
 	var w Workspace
-	err := s.row(ctx, `SELECT name, require_everyone, require_admins FROM workspace`).
-		Scan(&w.Name, &w.Policy.Everyone, &w.Policy.Admins)
+	var everyone, admins sql.NullInt64
+	err := s.row(ctx, `SELECT name, require_everyone, require_admins, everyone_from, admins_from FROM workspace`).
+		Scan(&w.Name, &w.Policy.Everyone, &w.Policy.Admins, &everyone, &admins)
+	w.Policy.EveryoneFrom, w.Policy.AdminsFrom = instant(everyone), instant(admins)
 	if err != nil {
 		return w, fmt.Errorf("reading the workspace: %w", err)
 	}

@@ -26,6 +26,7 @@ const (
 	ErrTooManyPasskeys Refusal = "too many passkeys"
 	ErrLastFactor      Refusal = "this is the last factor"
 	ErrClosed          Refusal = "too many wrong codes: closed until an administrator unlocks it"
+	ErrSwitchedOff     Refusal = "the factor is switched off"
 )
 
 // WrongCode refuses a code from the app. Only at enrolment, and only when the

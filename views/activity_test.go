@@ -34,11 +34,11 @@ func TestEveryEventHasASentence(t *testing.T) {
 		}
 	}
 	for _, event := range account.NoticeEvents() {
-		if workspaceActs[event] == nil && personActs[event] == nil {
+		if workspaceActs[event] == nil && personActs[event] == nil && anybodysActs[event] == nil {
 			t.Errorf("%s has no sentence for a notice", event)
 		}
 	}
-	if n := len(workspaceActs) + len(personActs); n != len(account.NoticeEvents()) {
+	if n := len(workspaceActs) + len(personActs) + len(anybodysActs); n != len(account.NoticeEvents()) {
 		t.Errorf("%d sentences for notices, there are %d", n, len(account.NoticeEvents()))
 	}
 	if len(events) != len(account.Events()) {

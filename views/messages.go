@@ -201,6 +201,8 @@ var accountEventTexts = map[account.Event]string{
 	account.PasskeyCopied:    "A passkey of yours was refused because it may have been copied; remove it if you do not know why",
 	account.RoleChanged:      "Your role was changed",
 	account.PasswordChanged:  "Your password was changed",
+	account.AccountClosed:    "Your account was closed with “This wasn't me”",
+	account.FactorsTurnedOn:  "What was switched off of your second step was turned on again",
 }
 
 // EventText describes a row of security activity.
@@ -287,9 +289,13 @@ var events = map[account.Event]string{
 	account.GroupAdded:        "Group added",
 	account.GroupChanged:      "Group changed",
 	account.GroupRemoved:      "Group removed",
+	account.AccountClosed:     "Account closed by “This wasn't me”",
+	account.FactorsTurnedOn:   "Second step turned on again",
+	account.MailGivenUp:       "Mail given up",
 }
 
-// BreakGlass says what was done on the machine, for the notice that every admin sees.
+// BreakGlass says what was done on the machine, or what else admins have to know, for the
+// notice that every admin sees.
 func BreakGlass(event account.Event, actor, subject account.Party, detail string, at time.Time) Dated {
 	d := Dated{
 		Before: EventText(event, true, "", detail) + onTheMachine,
@@ -297,6 +303,15 @@ func BreakGlass(event account.Event, actor, subject account.Party, detail string
 		Then:   ",",
 		At:     at,
 		After:  ".",
+	}
+	if act, ok := anybodysActs[event]; ok {
+		d = Dated{
+			Who:   partyText(subject),
+			At:    at,
+			After: ".",
+		}
+		d.Before, d.Middle = act(detail)
+		return d
 	}
 	if act, ok := workspaceActs[event]; ok {
 		d.Before = act(subject, detail) + onTheMachine
@@ -349,6 +364,17 @@ var personActs = map[account.Event]func(detail string) (before, after string){
 	},
 	account.RoleChanged: func(roles string) (before, after string) {
 		return "The role of ", " was changed from " + rolesChanged(roles)
+	},
+}
+
+// anybodysActs are the sentences of notices that are not about the machine, before and after
+// the name that they are about.
+var anybodysActs = map[account.Event]func(detail string) (before, after string){
+	account.AccountClosed: func(string) (before, after string) {
+		return "The account of ", " was closed with “This wasn't me” from a mail, until a new password is chosen with the link that was mailed: on"
+	},
+	account.MailGivenUp: func(reason string) (before, after string) {
+		return "A mail to ", " was given up (" + plainLine(reason) + "). See Settings, Mail. It was on"
 	},
 }
 

@@ -36,6 +36,10 @@ var refusalMessages = map[error]Message{
 		Text:   "The verification step has expired.",
 		Advice: "Sign in again to get a fresh one.",
 	},
+	twofactor.ErrSwitchedOff: {
+		Text:   "This is switched off.",
+		Advice: "It was set up just before somebody said “This wasn't me” about a mail. Use what you had before, or ask an administrator to reset your two-factor authentication.",
+	},
 	twofactor.ErrWrongPassword: {
 		Text:   "Password did not match.",
 		Advice: "Enter the password you sign in with.",
@@ -232,6 +236,10 @@ type wording struct{ page, terminal string }
 // reasonTexts are the sentences of the reasons that read the same for every field. %d is
 // the limit.
 var reasonTexts = map[account.Reason]wording{
+	account.NotDay: {"Enter a day, like 2026-12-03.", "not a day (expected one like 2026-12-03)"},
+	account.PastDay: {"This day has passed. Enter a later one, or leave the day empty to require it now.",
+		"this day has passed; name a later one, or on"},
+	account.DayOff: {"Tick the box as well, or leave the day empty.", "a day needs its setting"},
 	account.NotAddress: {"Enter an address, like https://app.example.org.",
 		"not the address of an app (expected https://app.example.org)"},
 	account.HasPath: {"Enter the address without a path, like https://app.example.org. Each app needs a host name of its own.",
