@@ -52,6 +52,8 @@ type commands struct {
 	User       userCommands      `cmd:"" help:"Add people, list them, change their roles."`
 	TwoFactor  twoFactorCommand  `cmd:"" name:"two-factor" help:"Manage people's two-factor."`
 	Policy     policyCommands    `cmd:"" help:"Show or set who must use two-factor."`
+	App        appCommands       `cmd:"" help:"Add apps, list them, say who may open them."`
+	Group      groupCommands     `cmd:"" help:"Manage groups of people."`
 	Activity   activityCommands  `cmd:"" help:"Manage the activity log."`
 	Status     statusCommand     `cmd:"" help:"Show the database, its schema, and who serves it."`
 	SetupLink  setupLinkCommand  `cmd:"" name:"setup-link" help:"Make the link for the first Super-administrator anew." example:"gatehouse setup-link --base-url https://portal.example.org --data /var/lib/gatehouse"`

@@ -12,6 +12,8 @@ type userInvite struct {
 	Name  string `help:"The display name; they can change it when they accept." required:"" placeholder:"NAME"`
 	Role  string `help:"member, administrator, it-administrator or super-administrator." enum:"member,administrator,it-administrator,super-administrator" default:"member" placeholder:"ROLE"`
 
+	UserName string `name:"user-name" help:"By which apps know them; made of the address when none is given." placeholder:"NAME"`
+
 	BaseURL string `name:"base-url" help:"How browsers reach the workspace, e.g. https://portal.example.org." env:"GATEHOUSE_BASE_URL" placeholder:"URL"`
 }
 
@@ -23,7 +25,7 @@ func (c *userInvite) Run(env *commandEnv) error {
 		return err
 	}
 	return env.withStore(func(store *db.Store) error {
-		n := db.NewPerson{Name: c.Name, Email: c.Email, Role: twofactor.Role(c.Role)}
+		n := db.NewPerson{Name: c.Name, Email: c.Email, Role: twofactor.Role(c.Role), UserName: c.UserName}
 		now := env.now()
 		_, token, err := store.Invite(env.ctx, n, env.actor().Author(), now)
 		if err != nil {

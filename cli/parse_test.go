@@ -193,7 +193,7 @@ var completions = map[string]string{
 	"po":                               "policy",
 	"comp":                             "completion", // not the command that the scripts ask
 	"two-factor ":                      "reset status",
-	"user set-":                        "set-password set-role",
+	"user set-":                        "set-password set-role set-user-name",
 	"user set-role a@b adm":            "administrator",
 	"user set-role a@b ":               "administrator it-administrator member super-administrator",
 	"user set-role a@b member ":        "",

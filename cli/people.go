@@ -17,6 +17,7 @@ type userCommands struct {
 	Invite  userInvite  `cmd:"" help:"Add a person who chooses the password with a one-time link, which is printed once." example:"gatehouse user invite ada@example.org --name 'Ada Lovelace' --base-url https://portal.example.org"`
 	SetRole userSetRole `cmd:"" name:"set-role" help:"Give somebody a role." example:"gatehouse user set-role ada@example.org it-administrator"`
 
+	SetUserName userSetUserName `cmd:"" name:"set-user-name" help:"Give somebody another user name, by which apps know them." example:"gatehouse user set-user-name ada@example.org ada"`
 	SetPassword userSetPassword `cmd:"" name:"set-password" help:"Set somebody's password, from the terminal or standard input." example:"gatehouse user set-password ada@example.org < password.txt"`
 	Deactivate  userDeactivate  `cmd:"" help:"Stop somebody from signing in."`
 	Reactivate  userReactivate  `cmd:"" help:"Let somebody sign in again."`
@@ -28,6 +29,8 @@ type userAdd struct {
 	Email string `arg:"" help:"The sign-in name."`
 	Name  string `help:"The display name." required:"" placeholder:"NAME"`
 	Role  string `help:"member, administrator, it-administrator or super-administrator." enum:"member,administrator,it-administrator,super-administrator" default:"member" placeholder:"ROLE"`
+
+	UserName string `name:"user-name" help:"By which apps know them; made of the address when none is given." placeholder:"NAME"`
 
 	NewWorkspace bool `name:"new-workspace" help:"Make the workspace when the data directory holds none, without asking."`
 }
@@ -52,6 +55,7 @@ func (c *userAdd) Run(env *commandEnv) error {
 		Email:    c.Email,
 		Password: password,
 		Role:     twofactor.Role(c.Role),
+		UserName: c.UserName,
 	}
 	if !has { // a refusal makes none
 		if err := n.Check(defaultWorkspace); err != nil {
@@ -87,6 +91,7 @@ type personJSON struct {
 	Since     *time.Time `json:"two_factor_since,omitempty"`
 	CodesLeft int        `json:"recovery_codes_left"`
 	LastIn    *time.Time `json:"last_sign_in,omitempty"`
+	UserName  string     `json:"user_name"`
 }
 
 // Run lists everybody, in the order of their names.
@@ -96,7 +101,7 @@ func (c *userList) Run(env *commandEnv) error {
 			enc := json.NewEncoder(env.Stdout)
 			return store.EachPerson(env.ctx, func(p db.Person) error {
 				return enc.Encode(personJSON{p.Email, p.Name, string(p.Role), p.Active, p.State() == twofactor.Enabled,
-					optionalInstant(p.ConfirmedAt), p.CodesLeft, optionalInstant(p.LastSignInAt)})
+					optionalInstant(p.ConfirmedAt), p.CodesLeft, optionalInstant(p.LastSignInAt), p.UserName})
 			})
 		}
 		w := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
@@ -123,6 +128,19 @@ func (c *userSetRole) Run(env *commandEnv) error {
 	return env.changePerson(c.Email, "%s is "+c.Role+" now.\n", func(store *db.Store, id int64, by db.Author) error {
 		return store.SetRole(env.ctx, id, twofactor.Role(c.Role), by, env.now())
 	})
+}
+
+type userSetUserName struct {
+	Email    string `arg:"" help:"The sign-in name."`
+	UserName string `arg:"" name:"user-name" help:"The new user name."`
+}
+
+// Run gives somebody another user name.
+func (c *userSetUserName) Run(env *commandEnv) error {
+	return env.changePerson(c.Email, "%s has another user name now; apps may take them for somebody new.\n",
+		func(store *db.Store, id int64, by db.Author) error {
+			return store.SetUserName(env.ctx, id, c.UserName, by, env.now())
+		})
 }
 
 type twoFactorCommand struct {

@@ -307,32 +307,65 @@ func (s *Store) ChangeApp(ctx context.Context, id int64, seen account.Seen, f Ap
 		if seen.Outdated(before.FactsVersion()) {
 			return "", account.ErrOutdated
 		}
-		if err := t.requireFreeApp(id, facts); err != nil {
-			return "", err
-		}
+		return t.changeAppFacts(before, facts)
+	})
+}
+
+// changeAppFacts says what it changes; "" for nothing.
+func (t *tx) changeAppFacts(before apps.App, facts appFacts) (string, error) {
+	if err := t.requireFreeApp(before.ID, facts); err != nil {
+		return "", err
+	}
+	var what []string
+	if facts.name != before.Name {
+		what = append(what, "name now "+facts.name)
+	}
+	if facts.address != before.Address {
+		what = append(what, "address "+before.Address.String()+" to "+facts.address.String())
+	}
+	if facts.mark != before.Mark {
+		what = append(what, "mark")
+	}
+	if facts.kind != "" || facts.NoIcon && before.Icon != "" {
+		what = append(what, "icon")
+	}
+	if len(what) == 0 {
+		return "", nil
+	}
+	if err := t.saveIcon(before.ID, facts); err != nil {
+		return "", err
+	}
+	return strings.Join(what, ", "), t.execOne(`UPDATE app
+		SET name = $1, sort_key = $2, scheme = $3, host = $4, port = $5, mark = $6 WHERE id = $7`,
+		facts.name, account.SortKey(facts.name), facts.address.Scheme, facts.address.Host, facts.address.Port,
+		facts.mark, before.ID)
+}
+
+// SetApp changes everything of an app at once, as ChangeApp, ChangeAppAccess and
+// ChangeAppGuard do each: all of it or nothing.
+func (s *Store) SetApp(ctx context.Context, id int64, f AppFacts, a AppAccess, g AppGuard, by Author,
+	now time.Time) error {
+	facts, factsErr := f.parse()
+	guard, guardErr := g.parse()
+	if err := errors.Join(factsErr, guardErr); err != nil {
+		return err
+	}
+	return s.changeApp(ctx, id, by, now, func(t *tx, before apps.App) (string, error) {
 		var what []string
-		if facts.name != before.Name {
-			what = append(what, "name now "+facts.name)
+		for _, change := range []func() (string, error){
+			func() (string, error) { return t.changeAppFacts(before, facts) },
+			func() (string, error) { return t.changeAppAccess(before, a) },
+			func() (string, error) { return t.changeAppGuard(before, g.Guarded, guard) },
+		} {
+			changed, err := change()
+			if err != nil {
+				return "", err
+			}
+			if changed != "" {
+				what = append(what, changed)
+			}
 		}
-		if facts.address != before.Address {
-			what = append(what, "address "+before.Address.String()+" to "+facts.address.String())
-		}
-		if facts.mark != before.Mark {
-			what = append(what, "mark")
-		}
-		if facts.kind != "" || f.NoIcon && before.Icon != "" {
-			what = append(what, "icon")
-		}
-		if len(what) == 0 {
-			return "", nil
-		}
-		if err := t.saveIcon(id, facts); err != nil {
-			return "", err
-		}
-		return strings.Join(what, ", "), t.execOne(`UPDATE app
-			SET name = $1, sort_key = $2, scheme = $3, host = $4, port = $5, mark = $6 WHERE id = $7`,
-			facts.name, account.SortKey(facts.name), facts.address.Scheme, facts.address.Host, facts.address.Port,
-			facts.mark, id)
+		return strings.Join(what, "; "), nil
 	})
 }
 
@@ -345,15 +378,20 @@ func (s *Store) ChangeAppAccess(ctx context.Context, id int64, seen account.Seen
 		if seen.Outdated(before.AccessVersion()) {
 			return "", account.ErrOutdated
 		}
-		if err := t.saveAccess(id, a); err != nil {
-			return "", err
-		}
-		after, err := readApp(t, `SELECT `+appColumns+` WHERE app.id = $1`, id)
-		if err != nil || after.AccessVersion() == before.AccessVersion() {
-			return "", err
-		}
-		return "access for " + after.Access.String(), t.endLostAt(id)
+		return t.changeAppAccess(before, a)
 	})
+}
+
+// changeAppAccess says what it changes; "" for nothing.
+func (t *tx) changeAppAccess(before apps.App, a AppAccess) (string, error) {
+	if err := t.saveAccess(before.ID, a); err != nil {
+		return "", err
+	}
+	after, err := readApp(t, `SELECT `+appColumns+` WHERE app.id = $1`, before.ID)
+	if err != nil || after.AccessVersion() == before.AccessVersion() {
+		return "", err
+	}
+	return "access for " + after.Access.String(), t.endLostAt(before.ID)
 }
 
 // ChangeAppGuard changes whether and how an app is guarded. It refuses with FieldErrors of
@@ -368,19 +406,24 @@ func (s *Store) ChangeAppGuard(ctx context.Context, id int64, seen account.Seen,
 		if seen.Outdated(before.GuardVersion()) {
 			return "", account.ErrOutdated
 		}
-		after := before
-		after.Guarded, after.Guard = g.Guarded, guard
-		if after.GuardVersion() == before.GuardVersion() {
-			return "", nil
-		}
-		what := "guard"
-		if after.Guarded != before.Guarded {
-			what = "guarded " + onOff(after.Guarded)
-		}
-		return what, t.execOne(`UPDATE app
-			SET guarded = $1, public_paths = $2, other_origins = $3, remote_user = $4 WHERE id = $5`,
-			g.Guarded, lines(guard.Public), lines(guard.Others), string(guard.RemoteUser), id)
+		return t.changeAppGuard(before, g.Guarded, guard)
 	})
+}
+
+// changeAppGuard says what it changes; "" for nothing.
+func (t *tx) changeAppGuard(before apps.App, guarded bool, guard apps.Guard) (string, error) {
+	after := before
+	after.Guarded, after.Guard = guarded, guard
+	if after.GuardVersion() == before.GuardVersion() {
+		return "", nil
+	}
+	what := "guard"
+	if after.Guarded != before.Guarded {
+		what = "guarded " + onOff(after.Guarded)
+	}
+	return what, t.execOne(`UPDATE app
+		SET guarded = $1, public_paths = $2, other_origins = $3, remote_user = $4 WHERE id = $5`,
+		guarded, lines(guard.Public), lines(guard.Others), string(guard.RemoteUser), before.ID)
 }
 
 // PauseApp pauses an app, which nobody opens from the next request on, or resumes it.

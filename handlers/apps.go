@@ -435,6 +435,39 @@ func (s *Server) explain(rc *requestContext, a apps.App, person int64) (apps.Exp
 	return a.Explain(p, rc.visitor.Workspace.Policy), nil
 }
 
+// personApps is the part of a person's page that is about groups and apps. The query may ask
+// about an app by its name.
+func (s *Server) personApps(rc *requestContext, p db.Person) (out views.PersonApps, err error) {
+	if out.Groups, err = s.store.GroupsOf(rc.ctx(), p.ID); err != nil {
+		return out, err
+	}
+	page, err := s.store.Apps(rc.ctx(), "", "")
+	if err != nil {
+		return out, err
+	}
+	out.Any = len(page.Apps) > 0
+	if page.Next == "" {
+		for _, a := range page.Apps {
+			out.Names = append(out.Names, a.Name)
+		}
+	}
+	name := rc.r.URL.Query().Get("app")
+	if out.Asked.Value = name; name == "" {
+		return out, nil
+	}
+	a, err := s.store.AppByName(rc.ctx(), name)
+	if errors.Is(err, db.ErrNotFound) {
+		out.Names, out.Asked.Error = nil, views.NoSuchApp()
+		return out, nil
+	}
+	if err != nil {
+		return out, err
+	}
+	out.Known, out.App = true, views.MarkOf(a)
+	out.Why, err = s.explain(rc, a, p.ID)
+	return out, err
+}
+
 // showAppIcon sends an app's picture, in a way in which nothing in it runs.
 func (s *Server) showAppIcon(rc *requestContext) error {
 	id, err := rc.id()

@@ -96,6 +96,7 @@ func viewPerson(p db.Person) views.Person {
 		LastSignInAt: p.LastSignInAt,
 		ConfirmedAt:  p.ConfirmedAt,
 		CodesLeft:    p.CodesLeft,
+		UserName:     p.UserName,
 	}
 }
 
@@ -170,7 +171,12 @@ func (s *Server) showPersonCards(rc *requestContext, status int, card views.Pers
 			Name:  views.Field{Value: p.Name},
 			Email: views.Field{Value: p.Email},
 			Role:  views.Field{Value: string(p.Role)},
+
+			UserName: views.Field{Value: p.UserName},
 		}
+	}
+	if card.Apps, err = s.personApps(rc, p); err != nil {
+		return err
 	}
 	if card.Edit.Seen == "" {
 		card.Edit.Seen = rc.formVersion(account.PersonVersion(p.Name, p.Email, p.UserName, p.Role))
@@ -200,6 +206,8 @@ func (s *Server) editPerson(rc *requestContext) error {
 		Name:  rc.r.PostFormValue("name"),
 		Email: rc.r.PostFormValue("email"),
 		Role:  twofactor.Role(rc.r.PostFormValue("role")),
+
+		UserName: rc.r.PostFormValue("user_name"),
 	}
 	err = s.store.ChangePerson(rc.ctx(), id, seen, n, rc.visitor.Author(rc.client), rc.now)
 	if errors.Is(err, account.ErrOutdated) {
@@ -212,6 +220,8 @@ func (s *Server) editPerson(rc *requestContext) error {
 			Name:  problems.field("name", n.Name),
 			Email: problems.field("email", n.Email),
 			Role:  problems.field("role", string(n.Role)),
+
+			UserName: problems.field("user_name", n.UserName),
 		}}
 		card.Edit.Seen = rc.r.PostFormValue("seen")
 		card.Alert = alert

@@ -173,6 +173,7 @@ type AppWhy struct {
 // PersonApps is the part of a person's page that is about apps.
 type PersonApps struct {
 	Groups []apps.Group
+	Any    bool     // the workspace has apps
 	Names  []string // of all apps, where they are few enough to choose from
 	Asked  Field    // the app that was asked about, as typed
 	Known  bool
@@ -193,6 +194,18 @@ type OwnApp struct {
 	SeenAt  time.Time
 	Browser string
 }
+
+// nameOptions are names to choose from.
+func nameOptions(names []string) [][2]string {
+	out := make([][2]string, 0, len(names))
+	for _, name := range names {
+		out = append(out, [2]string{name, name})
+	}
+	return out
+}
+
+// NoSuchApp says that no app has the name that was asked for.
+func NoSuchApp() string { return "No app is called this. Look it up on Apps." }
 
 func appAddress(id int64, verb string) string { return fmt.Sprintf("/admin/apps/%d", id) + verb }
 
@@ -292,8 +305,8 @@ func AppDone(verb string) Message {
 	return Message{}
 }
 
-// ruleText words a rule, and what would change it where it is not met.
-func ruleText(r apps.Rule, name string) (text, change string) {
+// RuleText words a rule, and what would change it where it is not met.
+func RuleText(r apps.Rule, name string) (text, change string) {
 	switch r.Kind {
 	case apps.RuleActive:
 		if r.Met {
@@ -342,8 +355,8 @@ func ruleText(r apps.Rule, name string) (text, change string) {
 	return string(r.Kind), ""
 }
 
-// whyTitle answers the question in a sentence.
-func whyTitle(e apps.Explanation, name, app string) string {
+// WhyTitle answers the question in a sentence.
+func WhyTitle(e apps.Explanation, name, app string) string {
 	switch {
 	case !e.May:
 		return name + " cannot open " + app

@@ -338,7 +338,7 @@ func GroupCards(g GroupDetail) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				for _, m := range g.Members {
-					templ_7745c5c3_Err = checkField("person", m.Email, m.Name+" ("+account.ShownEmail(m.Email)+")", true).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = nameCheck("person", m.Email, m.Name+" ("+account.ShownEmail(m.Email)+")", true).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

@@ -19,6 +19,7 @@ type Person struct {
 	LastSignInAt time.Time // zero for never
 	ConfirmedAt  time.Time // of the factor; zero while it is not Enabled
 	CodesLeft    int
+	UserName     string // by which apps know them
 }
 
 func (p Person) state() twofactor.State {
@@ -72,6 +73,8 @@ type PersonDetail struct {
 
 	AskRemove bool // whether removing the account is meant
 
+	Apps PersonApps
+
 	Edit    Edit
 	Link    OneTimeLink
 	Success Message
@@ -80,8 +83,8 @@ type PersonDetail struct {
 
 // Edit is the form with a person's name, address and role, as typed.
 type Edit struct {
-	Name, Email, Role Field
-	Seen              string // what the form carries of what it shows
+	Name, Email, Role, UserName Field
+	Seen                        string // what the form carries of what it shows
 }
 
 // wrong names the first field that is refused, or "".
@@ -93,6 +96,8 @@ func (e Edit) wrong() string {
 		return "email"
 	case e.Role.Error != "":
 		return "role"
+	case e.UserName.Error != "":
+		return "user_name"
 	}
 	return ""
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"gatehouse/account"
+	"gatehouse/apps"
 	"gatehouse/twofactor"
 
 	"github.com/a-h/templ"
@@ -52,7 +53,12 @@ func peoplePage() templ.Component {
 func personDetail() PersonDetail {
 	p := people()[0]
 	p.ID, p.Name = 2, "Alan Turing"
-	return PersonDetail{Person: p, AddedAt: madeA, LinkKind: "password", LinkUntil: now, Sessions: 2,
+	p.UserName = "alan"
+	return PersonDetail{Person: p, AddedAt: madeA, Apps: PersonApps{
+		Groups: []apps.Group{{ID: 7, Name: "ops"}},
+		Any:    true,
+		Names:  []string{"Grafana"},
+	}, LinkKind: "password", LinkUntil: now, Sessions: 2,
 		Rights: account.Rights{
 			Edit:   true,
 			Manage: true,

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"gatehouse/account"
+	"gatehouse/apps"
 	"gatehouse/twofactor"
 
 	"github.com/a-h/templ"
@@ -276,7 +277,29 @@ func states(t *testing.T) map[string]templ.Component {
 			AskRemove: true,
 			Rights:    account.Rights{Edit: true, Manage: true},
 		}),
-		"person": PersonPage(frame(admin, "/admin/people/2"), personDetail()),
+		"person":             PersonPage(frame(admin, "/admin/people/2"), personDetail()),
+		"home-apps":          HomePage(frame(member, "/my"), Home{State: twofactor.NotConfigured, Launcher: launcherState()}),
+		"home-no-apps-admin": HomeCards(Home{State: twofactor.Enabled, Launcher: Launcher{None: true, Admin: true}}),
+		"home-no-apps":       HomeCards(Home{State: twofactor.Enabled}),
+		"apps":               AppsPage(frame(admin, "/admin/apps"), Apps{Rows: []apps.App{anApp()}, Alert: AppsNeed(true, false)}),
+		"apps-none":          AppsCards(Apps{Alert: AppsNeed(false, false)}),
+		"app-new":            NewAppPage(frame(admin, "/admin/apps/new"), NewApp{Access: AppAccess{Everyone: true}}),
+		"app":                AppPage(frame(admin, "/admin/apps/7"), appDetail()),
+		"app-remove":         AppCards(func() AppDetail { d := appDetail(); d.AskRemove, d.App.Paused = true, true; return d }()),
+		"app-why": AppWhyPage(frame(admin, "/admin/apps/7/why"), AppWhy{
+			App: MarkOf(anApp()), Person: Field{Value: "alan@example.org"}, Known: true,
+			Named:       apps.Named{ID: 2, Name: "Alan", Email: "alan@example.org"},
+			Explanation: anApp().Explain(apps.Person{ID: 2, Role: twofactor.Member, Active: true}, twofactor.Policy{Everyone: true}),
+		}),
+		"groups": GroupsPage(frame(admin, "/admin/groups"),
+			Groups{Rows: []Group{{Group: apps.Group{ID: 7, Name: "ops"}, Members: 1, Apps: 2}}}),
+		"groups-none": GroupsCards(Groups{Name: Field{Value: "a b", Error: "x"}}),
+		"group": GroupPage(frame(admin, "/admin/groups/7"), GroupDetail{
+			Group:   apps.Group{ID: 7, Name: "ops"},
+			Members: []apps.Named{{ID: 2, Name: "Alan <Turing>", Email: "alan@example.org"}},
+			Apps:    []AppMark{MarkOf(anApp())},
+		}),
+		"group-remove": GroupCards(GroupDetail{Group: apps.Group{ID: 7, Name: "ops"}, AskRemove: true}),
 		"person-own": PersonCards(PersonDetail{
 			Person:  people()[0],
 			AddedAt: madeA,

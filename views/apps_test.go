@@ -1,0 +1,103 @@
+package views
+
+import (
+	"strings"
+	"testing"
+
+	"gatehouse/apps"
+	"gatehouse/twofactor"
+)
+
+func anApp() apps.App {
+	return apps.App{
+		ID:      7,
+		Slug:    "grafana",
+		Name:    "Grafana",
+		Mark:    "G",
+		Address: apps.Address{Scheme: "https", Host: "grafana.example.org"},
+		Guarded: true,
+		Access: apps.Access{
+			Roles:        []twofactor.Role{twofactor.Administrator},
+			Groups:       []apps.Group{{ID: 7, Name: "ops"}},
+			People:       []apps.Named{{ID: 1, Name: "Ada <Lovelace>", Email: "ada@example.org"}},
+			SecondStep:   true,
+			FreshMinutes: 90,
+		},
+	}
+}
+
+func appDetail() AppDetail {
+	a := anApp()
+	return AppDetail{
+		App:    a,
+		Portal: "https://portal.example.org/enter/grafana",
+		Access: AppAccess{Roles: a.Access.Roles, Groups: append(a.Access.Groups, apps.Group{ID: 8, Name: "crew"}),
+			Ticked: []string{"ops"}, People: a.Access.People, SecondStep: true, Fresh: "90"},
+		SeenAccess: "1.abc",
+		Edit: AppEdit{Name: Field{Value: a.Name}, Address: Field{Value: a.Address.String()}, Mark: Field{Value: a.Mark},
+			Seen: "1.abc"},
+	}
+}
+
+func launcherState() Launcher {
+	return Launcher{
+		Many: true,
+		Gone: []string{"Wiki <b>"},
+		Tiles: []Tile{
+			{AppMark: MarkOf(anApp()), Slug: "grafana", Host: "grafana.example.org", Locked: true},
+			{AppMark: AppMark{ID: 8, Name: "Jellyfin <b>", Mark: "J", Icon: "abc"}, Slug: "jellyfin", Host: "films.example.org",
+				IsNew: true},
+			{AppMark: AppMark{ID: 9, Name: "Paperless", Mark: "P"}, Slug: "paperless", Host: "paper.example.org", Paused: true},
+		},
+	}
+}
+
+// TestEveryRuleHasItsSentences walks the rules that decide who may open an app: each reads
+// something whether it is met or not, and what would change it where it is not.
+func TestEveryRuleHasItsSentences(t *testing.T) {
+	for _, kind := range apps.RuleKinds {
+		r := apps.Rule{Kind: kind, Role: twofactor.Member, Group: apps.Group{Name: "ops"}, Minutes: 60}
+		text, change := RuleText(r, "Ada")
+		if !strings.HasSuffix(text, ".") || kind != apps.RuleEveryone && !strings.HasSuffix(change, ".") {
+			t.Errorf("%s, not met: %q, %q", kind, text, change)
+		}
+		r.Met = true
+		if met, change := RuleText(r, "Ada"); !strings.HasSuffix(met, ".") ||
+			met == text && kind != apps.RuleEveryone && kind != apps.RuleFresh && kind != apps.RuleAccepted && kind != apps.RuleNobody ||
+			change != "" && change == text {
+			t.Errorf("%s, met: %q, %q", kind, met, change)
+		}
+	}
+}
+
+func TestWhyTitle(t *testing.T) {
+	alan := apps.Person{ID: 2, Role: twofactor.Member, Active: true}
+	for _, c := range []struct {
+		app  apps.App
+		want string
+	}{
+		{anApp(), "Alan cannot open Grafana"},
+		{apps.App{Access: apps.Access{Everyone: true, SecondStep: true}}, "Alan can open Grafana after setting up two-factor"},
+		{apps.App{Access: apps.Access{Everyone: true, FreshMinutes: 5}}, "Alan can open Grafana"},
+	} {
+		if got := WhyTitle(c.app.Explain(alan, twofactor.Policy{}), "Alan", "Grafana"); got != c.want {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+}
+
+func TestAccessText(t *testing.T) {
+	for want, access := range map[string]apps.Access{
+		"Everyone":                            {Everyone: true, Roles: []twofactor.Role{twofactor.Member}},
+		"Nobody":                              {},
+		"Administrators, ops, Ada <Lovelace>": anApp().Access,
+		"4 people":                            {People: make([]apps.Named, 4)},
+	} {
+		if got := accessText(access); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	if got := askedText(anApp().Access); got != "second step, password within 90 minutes" {
+		t.Errorf("got %q", got)
+	}
+}
