@@ -27,13 +27,15 @@ import (
 )
 
 type serveCommand struct {
-	Listen       string   `help:"Address to listen on: 127.0.0.1:8080 unless named, :443 with a --tls-… flag." env:"GATEHOUSE_LISTEN" placeholder:"HOST:PORT"`
-	BaseURL      string   `name:"base-url" help:"How browsers reach the workspace, e.g. https://portal.example.org." env:"GATEHOUSE_BASE_URL" placeholder:"URL"`
-	Workspace    string   `help:"Name of a new workspace, Workspace unless named." env:"GATEHOUSE_WORKSPACE" placeholder:"NAME"`
-	TrustedProxy []string `help:"Addresses or networks of proxies whose X-Forwarded-For counts, e.g. 10.0.0.1,192.168.0.0/16." env:"GATEHOUSE_TRUSTED_PROXY" placeholder:"CIDR"`
-	InsecureHTTP bool     `name:"insecure-http" help:"Serve plain http beyond this machine." env:"GATEHOUSE_INSECURE_HTTP"`
-	Metrics      string   `name:"metrics-listen" help:"Address for GET /metrics, in Prometheus' format; keep it from strangers." env:"GATEHOUSE_METRICS_LISTEN" placeholder:"HOST:PORT"`
-	LogFormat    string   `help:"auto, text or json." enum:"auto,text,json" default:"auto" env:"GATEHOUSE_LOG_FORMAT" placeholder:"FORMAT"`
+	Listen         string   `help:"Address to listen on: 127.0.0.1:8080 unless named, :443 with a --tls-… flag." env:"GATEHOUSE_LISTEN" placeholder:"HOST:PORT"`
+	BaseURL        string   `name:"base-url" help:"How browsers reach the workspace, e.g. https://portal.example.org." env:"GATEHOUSE_BASE_URL" placeholder:"URL"`
+	Workspace      string   `help:"Name of a new workspace, Workspace unless named." env:"GATEHOUSE_WORKSPACE" placeholder:"NAME"`
+	PasskeyDomain  string   `name:"passkey-domain" help:"Domain that passkeys are made for, the base URL's host unless named: a domain above it, or its old name after a move." env:"GATEHOUSE_PASSKEY_DOMAIN" placeholder:"DOMAIN"`
+	PasskeyOrigins []string `name:"passkey-origins" help:"Other addresses that may use the passkeys of --passkey-domain, e.g. https://old.example.org." env:"GATEHOUSE_PASSKEY_ORIGINS" placeholder:"URL"`
+	TrustedProxy   []string `help:"Addresses or networks of proxies whose X-Forwarded-For counts, e.g. 10.0.0.1,192.168.0.0/16." env:"GATEHOUSE_TRUSTED_PROXY" placeholder:"CIDR"`
+	InsecureHTTP   bool     `name:"insecure-http" help:"Serve plain http beyond this machine." env:"GATEHOUSE_INSECURE_HTTP"`
+	Metrics        string   `name:"metrics-listen" help:"Address for GET /metrics, in Prometheus' format; keep it from strangers." env:"GATEHOUSE_METRICS_LISTEN" placeholder:"HOST:PORT"`
+	LogFormat      string   `help:"auto, text or json." enum:"auto,text,json" default:"auto" env:"GATEHOUSE_LOG_FORMAT" placeholder:"FORMAT"`
 
 	SessionIdle  time.Duration `help:"How long a session lasts without a request." default:"1h" env:"GATEHOUSE_SESSION_IDLE" placeholder:"TIME"`
 	SessionMax   time.Duration `help:"How long a session lasts at most." default:"24h" env:"GATEHOUSE_SESSION_MAX" placeholder:"TIME"`
@@ -66,6 +68,9 @@ func (c *serveCommand) Run(env *commandEnv) error {
 	}
 	proxies, err := proxyNetworks(c.TrustedProxy)
 	if err != nil {
+		return err
+	}
+	if err := c.checkPasskeys(base); err != nil {
 		return err
 	}
 	for _, t := range []time.Duration{c.SessionIdle, c.SessionMax, c.ChallengeTTL, c.PendingTTL} {
@@ -138,6 +143,9 @@ func (c *serveCommand) serve(ctx context.Context, env *commandEnv, store *db.Sto
 	if err := c.logIgnoredWorkspace(ctx, store, log); err != nil {
 		return err
 	}
+	if err := c.notePasskeyDomain(ctx, store, base, log); err != nil {
+		return err
+	}
 	metricsMonitor := newMonitor(store, log)
 	server, err := handlers.New(handlers.Config{
 		Store:          store,
@@ -146,6 +154,8 @@ func (c *serveCommand) serve(ctx context.Context, env *commandEnv, store *db.Sto
 		Now:            env.now,
 		BaseURL:        base,
 		TrustedProxies: proxies,
+		PasskeyDomain:  c.PasskeyDomain,
+		PasskeyOrigins: c.PasskeyOrigins,
 		InsecureHTTP:   c.InsecureHTTP,
 		Observe:        metricsMonitor.observe,
 	})

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"gatehouse/account"
+	"gatehouse/apps"
 	"gatehouse/db"
 	"gatehouse/passkeys"
 	"gatehouse/twofactor"
@@ -352,5 +353,37 @@ func (s *Server) passkeyStep(rc *requestContext, card *views.Challenge) error {
 		return err
 	}
 	card.Passkey, card.MadeFor, card.NoApp = step.Options, step.MadeFor, step.NoApp
+	return nil
+}
+
+// relatedOriginsPath is where browsers ask a domain which other origins may use its passkeys
+// (WebAuthn Level 3, 5.11).
+const relatedOriginsPath = "/.well-known/webauthn"
+
+// isRelatedOrigins reports whether a request asks the domain of passkeys for that, under its
+// own name, which is not the workspace's.
+func (s *Server) isRelatedOrigins(r *http.Request) bool {
+	if s.passkeyDomain == "" || r.URL.Path != relatedOriginsPath {
+		return false
+	}
+	given, _ := splitHost(r.Host)
+	name, err := apps.CanonicalHost(given)
+	return err == nil && name == s.passkeyDomain
+}
+
+// showRelatedOrigins answers it: the workspace's own origin, and those that the operator has
+// named.
+func (s *Server) showRelatedOrigins(rc *requestContext) error {
+	if s.passkeyDomain == "" || s.base == nil {
+		return errPageNotFound
+	}
+	text, err := json.Marshal(map[string][]string{
+		"origins": append([]string{s.base.String()}, s.passkeyOrigins...),
+	})
+	if err != nil {
+		return fmt.Errorf("writing the related origins: %w", err)
+	}
+	rc.w.Header().Set("Content-Type", "application/json")
+	_, _ = rc.w.Write(text) // the browser may be gone
 	return nil
 }

@@ -34,6 +34,7 @@ var routes = []route{
 	{"GET", "/healthz", public, "", (*Server).showHealth},
 	{"GET", "/static/{file}", public, "", (*Server).showFile},
 	{"GET", "/favicon.ico", public, "", (*Server).showIcon},
+	{"GET", "/.well-known/webauthn", public, "", (*Server).showRelatedOrigins},
 	{"GET", "/.well-known/change-password", public, "", (*Server).changePasswordPage},
 
 	{"GET", "/setup/{token}", public, "", (*Server).showSetup},

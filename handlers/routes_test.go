@@ -20,6 +20,7 @@ var allowedKinds = map[string]string{
 	"GET /favicon.ico":   "acomA",
 
 	"GET /.well-known/change-password": "acomA",
+	"GET /.well-known/webauthn":        "acomA",
 
 	"GET /setup/{token}":  "acomA",
 	"POST /setup/{token}": "acomA",

@@ -54,6 +54,9 @@ func (s *Server) showSecurityCard(rc *requestContext, status int, card views.Sec
 		*into = viewPolicyImpact(stopped)
 	}
 	var err error
+	if card.Left, err = s.store.LeftWithoutFactor(rc.ctx()); err != nil {
+		return err
+	}
 	if card.NoCodes, err = s.store.AdminsWithoutCodes(rc.ctx()); err != nil {
 		return err
 	}

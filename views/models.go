@@ -210,6 +210,7 @@ type Security struct {
 	// Whom each setting would affect now, for settings that are off.
 	Everyone, Admins PolicyImpact
 	NoCodes          bool // no admin has a recovery code left
+	Left             int  // people with passkeys of another address, and no factor that works here
 }
 
 // PolicyImpact tells whom a policy setting would affect.

@@ -63,6 +63,15 @@ func PasskeyRemoved() Message {
 // PasskeyRenamed is shown when a passkey has another name.
 func PasskeyRenamed() Message { return Message{Text: "The name is saved."} }
 
+// LeftWithoutFactor warns that the workspace has moved away from people's passkeys.
+func LeftWithoutFactor(n int) Message {
+	return Message{
+		Text: plural(n, "person has", "people have") + " no second factor that works at this address.",
+		Advice: "Their passkeys were made for another one. They sign in with a recovery code, or whoever runs the server " +
+			"keeps the old address with --passkey-domain.",
+	}
+}
+
 // passkeyAction is the address of an act on the card; it keeps where the person was going.
 func passkeyAction(verb, next string) string {
 	address := "/my/profile/two-factor/passkeys/" + verb
