@@ -72,7 +72,7 @@ var arrows = map[string]struct{ packages, importers []string }{
 	},
 	"gatehouse/db/engine": {
 		packages:  []string{"db/engine/commit"},
-		importers: []string{"modernc.org/sqlite"},
+		importers: []string{"modernc.org/sqlite", "github.com/jackc/pgx"},
 	},
 	"gatehouse/db/engine/commit": {},
 	"gatehouse/mail": {

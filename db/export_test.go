@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"gatehouse/db/engine"
 )
 
 // OpenSteps opens a workspace as a program does that has these migrations.
@@ -83,10 +85,12 @@ func (s *Store) Plan(ctx context.Context, query string) (lines []string, err err
 }
 
 // TakeTurn takes the turn to write, until end is called.
-func (s *Store) TakeTurn() (end func()) { return s.writer.TakeTurn() }
+func (s *Store) TakeTurn() (end func()) { return s.writer.(*engine.Writer).TakeTurn() }
 
 // Pragma sets something on the writing connection, between transactions.
-func (s *Store) Pragma(ctx context.Context, text string) error { return s.writer.Pragma(ctx, text) }
+func (s *Store) Pragma(ctx context.Context, text string) error {
+	return s.writer.(*engine.Writer).Pragma(ctx, text)
+}
 
 // Number reads one number.
 func (s *Store) Number(ctx context.Context, query string) (n int64, err error) {

@@ -1,6 +1,10 @@
 package db
 
-import "gatehouse/db/engine"
+import (
+	"slices"
+
+	"gatehouse/db/engine"
+)
 
 // What a write locks. Each write names the one thing that all writes which could
 // decide against it name as well; SQLite, with its one writer, does not look at it.
@@ -9,6 +13,27 @@ import "gatehouse/db/engine"
 // about other people, their roles, the policy or the key (whatever asks author)
 // locks the workspace. Addresses, and the counts of names that nobody has, are locked
 // by the statements that count them.
+
+// lockStatements take the locks on PostgreSQL. NO KEY, since rows that refer to a person
+// may be written meanwhile.
+var lockStatements = engine.Locks{
+	"workspace": {
+		Query: `SELECT id FROM workspace FOR NO KEY UPDATE`,
+		Keys:  `SELECT id FROM person WHERE id = $1 FOR NO KEY UPDATE`,
+	},
+	"person": {Keys: `SELECT id FROM person WHERE id = $1 FOR NO KEY UPDATE`},
+	"email":  {Keys: `SELECT id FROM person WHERE email = $1 FOR NO KEY UPDATE`},
+	"challenge": {Keys: `SELECT id FROM person
+		WHERE id = (SELECT person_id FROM challenge WHERE id_hash = $1) FOR NO KEY UPDATE`},
+	"link": {Keys: `SELECT id FROM person
+		WHERE id = (SELECT person_id FROM link WHERE token_hash = $1) FOR NO KEY UPDATE`},
+	"grant": {Keys: `SELECT id FROM person
+		WHERE id = (SELECT person_id FROM app_grant WHERE id_hash = $1) FOR NO KEY UPDATE`},
+	"family": {Keys: `SELECT id FROM person
+		WHERE id = (SELECT person_id FROM app_grant WHERE family_hash = $1) FOR NO KEY UPDATE`},
+	"attempts": {},
+	"nothing":  {},
+}
 
 // lockPerson is for what one person does or has done to them.
 func lockPerson(id int64) engine.Lock { return engine.LockOf("person", id) }
@@ -33,9 +58,12 @@ func lockFamily(family string) engine.Lock { return engine.LockOf("family", hash
 // the second sees all that the first did. People whom the write is about are locked
 // after it, by rising id.
 func lockWorkspace(people ...int64) engine.Lock {
+	slices.Sort(people)
 	keys := make([]any, 0, len(people))
 	for _, id := range people {
-		keys = append(keys, id)
+		if id != 0 { // the machine is no person
+			keys = append(keys, id)
+		}
 	}
 	return engine.LockOf("workspace", keys...)
 }

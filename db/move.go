@@ -102,7 +102,7 @@ func sameContents(ctx context.Context, source *Store, to Options, refused error)
 }
 
 // side is the store as a move reads it.
-func (s *Store) side() move.Side { return move.Side{Kind: engine.SQLite, DB: s.reader.Pool()} }
+func (s *Store) side() move.Side { return move.Side{Kind: s.kind, DB: s.reader.Pool()} }
 
 // A moveTarget is a database that is being filled.
 type moveTarget struct {

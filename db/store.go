@@ -57,7 +57,7 @@ var DefaultTimes = Times{
 type Options struct {
 	Dir       string // the data directory; made when it is missing
 	KeyFile   string // "" for gatehouse.key in Dir
-	Schema    string // schema.sql
+	Schema    string // schema.sql, or schema.postgres.sql where Database is set
 	Workspace string // the name that a new workspace gets
 	Times     Times
 	Now       time.Time // when a new workspace is made
@@ -68,11 +68,22 @@ type Options struct {
 	Hashing hash.Parameters
 
 	Upgrade bool // an older file is brought up to date; only for who holds the data directory's lock
+
+	// Database is the address of a PostgreSQL database, which may hold a password; "" for
+	// a SQLite file in Dir.
+	Database         string
+	InsecureDatabase bool          // its server need not prove who it is
+	VolatileDatabase bool          // one that loses what it has confirmed is taken: for tests
+	DatabaseWait     time.Duration // how long to wait for its server
+
+	// NewWorkspace makes a key for a new workspace on PostgreSQL. Without it the key file
+	// must be there: it is the same on every node.
+	NewWorkspace bool
 }
 
 // A Store is an open workspace. Its methods may be called from any goroutine.
 type Store struct {
-	path    string
+	path    string // of the SQLite file; "" on PostgreSQL
 	keyFile string
 	times   Times
 	keys    atomic.Pointer[seal.Keyring]
@@ -83,15 +94,15 @@ type Store struct {
 	signIns signInCounter
 	lookup  []byte   // keys the hashes of recovery codes and unknown names
 	signers sync.Map // the keys that sign for apps, opened, by openid.Algorithm
-	writer  *engine.Writer
-	reader  *engine.Reader
+	kind    engine.Kind
+	writer  engine.Writing
+	reader  engine.Reading
 	health  health                   // what the last try to write came to, for Ping
 	name    atomic.Pointer[readName] // the workspace's, once it was read
 	shared  bool                     // other processes may write too
-	kind    engine.Kind
-	fitness fitness      // whether this process may write
-	ahead   atomic.Int64 // of the database server, in nanoseconds, when that was looked at last
-	nameMu  sync.Mutex   // held while the name is read or changed
+	fitness fitness                  // whether this process may write
+	ahead   atomic.Int64             // of the database server, in nanoseconds, when that was looked at last
+	nameMu  sync.Mutex               // held while the name is read or changed
 }
 
 // Open opens the workspace in a data directory, and makes it when there is none. A file
@@ -102,6 +113,9 @@ func Open(ctx context.Context, o Options) (*Store, error) { return open(ctx, o, 
 
 func open(ctx context.Context, o Options, steps []migration) (*Store, error) {
 	o.KeyFile = o.keyFile()
+	if o.Database != "" {
+		return openPostgres(ctx, o)
+	}
 	path := filepath.Join(o.Dir, FileName)
 	if err := files.MakeDir(o.Dir); err != nil {
 		return nil, fmt.Errorf("cannot make the data directory: %w", err)
@@ -140,6 +154,20 @@ func (o Options) keyFile() string {
 	return o.KeyFile
 }
 
+// newStore makes a store without a database.
+func newStore(o Options) *Store {
+	s := &Store{
+		keyFile: o.KeyFile,
+		times:   o.Times,
+		hashing: o.Hashing,
+		hashes:  hash.NewLimiter(),
+	}
+	if s.hashing == (hash.Parameters{}) {
+		s.hashing = hash.Recommended
+	}
+	return s
+}
+
 // openFile opens a file that exists. Its key is proved before anything is
 // written, so that the wrong key changes nothing. Before an upgrade the file is
 // copied to what aside names, or not at all where aside is nil.
@@ -149,16 +177,8 @@ func openFile(ctx context.Context, path string, o Options, steps []migration,
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{
-		path:    path,
-		keyFile: o.KeyFile,
-		times:   o.Times,
-		hashing: o.Hashing,
-		hashes:  hash.NewLimiter(),
-	}
-	if s.hashing == (hash.Parameters{}) {
-		s.hashing = hash.Recommended
-	}
+	s := newStore(o)
+	s.path = path
 	if s.reader, err = engine.OpenReader(path); err != nil {
 		return nil, err
 	}
@@ -200,19 +220,7 @@ func createDatabase(ctx context.Context, path string, o Options, keys *seal.Keyr
 	if err != nil {
 		return err
 	}
-	lookup, err := keys.Seal(seal.NewKey(), lookupKeyLabel)
-	if err != nil {
-		_ = w.Close()
-		return err
-	}
-	err = w.Write(ctx, lockWorkspace(), func(t *engine.Tx) error {
-		if err := t.Script(o.Schema); err != nil {
-			return fmt.Errorf("making the schema: %w", err)
-		}
-		_, err := t.Exec(`INSERT INTO workspace (id, name, key_id, lookup_key, made_at, schema, oldest)
-			VALUES (1, $1, $2, $3, $4, $5, $6)`, o.Workspace, keys.ID(), lookup, o.Now.Unix(), newestSchema, oldestSchema)
-		return err
-	})
+	err = w.Write(ctx, lockNothing(), func(t *engine.Tx) error { return makeWorkspace(t, o, keys) })
 	if err := errors.Join(err, w.Close()); err != nil {
 		return err
 	}
@@ -220,6 +228,20 @@ func createDatabase(ctx context.Context, path string, o Options, keys *seal.Keyr
 		return fmt.Errorf("cannot make the database: %w", err)
 	}
 	return nil
+}
+
+// makeWorkspace makes the tables and the workspace in an empty database.
+func makeWorkspace(t *engine.Tx, o Options, keys *seal.Keyring) error {
+	lookup, err := keys.Seal(seal.NewKey(), lookupKeyLabel)
+	if err != nil {
+		return err
+	}
+	if err := t.Script(o.Schema); err != nil {
+		return fmt.Errorf("making the schema: %w", err)
+	}
+	_, err = t.Exec(`INSERT INTO workspace (id, name, key_id, lookup_key, made_at, schema, oldest)
+		VALUES (1, $1, $2, $3, $4, $5, $6)`, o.Workspace, keys.ID(), lookup, o.Now.Unix(), newestSchema, oldestSchema)
+	return err
 }
 
 // isCountedRefusal reports whether an error is a refusal of the second step, whose

@@ -93,7 +93,7 @@ func openWriting(path string) (*sql.DB, error) {
 // IsUnique reports whether a statement broke a UNIQUE constraint.
 func IsUnique(err error) bool {
 	var fault *sqlite.Error
-	return errors.As(err, &fault) && fault.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE
+	return errors.As(err, &fault) && fault.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || postgresCode(err) == codeUnique
 }
 
 // IsUnusable reports whether the system did not let a database be opened, read or
@@ -110,7 +110,9 @@ func IsUnusable(err error) bool {
 func IsReadOnly(err error) bool { return primaryCode(err) == sqlite3.SQLITE_READONLY }
 
 // IsFull reports whether there is no room for what was to be written.
-func IsFull(err error) bool { return primaryCode(err) == sqlite3.SQLITE_FULL }
+func IsFull(err error) bool {
+	return primaryCode(err) == sqlite3.SQLITE_FULL || postgresCode(err) == codeDiskFull
+}
 
 // primaryCode is SQLite's result code without its details, or 0 for an error that
 // is not SQLite's: https://sqlite.org/rescode.html

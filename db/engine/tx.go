@@ -6,37 +6,45 @@ import (
 	"fmt"
 )
 
-// A Tx is the writer's transaction with the time that one job has.
+// A Tx is a transaction with the time that one job has.
 type Tx struct {
-	ctx context.Context
-	w   *Writer
+	ctx     context.Context // ends when the job's time does
+	running context.Context // what statements run with
+	on      connection
 }
 
-// stmt returns a prepared statement while there is time left. Statements run with a
-// context that does not end: nearly all find their rows by an index and take
-// microseconds, and watching for the end of each takes longer.
-func (t *Tx) stmt(query string) (*sql.Stmt, error) {
+// A connection is what a transaction runs on.
+type connection interface {
+	kind() Kind
+	statement(query string) (statement, error)
+	script(ctx context.Context, text string) error
+}
+
+// A statement is one that can be run.
+type statement interface {
+	ExecContext(ctx context.Context, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, args ...any) *sql.Row
+}
+
+// Kind is which database it is: for the few statements that are one engine's own.
+func (t *Tx) Kind() Kind { return t.on.kind() }
+
+// statement returns one while there is time left.
+func (t *Tx) statement(query string) (statement, error) {
 	if err := t.ctx.Err(); err != nil {
 		return nil, fmt.Errorf("before %q: %w", query, err)
 	}
-	if stmt, ok := t.w.stmts[query]; ok {
-		return stmt, nil
-	}
-	stmt, err := t.w.conn.PrepareContext(context.Background(), query)
-	if err != nil {
-		return nil, fmt.Errorf("preparing %q: %w", query, err)
-	}
-	t.w.stmts[query] = stmt
-	return stmt, nil
+	return t.on.statement(query)
 }
 
 // Exec runs a statement and returns the number of rows that it changed.
 func (t *Tx) Exec(query string, args ...any) (int64, error) {
-	stmt, err := t.stmt(query)
+	stmt, err := t.statement(query)
 	if err != nil {
 		return 0, err
 	}
-	result, err := stmt.ExecContext(context.Background(), args...)
+	result, err := stmt.ExecContext(t.running, args...)
 	if err != nil {
 		return 0, fmt.Errorf("running %q: %w", query, err)
 	}
@@ -54,25 +62,22 @@ func (t *Tx) ExecOne(query string, args ...any) error {
 }
 
 // Script runs several statements at once that take no arguments.
-func (t *Tx) Script(text string) error {
-	_, err := t.w.conn.ExecContext(context.Background(), text)
-	return err
-}
+func (t *Tx) Script(text string) error { return t.on.script(t.running, text) }
 
 // Row reads one row.
 func (t *Tx) Row(query string, args ...any) Row {
-	stmt, err := t.stmt(query)
+	stmt, err := t.statement(query)
 	if err != nil {
 		return Row{err: err}
 	}
-	return Row{row: stmt.QueryRowContext(context.Background(), args...)}
+	return Row{row: stmt.QueryRowContext(t.running, args...)}
 }
 
 // Rows reads rows, which the caller closes before the next statement.
 func (t *Tx) Rows(query string, args ...any) (*sql.Rows, error) {
-	stmt, err := t.stmt(query)
+	stmt, err := t.statement(query)
 	if err != nil {
 		return nil, err
 	}
-	return stmt.QueryContext(context.Background(), args...)
+	return stmt.QueryContext(t.running, args...)
 }

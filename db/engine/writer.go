@@ -92,15 +92,13 @@ func (w *Writer) Pragma(ctx context.Context, text string) error {
 // at the first statement after it.
 const writeTimeout = 8 * time.Second
 
-// Write runs do under a lock, all of it or nothing. What it did is committed when do
-// succeeds, or refuses in a way that is committed. Closing the tab does not undo it
-// half-way: once the turn has come, cancelling the context has no effect.
+// Write is that of Writing.
 func (w *Writer) Write(caller context.Context, lock Lock, do func(*Tx) error) error {
 	return w.write(caller, writeTimeout, false, lock, do)
 }
 
-// WriteWithin is Write for the commands whose work grows with the workspace: it has
-// another limit and a transaction to itself, so that nobody waits for its commit.
+// WriteWithin has another limit and a transaction to itself, so that nobody waits for its
+// commit.
 func (w *Writer) WriteWithin(caller context.Context, limit time.Duration, lock Lock, do func(*Tx) error) error {
 	return w.write(caller, limit, true, lock, do)
 }
@@ -110,8 +108,35 @@ func (w *Writer) write(caller context.Context, limit time.Duration, alone bool, 
 		return errNoLock
 	}
 	return w.queue.Do(caller, limit, alone, func(ctx context.Context) error {
-		return do(&Tx{ctx: ctx, w: w})
+		return do(w.tx(ctx))
 	})
+}
+
+// tx gives a job the transaction with the time that it has. Statements run with a context
+// that does not end: nearly all find their rows by an index and take microseconds, and
+// watching for the end of each takes longer.
+func (w *Writer) tx(ctx context.Context) *Tx {
+	return &Tx{ctx: ctx, running: context.Background(), on: w}
+}
+
+// statement returns a prepared one.
+func (w *Writer) statement(query string) (statement, error) {
+	if stmt, ok := w.stmts[query]; ok {
+		return stmt, nil
+	}
+	stmt, err := w.conn.PrepareContext(context.Background(), query)
+	if err != nil {
+		return nil, fmt.Errorf("preparing %q: %w", query, err)
+	}
+	w.stmts[query] = stmt
+	return stmt, nil
+}
+
+func (w *Writer) kind() Kind { return SQLite }
+
+func (w *Writer) script(ctx context.Context, text string) error {
+	_, err := w.conn.ExecContext(ctx, text)
+	return err
 }
 
 // steps are the writer's connection as the queue drives it.
@@ -126,7 +151,7 @@ func (s steps) Begin(ctx context.Context) error {
 			return err
 		}
 	}
-	begin, err := s.tx().stmt(`BEGIN IMMEDIATE`)
+	begin, err := s.w.statement(`BEGIN IMMEDIATE`)
 	if err == nil {
 		_, err = begin.ExecContext(ctx)
 	}
@@ -161,10 +186,8 @@ func (s steps) Abandon() {
 	}
 }
 
-// tx is for the statements around the jobs, which no job's time bounds.
-func (s steps) tx() *Tx { return &Tx{ctx: context.Background(), w: s.w} }
-
+// exec runs one of the statements around the jobs, which no job's time bounds.
 func (s steps) exec(query string) error {
-	_, err := s.tx().Exec(query)
+	_, err := s.w.tx(context.Background()).Exec(query)
 	return err
 }
