@@ -126,13 +126,15 @@ CREATE TABLE session (
     handle              TEXT    NOT NULL UNIQUE, -- random; names the session in the list of one's own and in forms, and is kept when the id changes; worth nothing as a cookie
     person_id           INTEGER NOT NULL REFERENCES person (id),
     started_at          INTEGER NOT NULL,
-    authenticated_at    INTEGER NOT NULL, -- when the password was last given
+    authenticated_at    INTEGER NOT NULL, -- in milliseconds: when the password, or a passkey that verified its owner, was last given
     seen_at             INTEGER NOT NULL, -- written at most once a minute
     previous_sign_in_at INTEGER,
     events_from         INTEGER NOT NULL, -- activity.id of the sign-in before: what happened since then is told in this session
     events_until        INTEGER NOT NULL, -- activity.id of this session's own sign-in: what happens from then on is told in the next
     browser             TEXT    NOT NULL, -- the User-Agent header, cut short
-    address             TEXT    NOT NULL
+    address             TEXT    NOT NULL,
+    methods             TEXT    NOT NULL DEFAULT 'pwd', -- how its owner proved who they are: words of RFC 8176, blanks between
+    second_step_at      INTEGER -- when a second factor was last shown; NULL without one
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX session_by_person ON session (person_id, started_at);
 CREATE INDEX session_by_seen ON session (seen_at);
@@ -145,8 +147,9 @@ CREATE TABLE challenge (
     known       INTEGER NOT NULL CHECK (known IN (0, 1)), -- opened from a known browser: others do not crowd it out
     wrong_codes INTEGER NOT NULL DEFAULT 0,
     next        TEXT    NOT NULL, -- where to go afterwards; '' for the portal
-    made_at     INTEGER NOT NULL, -- also when the password was given
-    expires_at  INTEGER NOT NULL
+    made_at     INTEGER NOT NULL,
+    expires_at  INTEGER NOT NULL,
+    authenticated_at INTEGER NOT NULL DEFAULT 0 -- in milliseconds: when the password was given
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX challenge_by_person ON challenge (person_id);
 CREATE INDEX challenge_expiry ON challenge (expires_at);
@@ -185,21 +188,23 @@ CREATE UNIQUE INDEX enrollment_enabled ON enrollment (person_id) WHERE state = '
 CREATE UNIQUE INDEX enrollment_pending ON enrollment (session_hash); -- not partial: ending a session looks here
 CREATE INDEX enrollment_expiry ON enrollment (expires_at) WHERE state = 'pending';
 
--- The one sheet of recovery codes of an enabled enrolment.
+-- The one sheet of recovery codes of somebody who has a factor.
 CREATE TABLE recovery_sheet (
-    enrollment_id BLOB    PRIMARY KEY REFERENCES enrollment (id) ON DELETE CASCADE,
-    sheet         TEXT    NOT NULL, -- its short name on paper: K7
-    salt          BLOB    NOT NULL, -- of the slow hash, shared by the sheet so that an attempt costs one
-    made_at       INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+    person_id  INTEGER PRIMARY KEY REFERENCES person (id),
+    sheet      TEXT    NOT NULL, -- its short name on paper: K7
+    salt       BLOB    NOT NULL, -- of the slow hash, shared by the sheet so that an attempt costs one
+    made_at    INTEGER NOT NULL,
+    checked_at INTEGER NOT NULL, -- when one of its codes was last used or checked; made_at before that
+    asked_at   INTEGER -- when its owner was last asked whether they still have it
+) STRICT;
 
 CREATE TABLE recovery_code (
-    enrollment_id BLOB    NOT NULL REFERENCES recovery_sheet (enrollment_id) ON DELETE CASCADE,
-    number        INTEGER NOT NULL CHECK (number BETWEEN 0 AND 7),
-    salt          BLOB    NOT NULL,
-    hash          BLOB    NOT NULL, -- HMAC-SHA-256 under lookup_key of sheet, number, salt and argon2id(code)
-    used_at       INTEGER,
-    PRIMARY KEY (enrollment_id, number)
+    person_id INTEGER NOT NULL REFERENCES recovery_sheet (person_id) ON DELETE CASCADE,
+    number    INTEGER NOT NULL CHECK (number BETWEEN 0 AND 7),
+    salt      BLOB    NOT NULL,
+    hash      BLOB    NOT NULL, -- HMAC-SHA-256 under lookup_key of sheet, number, salt and argon2id(code)
+    used_at   INTEGER,
+    PRIMARY KEY (person_id, number)
 ) STRICT, WITHOUT ROWID;
 
 -- Passkeys and security keys: WebAuthn credentials. Nothing here is secret.

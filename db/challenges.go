@@ -16,10 +16,11 @@ import (
 // could otherwise crowd out the owner's before the code is typed.
 func (s *Store) createChallenge(t *tx, person int64, known bool, next string, now time.Time) (token string, err error) {
 	token = newToken()
-	if err := t.execOne(`INSERT INTO challenge (id_hash, handle, person_id, known, next, made_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+	if err := t.execOne(`INSERT INTO challenge (id_hash, handle, person_id, known, next, made_at, expires_at,
+			authenticated_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
 		hashToken(token), newHandle(), person, known, next, unix(now),
-		unix(now.Add(s.times.ChallengeTTL))); err != nil {
+		unix(now.Add(s.times.ChallengeTTL)), now.UnixMilli()); err != nil {
 		return "", fmt.Errorf("opening a challenge: %w", err)
 	}
 	// Among those of one second the new one counts as the newest.
@@ -77,10 +78,11 @@ func (s *Store) CancelChallenge(ctx context.Context, token string) error {
 // openChallenge is a challenge within a transaction.
 type openChallenge struct {
 	twofactor.Challenge
-	hash   []byte
-	handle string
-	person credentials
-	next   string
+	hash            []byte
+	handle          string
+	person          credentials
+	next            string
+	authenticatedAt time.Time // when the password was given
 
 	suspicion Suspicion // which factors of the person pass nothing
 }
@@ -88,10 +90,12 @@ type openChallenge struct {
 // openChallenge finds a challenge that still counts, or returns ErrChallengeOver.
 func (t *tx) openChallenge(token string, now time.Time) (openChallenge, error) {
 	c := openChallenge{hash: hashToken(token)}
+	var authenticated int64
 	var expires, made, previous, from, until sql.NullInt64
-	err := t.row(`SELECT c.handle, c.wrong_codes, c.expires_at, c.next, c.made_at, p.id, p.last_sign_in_at, p.suspect_from, p.suspect_until
+	err := t.row(`SELECT c.handle, c.wrong_codes, c.expires_at, c.next, c.made_at, c.authenticated_at, p.id, p.last_sign_in_at, p.suspect_from, p.suspect_until
 		FROM challenge c JOIN person p ON p.id = c.person_id AND p.active = TRUE WHERE c.id_hash = $1`, c.hash).
-		Scan(&c.handle, &c.WrongCodes, &expires, &c.next, &made, &c.person.id, &previous, &from, &until)
+		Scan(&c.handle, &c.WrongCodes, &expires, &c.next, &made, &authenticated, &c.person.id,
+			&previous, &from, &until)
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, twofactor.ErrChallengeOver
 	}
@@ -99,6 +103,7 @@ func (t *tx) openChallenge(token string, now time.Time) (openChallenge, error) {
 		return c, fmt.Errorf("reading a challenge: %w", err)
 	}
 	c.ExpiresAt, c.MadeAt, c.person.previous = instant(expires), instant(made), instant(previous)
+	c.authenticatedAt = instantMilli(authenticated)
 	c.suspicion = Suspicion{From: instant(from), Until: instant(until)}
 	return c, c.Open(now)
 }
@@ -126,12 +131,15 @@ func (t *tx) failChallenge(c openChallenge, method account.Method, client Client
 	return left, err
 }
 
-// completeChallenge ends the challenge and completes the sign-in.
-func (t *tx) completeChallenge(c openChallenge, method account.Method, client Client, now time.Time) (SignInResult, error) {
+// completeChallenge ends the challenge and completes the sign-in, with the factor that RFC
+// 8176's words name.
+func (t *tx) completeChallenge(c openChallenge, method account.Method, factor []string, client Client,
+	now time.Time) (SignInResult, error) {
 	if err := t.execOne(`DELETE FROM challenge WHERE id_hash = $1`, c.hash); err != nil {
 		return SignInResult{}, err
 	}
-	session, browser, err := t.completeSignIn(c.person, c.handle, method, c.MadeAt, client, now)
+	session, browser, err := t.completeSignIn(c.person, c.handle, afterPassword(method, c.authenticatedAt, factor...),
+		client, now)
 	return SignInResult{
 		Session:   session,
 		Browser:   browser,
@@ -212,7 +220,7 @@ func (s *Store) VerifyCode(ctx context.Context, token, typed string, client Clie
 		if err != nil {
 			return err
 		}
-		out, err = t.completeChallenge(c, account.ByCode, client, now)
+		out, err = t.completeChallenge(c, account.ByCode, []string{amrCode}, client, now)
 		return err
 	})
 	if err != nil {
@@ -233,7 +241,7 @@ func (s *Store) RedeemRecoveryCode(ctx context.Context, token, typed string, cli
 		return out, left, err
 	}
 	defer end()
-	var salt, sheet []byte
+	var salt []byte
 	var a passwordAttempt
 	err = s.write(ctx, lockChallenge(token), func(t *tx) error {
 		c, err := t.openChallenge(token, now)
@@ -241,8 +249,7 @@ func (s *Store) RedeemRecoveryCode(ctx context.Context, token, typed string, cli
 			return err
 		}
 		a = passwordAttempt{kind: countRecovery, subject: formatID(c.person.id), caller: personCaller(c.person.id)}
-		err = t.row(`SELECT r.enrollment_id, r.salt FROM recovery_sheet r JOIN enrollment e ON e.id = r.enrollment_id
-			WHERE e.person_id = $1 AND e.state = 'enabled'`, c.person.id).Scan(&sheet, &salt)
+		err = t.row(`SELECT salt FROM recovery_sheet WHERE person_id = $1`, c.person.id).Scan(&salt)
 		if errors.Is(err, sql.ErrNoRows) {
 			return twofactor.ErrChallengeOver // the factor was reset meanwhile
 		}
@@ -285,7 +292,7 @@ func (s *Store) RedeemRecoveryCode(ctx context.Context, token, typed string, cli
 		}
 		number := -1
 		if valid {
-			if number, err = s.findRecoveryCode(t, row.id, salt, slow); err != nil {
+			if number, err = s.findRecoveryCode(t, c.person.id, salt, slow); err != nil {
 				return err
 			}
 		}
@@ -299,7 +306,7 @@ func (s *Store) RedeemRecoveryCode(ctx context.Context, token, typed string, cli
 		if err != nil {
 			return err
 		}
-		out, err = t.completeChallenge(c, account.ByRecovery, client, now)
+		out, err = t.completeChallenge(c, account.ByRecovery, []string{amrCode}, client, now)
 		out.CodesLeft = row.Sheet.Left()
 		return err
 	})

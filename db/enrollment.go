@@ -75,23 +75,37 @@ func (s *Store) enrollment(t *tx, person int64, session []byte) (enrollmentRow, 
 	return r, err
 }
 
-// enrollmentWithSheet is enrollment with the sheet of recovery codes, which every
-// enabled one has.
+// enrollmentWithSheet is enrollment with the person's sheet of recovery codes, which
+// everybody with a factor has.
 func (s *Store) enrollmentWithSheet(t *tx, person int64, session []byte) (enrollmentRow, error) {
 	r, err := s.enrollment(t, person, session)
-	if err != nil || r.State != twofactor.Enabled {
+	if err != nil {
 		return r, err
 	}
+	r.Sheet, err = scanSheet(t.row(sheetQuery, person))
+	if err == nil && r.State == twofactor.Enabled && !r.Sheet.Exists() {
+		err = fmt.Errorf("person %d has a factor and no recovery sheet", person)
+	}
+	return r, err
+}
+
+const sheetQuery = `SELECT r.sheet, r.made_at, p.unused_codes FROM recovery_sheet r
+	JOIN person p ON p.id = r.person_id WHERE r.person_id = $1`
+
+// scanSheet reads a sheet as far as pages tell of it; zero where there is none.
+func scanSheet(found row) (twofactor.Sheet, error) {
+	var sheet twofactor.Sheet
 	var made sql.NullInt64
 	var unused uint8
-	err = t.row(`SELECT r.sheet, r.made_at, p.unused_codes FROM recovery_sheet r
-		JOIN person p ON p.id = $1 WHERE r.enrollment_id = $2`, person, r.id).
-		Scan(&r.Sheet.ID, &made, &unused)
-	if err != nil {
-		return r, fmt.Errorf("reading a recovery sheet: %w", err)
+	err := found.Scan(&sheet.ID, &made, &unused)
+	if errors.Is(err, sql.ErrNoRows) {
+		return sheet, nil
 	}
-	r.Sheet.MadeAt, r.Sheet.Used = instant(made), usedCodes(unused)
-	return r, nil
+	if err != nil {
+		return sheet, fmt.Errorf("reading a recovery sheet: %w", err)
+	}
+	sheet.MadeAt, sheet.Used = instant(made), usedCodes(unused)
+	return sheet, nil
 }
 
 // applyTransition applies a move to an enrolment and stores the result. What a refusal
@@ -111,6 +125,9 @@ func (s *Store) applyTransition(t *tx, r *enrollmentRow, now time.Time, move fun
 // saveEnrollment writes the difference between two enrolments of one person.
 func (s *Store) saveEnrollment(t *tx, before enrollmentRow, after *enrollmentRow, now time.Time) error {
 	switch {
+	case before.State != twofactor.Enabled && after.State == before.State && after.Sheet != before.Sheet:
+		return s.saveUse(t, before, after, now) // of somebody with passkeys only
+
 	case after.State == twofactor.NotConfigured:
 		if before.id == nil {
 			return nil
@@ -150,11 +167,17 @@ func (s *Store) saveEnrollment(t *tx, before enrollmentRow, after *enrollmentRow
 			after.id); err != nil {
 			return err
 		}
-		if err := s.saveSheet(t, after); err != nil {
+		if err := s.saveSheet(t, after.person, after.Sheet, after.codes); err != nil {
 			return err
 		}
 		return t.updateEnrolled(after.person)
 	}
+	return s.saveUse(t, before, after, now)
+}
+
+// saveUse writes what using an enrolment has changed: the newest time step, a used code, or
+// the whole sheet.
+func (s *Store) saveUse(t *tx, before enrollmentRow, after *enrollmentRow, now time.Time) error {
 	if after.LastStep != before.LastStep {
 		// The condition repeats the rule: a time step is never used twice.
 		if err := t.execOne(`UPDATE enrollment SET last_step = $1 WHERE id = $2 AND last_step < $3`,
@@ -163,10 +186,7 @@ func (s *Store) saveEnrollment(t *tx, before enrollmentRow, after *enrollmentRow
 		}
 	}
 	if after.codes != nil {
-		if _, err := t.exec(`DELETE FROM recovery_sheet WHERE enrollment_id = $1`, after.id); err != nil {
-			return err
-		}
-		if err := s.saveSheet(t, after); err != nil {
+		if err := s.saveSheet(t, after.person, after.Sheet, after.codes); err != nil {
 			return err
 		}
 		return t.updateEnrolled(after.person)
@@ -177,10 +197,14 @@ func (s *Store) saveEnrollment(t *tx, before enrollmentRow, after *enrollmentRow
 	for number, used := range after.Sheet.Used {
 		if used && !before.Sheet.Used[number] {
 			if err := t.execOne(`UPDATE recovery_code SET used_at = $1
-				WHERE enrollment_id = $2 AND number = $3 AND used_at IS NULL`, unix(now), after.id, number); err != nil {
+				WHERE person_id = $2 AND number = $3 AND used_at IS NULL`, unix(now), after.person, number); err != nil {
 				return err
 			}
 		}
+	}
+	if err := t.execOne(`UPDATE recovery_sheet SET checked_at = $1 WHERE person_id = $2`, unix(now),
+		after.person); err != nil {
+		return err
 	}
 	return t.updateEnrolled(after.person)
 }
@@ -188,7 +212,14 @@ func (s *Store) saveEnrollment(t *tx, before enrollmentRow, after *enrollmentRow
 // updateEnrolled keeps the columns of person that say who has a factor, whether one
 // works here, since when, and which recovery codes are unused. Whatever writes an enabled
 // enrolment, a passkey or a code, or takes one away, calls it: TestEnrolledIsKept, TestCodesLeftIsKept.
+//
+// Recovery codes go with the last factor.
 func (t *tx) updateEnrolled(person int64) error {
+	if _, err := t.exec(`DELETE FROM recovery_sheet WHERE person_id = $1
+		AND NOT EXISTS (SELECT 1 FROM enrollment e WHERE e.person_id = $2 AND e.state = 'enabled')
+		AND NOT EXISTS (SELECT 1 FROM passkey k WHERE k.person_id = $3)`, person, person, person); err != nil {
+		return err
+	}
 	return t.execOne(`UPDATE person SET
 		enrolled = EXISTS (SELECT 1 FROM enrollment e WHERE e.person_id = person.id AND e.state = 'enabled')
 			OR EXISTS (SELECT 1 FROM passkey k WHERE k.person_id = person.id),
@@ -197,8 +228,8 @@ func (t *tx) updateEnrolled(person int64) error {
 		enrolled_at = (SELECT min(f.at) FROM (
 			SELECT e.confirmed_at AS at FROM enrollment e WHERE e.person_id = person.id AND e.state = 'enabled'
 			UNION ALL SELECT k.made_at FROM passkey k WHERE k.person_id = person.id) AS f),
-		unused_codes = coalesce((SELECT sum(1 << c.number) FROM enrollment e JOIN recovery_code c ON c.enrollment_id = e.id
-			WHERE e.person_id = person.id AND e.state = 'enabled' AND c.used_at IS NULL), 0)
+		unused_codes = coalesce((SELECT sum(1 << c.number) FROM recovery_code c
+			WHERE c.person_id = person.id AND c.used_at IS NULL), 0)
 		WHERE id = $1`, person)
 }
 
@@ -213,9 +244,9 @@ func (s *Store) twoFactor(ctx context.Context, person int64) (twofactor.Enrollme
 	var e twofactor.Enrollment
 	var unused uint8
 	var confirmed, made sql.NullInt64
-	err := s.row(ctx, `SELECT p.enrolled_at, r.sheet, r.made_at, p.unused_codes
-		FROM person p JOIN enrollment e ON e.person_id = p.id AND e.state = 'enabled'
-		JOIN recovery_sheet r ON r.enrollment_id = e.id
+	err := s.row(ctx, `SELECT e.confirmed_at, r.sheet, r.made_at, p.unused_codes
+		FROM person p JOIN recovery_sheet r ON r.person_id = p.id
+		LEFT JOIN enrollment e ON e.person_id = p.id AND e.state = 'enabled'
 		WHERE p.id = $1`, person).Scan(&confirmed, &e.Sheet.ID, &made, &unused)
 	if errors.Is(err, sql.ErrNoRows) {
 		return e, nil
@@ -223,7 +254,9 @@ func (s *Store) twoFactor(ctx context.Context, person int64) (twofactor.Enrollme
 	if err != nil {
 		return e, fmt.Errorf("reading an enrolment: %w", err)
 	}
-	e.State = twofactor.Enabled
+	if confirmed.Valid {
+		e.State = twofactor.Enabled
+	}
 	e.ConfirmedAt = instant(confirmed)
 	e.Sheet.MadeAt = instant(made)
 	e.Sheet.Used = usedCodes(unused)
@@ -320,6 +353,9 @@ func (s *Store) ConfirmTwoFactor(ctx context.Context, v Visitor, typed string, c
 			return wrong
 		}
 		if err != nil {
+			return err
+		}
+		if err := t.noteSecondStep(v, now, amrCode); err != nil {
 			return err
 		}
 		if out.Session, err = t.rotateSession(v); err != nil {

@@ -87,7 +87,7 @@ func (s *Store) Fill(ctx context.Context, people, rows int, password string, now
 
 // fillEnrollment writes an enabled enrolment as a confirmation would.
 func (s *Store) fillEnrollment(t *tx, person int64, secret twofactor.Secret, hashed *hashedCodes, now time.Time) error {
-	session, _, err := t.completeSignIn(credentials{id: person}, newHandle(), account.ByPassword, now, Client{}, now)
+	session, _, err := t.completeSignIn(credentials{id: person}, newHandle(), byPassword(now), Client{}, now)
 	if err != nil {
 		return err
 	}

@@ -103,6 +103,9 @@ func (s *Store) AddPasskey(ctx context.Context, v Visitor, party passkeys.Party,
 		if err := t.updateEnrolled(v.Person.ID); err != nil {
 			return err
 		}
+		if err := t.noteSecondStep(v, now, p.amr()...); err != nil {
+			return err
+		}
 		if out.Session, err = t.rotateSession(v); err != nil {
 			return err
 		}

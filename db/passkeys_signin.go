@@ -109,7 +109,7 @@ func (s *Store) VerifyPasskey(ctx context.Context, party passkeys.Party, token, 
 		if refusal != nil {
 			return refusal
 		}
-		out, err = t.completeChallenge(c, account.ByPasskey, client, now)
+		out, err = t.completeChallenge(c, account.ByPasskey, used.amr(), client, now)
 		return err
 	})
 	if err != nil {
@@ -226,7 +226,7 @@ func (s *Store) SignInWithPasskey(ctx context.Context, party passkeys.Party, bro
 			}
 		}
 		out = SignInResult{Next: next, CodesLeft: -1}
-		out.Session, out.Browser, err = t.completeSignIn(p, newHandle(), account.ByPasskey, now, client, now)
+		out.Session, out.Browser, err = t.completeSignIn(p, newHandle(), byPasskey(used, now), client, now)
 		return err
 	})
 	if err != nil {

@@ -62,7 +62,7 @@ func (s *Store) StepUpWithPasskey(ctx context.Context, v Visitor, party passkeys
 		if refusal != nil {
 			return refusal
 		}
-		return t.noteProof(v, now)
+		return t.noteProof(v, byPasskey(used, now), now)
 	})
 }
 
@@ -80,9 +80,4 @@ func (t *tx) refuseStepUp(v Visitor, u usedPasskey, refusal error, c Client, now
 		return err
 	}
 	return twofactor.ErrWrongPasskey
-}
-
-// noteProof notes that the visitor has proved who they are.
-func (t *tx) noteProof(v Visitor, now time.Time) error {
-	return t.execOne(`UPDATE session SET authenticated_at = $1 WHERE id_hash = $2`, unix(now), v.session)
 }

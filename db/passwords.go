@@ -43,8 +43,7 @@ func (s *Store) ChangePassword(ctx context.Context, v Visitor, current, next str
 			hash, unix(now), v.Person.ID); err != nil {
 			return err
 		}
-		if _, err := t.exec(`UPDATE session SET authenticated_at = $1 WHERE id_hash = $2`, unix(now),
-			v.session); err != nil {
+		if err := t.noteProof(v, byPassword(now), now); err != nil {
 			return err
 		}
 		if err := t.endLinks(v.Person.ID, now); err != nil {
@@ -84,11 +83,7 @@ func (s *Store) Reauthenticate(ctx context.Context, v Visitor, password string, 
 		if err := t.requireUnchangedPassword(v.Person.ID, hash); err != nil {
 			return err
 		}
-		n, err := t.exec(`UPDATE session SET authenticated_at = $1 WHERE id_hash = $2`, unix(now), v.session)
-		if err == nil && n == 0 {
-			return ErrSignedOut
-		}
-		return err
+		return t.noteProof(v, byPassword(now), now)
 	})
 }
 

@@ -45,18 +45,23 @@ func (s *Store) hashCodes(ctx context.Context, c hash.Caller,
 	return h, nil
 }
 
-func (s *Store) saveSheet(t *tx, r *enrollmentRow) error {
-	if r.codes == nil {
-		return errors.New("an enrolment without its recovery codes")
+// saveSheet stores a person's new sheet in place of an older one.
+func (s *Store) saveSheet(t *tx, person int64, sheet twofactor.Sheet, codes *hashedCodes) error {
+	if codes == nil {
+		return errors.New("a factor without its recovery codes")
 	}
-	if err := t.execOne(`INSERT INTO recovery_sheet (enrollment_id, sheet, salt, made_at) VALUES ($1, $2, $3, $4)`,
-		r.id, r.Sheet.ID, r.codes.salt, unix(r.Sheet.MadeAt)); err != nil {
+	if _, err := t.exec(`DELETE FROM recovery_sheet WHERE person_id = $1`, person); err != nil {
+		return err
+	}
+	made := unix(sheet.MadeAt)
+	if err := t.execOne(`INSERT INTO recovery_sheet (person_id, sheet, salt, made_at, checked_at)
+		VALUES ($1, $2, $3, $4, $5)`, person, sheet.ID, codes.salt, made, made); err != nil {
 		return fmt.Errorf("writing a recovery sheet: %w", err)
 	}
-	for number, slow := range r.codes.slow {
+	for number, slow := range codes.slow {
 		salt := hash.NewSalt()
-		if err := t.execOne(`INSERT INTO recovery_code (enrollment_id, number, salt, hash) VALUES ($1, $2, $3, $4)`,
-			r.id, number, salt, s.recoveryHash(r.codes.salt, number, salt, slow)); err != nil {
+		if err := t.execOne(`INSERT INTO recovery_code (person_id, number, salt, hash) VALUES ($1, $2, $3, $4)`,
+			person, number, salt, s.recoveryHash(codes.salt, number, salt, slow)); err != nil {
 			return fmt.Errorf("writing a recovery code: %w", err)
 		}
 	}
@@ -78,10 +83,10 @@ func (s *Store) recoveryHash(sheetSalt []byte, number int, salt, slow []byte) []
 
 // findRecoveryCode compares with all eight codes and returns the number of the one that
 // matches, or -1. The sheet must still be the one that the slow hash was made for.
-func (s *Store) findRecoveryCode(t *tx, enrollment, sheetSalt, slow []byte) (int, error) {
+func (s *Store) findRecoveryCode(t *tx, person int64, sheetSalt, slow []byte) (int, error) {
 	rows, err := t.rows(`SELECT c.number, c.salt, c.hash FROM recovery_code c
-		JOIN recovery_sheet r ON r.enrollment_id = c.enrollment_id
-		WHERE c.enrollment_id = $1 AND r.salt = $2`, enrollment, sheetSalt)
+		JOIN recovery_sheet r ON r.person_id = c.person_id
+		WHERE c.person_id = $1 AND r.salt = $2`, person, sheetSalt)
 	if err != nil {
 		return -1, fmt.Errorf("reading recovery codes: %w", err)
 	}
@@ -109,7 +114,7 @@ func (s *Store) RegenerateRecoveryCodes(ctx context.Context, v Visitor, c Client
 	if err != nil {
 		return before, RotatedSession{}, err
 	}
-	if before.State != twofactor.Enabled {
+	if !before.Sheet.Exists() {
 		return before, RotatedSession{}, twofactor.ErrNotEnabled
 	}
 	end, err := s.turns.acquire(ctx, "sheet of "+formatID(v.Person.ID), 1) // of many at once one computes a sheet

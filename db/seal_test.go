@@ -90,8 +90,8 @@ func TestSealedRowsCannotBeMoved(t *testing.T) {
 		store, path := open(t)
 		enrol(t, store, "ada@example.org", start)
 		eve := enrol(t, store, "eve@example.org", start)
-		do(t, path, `DELETE FROM recovery_code WHERE enrollment_id = (SELECT id FROM enrollment WHERE person_id = 1)`,
-			`UPDATE recovery_code SET enrollment_id = (SELECT id FROM enrollment WHERE person_id = 1)`)
+		do(t, path, `DELETE FROM recovery_code WHERE person_id = 1`,
+			`UPDATE recovery_code SET person_id = 1`)
 		_, _, err := store.RedeemRecoveryCode(ctx, challenged(t, store, "ada@example.org", now), eve.codes[0].Text(),
 			db.Client{}, now)
 		if !errors.Is(err, twofactor.ErrWrongRecovery) {

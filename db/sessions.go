@@ -69,7 +69,8 @@ type Visitor struct {
 	session          []byte // the id's hash
 	Handle           string // names the session in the list of one's own and in forms
 	StartedAt        time.Time
-	AuthenticatedAt  time.Time
+	AuthenticatedAt  time.Time // when the password or a passkey that verified them was last given, to the millisecond
+	Methods          []string  // how they proved who they are: RFC 8176's words
 	SeenAt           time.Time
 	PreviousSignInAt time.Time // zero when this is the first sign-in
 
@@ -98,8 +99,10 @@ func (v Visitor) Actor(c Client) Actor { return personAt(v.Person.ID, c.Address)
 // are read every time, so that a change counts at once.
 func (s *Store) Visitor(ctx context.Context, token string, now time.Time) (Visitor, error) {
 	v := Visitor{session: hashToken(token)}
-	var started, authenticated, seen, previous, everyoneFrom, adminsFrom, confirmed, pendingUntil sql.NullInt64
-	err := s.row(ctx, `SELECT s.handle, s.started_at, s.authenticated_at, s.seen_at, s.previous_sign_in_at, s.events_from, s.events_until,
+	var authenticated int64
+	var methods string
+	var started, seen, previous, everyoneFrom, adminsFrom, confirmed, pendingUntil sql.NullInt64
+	err := s.row(ctx, `SELECT s.handle, s.started_at, s.authenticated_at, s.methods, s.seen_at, s.previous_sign_in_at, s.events_from, s.events_until,
 			p.id, p.email, p.name, p.role, w.name, w.require_everyone, w.require_admins, w.everyone_from, w.admins_from, e.confirmed_at, q.expires_at, p.enrolled_here,
 			p.role <> 'member' AND EXISTS (SELECT 1 FROM notice WHERE dismissed_at IS NULL)
 		FROM session s JOIN person p ON p.id = s.person_id JOIN workspace w ON w.id = 1
@@ -107,7 +110,7 @@ func (s *Store) Visitor(ctx context.Context, token string, now time.Time) (Visit
 		LEFT JOIN enrollment q ON q.session_hash = s.id_hash AND q.state = 'pending'
 		WHERE s.id_hash = $1 AND p.active = TRUE AND s.seen_at > $2 AND s.started_at > $3`,
 		v.session, unix(now.Add(-s.times.SessionIdle)), unix(now.Add(-s.times.SessionMax))).
-		Scan(&v.Handle, &started, &authenticated, &seen, &previous, &v.eventsFrom, &v.eventsUntil, &v.Person.ID,
+		Scan(&v.Handle, &started, &authenticated, &methods, &seen, &previous, &v.eventsFrom, &v.eventsUntil, &v.Person.ID,
 			&v.Person.Email, &v.Person.Name, &v.Person.Role,
 			&v.Workspace.Name, &v.Workspace.Policy.Everyone, &v.Workspace.Policy.Admins, &everyoneFrom, &adminsFrom, &confirmed, &pendingUntil, &v.Enrolled,
 			&v.OpenNotices)
@@ -118,7 +121,7 @@ func (s *Store) Visitor(ctx context.Context, token string, now time.Time) (Visit
 		return Visitor{}, fmt.Errorf("reading a session: %w", err)
 	}
 	v.StartedAt = instant(started)
-	v.AuthenticatedAt = instant(authenticated)
+	v.AuthenticatedAt, v.Methods = instantMilli(authenticated), strings.Fields(methods)
 	v.SeenAt = instant(seen)
 	v.PreviousSignInAt = instant(previous)
 	switch {
@@ -150,7 +153,7 @@ func (s *Store) Touch(ctx context.Context, v Visitor, now time.Time) error {
 				started_at = CASE WHEN started_at > $2 THEN $3 ELSE started_at END,
 				authenticated_at = CASE WHEN authenticated_at > $4 THEN $5 ELSE authenticated_at END
 			WHERE id_hash = $6`,
-			at, at, at, at, at, v.session)
+			at, at, at, now.UnixMilli(), now.UnixMilli(), v.session)
 		return err
 	})
 }
@@ -311,28 +314,30 @@ func (t *tx) rotateSession(v Visitor) (token string, err error) {
 
 // A newSession is what a sign-in knows of the session that it starts.
 type newSession struct {
-	handle          string
-	person          int64
-	authenticatedAt time.Time
-	previous        time.Time // the sign-in before; zero when this is the first
-	eventsFrom      int64     // the activity row of the sign-in before
-	eventsUntil     int64     // that of this one
+	handle         string
+	person         int64
+	authentication authentication
+	previous       time.Time // the sign-in before; zero when this is the first
+	eventsFrom     int64     // the activity row of the sign-in before
+	eventsUntil    int64     // that of this one
 }
 
 // startSession makes a session in place of the one that the browser had, and deletes the
 // oldest above the limit.
 func (t *tx) startSession(n newSession, c Client, now time.Time) (token string, err error) {
 	token = newToken()
+	secondStep := sql.NullInt64{Int64: unix(now), Valid: n.authentication.secondStep}
 	if c.Session != "" {
 		if _, err := t.exec(`DELETE FROM session WHERE id_hash = $1`, hashToken(c.Session)); err != nil {
 			return "", err
 		}
 	}
 	if err := t.execOne(`INSERT INTO session (id_hash, handle, person_id, started_at, authenticated_at, seen_at,
-			previous_sign_in_at, events_from, events_until, browser, address)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-		hashToken(token), n.handle, n.person, unix(now), unix(n.authenticatedAt), unix(now),
-		nullable(n.previous), n.eventsFrom, n.eventsUntil, truncateUserAgent(c.Browser), c.Address); err != nil {
+			previous_sign_in_at, events_from, events_until, browser, address, methods, second_step_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+		hashToken(token), n.handle, n.person, unix(now), n.authentication.at.UnixMilli(), unix(now),
+		nullable(n.previous), n.eventsFrom, n.eventsUntil, truncateUserAgent(c.Browser), c.Address,
+		joinMethods(n.authentication.methods), secondStep); err != nil {
 		return "", fmt.Errorf("starting a session: %w", err)
 	}
 	_, err = t.exec(`DELETE FROM session WHERE person_id = $1 AND id_hash NOT IN (

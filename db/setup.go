@@ -129,7 +129,7 @@ func (s *Store) SetUp(ctx context.Context, token, workspace string, n NewPerson,
 			return err
 		}
 		out.CodesLeft = -1
-		out.Session, out.Browser, err = t.completeSignIn(credentials{id: id}, newHandle(), account.ByPassword, now, c, now)
+		out.Session, out.Browser, err = t.completeSignIn(credentials{id: id}, newHandle(), byPassword(now), c, now)
 		return err
 	})
 	return out, err

@@ -105,7 +105,7 @@ func (s *Store) SignIn(ctx context.Context, email, password, next string, c Clie
 			out.Challenge, err = s.createChallenge(t, p.id, a.kind == countPasswordKnown, next, now)
 			return err
 		}
-		out.Session, out.Browser, err = t.completeSignIn(again, newHandle(), account.ByPassword, now, c, now)
+		out.Session, out.Browser, err = t.completeSignIn(again, newHandle(), byPassword(now), c, now)
 		return err
 	})
 	if IsRefusal(err) {
@@ -162,9 +162,9 @@ func (t *tx) credentialsByEmail(given string) (credentials, error) {
 // completeSignIn completes a sign-in: the counts are cleared, the browser is known from
 // now on, one-time links have ended, and there is a session. It takes over the handle of the challenge that led to
 // it, so that a form of the challenge that is sent twice is not taken for somebody else's.
-func (t *tx) completeSignIn(p credentials, handle string, method account.Method, authenticatedAt time.Time, c Client,
+func (t *tx) completeSignIn(p credentials, handle string, a authentication, c Client,
 	now time.Time) (session, browser string, err error) {
-	if err = t.clearCounts(p.id, method, c, now); err != nil {
+	if err = t.clearCounts(p.id, a.method, c, now); err != nil {
 		return "", "", err
 	}
 	if err = t.endLinks(p.id, now); err != nil {
@@ -174,10 +174,10 @@ func (t *tx) completeSignIn(p credentials, handle string, method account.Method,
 		return "", "", err
 	}
 	n := newSession{
-		handle:          handle,
-		person:          p.id,
-		authenticatedAt: authenticatedAt,
-		previous:        p.previous,
+		handle:         handle,
+		person:         p.id,
+		authentication: a,
+		previous:       p.previous,
 	}
 	if n.eventsFrom, err = t.lastSignInRow(p); err != nil {
 		return "", "", err
@@ -186,7 +186,7 @@ func (t *tx) completeSignIn(p credentials, handle string, method account.Method,
 		event:   account.SignedIn,
 		actor:   personAt(p.id, c.Address),
 		subject: p.id,
-		method:  method,
+		method:  a.method,
 		mail:    mailFacts{newBrowser: browser != c.Known && !p.previous.IsZero(), browser: c.Browser},
 	}
 	if n.eventsUntil, err = t.appendActivity(now, row); err != nil {

@@ -127,8 +127,8 @@ var migrations = []migration{
 	CREATE UNIQUE INDEX person_by_user_name ON person (user_name) WHERE user_name <> '';
 	CREATE UNIQUE INDEX person_by_sub ON person (sub) WHERE sub <> '';
 	` + appTables5},
-	// To 6.
-	{},
+	// To 6: a session says how it was proved, and recovery codes belong to a person.
+	{sql: factorsStep},
 	// To 7: passkeys. Everybody gets the handle that authenticators know them by.
 	{inGo: fillUserHandles, sql: `ALTER TABLE workspace ADD COLUMN passkey_domain TEXT NOT NULL DEFAULT '';
 	ALTER TABLE person ADD COLUMN user_handle BLOB;

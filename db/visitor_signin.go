@@ -1,17 +1,17 @@
 package db
 
 import (
+	"slices"
+
 	"gatehouse/apps"
 	"gatehouse/openid"
-	"gatehouse/twofactor"
 )
 
-// SignIn is how the visitor has proved who they are, as connected apps are told it. Whoever
-// has a factor has shown it in this session: enabling it ends all others.
+// SignIn is how the visitor has proved who they are, as connected apps are told it.
 func (v Visitor) SignIn() openid.SignIn {
-	methods := []string{"pwd"}
-	if v.State == twofactor.Enabled {
-		methods = append(methods, "otp", "mfa")
+	methods := slices.Clone(v.Methods)
+	if hasTwo(methods) {
+		methods = append(methods, amrTwo)
 	}
 	return openid.SignIn{Session: v.Handle, At: v.AuthenticatedAt, Methods: methods}
 }

@@ -40,7 +40,9 @@ type Enrollment struct {
 	// While Enabled.
 	ConfirmedAt time.Time
 	LastStep    int64 // the newest time step that a code was accepted for
-	Sheet       Sheet
+
+	// The person's, whichever factor it came with; zero for somebody without a factor.
+	Sheet Sheet
 }
 
 // Enable mints nothing itself: it takes a new secret and makes it pending for
@@ -51,14 +53,14 @@ func (e *Enrollment) Enable(secret Secret, now time.Time, ttl time.Duration) err
 	if e.State == Enabled {
 		return ErrAlreadyEnabled
 	}
-	*e = Enrollment{State: Pending, Secret: secret, ExpiresAt: now.Add(ttl)}
+	*e = Enrollment{State: Pending, Secret: secret, ExpiresAt: now.Add(ttl), Sheet: e.Sheet}
 	return nil
 }
 
 // Discard drops a pending enrolment. Any other state stays as it is.
 func (e *Enrollment) Discard() {
 	if e.State == Pending {
-		*e = Enrollment{}
+		*e = Enrollment{Sheet: e.Sheet}
 	}
 }
 
@@ -132,9 +134,9 @@ func (e *Enrollment) Verify(typed string, now time.Time) error {
 
 // Redeem uses up the code with this number (from 0) of the sheet. A number out
 // of range, or of a code that was used before, is refused with ErrWrongRecovery;
-// unless Enabled: ErrNotEnabled.
+// without a sheet: ErrNotEnabled.
 func (e *Enrollment) Redeem(number int) error {
-	if e.State != Enabled {
+	if !e.Sheet.Exists() {
 		return ErrNotEnabled
 	}
 	if number < 0 || number >= RecoveryCodes || e.Sheet.Used[number] {
@@ -144,10 +146,10 @@ func (e *Enrollment) Redeem(number int) error {
 	return nil
 }
 
-// Regenerate puts a new sheet in place of the old one, whose codes no longer work. Unless
-// Enabled: ErrNotEnabled.
+// Regenerate puts a new sheet in place of the old one, whose codes no longer work. Without
+// one, which whoever has a factor has: ErrNotEnabled.
 func (e *Enrollment) Regenerate(sheet Sheet) error {
-	if e.State != Enabled {
+	if !e.Sheet.Exists() {
 		return ErrNotEnabled
 	}
 	e.Sheet = sheet

@@ -202,6 +202,9 @@ func NewSheet(previous string, now time.Time) Sheet {
 	return Sheet{ID: id, MadeAt: now}
 }
 
+// Exists reports whether there is a sheet: whoever has a factor has one.
+func (s Sheet) Exists() bool { return s.ID != "" }
+
 // Left counts the codes that were not used yet.
 func (s Sheet) Left() int {
 	left := 0
