@@ -111,7 +111,7 @@ func TestAppPages(t *testing.T) {
 		}
 		ada.htmx = false
 		page := ada.get(at).wantStatus(200, "The app is added.", "https://grafana.example.org", "Guarded",
-			"Administrators", "second step, password within 1 hour", "http://example.com/enter/grafana")
+			"Administrators", "Two-factor, a password from the last hour", "http://example.com/enter/grafana")
 		ada.get(at).wantNot("The app is added.")
 		ada.get("/admin/apps").wantStatus(200, "Grafana", "Administrators")
 		ada.get("/admin/apps?q=nothing").wantStatus(200, "No matches.")

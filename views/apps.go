@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 
 	"gatehouse/apps"
 	"gatehouse/twofactor"
@@ -247,16 +248,27 @@ func rolePlural(r twofactor.Role) string { return roleName(r) + "s" }
 func askedText(a apps.Access) string {
 	var asked []string
 	if a.SecondStep {
-		asked = append(asked, "second step")
+		asked = append(asked, "two-factor")
 	}
 	if a.FreshMinutes > 0 {
-		asked = append(asked, "password within "+minutes(a.FreshMinutes))
+		asked = append(asked, "a password from the last "+minutes(a.FreshMinutes))
 	}
 	return strings.Join(asked, ", ")
 }
 
-// minutes words a number of minutes: whole hours as such.
+// upperFirst begins a text with a capital.
+func upperFirst(text string) string {
+	for i, r := range text {
+		return string(unicode.ToUpper(r)) + text[i+len(string(r)):]
+	}
+	return text
+}
+
+// minutes words a number of minutes after "the last": whole hours as such.
 func minutes(n int) string {
+	if n == 60 {
+		return "hour"
+	}
 	if n%60 == 0 {
 		return plural(n/60, "hour", "hours")
 	}

@@ -97,7 +97,7 @@ func TestAccessText(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
-	if got := askedText(anApp().Access); got != "second step, password within 90 minutes" {
+	if got := askedText(anApp().Access); got != "two-factor, a password from the last 90 minutes" {
 		t.Errorf("got %q", got)
 	}
 }
