@@ -15,7 +15,7 @@ var arrows = map[string]struct{ packages, importers []string }{
 		packages: []string{"cli"},
 	},
 	"gatehouse/cli": {
-		packages: []string{"handlers", "views", "db", "db/files", "apps", "mail", "twofactor", "account", "typed"},
+		packages: []string{"handlers", "views", "db", "db/files", "backchannel", "apps", "mail", "twofactor", "account", "typed"},
 		importers: []string{
 			"github.com/alecthomas/kong",
 			"github.com/gofrs/flock",
@@ -78,6 +78,7 @@ var arrows = map[string]struct{ packages, importers []string }{
 	"gatehouse/mail": {
 		importers: []string{"github.com/wneessen/go-mail"},
 	},
+	"gatehouse/backchannel": {},
 	"gatehouse/openid": {
 		importers: []string{"github.com/go-jose/go-jose/v4"},
 	},

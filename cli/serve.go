@@ -175,6 +175,9 @@ func (c *serveCommand) serve(ctx context.Context, env *commandEnv, store *db.Sto
 		return errors.Join(err, listeners.close())
 	}
 	go sweep(ctx, env, store, log)
+	if base != nil {
+		go serveConnected(ctx, env, store, base.String(), log)
+	}
 	go watchdog(ctx, env, store, log)
 	notifySystemd(log, daemon.SdNotifyReady)
 

@@ -101,7 +101,7 @@ func (s *Store) FinishLogout(ctx context.Context, l Logout) error {
 
 // FailLogout puts a call that came to nothing off. After the last try it is given up, and
 // stands in the activity.
-func (s *Store) FailLogout(ctx context.Context, l Logout, by Actor, now time.Time) error {
+func (s *Store) FailLogout(ctx context.Context, l Logout, now time.Time) error {
 	if l.Tries+1 < maxLogoutTries {
 		return s.write(ctx, lockNothing(), func(t *tx) error {
 			_, err := t.exec(`UPDATE connected_session SET try_at = $1
@@ -129,7 +129,7 @@ func (s *Store) FailLogout(ctx context.Context, l Logout, by Actor, now time.Tim
 		_, err = t.appendActivity(now, activityEntry{
 			event:   account.BackchannelFailed,
 			failed:  true,
-			actor:   by,
+			actor:   strangerAt(""),
 			subject: person,
 			detail:  name,
 		})

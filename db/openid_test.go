@@ -604,7 +604,7 @@ func TestLogoutsAreGivenUp(t *testing.T) {
 		if _, _, ok, err := store.ClaimLogout(ctx, due[0], at); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
-		if err := store.FailLogout(ctx, due[0], db.Machine("server"), at); err != nil {
+		if err := store.FailLogout(ctx, due[0], at); err != nil {
 			t.Fatal(err)
 		}
 		if soon := dueLogouts(t, store, at); soon != nil {
@@ -792,7 +792,7 @@ func runOpenID(t *testing.T, store *db.Store, v db.Visitor, now time.Time) {
 	for range 3 {
 		_, _, _, err = store.ClaimLogout(ctx, due[0], now)
 		must(err)
-		must(store.FailLogout(ctx, due[0], db.Machine("server"), now))
+		must(store.FailLogout(ctx, due[0], now))
 		due[0].Tries++
 	}
 	must(store.FinishLogout(ctx, due[0]))
