@@ -15,6 +15,32 @@ func ParseDay(field, text string, zone *time.Location) (time.Time, error) {
 	return dayStart(day.Year(), day.Month(), day.Day(), zone), nil
 }
 
+// ParseSetting reads what a form says of a setting of the policy: its checkbox, and the day from
+// which it is to be on. Today's day is now. before is the setting's day so far: a day that
+// is left standing beside an unticked box turns the setting off. It refuses with a FieldError of
+// the field that holds the day.
+func ParseSetting(field string, ticked bool, day string, before time.Time, zone *time.Location, now time.Time) (on bool, from time.Time, err error) {
+	if day == "" {
+		return ticked, time.Time{}, nil
+	}
+	at, err := ParseDay(field, day, zone)
+	if err != nil {
+		return false, time.Time{}, err
+	}
+	days := DaysUntil(at, now, zone)
+	switch {
+	case !ticked && at.Equal(before):
+		return false, time.Time{}, nil
+	case !ticked:
+		return false, time.Time{}, FieldError{Field: field, Reason: DayOff}
+	case days < 0:
+		return false, time.Time{}, FieldError{Field: field, Reason: PastDay}
+	case days == 0:
+		return true, time.Time{}, nil
+	}
+	return false, at, nil
+}
+
 // NextDay returns the first instant of the day after now in a time zone.
 func NextDay(now time.Time, zone *time.Location) time.Time {
 	year, month, day := now.In(zone).Date()

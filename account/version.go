@@ -26,6 +26,11 @@ func PersonVersion(name, email, userName string, role twofactor.Role) Version {
 	return HashVersion("person", name, email, userName, string(role))
 }
 
+// NotificationsVersion is the version of which mails somebody wants.
+func NotificationsVersion(signIn bool) Version {
+	return HashVersion("notifications", strconv.FormatBool(signIn))
+}
+
 // WorkspaceVersion is the version of a workspace's name.
 func WorkspaceVersion(name string) Version { return HashVersion("workspace", name) }
 

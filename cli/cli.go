@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	_ "time/tzdata" // minimal systems have no list of time zones
 
 	"gatehouse/db"
 	"gatehouse/db/files"
@@ -47,6 +48,7 @@ type Process struct {
 type commands struct {
 	Data    string `help:"Directory of the workspace's data, ./data unless named." default:"./data" env:"GATEHOUSE_DATA" placeholder:"DIR"`
 	KeyFile string `help:"The key file, when it is not gatehouse.key in the data directory." env:"GATEHOUSE_KEY_FILE" placeholder:"FILE"`
+	Zone    string `name:"time-zone" help:"Time zone of mails, of a policy's day and of this terminal, e.g. Europe/Berlin; the machine's unless named." env:"GATEHOUSE_TIME_ZONE" placeholder:"NAME"`
 
 	Serve      serveCommand      `cmd:"" default:"withargs" help:"Serve the workspace (the default)." example:"gatehouse serve --data /var/lib/gatehouse --base-url https://portal.example.org"`
 	User       userCommands      `cmd:"" help:"Add people, list them, change their roles."`
@@ -62,6 +64,7 @@ type commands struct {
 	Move       moveCommand       `cmd:"" help:"Move the workspace into another database, while no server runs." example:"gatehouse move --from /var/lib/gatehouse --to /srv/gatehouse"`
 	Check      checkCommand      `cmd:"" help:"Check the database and open every sealed secret."`
 	Health     healthCommand     `cmd:"" help:"Ask whether the server is well: exit 0 or 1." example:"gatehouse health --url http://127.0.0.1:8080"`
+	Mail       mailCommands      `cmd:"" help:"Try the mail settings out."`
 	Key        keyCommands       `cmd:"" help:"Manage the encryption key."`
 	Completion completionCommand `cmd:"" help:"Print what a shell reads to complete commands." example:"gatehouse completion bash > /etc/bash_completion.d/gatehouse"`
 	Complete   completeCommand   `cmd:"" hidden:""`
@@ -100,7 +103,9 @@ func Run(ctx context.Context, p Process) (code int) {
 		flags:   &flags,
 		now:     time.Now,
 	}
-	err = line.Run(env)
+	if _, err = env.zone(); err == nil {
+		err = line.Run(env)
+	}
 	var usage usageError
 	switch {
 	case err == nil:
@@ -117,6 +122,19 @@ func Run(ctx context.Context, p Process) (code int) {
 type usageError string
 
 func (e usageError) Error() string { return string(e) }
+
+// zone is the time zone of mails, of a policy's day and of the terminal.
+func (env *commandEnv) zone() (*time.Location, error) {
+	name := env.flags.Zone
+	if name == "" {
+		return time.Local, nil
+	}
+	zone, err := time.LoadLocation(name)
+	if err != nil || name == "Local" {
+		return nil, usageError("--time-zone takes the name of a time zone, e.g. Europe/Berlin or UTC")
+	}
+	return zone, nil
+}
 
 // defaultWorkspace is the name that a workspace gets when none is given.
 const defaultWorkspace = "Workspace"

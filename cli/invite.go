@@ -32,7 +32,7 @@ func (c *userInvite) Run(env *commandEnv) error {
 			return err
 		}
 		fmt.Fprintf(env.Stderr, "Give this link to %s. It works once, until %s, and is not shown again.\n", c.Email,
-			date(now.Add(db.LinkTTL).UTC()))
+			env.date(now.Add(db.LinkTTL).UTC()))
 		fmt.Fprintf(env.Stdout, "%s/welcome/%s\n", at, token)
 		return nil
 	})

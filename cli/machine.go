@@ -102,7 +102,7 @@ func (c *twoFactorStatus) Run(env *commandEnv) error {
 		w := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "EMAIL\tTWO-FACTOR\tSINCE\tCODES LEFT")
 		err := store.EachPerson(env.ctx, func(p db.Person) error {
-			_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%d\n", p.Email, p.State(), date(p.ConfirmedAt), p.CodesLeft)
+			_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%d\n", p.Email, p.State(), env.date(p.ConfirmedAt), p.CodesLeft)
 			return err
 		})
 		if err != nil {
@@ -141,7 +141,7 @@ func (c *checkCommand) Run(env *commandEnv) error {
 			return err
 		}
 		fmt.Fprintf(env.Stdout, "The database is whole, and every sealed secret opens (%d).\nIts newest activity: %s.\n",
-			n, date(newest))
+			n, env.date(newest))
 		return nil
 	})
 }

@@ -196,7 +196,7 @@ func printStatus(env *commandEnv, st db.Status, served *bool) error {
 	w := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "NODE\tVERSION\tSCHEMA\tKEY\tNEXT KEY\tCLOCK\tSEEN")
 	for _, n := range st.Nodes {
-		seen := date(n.SeenAt)
+		seen := env.date(n.SeenAt)
 		if n.IsThere(env.now()) {
 			seen = "serves"
 		}

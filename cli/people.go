@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"text/tabwriter"
 	"time"
@@ -108,7 +109,7 @@ func (c *userList) Run(env *commandEnv) error {
 		fmt.Fprintln(w, "EMAIL\tNAME\tROLE\tACTIVE\tTWO-FACTOR\tLAST SIGN-IN")
 		err := store.EachPerson(env.ctx, func(p db.Person) error {
 			_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", p.Email, p.Name, p.Role, yesNo(p.Active), p.State(),
-				date(p.LastSignInAt))
+				env.date(p.LastSignInAt))
 			return err
 		})
 		if err != nil {
@@ -162,11 +163,20 @@ func (c *twoFactorReset) Run(env *commandEnv) error {
 
 type policyCommands struct {
 	Show policyShow `cmd:"" help:"Show the two policy settings."`
-	Set  policySet  `cmd:"" help:"Change the policy settings: the way back in when the policy locks everybody out." example:"gatehouse policy set --everyone off --admins on"`
+	Set  policySet  `cmd:"" help:"Change the policy settings: the way back in when the policy locks everybody out." example:"gatehouse policy set --everyone 2026-12-03 --admins on"`
 }
 
 type policyShow struct {
 	JSON bool `name:"json" help:"One JSON object, for scripts."`
+}
+
+// policyJSON is what policy show --json prints. A setting that turns on by itself has its
+// instant in UTC.
+type policyJSON struct {
+	Everyone     bool       `json:"require_everyone"`
+	Admins       bool       `json:"require_admins"`
+	EveryoneFrom *time.Time `json:"everyone_from,omitempty"`
+	AdminsFrom   *time.Time `json:"admins_from,omitempty"`
 }
 
 // Run shows the two policy settings.
@@ -175,54 +185,101 @@ func (c *policyShow) Run(env *commandEnv) error {
 		if !c.JSON {
 			return env.printPolicy(store)
 		}
-		w, err := store.Workspace(env.ctx)
+		p, err := env.policy(store)
 		if err != nil {
 			return err
 		}
-		return json.NewEncoder(env.Stdout).Encode(struct {
-			Everyone bool `json:"require_everyone"`
-			Admins   bool `json:"require_admins"`
-		}{w.Policy.Everyone, w.Policy.Admins})
+		return json.NewEncoder(env.Stdout).Encode(policyJSON{p.Everyone, p.Admins, optionalInstant(p.EveryoneFrom),
+			optionalInstant(p.AdminsFrom)})
 	})
 }
 
-func (env *commandEnv) printPolicy(store *db.Store) error {
+// policy reads the policy as it is now.
+func (env *commandEnv) policy(store *db.Store) (twofactor.Policy, error) {
 	w, err := store.Workspace(env.ctx)
+	return w.Policy.At(env.now()), err
+}
+
+func (env *commandEnv) printPolicy(store *db.Store) error {
+	p, err := env.policy(store)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(env.Stdout, "Require MFA for everyone: %s\nRequire MFA for admins: %s\n", onOff(w.Policy.Everyone),
-		onOff(w.Policy.Admins))
+	fmt.Fprintf(env.Stdout, "Require MFA for everyone: %s\nRequire MFA for admins: %s\n",
+		env.setting(p.Everyone, p.EveryoneFrom), env.setting(p.Admins, p.AdminsFrom))
 	return nil
 }
 
+// setting describes one of the two.
+func (env *commandEnv) setting(on bool, from time.Time) string {
+	if from.IsZero() {
+		return onOff(on)
+	}
+	return "on from " + env.date(from)
+}
+
 type policySet struct {
-	Everyone string `help:"on or off." enum:",on,off" default:"" placeholder:"on|off"`
-	Admins   string `help:"on or off." enum:",on,off" default:"" placeholder:"on|off"`
+	Everyone string `help:"on, off, or the day from which it is on, e.g. 2026-12-03." default:"" placeholder:"on|off|DAY"`
+	Admins   string `help:"on, off, or the day from which it is on." default:"" placeholder:"on|off|DAY"`
 }
 
 // Run changes the policy settings that are named. All admins see a notice of it.
 func (c *policySet) Run(env *commandEnv) error {
 	if c.Everyone == "" && c.Admins == "" {
-		return usageError("name a setting: --everyone on|off, --admins on|off")
+		return usageError("name a setting: --everyone on|off|DAY, --admins on|off|DAY")
+	}
+	change := func(flag, value string, on *bool, from *time.Time) error {
+		if value == "" {
+			return nil
+		}
+		var err error
+		*on, *from, err = env.parseSetting(flag, value)
+		return err
+	}
+	var trial twofactor.Policy // a mistake is refused before anything is opened
+	if err := errors.Join(change("everyone", c.Everyone, &trial.Everyone, &trial.EveryoneFrom),
+		change("admins", c.Admins, &trial.Admins, &trial.AdminsFrom)); err != nil {
+		return err
 	}
 	return env.withStore(func(store *db.Store) error {
-		w, err := store.Workspace(env.ctx)
+		p, err := env.policy(store)
 		if err != nil {
 			return err
 		}
-		p := w.Policy
-		if c.Everyone != "" {
-			p.Everyone = c.Everyone == "on"
-		}
-		if c.Admins != "" {
-			p.Admins = c.Admins == "on"
+		if err := errors.Join(change("everyone", c.Everyone, &p.Everyone, &p.EveryoneFrom),
+			change("admins", c.Admins, &p.Admins, &p.AdminsFrom)); err != nil {
+			return err
 		}
 		if err := store.SetPolicy(env.ctx, p, env.actor().Author(), env.now()); err != nil {
 			return err
 		}
 		return env.printPolicy(store)
 	})
+}
+
+// parseSetting reads on, off or a day. Today's day is now.
+func (env *commandEnv) parseSetting(flag, value string) (on bool, from time.Time, err error) {
+	switch value {
+	case "on":
+		return true, time.Time{}, nil
+	case "off":
+		return false, time.Time{}, nil
+	}
+	zone, err := env.zone()
+	if err != nil {
+		return false, time.Time{}, err
+	}
+	day, err := account.ParseDay(flag, value, zone)
+	if err != nil {
+		return false, time.Time{}, usageError("--" + flag + " takes on, off, or a day like 2026-12-03")
+	}
+	switch days := account.DaysUntil(day, env.now(), zone); {
+	case days < 0:
+		return false, time.Time{}, usageError("--" + flag + ": this day has passed; name a later one, or on")
+	case days == 0:
+		return true, time.Time{}, nil
+	}
+	return false, day, nil
 }
 
 func onOff(on bool) string {
@@ -239,11 +296,16 @@ func yesNo(yes bool) string {
 	return "no"
 }
 
-func date(at time.Time) string {
+// date returns an instant as the terminal shows it: RFC 3339 in the time zone that was named.
+func (env *commandEnv) date(at time.Time) string {
 	if at.IsZero() {
 		return "never"
 	}
-	return at.Format("2006-01-02 15:04 UTC")
+	zone, err := env.zone()
+	if err != nil {
+		zone = time.UTC
+	}
+	return at.In(zone).Format(time.RFC3339)
 }
 
 func optionalInstant(at time.Time) *time.Time {

@@ -77,7 +77,7 @@ func (c *restoreCommand) Run(env *commandEnv) error {
 		return err
 	}
 	fmt.Fprintf(env.Stdout, "%s is the workspace's database now.\nIts newest activity: %s.\n", c.File,
-		date(done.NewestActivity))
+		env.date(done.NewestActivity))
 	if done.Previous != "" {
 		fmt.Fprintf(env.Stdout, "The database from before is kept as %s; delete it when nobody misses anything.\n",
 			done.Previous)

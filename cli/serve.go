@@ -44,6 +44,7 @@ type serveCommand struct {
 	PendingTTL   time.Duration `name:"pending-ttl" help:"How long an enrolment may stay unconfirmed." default:"10m" env:"GATEHOUSE_PENDING_TTL" placeholder:"TIME"`
 
 	tlsFlags
+	mailFlags
 }
 
 // drainTimeout is how long open requests may take after SIGTERM.
@@ -81,6 +82,14 @@ func (c *serveCommand) Run(env *commandEnv) error {
 	if c.DrainDelay < 0 || c.DrainDelay > maxDrainDelay {
 		return usageError("--drain-delay must be between 0s and 1m")
 	}
+	settings, err := c.settings()
+	if err != nil {
+		return err
+	}
+	zone, err := env.zone()
+	if err != nil {
+		return err
+	}
 	boundMemory()
 	ctx, stop := untilSignal(env.ctx)
 	defer stop()
@@ -112,7 +121,7 @@ func (c *serveCommand) Run(env *commandEnv) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(c.serve(ctx, env, store, base, proxies), store.Close())
+	return errors.Join(c.serve(ctx, env, store, base, proxies, settings, zone), store.Close())
 }
 
 // listenAddress is where serve listens when nothing, or this, was said.
@@ -138,7 +147,7 @@ func boundMemory() {
 
 // serve answers requests until the context ends.
 func (c *serveCommand) serve(ctx context.Context, env *commandEnv, store *db.Store, base *url.URL,
-	proxies []netip.Prefix) error {
+	proxies []netip.Prefix, settings mailSettings, zone *time.Location) error {
 	log := slog.New(c.logHandler(env))
 	if err := c.logIgnoredWorkspace(ctx, store, log); err != nil {
 		return err
@@ -158,6 +167,8 @@ func (c *serveCommand) serve(ctx context.Context, env *commandEnv, store *db.Sto
 		PasskeyOrigins: c.PasskeyOrigins,
 		InsecureHTTP:   c.InsecureHTTP,
 		Observe:        metricsMonitor.observe,
+		Mail:           settings.forPages(store, zone, env.now),
+		TimeZone:       zone,
 	})
 	if err != nil {
 		return err
@@ -173,6 +184,19 @@ func (c *serveCommand) serve(ctx context.Context, env *commandEnv, store *db.Sto
 	defer leave()
 	if err := c.announce(env, store, listeners[0].listener, base); err != nil {
 		return errors.Join(err, listeners.close())
+	}
+	if err := store.SetMailFrom(ctx, settings.from.Email, env.now()); err != nil {
+		return errors.Join(err, listeners.close())
+	}
+	if !settings.server.IsZero() {
+		(&postman{
+			mailSettings: settings,
+			store:        store,
+			base:         ownAddress(listeners[0].listener, base),
+			zone:         zone,
+			now:          env.now,
+			log:          log,
+		}).run(ctx)
 	}
 	go sweep(ctx, env, store, log)
 	if base != nil {
@@ -273,10 +297,7 @@ func (c *serveCommand) logIgnoredWorkspace(ctx context.Context, store *db.Store,
 // announce says where the workspace is and, while it has no people, how to
 // make the first one.
 func (c *serveCommand) announce(env *commandEnv, store *db.Store, listener net.Listener, base *url.URL) error {
-	at := "http://" + reachable(listener.Addr())
-	if base != nil {
-		at = base.String()
-	}
+	at := ownAddress(listener, base)
 	fmt.Fprintf(env.Stdout, "Gatehouse serves on %s\n", at)
 	newLink := store.NewSetupToken
 	if store.IsShared() {
@@ -295,6 +316,14 @@ func (c *serveCommand) announce(env *commandEnv, store *db.Store, listener net.L
 	}
 	fmt.Fprintf(env.Stdout, "Set up the workspace and its first Super-administrator with this link, which works once:\n\n    %s/setup/%s\n\n", at, token)
 	return nil
+}
+
+// ownAddress is what addresses of the workspace begin with.
+func ownAddress(listener net.Listener, base *url.URL) string {
+	if base != nil {
+		return strings.TrimSuffix(base.String(), "/")
+	}
+	return "http://" + reachable(listener.Addr())
 }
 
 // parseBaseURL checks --base-url, and that passwords are not sent in the clear by

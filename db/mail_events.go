@@ -7,8 +7,8 @@ import (
 	"gatehouse/account"
 )
 
-// notMeTTL is how long the link "This wasn't me" of a mail works.
-const notMeTTL = 7 * 24 * time.Hour
+// NotMeTTL is how long the link "This wasn't me" of a mail works.
+const NotMeTTL = 7 * 24 * time.Hour
 
 // mailFacts are what a mail about an activity row tells that the row does not hold.
 type mailFacts struct {
@@ -89,7 +89,7 @@ func (t *tx) mailPerson(id int64, now time.Time, a activityEntry) error {
 		token := newToken()
 		if err := t.execOne(`INSERT INTO mailed_link (token_hash, kind, person_id, event, email, occasion_at, made_at, expires_at)
 			VALUES ($1, 'not-me', $2, $3, $4, $5, $6, $7)`, hashToken(token), a.subject, string(a.event), before, unix(now),
-			unix(now), unix(now.Add(notMeTTL))); err != nil {
+			unix(now), unix(now.Add(NotMeTTL))); err != nil {
 			return fmt.Errorf("making a link: %w", err)
 		}
 		if err := t.putMail(newMail{

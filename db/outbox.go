@@ -71,7 +71,7 @@ func (t *tx) putMail(m newMail, now time.Time) error {
 	if err != nil || domain == "" {
 		return err
 	}
-	id := newToken()[:26] + "@" + domain
+	id := NewMessageID() + "@" + domain
 	var secret []byte
 	if m.token != "" {
 		keys, err := t.store.keyring(t)
@@ -90,6 +90,9 @@ func (t *tx) putMail(m newMail, now time.Time) error {
 	}
 	return nil
 }
+
+// NewMessageID returns what stands before the @ of a Message-ID: random.
+func NewMessageID() string { return newToken()[:26] }
 
 // mailSealContext binds the sealed token of a link to its mail.
 func mailSealContext(messageID string) string { return "gatehouse mail secret\x00" + messageID }
@@ -271,6 +274,14 @@ func (s *Store) MailFailed(ctx context.Context, m Mail, permanent bool, reason s
 	})
 }
 
+// MailReturned gives a mail back that was not sent, because the process is being stopped.
+func (s *Store) MailReturned(ctx context.Context, m Mail) error {
+	return s.write(ctx, lockNothing(), func(t *tx) error {
+		_, err := t.exec(`UPDATE outbox SET claimed_until = 0 WHERE id = $1 AND claim = $2 AND state = 'waiting'`, m.id, m.claim)
+		return err
+	})
+}
+
 // noticeMailGivenUp tells admins that a mail was given up, unless they are told so already: a
 // server that refuses everything must not bury the other notices.
 func (t *tx) noticeMailGivenUp(person int64, reason string, now time.Time) error {
@@ -309,7 +320,7 @@ func (s *Store) AddTestMail(ctx context.Context, v Visitor, answer string, faile
 	return s.write(ctx, lockNothing(), func(t *tx) error {
 		return t.execOne(`INSERT INTO outbox (message_id, kind, person_id, email, made_at, next_at, state, done_at, answer)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-			newToken()[:26], string(account.MailTest), v.Person.ID, v.Person.Email, unix(now), unix(now), state, unix(now), answer)
+			NewMessageID(), string(account.MailTest), v.Person.ID, v.Person.Email, unix(now), unix(now), state, unix(now), answer)
 	})
 }
 

@@ -603,6 +603,7 @@ func runMails(t *testing.T, store *db.Store, bob int64, now time.Time) {
 			must(store.MailFailed(ctx, m, true, "550 never", now))
 		}
 	}
+	must(store.MailReturned(ctx, db.Mail{}))
 	must(store.ReleaseMails(ctx))
 	_, err = store.Outbox(ctx)
 	must(err)
@@ -625,6 +626,10 @@ func runMails(t *testing.T, store *db.Store, bob int64, now time.Time) {
 		must(err)
 	}
 	must(store.RemindOfPolicy(ctx, machine, now.Add(time.Second)))
+	for _, p := range []twofactor.Policy{{Everyone: true}, {Admins: true}} {
+		_, _, err = store.Readiness(ctx, p)
+		must(err)
+	}
 	_, err = store.LastReminded(ctx)
 	must(err)
 	must(store.SetMailFrom(ctx, "", now))

@@ -134,6 +134,19 @@ func (s *Store) PolicyImpact(ctx context.Context, v Visitor, p twofactor.Policy)
 	return out, rows.Err()
 }
 
+// Readiness counts the active people to whom a policy applies, and those of them who have a
+// factor.
+func (s *Store) Readiness(ctx context.Context, p twofactor.Policy) (ready, people int, err error) {
+	query := `SELECT count(*) FILTER (WHERE enrolled_here = TRUE), count(*) FROM person WHERE active = TRUE`
+	if !p.Everyone {
+		query = `SELECT count(*) FILTER (WHERE enrolled_here = TRUE), count(*) FROM person WHERE role <> 'member' AND active = TRUE`
+	}
+	if err := s.row(ctx, query).Scan(&ready, &people); err != nil {
+		return 0, 0, fmt.Errorf("counting who is ready: %w", err)
+	}
+	return ready, people, nil
+}
+
 // AdminsWithoutCodes reports whether no active admin has a recovery code left,
 // so that a lost phone could lock the workspace's last admin out.
 func (s *Store) AdminsWithoutCodes(ctx context.Context) (bool, error) {

@@ -107,7 +107,11 @@ func (s *Server) invitePerson(rc *requestContext) error {
 		Email: rc.r.PostFormValue("email"),
 		Role:  twofactor.Role(rc.r.PostFormValue("role")),
 	}
-	_, token, err := s.store.Invite(rc.ctx(), n, rc.visitor.Author(rc.client), rc.now)
+	invite := s.store.Invite
+	if s.mail != nil {
+		invite = s.store.InviteByMail
+	}
+	id, token, err := invite(rc.ctx(), n, rc.visitor.Author(rc.client), rc.now)
 	if problems, ok := fieldMessagesOf(err); ok {
 		return s.showPeopleCards(rc, http.StatusUnprocessableEntity, views.People{Invite: views.Invite{
 			Open:  true,
@@ -118,6 +122,9 @@ func (s *Server) invitePerson(rc *requestContext) error {
 	}
 	if err != nil {
 		return err
+	}
+	if token == "" {
+		return s.redirectWithMessage(rc, "/admin/people/"+strconv.FormatInt(id, 10), pageMessage{word: "invited", person: id})
 	}
 	card := views.People{Link: s.oneTimeLink(rc, token, account.Invitation, n.Name, account.NormalizeEmail(n.Email))}
 	card.Invite.Role.Value = string(twofactor.Member)
@@ -165,6 +172,7 @@ func (s *Server) showPersonCards(rc *requestContext, status int, card views.Pers
 	card.LinkUntil = facts.LinkUntil
 	card.Sessions = facts.Sessions
 	card.Browsers = facts.Browsers
+	card.ClosedAt, card.SwitchedOff, card.Mails = facts.ClosedAt, facts.SwitchedOff, s.mail != nil
 	card.Rights = account.RightsOver(rc.author(), account.Subject{ID: p.ID, Role: p.Role})
 	if card.Edit == (views.Edit{}) {
 		card.Edit = views.Edit{
@@ -324,13 +332,17 @@ func (s *Server) removePerson(rc *requestContext) error {
 	return s.redirectWithMessage(rc, "/admin/people", pageMessage{word: "remove"})
 }
 
-// makeLink makes a one-time link for somebody and shows it, once.
+// makeLink makes a one-time link for somebody and mails it, or shows it, once.
 func (s *Server) makeLink(rc *requestContext) error {
 	id, err := rc.id()
 	if err != nil {
 		return err
 	}
-	token, err := s.store.NewLink(rc.ctx(), id, rc.visitor.Author(rc.client), rc.now)
+	make := s.store.NewLink
+	if s.mail != nil && rc.r.PostFormValue("show") == "" {
+		make = s.store.MailLink
+	}
+	token, err := make(rc.ctx(), id, rc.visitor.Author(rc.client), rc.now)
 	if alert := views.PersonRefused(err); !alert.IsZero() {
 		return s.showPersonCards(rc, http.StatusUnprocessableEntity, views.PersonDetail{Alert: alert})
 	}
@@ -344,6 +356,9 @@ func (s *Server) makeLink(rc *requestContext) error {
 	kind := account.PasswordLink
 	if p.Invited {
 		kind = account.Invitation
+	}
+	if token == "" {
+		return s.showPersonCards(rc, http.StatusOK, views.PersonDetail{Success: views.MailedLink(kind, p.Email)})
 	}
 	return s.showPersonCards(rc, http.StatusOK, views.PersonDetail{Link: s.oneTimeLink(rc, token, kind, p.Name, p.Email)})
 }

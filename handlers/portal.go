@@ -98,7 +98,7 @@ func (s *Server) showProfileCards(rc *requestContext, status int, card views.Pro
 	if err != nil {
 		return err
 	}
-	card.Email = rc.visitor.Person.Email
+	card.Email, card.Mails = rc.visitor.Person.Email, s.mail != nil
 	card.State, card.ConfirmedAt, card.Sheet = e.State, e.ConfirmedAt, e.Sheet
 	card.Sessions = viewSessions(list)
 	if card.Browsers, err = s.knownBrowsers(rc); err != nil {
@@ -179,6 +179,11 @@ func (s *Server) showTwoFactorScreen(rc *requestContext, status int, card views.
 	visitor.MustEnroll = visitor.Workspace.Policy.MustEnroll(visitor.Person.Role, visitor.Factors())
 	wasStopped := rc.visitor.MustEnroll
 	rc.visitor = visitor
+	suspicion, err := s.store.Suspicion(rc.ctx(), visitor.Person.ID)
+	if err != nil {
+		return err
+	}
+	card.SwitchedOff = views.SwitchedOff(suspicion.From, suspicion.Until)
 	card.Workspace = visitor.Workspace.Name
 	card.Email = visitor.Person.Email
 	card.Now = rc.now

@@ -138,6 +138,9 @@ func (s *Server) frame(rc *requestContext) (views.Frame, error) {
 		Role:       rc.visitor.Person.Role,
 		MustEnroll: rc.visitor.MustEnroll,
 	}
+	if f.Policy, err = s.announcement(rc); err != nil {
+		return f, err
+	}
 	if rc.visitor.Person.Role.Admin() {
 		if f.Notices, err = s.notices(rc); err != nil {
 			return f, err

@@ -45,6 +45,10 @@ var routes = []route{
 
 	{"GET", "/signin", public, "", (*Server).showSignIn},
 	{"POST", "/signin", public, "", (*Server).signIn},
+	{"GET", "/signin/forgot", public, "", (*Server).showForgot},
+	{"POST", "/signin/forgot", public, "", (*Server).forgotPassword},
+	{"GET", "/not-me/{token}", public, "", (*Server).showNotMe},
+	{"POST", "/not-me/{token}", public, "", (*Server).closeAccount},
 	{"GET", "/signin/two-factor", challenge, "", (*Server).showChallenge},
 	{"POST", "/signin/two-factor", challenge, "", (*Server).verifyCode},
 	{"POST", "/signin/two-factor/recovery", challenge, "/signin/two-factor", (*Server).redeemRecoveryCode},
@@ -76,11 +80,16 @@ var routes = []route{
 	{"POST", "/my/profile/sessions/end", member, "/my/profile", (*Server).endSessions},
 	{"POST", "/my/profile/browsers/end", member, "/my/profile", (*Server).forgetBrowser},
 
+	{"GET", "/my/profile/notifications", member, "", (*Server).showNotifications},
+	{"POST", "/my/profile/notifications", member, "", (*Server).setNotifications},
+	{"POST", "/my/policy/later", member, "/my", (*Server).hidePolicy},
+
 	{"GET", "/my/profile/two-factor", enrolling, "", (*Server).showTwoFactor},
 	{"POST", "/my/profile/two-factor/enable", enrolling, "/my/profile/two-factor", (*Server).enableTwoFactor},
 	{"POST", "/my/profile/two-factor/confirm", enrolling, "/my/profile/two-factor", (*Server).confirmTwoFactor},
 	{"POST", "/my/profile/two-factor/regenerate", member, "/my/profile/two-factor", (*Server).regenerateRecoveryCodes},
 	{"POST", "/my/profile/two-factor/disable", member, "/my/profile/two-factor", (*Server).disableTwoFactor},
+	{"POST", "/my/profile/two-factor/turn-on", member, "/my/profile/two-factor", (*Server).turnFactorsOn},
 	{"POST", "/my/profile/two-factor/passkeys/begin", enrolling, "/my/profile/two-factor", (*Server).beginPasskey},
 	{"POST", "/my/profile/two-factor/passkeys/add", enrolling, "/my/profile/two-factor", (*Server).addPasskey},
 	{"POST", "/my/profile/two-factor/passkeys/{handle}/rename", enrolling, "/my/profile/two-factor", (*Server).renamePasskey},
@@ -126,6 +135,9 @@ var routes = []route{
 	{"GET", "/admin/settings/not-enrolled.csv", admin, "", (*Server).exportNotEnrolled},
 	{"GET", "/admin/settings/security", admin, "", (*Server).showSecurity},
 	{"POST", "/admin/settings/security", admin, "", (*Server).setPolicy},
+	{"POST", "/admin/settings/security/remind", admin, "/admin/settings/security", (*Server).remindOfPolicy},
+	{"GET", "/admin/settings/mail", admin, "", (*Server).showMail},
+	{"POST", "/admin/settings/mail/test", admin, "/admin/settings/mail", (*Server).sendTestMail},
 	{"GET", "/admin/settings/general", admin, "", (*Server).showGeneral},
 	{"POST", "/admin/settings/general", admin, "", (*Server).renameWorkspace},
 }

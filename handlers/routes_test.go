@@ -28,6 +28,10 @@ var allowedKinds = map[string]string{
 	"GET /welcome/{token}":  "acomA",
 	"POST /welcome/{token}": "acomA",
 
+	"GET /signin/forgot":               "acomA",
+	"POST /signin/forgot":              "acomA",
+	"GET /not-me/{token}":              "acomA",
+	"POST /not-me/{token}":             "acomA",
 	"GET /signin":                      "acomA",
 	"POST /signin":                     "acomA",
 	"GET /signin/two-factor":           "c",
@@ -58,6 +62,16 @@ var allowedKinds = map[string]string{
 	"POST /my/profile/password":     "mA",
 	"POST /my/profile/sessions/end": "mA",
 	"POST /my/profile/browsers/end": "mA",
+
+	"GET /my/profile/notifications":  "mA",
+	"POST /my/profile/notifications": "mA",
+	"POST /my/policy/later":          "mA",
+
+	"POST /my/profile/two-factor/turn-on": "mA",
+
+	"POST /admin/settings/security/remind": "A",
+	"GET /admin/settings/mail":             "A",
+	"POST /admin/settings/mail/test":       "A",
 
 	"GET /my/profile/two-factor":             "omA",
 	"POST /my/profile/two-factor/enable":     "omA",

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -30,6 +31,19 @@ type Config struct {
 	PasskeyOrigins []string                                              // other pages that may use them, as browsers write them
 	// served over plain http beyond this machine: admins see a notice
 	InsecureHTTP bool
+
+	Mail     *Mail          // how mails are sent; nil when they are not
+	TimeZone *time.Location // in which the policy's days begin; nil for UTC
+}
+
+// A Mail is what the pages know of the mail server.
+type Mail struct {
+	Server string // its address, without a password
+	From   string
+
+	// Test sends a mail now and returns the server's answer word for word, or what went
+	// wrong. It takes a minute at most.
+	Test func(ctx context.Context, name, email string) (answer string, ok bool)
 }
 
 // A Server answers every request of the workspace.
@@ -40,6 +54,9 @@ type Server struct {
 	base           *url.URL
 	proxies        []netip.Prefix
 	insecure       bool
+	mail           *Mail
+	testing        sync.Mutex // one test mail at a time
+	zone           *time.Location
 	passkeyDomain  string
 	passkeyOrigins []string
 	observe        func(route string, status int, elapsed time.Duration)
@@ -63,9 +80,14 @@ func New(c Config) (*Server, error) {
 		base:           c.BaseURL,
 		proxies:        c.TrustedProxies,
 		insecure:       c.InsecureHTTP,
+		mail:           c.Mail,
+		zone:           c.TimeZone,
 		passkeyDomain:  c.PasskeyDomain,
 		passkeyOrigins: c.PasskeyOrigins,
 		observe:        c.Observe,
+	}
+	if s.zone == nil {
+		s.zone = time.UTC
 	}
 	if s.observe == nil {
 		s.observe = func(string, int, time.Duration) {}

@@ -44,7 +44,12 @@ func (s *Server) showSecurity(rc *requestContext) error {
 }
 
 func (s *Server) showSecurityCard(rc *requestContext, status int, card views.Security) error {
-	card.Seen = rc.formVersion(account.PolicyVersion(card.Policy))
+	if card.Seen == "" {
+		card.Seen = rc.formVersion(account.PolicyVersion(card.Policy))
+	}
+	if err := s.fillPolicyDays(rc, &card); err != nil {
+		return err
+	}
 	for policy, into := range map[twofactor.Policy]*views.PolicyImpact{{Everyone: true}: &card.Everyone,
 		{Admins: true}: &card.Admins} {
 		stopped, err := s.store.PolicyImpact(rc.ctx(), rc.visitor, policy)
@@ -163,6 +168,16 @@ func (s *Server) setPolicy(rc *requestContext) error {
 	if policy.Admins, err = rc.checkbox("require_admins"); err != nil {
 		return err
 	}
+	days := [2]string{rc.r.PostFormValue("everyone_from"), rc.r.PostFormValue("admins_from")}
+	policy, err = s.readPolicy(rc, policy, days)
+	if problems, ok := fieldMessagesOf(err); ok {
+		return s.showSecurityCard(rc, http.StatusUnprocessableEntity, views.Security{
+			Policy:       policy,
+			EveryoneFrom: problems.field("everyone_from", days[0]),
+			AdminsFrom:   problems.field("admins_from", days[1]),
+			Seen:         rc.r.PostFormValue("seen"),
+		})
+	}
 	err = s.store.ChangePolicy(rc.ctx(), seen, policy, rc.visitor.Author(rc.client), rc.now)
 	if errors.Is(err, account.ErrOutdated) {
 		return s.showSecurityOutdated(rc, seen)
@@ -171,7 +186,7 @@ func (s *Server) setPolicy(rc *requestContext) error {
 		return err
 	}
 	rc.visitor.Workspace.Policy = policy
-	return s.showSecurityCard(rc, http.StatusOK, views.Security{Policy: policy, Success: views.PolicySaved(policy)})
+	return s.showSecurityCard(rc, http.StatusOK, views.Security{Policy: policy, Success: views.PolicySaved(policy, s.zone)})
 }
 
 // showSecurityOutdated shows the settings as they are now to somebody whose form showed
@@ -184,7 +199,7 @@ func (s *Server) showSecurityOutdated(rc *requestContext, seen account.Seen) err
 	if rc.visitor.Workspace, err = s.store.Workspace(rc.ctx()); err != nil {
 		return err
 	}
-	card := views.Security{Policy: rc.visitor.Workspace.Policy, Alert: views.Outdated(viewChanges(changes))}
+	card := views.Security{Policy: rc.visitor.Workspace.Policy.At(rc.now), Alert: views.Outdated(viewChanges(changes))}
 	return s.showSecurityCard(rc, http.StatusUnprocessableEntity, card)
 }
 

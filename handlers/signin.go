@@ -57,6 +57,7 @@ func (s *Server) isCookieLost(rc *requestContext) bool {
 }
 
 func (s *Server) showSignInCard(rc *requestContext, status int, card views.SignIn) error {
+	card.Mails = s.mail != nil
 	f, err := s.frame(rc)
 	if err != nil {
 		return err

@@ -105,6 +105,7 @@ var iconPaths = map[string]string{
 	"apps":     "M4 4h6v6H4zM14 4h6v6h-6zM4 14h6v6H4zM14 14h6v6h-6z",
 	"groups":   "M4 18V6h5l2 2.5h9V18zM9.5 13h5",
 	"lock":     "M6 11h12v9H6zM8.5 11V8a3.5 3.5 0 0 1 7 0v3",
+	"mail":     "M3 6h18v12H3zM3 7l9 7 9-7",
 	"add":      "M12 5v14M5 12h14",
 	"dash":     "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM8 12h8",
 }

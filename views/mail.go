@@ -118,7 +118,7 @@ func (m Mail) adminParts() (subject string, parts []string) {
 	if !m.Subject.None() {
 		rows = append(rows, [2]string{"About", plainLine(partyText(m.Subject))})
 	}
-	return m.Workspace + ": " + strings.ToLower(text[:1]) + text[1:], []string{
+	return m.Workspace + ": " + lowerFirst(text), []string{
 		"This happened in " + m.Workspace + ":",
 		facts(append(rows, m.circumstances()...)...),
 		"Activity has everything:",

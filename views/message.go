@@ -1,5 +1,7 @@
 package views
 
+import "gatehouse/account"
+
 // PageMessage says what was done before a page was opened, by the word that the act has
 // left. About is the e-mail address of whom it was done to, or "", and name is who is
 // signed in. Another word says nothing.
@@ -22,6 +24,12 @@ func PageMessage(word, about, name string) Message {
 			Text:   "The password of " + about + " is set.",
 			Advice: "You are still signed in as " + name + ". To sign in as " + about + ", sign out first.",
 		}
+	case "invited":
+		return MailedLink(account.Invitation, about)
+	case "reminded":
+		return Message{Text: "Mails are on their way to everybody who is not ready."}
+	case "turned-on":
+		return Message{Text: "Your second step is as it was.", Advice: "What was switched off counts again."}
 	case "challenge":
 		return Message{
 			Text:   "Sign in again.",

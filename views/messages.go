@@ -108,13 +108,17 @@ func Disabled() Message {
 }
 
 // PolicySaved is shown when the policy was changed.
-func PolicySaved(p twofactor.Policy) Message {
+func PolicySaved(p twofactor.Policy, zone *time.Location) Message {
 	m := Message{Text: "The policy is saved."}
 	switch {
 	case p.Everyone:
 		m.Advice = "Everyone without two-factor will be asked to set it up on their next click."
 	case p.Admins:
 		m.Advice = "Every admin without two-factor will be asked to set it up on their next click."
+	case !p.EveryoneFrom.IsZero():
+		m.Advice = "Two-factor will be required from everyone from " + p.EveryoneFrom.In(zone).Format("2 January 2006") + " on. Until then everybody without it is told on every page."
+	case !p.AdminsFrom.IsZero():
+		m.Advice = "Two-factor will be required from every admin from " + p.AdminsFrom.In(zone).Format("2 January 2006") + " on. Until then those without it are told on every page."
 	default:
 		m.Advice = "Two-factor is now optional for everyone."
 	}

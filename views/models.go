@@ -15,6 +15,7 @@ type Frame struct {
 	Path      string  // the address whose entry in the sidebar is the current one
 	Now       time.Time
 	Message   Message // of what was done on the page before, above this one
+	Policy    Announcement // of a policy that is to come
 	Notices   Notices // for admins, above the page: insecure http, break-glass
 }
 
@@ -95,6 +96,8 @@ type SignIn struct {
 	Passkeys     bool // passkeys can work at this address
 	PasskeyAlert Message
 	Signal       string // JSON for the browser's list of passkeys; "" for nothing
+
+	Mails bool // a link can be mailed to whoever has forgotten the password
 }
 
 // Challenge is the card of /signin/two-factor.
@@ -146,6 +149,7 @@ type Profile struct {
 	Sessions []Session
 	Browsers []KnownBrowser
 	Events   []Event // recent security activity of the own account, newest first
+	Mails    bool    // mails are sent, so there is something to choose
 }
 
 // A Session is one row of the list of one's own sessions.
@@ -193,6 +197,8 @@ type TwoFactor struct {
 
 	Passkeys PasskeyCard
 
+	SwitchedOff Dated // since when parts of it pass nothing, because of "This wasn't me"
+
 	Codes    []twofactor.RecoveryCode // just minted: shown once
 	Prompt   bool                     // Enabled: ask before regenerating
 	Reauth   bool                     // Enabled: ask for the password before regenerating
@@ -211,6 +217,10 @@ type Security struct {
 	Everyone, Admins PolicyImpact
 	NoCodes          bool // no admin has a recovery code left
 	Left             int  // people with passkeys of another address, and no factor that works here
+
+	EveryoneFrom, AdminsFrom   Field     // the day from which each is on, as typed
+	EveryoneReady, AdminsReady Readiness // for those that are to come
+	Mail                       bool      // people can be reminded
 }
 
 // PolicyImpact tells whom a policy setting would affect.

@@ -71,6 +71,10 @@ type PersonDetail struct {
 
 	Rights account.Rights // of the visitor over this account
 
+	ClosedAt    time.Time // since when "This wasn't me" keeps everybody out; zero while open
+	SwitchedOff bool      // parts of the second step are, because of it
+	Mails       bool      // links are mailed
+
 	AskRemove bool // whether removing the account is meant
 
 	Apps PersonApps

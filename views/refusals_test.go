@@ -92,6 +92,7 @@ func TestEveryProblemSaysWhatToDo(t *testing.T) {
 		"OtherSession":   OtherSession("Emil", "emil@example.org"),
 		"OtherChallenge": OtherChallenge("emil@example.org"),
 		"UnknownApp":     UnknownApp(),
+		"NotMeExpired":   NotMeExpired(),
 
 		"SignOutUnreadable": SignOutUnreadable(),
 	}

@@ -242,7 +242,7 @@ func states(t *testing.T) map[string]templ.Component {
 		}})}),
 		"security-saved": SecurityCard(Security{
 			Policy:  twofactor.Policy{Everyone: true},
-			Success: PolicySaved(twofactor.Policy{Everyone: true}),
+			Success: PolicySaved(twofactor.Policy{Everyone: true}, time.UTC),
 		}),
 		"general": GeneralPage(frame(admin, "/admin/settings/general"),
 			General{Workspace: Field{Value: "Acme & Söhne"}}),
