@@ -14,9 +14,9 @@ type Frame struct {
 	Visitor   Visitor // zero when nobody is signed in
 	Path      string  // the address whose entry in the sidebar is the current one
 	Now       time.Time
-	Message   Message // of what was done on the page before, above this one
+	Message   Message      // of what was done on the page before, above this one
 	Policy    Announcement // of a policy that is to come
-	Notices   Notices // for admins, above the page: insecure http, break-glass
+	Notices   Notices      // for admins, above the page: insecure http, break-glass
 }
 
 // Assets are the addresses of the static files, hashes included.
