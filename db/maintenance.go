@@ -5,29 +5,53 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 	"time"
 
 	"gatehouse/account"
+	"gatehouse/db/engine"
 	"gatehouse/db/files"
+	"gatehouse/db/move"
 	"gatehouse/db/seal"
 )
 
 // Backup writes a consistent copy of the database to a file that must not exist
 // yet, while the server goes on. The copy is checked before it gets its name,
-// readable by its owner only, and never holds the key.
+// readable by its owner only, and never holds the key. From a server it is written from
+// one snapshot into a file like SQLite's.
 func (s *Store) Backup(ctx context.Context, target string) error {
+	if s.kind == engine.Postgres {
+		return s.backupServer(ctx, target)
+	}
 	return files.CopyDatabase(ctx, s.path, target)
+}
+
+func (s *Store) backupServer(ctx context.Context, target string) error {
+	if _, err := os.Lstat(target); !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s exists already; choose another name", target)
+	}
+	file, err := newFileTarget(target, s.fileSchema, files.CreateCopyBeside)
+	if err != nil {
+		return fmt.Errorf("cannot make the copy: %w", err)
+	}
+	if _, err := move.Copy(ctx, s.side(), file.side, nil); err != nil {
+		return errors.Join(fmt.Errorf("cannot make the copy: %w", err), file.abandon())
+	}
+	return file.finish()
 }
 
 // allSecretsTimeout bounds the commands that go through every sealed secret.
 const allSecretsTimeout = 10 * time.Minute
 
-// Check runs SQLite's integrity and foreign-key checks and opens every sealed secret. It
+// Check runs SQLite's integrity and foreign-key checks, which a server does by itself, and opens every sealed secret. It
 // gives how many there are; if some do not open, the error names their owners.
 func (s *Store) Check(ctx context.Context) (secrets int, err error) {
-	if err := files.CheckIntegrity(ctx, s.reader.Pool()); err != nil {
-		return 0, err
+	if s.kind == engine.SQLite {
+		if err := files.CheckIntegrity(ctx, s.reader.Pool()); err != nil {
+			return 0, err
+		}
 	}
 	var closed []int64
 	var nobodys []string

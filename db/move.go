@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"gatehouse/db/engine"
@@ -25,7 +26,8 @@ type MoveResult struct {
 }
 
 // Move copies a workspace into a database that holds none, whatever engine either has,
-// and sets the source aside. Whoever calls it holds the source, so that nobody serves it.
+// and sets the source aside. Whoever calls it holds a source that is a file, so that nobody
+// serves it; one on a server is held here.
 //
 // Everything is copied from one snapshot in one transaction of the target. Before that
 // commits, each table is read back and compared, and every sealed secret is opened there.
@@ -37,14 +39,21 @@ func Move(ctx context.Context, from, to Options) (MoveResult, error) {
 	if err != nil {
 		return done, err
 	}
-	contents, whole, err := copyTo(ctx, source, to)
+	held, err := source.hold(ctx, from.Now)
 	if err != nil {
 		return done, errors.Join(err, source.Close())
+	}
+	contents, whole, err := copyTo(ctx, source, to)
+	if err != nil {
+		return done, errors.Join(err, held.release(), source.Close())
 	}
 	done.WasWhole = whole
 	for _, c := range contents {
 		done.Tables++
 		done.Rows += c.Rows
+	}
+	if source.kind == engine.Postgres {
+		return done, errors.Join(held.markMoved(ctx, from.Now), source.Close())
 	}
 	done.Aside, err = source.setAsideMoved(ctx, from.Now)
 	return done, err
@@ -52,8 +61,80 @@ func Move(ctx context.Context, from, to Options) (MoveResult, error) {
 
 // openSource opens a workspace that is to be moved.
 func openSource(ctx context.Context, o Options) (*Store, error) {
-	o.KeyFile, o.Upgrade = o.keyFile(), false
+	o.KeyFile, o.Upgrade, o.Schema = o.keyFile(), false, "" // without a schema nothing is made
+	if o.Database != "" {
+		return openPostgres(ctx, o)
+	}
 	return openFile(ctx, filepath.Join(o.Dir, FileName), o, migrations, nil)
+}
+
+// A holding keeps a source on a server as it is: nobody begins to serve it, and nothing is
+// written. On SQLite it is nothing.
+type holding struct{ tx *sql.Tx }
+
+// hold refuses a source that is served, and keeps it as it is until it is released. Reading
+// goes on.
+func (s *Store) hold(ctx context.Context, now time.Time) (holding, error) {
+	if s.kind != engine.Postgres {
+		return holding{}, nil
+	}
+	tables, err := engine.Postgres.Catalogue(ctx, s.reader.Pool())
+	if err != nil {
+		return holding{}, err
+	}
+	var names []string
+	for _, t := range tables {
+		if !slices.Contains(appendOnly, t.Name) { // whose rows are written with others, after a lock
+			names = append(names, t.Name)
+		}
+	}
+	tx, err := s.reader.Pool().BeginTx(ctx, nil)
+	if err != nil {
+		return holding{}, fmt.Errorf("holding the source: %w", err)
+	}
+	h := holding{tx}
+	err = engine.Unlimited(ctx, tx)
+	if err == nil {
+		_, err = tx.ExecContext(ctx, `SELECT set_config('lock_timeout', '5s', TRUE)`)
+	}
+	if err == nil {
+		_, err = tx.ExecContext(ctx, `LOCK TABLE `+strings.Join(names, ", ")+` IN EXCLUSIVE MODE`)
+	}
+	if err == nil {
+		err = s.requireUnserved(ctx, now)
+	}
+	if err != nil {
+		return holding{}, errors.Join(fmt.Errorf("holding the source: %w", err), h.release())
+	}
+	return h, nil
+}
+
+// requireUnserved refuses a workspace that a node serves.
+func (s *Store) requireUnserved(ctx context.Context, now time.Time) error {
+	nodes, err := s.nodesThere(ctx, now)
+	if err != nil || len(nodes) == 0 {
+		return err
+	}
+	return fmt.Errorf("%s serves the workspace; stop all nodes first (one that was killed counts for %s more)", nodes[0].Name, nodeTTL)
+}
+
+func (h holding) release() error {
+	if h.tx == nil {
+		return nil
+	}
+	return h.tx.Rollback()
+}
+
+// markMoved sets the source aside: no program serves it any more.
+func (h holding) markMoved(ctx context.Context, now time.Time) error {
+	_, err := h.tx.ExecContext(ctx, `UPDATE workspace SET moved_at = $1`, unix(now))
+	if err == nil {
+		err = h.tx.Commit()
+	}
+	if err != nil {
+		return fmt.Errorf("the target is whole, but the source could not be set aside; move again, which finds both alike: %w", err)
+	}
+	return nil
 }
 
 // copyTo copies the workspace to where there is none.
@@ -112,6 +193,9 @@ type moveTarget struct {
 
 // makeTarget makes the database that a move fills.
 func makeTarget(ctx context.Context, o Options, keys *seal.Keyring) (moveTarget, error) {
+	if o.Database != "" {
+		return newServerTarget(ctx, o)
+	}
 	path := filepath.Join(o.Dir, FileName)
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 		return moveTarget{}, errors.Join(fmt.Errorf("%w in %s; name another directory", errHasWorkspace, o.Dir), err)
@@ -122,12 +206,39 @@ func makeTarget(ctx context.Context, o Options, keys *seal.Keyring) (moveTarget,
 	if _, err := seal.FindKey(o.keyFile(), keys.ID()); err != nil {
 		return moveTarget{}, fmt.Errorf("the target needs the workspace's key: %w", err)
 	}
-	return newFileTarget(path, o.Schema)
+	return newFileTarget(path, o.Schema, files.CreateBeside)
+}
+
+// newServerTarget is a database on a server that holds no workspace.
+func newServerTarget(ctx context.Context, o Options) (moveTarget, error) {
+	pg, err := openServer(ctx, o)
+	if err != nil {
+		return moveTarget{}, err
+	}
+	version, has, err := lookAtServer(ctx, pg.Pool())
+	switch {
+	case err != nil:
+	case has:
+		err = fmt.Errorf("%w in the database; name an empty one", errHasWorkspace)
+	case version > newestSchema:
+		err = schemaError(version)
+	}
+	if err != nil {
+		return moveTarget{}, errors.Join(err, pg.Close())
+	}
+	return moveTarget{
+		side: move.Side{Kind: engine.Postgres, DB: pg.Pool(), Prepare: func(ctx context.Context, tx *sql.Tx) error {
+			_, err := serverSchema{o.Schema, postgresSteps, oldestSchema}.prepare(ctx, tx)
+			return err
+		}},
+		finish:  pg.Close,
+		abandon: pg.Close,
+	}, nil
 }
 
 // newFileTarget makes a file beside its place, in which it is put when it is whole.
-func newFileTarget(path, schema string) (moveTarget, error) {
-	f, err := files.CreateBeside(path)
+func newFileTarget(path, schema string, create func(path string) (*os.File, error)) (moveTarget, error) {
+	f, err := create(path)
 	if err != nil {
 		return moveTarget{}, fmt.Errorf("cannot make the database: %w", err)
 	}
@@ -146,7 +257,8 @@ func newFileTarget(path, schema string) (moveTarget, error) {
 			return err
 		}},
 		finish: func() error {
-			if err := file.Close(); err != nil {
+			err := files.CheckIntegrity(context.Background(), file)
+			if err := errors.Join(err, file.Close()); err != nil {
 				return remove(err)
 			}
 			if err := files.Publish(made, path); err != nil {

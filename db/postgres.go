@@ -2,9 +2,9 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
 
 	"gatehouse/db/engine"
 	"gatehouse/db/seal"
@@ -23,11 +23,9 @@ func IsUnavailable(err error) bool { return engine.IsUnavailable(err) }
 // workspace.
 var ErrNoWorkspace = errors.New("the database holds no workspace yet")
 
-// openPostgres opens the workspace of a PostgreSQL database, and makes it where the
-// database is empty and its key is there, or is to be made. What cannot keep it is
-// refused, and nothing written.
-func openPostgres(ctx context.Context, o Options) (*Store, error) {
-	pg, err := engine.OpenPostgres(ctx, engine.PostgresOptions{
+// openServer connects to the server of a database.
+func openServer(ctx context.Context, o Options) (*engine.PostgresDB, error) {
+	return engine.OpenPostgres(ctx, engine.PostgresOptions{
 		URL:         o.Database,
 		Insecure:    o.InsecureDatabase,
 		Volatile:    o.VolatileDatabase,
@@ -35,6 +33,13 @@ func openPostgres(ctx context.Context, o Options) (*Store, error) {
 		Locks:       lockStatements,
 		IsCommitted: isCountedRefusal,
 	})
+}
+
+// openPostgres opens the workspace of a PostgreSQL database, and makes it where the
+// database is empty and its key is there, or is to be made. What cannot keep it is
+// refused, and nothing written.
+func openPostgres(ctx context.Context, o Options) (*Store, error) {
+	pg, err := openServer(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -47,14 +52,26 @@ func openPostgres(ctx context.Context, o Options) (*Store, error) {
 }
 
 // prepare makes the workspace in an empty database, or proves that what is there is one
-// which this program and this key serve.
+// which this program and this key serve. Tables of an older version are brought up to date
+// where that is allowed, and this role owns them.
 func (s *Store) prepare(ctx context.Context, pg *engine.PostgresDB, o Options) error {
-	empty, err := isEmpty(ctx, pg.Pool())
-	if err == nil && empty {
-		err = s.makeOnServer(ctx, o)
-	}
-	if err != nil {
+	version, has, err := lookAtServer(ctx, pg.Pool())
+	switch {
+	case err != nil:
 		return err
+	case !has:
+		if err := s.makeOnServer(ctx, pg, o); err != nil {
+			return err
+		}
+	case version < newestSchema && o.Upgrade:
+		if err := s.openLookupKey(ctx); err != nil { // another key changes nothing
+			return err
+		}
+		if err := upgradeServer(ctx, pg, o); err != nil {
+			return err
+		}
+	case version < newestSchema:
+		return olderServerError(version)
 	}
 	if err := s.checkSchema(ctx); err != nil {
 		return err
@@ -62,25 +79,43 @@ func (s *Store) prepare(ctx context.Context, pg *engine.PostgresDB, o Options) e
 	return s.openLookupKey(ctx)
 }
 
-// isEmpty reports whether a database holds no tables. It refuses one that holds tables of
-// somebody else.
-func isEmpty(ctx context.Context, q engine.Querier) (bool, error) {
-	tables, err := engine.Postgres.Catalogue(ctx, q)
-	if err == nil && len(tables) == 0 {
-		return true, nil
+// lookAtServer returns the schema of a database's tables, 0 where there are none, and
+// whether there is a workspace in them.
+func lookAtServer(ctx context.Context, pool *sql.DB) (version int, has bool, err error) {
+	version, err = tablesVersion(ctx, pool)
+	if err == nil && version > 0 {
+		err = pool.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM workspace)`).Scan(&has)
 	}
-	if err != nil && engine.IsUnavailable(err) {
-		return false, err
+	if err != nil && !engine.IsUnavailable(err) && version > 0 {
+		err = fmt.Errorf("this role may not read the workspace; let it with gatehouse migrate --server-role ROLE: %w", err)
 	}
-	at := slices.IndexFunc(tables, func(t engine.Table) bool { return t.Name == "workspace" })
-	if at < 0 || !slices.Contains(tables[at].Names(), "lookup_key") || !slices.Contains(tables[at].Names(), "oldest") {
-		return false, errors.New("the database holds tables that are not Gatehouse's; name an empty one")
-	}
-	return false, nil
+	return version, has, err
 }
 
-// makeOnServer makes the workspace. Of several nodes that find nothing one makes it.
-func (s *Store) makeOnServer(ctx context.Context, o Options) error {
+// olderServerError says who brings the tables up to date.
+func olderServerError(version int) error {
+	return fmt.Errorf("the database was written by an older Gatehouse (schema %d, this one uses %d); run gatehouse migrate "+
+		"with the role that owns the tables", version, newestSchema)
+}
+
+// upgradeServer brings the tables up to date, if this role owns them.
+func upgradeServer(ctx context.Context, pg *engine.PostgresDB, o Options) error {
+	var owns bool
+	var version int
+	err := pg.Pool().QueryRowContext(ctx, `SELECT pg_has_role(relowner, 'USAGE'), (SELECT schema FROM workspace)
+		FROM pg_catalog.pg_class WHERE oid = 'workspace'::regclass`).Scan(&owns, &version)
+	if err != nil {
+		return fmt.Errorf("looking for the owner of the tables: %w", err)
+	}
+	if !owns {
+		return olderServerError(version)
+	}
+	_, err = migrateServer(ctx, pg.Pool(), serverSchema{o.Schema, postgresSteps, oldestSchema}, "")
+	return err
+}
+
+// makeOnServer makes the workspace. Of several nodes that find none one makes it.
+func (s *Store) makeOnServer(ctx context.Context, pg *engine.PostgresDB, o Options) error {
 	if o.Schema == "" {
 		return ErrNoWorkspace
 	}
@@ -92,32 +127,43 @@ func (s *Store) makeOnServer(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	return s.writer.WriteWithin(ctx, allSecretsTimeout, lockNothing(), func(t *engine.Tx) error {
-		if _, err := t.Exec(`SELECT pg_advisory_xact_lock($1)`, int64(schemaLock)); err != nil {
-			return err
-		}
-		var made bool
-		if err := t.Row(`SELECT to_regclass('workspace') IS NOT NULL`).Scan(&made); err != nil || made {
-			return err
-		}
-		return makeWorkspace(t, o, keys)
-	})
+	tx, err := pg.Pool().BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("making the workspace: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	if _, err := (serverSchema{o.Schema, postgresSteps, oldestSchema}).prepare(ctx, tx); err != nil {
+		return err
+	}
+	lookup, err := keys.Seal(seal.NewKey(), lookupKeyLabel)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, insertWorkspace+` ON CONFLICT (id) DO NOTHING`, o.Workspace, keys.ID(), lookup, o.Now.Unix(),
+		newestSchema, oldestSchema)
+	if err != nil {
+		return fmt.Errorf("making the workspace: %w", err)
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("making the workspace: %w", err)
+	}
+	return nil
 }
 
-// schemaLock is the advisory lock of whoever makes or changes the tables: "Gath".
-const schemaLock = 1197569128
-
-// checkSchema refuses a workspace of another version.
+// checkSchema refuses a workspace of another version, and one that lives elsewhere.
 func (s *Store) checkSchema(ctx context.Context) error {
 	var schema, oldest int
-	if err := s.row(ctx, `SELECT schema, oldest FROM workspace`).Scan(&schema, &oldest); err != nil {
-		return fmt.Errorf("reading the workspace: %w", err)
-	}
+	var moved bool
+	err := s.row(ctx, `SELECT schema, oldest, moved_at IS NOT NULL FROM workspace`).Scan(&schema, &oldest, &moved)
 	switch {
+	case err != nil:
+		return fmt.Errorf("reading the workspace: %w", err)
 	case oldest > newestSchema:
-		return fmt.Errorf("the database was written by a newer Gatehouse (schema %d, this one knows %d); use that version", schema, newestSchema)
+		return schemaError(oldest)
+	case moved:
+		return movedError()
 	case schema < newestSchema:
-		return fmt.Errorf("the database was written by an older Gatehouse (schema %d, this one uses %d); run gatehouse migrate", schema, newestSchema)
+		return olderServerError(schema)
 	}
 	return nil
 }

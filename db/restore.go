@@ -32,6 +32,8 @@ type RestoreResult struct {
 // passwords, second steps, recovery codes, waits, activity. A recovery code that was
 // used since the backup works again; voiding them all would lock out whoever has
 // lost the phone.
+//
+// On a server the backup is copied into a database that holds no workspace.
 func Restore(ctx context.Context, o Options, backup string, by Actor) (RestoreResult, error) {
 	return restore(ctx, o, backup, by, migrations)
 }
@@ -48,6 +50,11 @@ func restore(ctx context.Context, o Options, backup string, by Actor, steps []mi
 	if err := files.MakeDir(o.Dir); err != nil {
 		return done, fmt.Errorf("cannot make the data directory: %w", err)
 	}
+	if o.Database != "" {
+		if err := requireNoWorkspace(ctx, o); err != nil {
+			return done, err
+		}
+	}
 	copied, err := files.CopyBackupBeside(ctx, backup, path)
 	if err != nil {
 		return done, err
@@ -59,6 +66,10 @@ func restore(ctx context.Context, o Options, backup string, by Actor, steps []mi
 	}()
 	if err := prepareRestored(ctx, copied, o, steps, by, &done); err != nil {
 		return done, fmt.Errorf("%s cannot be restored: %w", backup, err)
+	}
+	if o.Database != "" {
+		err := copyToServer(ctx, copied, o)
+		return done, errors.Join(err, files.RemoveDatabase(copied))
 	}
 	if done.Previous, err = files.SetAside(ctx, path, "before-restore", o.Now); err != nil {
 		return done, err
@@ -110,6 +121,9 @@ func (s *Store) endSessions(ctx context.Context, by Actor, now time.Time, done *
 		if err := t.giveUpMails("restored", now); err != nil {
 			return err
 		}
+		if _, err := t.exec(`DELETE FROM node`); err != nil { // nobody serves what was restored
+			return err
+		}
 		// A browser that was forgotten since the backup is not known again.
 		if _, err := t.exec(`DELETE FROM known_browser`); err != nil {
 			return err
@@ -121,4 +135,55 @@ func (s *Store) endSessions(ctx context.Context, by Actor, now time.Time, done *
 		_, err = t.appendActivity(now, activityEntry{event: account.WorkspaceRestored, actor: by})
 		return err
 	})
+}
+
+// requireNoWorkspace refuses a server's database that is in use, before anything is copied.
+func requireNoWorkspace(ctx context.Context, o Options) error {
+	target, err := newServerTarget(ctx, o)
+	if err != nil {
+		return err
+	}
+	return target.abandon()
+}
+
+// copyToServer copies the workspace of a file, which is prepared, into a server's database.
+func copyToServer(ctx context.Context, path string, o Options) error {
+	file := o
+	file.Database = ""
+	prepared, err := openFile(ctx, path, file, migrations, nil)
+	if err != nil {
+		return err
+	}
+	_, whole, err := copyTo(ctx, prepared, o)
+	if err == nil && whole {
+		err = errHasWorkspace
+	}
+	return errors.Join(err, prepared.Close())
+}
+
+// RestoreInPlace does what Restore does to a workspace whose tables were put back on a
+// server by its own means, such as pg_restore: access of before ends.
+func RestoreInPlace(ctx context.Context, o Options, by Actor) (done RestoreResult, err error) {
+	o.KeyFile, o.Upgrade = o.keyFile(), true
+	if o.Database == "" {
+		return done, errors.New("there is no server: name its database with --database, or the backup's file")
+	}
+	schema := o.Schema
+	o.Schema = "" // makes no workspace where there is none
+	s, err := openPostgres(ctx, o)
+	o.Schema = schema
+	if err != nil {
+		return done, err
+	}
+	if err := s.requireUnserved(ctx, o.Now); err != nil {
+		return done, errors.Join(err, s.Close())
+	}
+	_, err = s.Check(ctx)
+	if err == nil {
+		done.NewestActivity, err = s.NewestActivity(ctx)
+	}
+	if err == nil {
+		err = s.endSessions(ctx, by, o.Now, &done)
+	}
+	return done, errors.Join(err, s.Close())
 }

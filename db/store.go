@@ -76,6 +76,8 @@ type Options struct {
 	VolatileDatabase bool          // one that loses what it has confirmed is taken: for tests
 	DatabaseWait     time.Duration // how long to wait for its server
 
+	FileSchema string // schema.sql where Database is set, for the files that backups are
+
 	// NewWorkspace makes a key for a new workspace on PostgreSQL. Without it the key file
 	// must be there: it is the same on every node.
 	NewWorkspace bool
@@ -83,13 +85,14 @@ type Options struct {
 
 // A Store is an open workspace. Its methods may be called from any goroutine.
 type Store struct {
-	path    string // of the SQLite file; "" on PostgreSQL
-	keyFile string
-	times   Times
-	keys    atomic.Pointer[seal.Keyring]
-	hashing hash.Parameters // of new passwords and recovery codes
-	hashes  *hash.Limiter
-	turns   keyedLimiter
+	path       string // of the SQLite file; "" on PostgreSQL
+	keyFile    string
+	fileSchema string // of the files that backups of a server are
+	times      Times
+	keys       atomic.Pointer[seal.Keyring]
+	hashing    hash.Parameters // of new passwords and recovery codes
+	hashes     *hash.Limiter
+	turns      keyedLimiter
 
 	signIns signInCounter
 	lookup  []byte   // keys the hashes of recovery codes and unknown names
@@ -157,10 +160,11 @@ func (o Options) keyFile() string {
 // newStore makes a store without a database.
 func newStore(o Options) *Store {
 	s := &Store{
-		keyFile: o.KeyFile,
-		times:   o.Times,
-		hashing: o.Hashing,
-		hashes:  hash.NewLimiter(),
+		keyFile:    o.KeyFile,
+		fileSchema: o.FileSchema,
+		times:      o.Times,
+		hashing:    o.Hashing,
+		hashes:     hash.NewLimiter(),
 	}
 	if s.hashing == (hash.Parameters{}) {
 		s.hashing = hash.Recommended
@@ -239,10 +243,12 @@ func makeWorkspace(t *engine.Tx, o Options, keys *seal.Keyring) error {
 	if err := t.Script(o.Schema); err != nil {
 		return fmt.Errorf("making the schema: %w", err)
 	}
-	_, err = t.Exec(`INSERT INTO workspace (id, name, key_id, lookup_key, made_at, schema, oldest)
-		VALUES (1, $1, $2, $3, $4, $5, $6)`, o.Workspace, keys.ID(), lookup, o.Now.Unix(), newestSchema, oldestSchema)
+	_, err = t.Exec(insertWorkspace, o.Workspace, keys.ID(), lookup, o.Now.Unix(), newestSchema, oldestSchema)
 	return err
 }
+
+const insertWorkspace = `INSERT INTO workspace (id, name, key_id, lookup_key, made_at, schema, oldest)
+	VALUES (1, $1, $2, $3, $4, $5, $6)`
 
 // isCountedRefusal reports whether an error is a refusal of the second step, whose
 // counting must be stored.

@@ -179,7 +179,7 @@ func CopyDatabase(ctx context.Context, source, target string) error {
 	if _, err := os.Lstat(target); !errors.Is(err, fs.ErrNotExist) {
 		return existsError(target)
 	}
-	made, err := copyBeside(ctx, source, "ro", target, createCopyBeside)
+	made, err := copyBeside(ctx, source, "ro", target, CreateCopyBeside)
 	if err != nil {
 		return err
 	}

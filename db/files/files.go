@@ -54,9 +54,9 @@ func create(path string, chown func(f *os.File, like fs.FileInfo) error) (*os.Fi
 // whose place it is to take.
 func CreateBeside(path string) (*os.File, error) { return Create(besideName(path)) }
 
-// createCopyBeside is CreateBeside for a copy that no server needs. It stays root's where
+// CreateCopyBeside is CreateBeside for a copy that no server needs. It stays root's where
 // root may give nothing away: on a network file system, or in a container.
-func createCopyBeside(path string) (*os.File, error) {
+func CreateCopyBeside(path string) (*os.File, error) {
 	return create(besideName(path), func(f *os.File, like fs.FileInfo) error {
 		if err := chownLike(f, like); !errors.Is(err, fs.ErrPermission) {
 			return err
