@@ -13,6 +13,9 @@ import (
 //go:embed schema.sql
 var schema string
 
+//go:embed schema.postgres.sql
+var postgresSchema string
+
 //go:embed static
 var static embed.FS
 
@@ -26,6 +29,6 @@ func main() {
 		Stdin:  os.Stdin,
 		Stdout: os.Stdout,
 		Stderr: os.Stderr,
-		Files:  cli.Files{Schema: schema, Static: files},
+		Files:  cli.Files{Schema: schema, PostgresSchema: postgresSchema, Static: files},
 	}))
 }

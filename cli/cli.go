@@ -17,7 +17,6 @@ import (
 	_ "time/tzdata" // minimal systems have no list of time zones
 
 	"gatehouse/db"
-	"gatehouse/db/files"
 
 	"golang.org/x/term"
 )
@@ -31,8 +30,9 @@ const (
 
 // Files are what is embedded in the program.
 type Files struct {
-	Schema string
-	Static fs.FS
+	Schema         string
+	PostgresSchema string
+	Static         fs.FS
 }
 
 // A Process is what a command may use of its surroundings.
@@ -50,6 +50,8 @@ type commands struct {
 	KeyFile string `help:"The key file, when it is not gatehouse.key in the data directory." env:"GATEHOUSE_KEY_FILE" placeholder:"FILE"`
 	Zone    string `name:"time-zone" help:"Time zone of mails, of a policy's day and of this terminal, e.g. Europe/Berlin; the machine's unless named." env:"GATEHOUSE_TIME_ZONE" placeholder:"NAME"`
 
+	databaseFlags
+
 	Serve      serveCommand      `cmd:"" default:"withargs" help:"Serve the workspace (the default)." example:"gatehouse serve --data /var/lib/gatehouse --base-url https://portal.example.org"`
 	User       userCommands      `cmd:"" help:"Add people, list them, change their roles."`
 	TwoFactor  twoFactorCommand  `cmd:"" name:"two-factor" help:"Manage people's two-factor."`
@@ -61,7 +63,8 @@ type commands struct {
 	SetupLink  setupLinkCommand  `cmd:"" name:"setup-link" help:"Make the link for the first Super-administrator anew." example:"gatehouse setup-link --base-url https://portal.example.org --data /var/lib/gatehouse"`
 	Backup     backupCommand     `cmd:"" help:"Copy the database to a file, while the server runs or not." example:"gatehouse backup /backup/gatehouse-today.db --data /var/lib/gatehouse"`
 	Restore    restoreCommand    `cmd:"" help:"Put a backup in the database's place, while no server runs." example:"gatehouse restore /backup/gatehouse-today.db --data /var/lib/gatehouse"`
-	Move       moveCommand       `cmd:"" help:"Move the workspace into another database, while no server runs." example:"gatehouse move --from /var/lib/gatehouse --to /srv/gatehouse"`
+	Migrate    migrateCommand    `cmd:"" help:"Make or upgrade the tables in a PostgreSQL database, with the role that owns them." example:"gatehouse migrate --server-role gatehouse --database-file /etc/gatehouse/owner"`
+	Move       moveCommand       `cmd:"" help:"Move the workspace into another database, while no server runs." example:"gatehouse move --from /var/lib/gatehouse --to /etc/gatehouse/database"`
 	Check      checkCommand      `cmd:"" help:"Check the database and open every sealed secret."`
 	Health     healthCommand     `cmd:"" help:"Ask whether the server is well: exit 0 or 1." example:"gatehouse health --url http://127.0.0.1:8080"`
 	Mail       mailCommands      `cmd:"" help:"Try the mail settings out."`
@@ -139,8 +142,15 @@ func (env *commandEnv) zone() (*time.Location, error) {
 // defaultWorkspace is the name that a workspace gets when none is given.
 const defaultWorkspace = "Workspace"
 
-// hasWorkspace reports whether the data directory holds a workspace.
+// hasWorkspace reports whether the data directory, or the database, holds a workspace.
 func (env *commandEnv) hasWorkspace() (bool, error) {
+	if env.isOnServer() {
+		o, err := env.options()
+		if err != nil {
+			return false, err
+		}
+		return db.HasWorkspace(env.ctx, o)
+	}
 	_, err := os.Stat(filepath.Join(env.flags.Data, db.FileName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -155,6 +165,9 @@ func (env *commandEnv) hasWorkspace() (bool, error) {
 // mistyped, or its disk not mounted.
 func (env *commandEnv) requireWorkspace(orElse string) error {
 	has, err := env.hasWorkspace()
+	if err == nil && !has && env.isOnServer() {
+		return fmt.Errorf("there is no workspace in the database; name the right one with --database, %s", orElse)
+	}
 	if err == nil && !has {
 		err = fmt.Errorf("there is no workspace in %s; name its directory with --data, %s", env.flags.Data, orElse)
 	}
@@ -167,7 +180,7 @@ func (env *commandEnv) confirmNewWorkspace() error {
 	if !term.IsTerminal(int(env.Stdin.Fd())) {
 		return nil
 	}
-	fmt.Fprintf(env.Stderr, "There is no workspace in %s. Make a new one there? (y/N) ", env.flags.Data)
+	fmt.Fprintf(env.Stderr, "There is no workspace in %s. Make a new one there? (y/N) ", env.dataName())
 	answer, err := readLine(env.Stdin)
 	if err != nil && !errors.Is(err, io.EOF) { // which is no answer, hence no
 		return fmt.Errorf("reading the answer: %w", err)
@@ -176,6 +189,14 @@ func (env *commandEnv) confirmNewWorkspace() error {
 		return env.requireWorkspace("or answer y to make one there")
 	}
 	return nil
+}
+
+// dataName is where the workspace is, in words.
+func (env *commandEnv) dataName() string {
+	if env.isOnServer() {
+		return "the database"
+	}
+	return env.flags.Data
 }
 
 // readLine reads one line and nothing after it: what follows may be a password.
@@ -193,17 +214,14 @@ func readLine(from io.Reader) (string, error) {
 
 // openStore opens the workspace for a command beside a server that may be running.
 func (env *commandEnv) openStore() (*db.Store, error) {
-	if err := files.PrepareDataDir(env.flags.Data); err != nil {
+	if err := env.prepareData(); err != nil {
 		return nil, err
 	}
-	return db.Open(env.ctx, db.Options{
-		Dir:       env.flags.Data,
-		KeyFile:   env.flags.KeyFile,
-		Schema:    env.Files.Schema,
-		Workspace: defaultWorkspace,
-		Times:     db.DefaultTimes,
-		Now:       env.now(),
-	})
+	o, err := env.options()
+	if err != nil {
+		return nil, err
+	}
+	return db.Open(env.ctx, o)
 }
 
 // withStore opens the workspace, runs do, and closes it again.

@@ -69,7 +69,7 @@ func (c *userAdd) Run(env *commandEnv) error {
 	}
 	defer func() { _ = store.Close() }()
 	if !has {
-		fmt.Fprintf(env.Stderr, "There was no workspace in %s, so a new one was made there.\n", env.flags.Data)
+		fmt.Fprintf(env.Stderr, "There was no workspace in %s, so a new one was made there.\n", env.dataName())
 	}
 	if _, err := store.AddPerson(env.ctx, n, env.actor(), env.now()); err != nil {
 		return err

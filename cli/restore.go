@@ -44,39 +44,60 @@ func lockDir(dir string) (*flock.Flock, error) {
 var errLocked = errors.New("the data directory is in use")
 
 type restoreCommand struct {
-	File string `arg:"" help:"The backup." type:"path"`
+	File    string `arg:"" optional:"" help:"The backup." type:"path"`
+	InPlace bool   `name:"in-place" help:"After pg_restore: end the access of before in the PostgreSQL database, which holds what was restored already."`
 }
 
 // Run puts a backup in the database's place while no server runs. All admins
 // see a notice of it.
 func (c *restoreCommand) Run(env *commandEnv) error {
+	o, err := env.options()
+	if err != nil {
+		return err
+	}
+	switch {
+	case c.InPlace == (c.File != ""):
+		return usageError("name the backup's file, or say --in-place after pg_restore")
+	case c.InPlace:
+		done, err := db.RestoreInPlace(env.ctx, o, env.actor())
+		if err != nil {
+			return err
+		}
+		return c.report(env, "What pg_restore put there", done)
+	}
 	switch info, err := os.Stat(c.File); {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("there is no backup %s", c.File)
 	case err == nil && !info.Mode().IsRegular():
 		return fmt.Errorf("%s is no file; name the backup's file", c.File)
 	}
-	if err := env.requireDataDir(); err != nil {
-		return err
+	if env.isOnServer() {
+		if err := files.PrepareDataDir(env.flags.Data); err != nil { // the backup is upgraded there before it is copied
+			return err
+		}
+	} else {
+		if err := env.requireDataDir(); err != nil {
+			return err
+		}
+		lock, err := env.lockData()
+		if errors.Is(err, errLocked) {
+			return fmt.Errorf("a server runs on %s; stop it before restoring", env.flags.Data)
+		}
+		if err != nil {
+			return err
+		}
+		defer func() { _ = lock.Unlock() }()
 	}
-	lock, err := env.lockData()
-	if errors.Is(err, errLocked) {
-		return fmt.Errorf("a server runs on %s; stop it before restoring", env.flags.Data)
-	}
+	done, err := db.Restore(env.ctx, o, c.File, env.actor())
 	if err != nil {
 		return err
 	}
-	defer func() { _ = lock.Unlock() }()
-	done, err := db.Restore(env.ctx, db.Options{
-		Dir:     env.flags.Data,
-		KeyFile: env.flags.KeyFile,
-		Times:   db.DefaultTimes,
-		Now:     env.now(),
-	}, c.File, env.actor())
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(env.Stdout, "%s is the workspace's database now.\nIts newest activity: %s.\n", c.File,
+	return c.report(env, c.File, done)
+}
+
+// report tells what a restore ended.
+func (c *restoreCommand) report(env *commandEnv, what string, done db.RestoreResult) error {
+	fmt.Fprintf(env.Stdout, "%s is the workspace's database now.\nIts newest activity: %s.\n", what,
 		env.date(done.NewestActivity))
 	if done.Previous != "" {
 		fmt.Fprintf(env.Stdout, "The database from before is kept as %s; delete it when nobody misses anything.\n",

@@ -32,6 +32,7 @@ type serveCommand struct {
 	Workspace      string   `help:"Name of a new workspace, Workspace unless named." env:"GATEHOUSE_WORKSPACE" placeholder:"NAME"`
 	PasskeyDomain  string   `name:"passkey-domain" help:"Domain that passkeys are made for, the base URL's host unless named: a domain above it, or its old name after a move." env:"GATEHOUSE_PASSKEY_DOMAIN" placeholder:"DOMAIN"`
 	PasskeyOrigins []string `name:"passkey-origins" help:"Other addresses that may use the passkeys of --passkey-domain, e.g. https://old.example.org." env:"GATEHOUSE_PASSKEY_ORIGINS" placeholder:"URL"`
+	NewWorkspace   bool     `name:"new-workspace" help:"Make a key file for a new workspace on PostgreSQL; else it must be there, the same on every node."`
 	TrustedProxy   []string `help:"Addresses or networks of proxies whose X-Forwarded-For counts, e.g. 10.0.0.1,192.168.0.0/16." env:"GATEHOUSE_TRUSTED_PROXY" placeholder:"CIDR"`
 	InsecureHTTP   bool     `name:"insecure-http" help:"Serve plain http beyond this machine." env:"GATEHOUSE_INSECURE_HTTP"`
 	Metrics        string   `name:"metrics-listen" help:"Address for GET /metrics, in Prometheus' format; keep it from strangers." env:"GATEHOUSE_METRICS_LISTEN" placeholder:"HOST:PORT"`
@@ -61,6 +62,9 @@ const sweepInterval = 10 * time.Minute
 func (c *serveCommand) Run(env *commandEnv) error {
 	if err := c.tlsFlags.check(); err != nil {
 		return err
+	}
+	if env.isOnServer() && c.TLSDomain != "" {
+		return usageError("each node would order a certificate of its own: leave --tls-domain out, and use --tls-cert, or the proxy's https")
 	}
 	c.Listen = listenAddress(c.Listen, c.tlsFlags.enabled())
 	base, err := c.parseBaseURL()
@@ -94,30 +98,25 @@ func (c *serveCommand) Run(env *commandEnv) error {
 	ctx, stop := untilSignal(env.ctx)
 	defer stop()
 
-	lock, err := env.lockData()
-	if errors.Is(err, errLocked) {
-		return fmt.Errorf("another gatehouse serves %s already; stop it, or name another directory with --data",
-			env.flags.Data)
-	}
+	unlock, err := env.lockForServing()
 	if err != nil {
 		return err
 	}
-	defer func() { _ = lock.Unlock() }()
+	defer unlock()
 
-	store, err := db.Open(ctx, db.Options{
-		Dir:       env.flags.Data,
-		KeyFile:   env.flags.KeyFile,
-		Schema:    env.Files.Schema,
-		Workspace: cmp.Or(c.Workspace, defaultWorkspace),
-		Now:       env.now(),
-		Upgrade:   true,
-		Times: db.Times{
-			SessionIdle:  c.SessionIdle,
-			SessionMax:   c.SessionMax,
-			ChallengeTTL: c.ChallengeTTL,
-			PendingTTL:   c.PendingTTL,
-		},
-	})
+	o, err := env.options()
+	if err != nil {
+		return err
+	}
+	o.Upgrade, o.NewWorkspace, o.DatabaseWait = true, c.NewWorkspace, serveWaits
+	o.Workspace = cmp.Or(c.Workspace, defaultWorkspace)
+	o.Times = db.Times{
+		SessionIdle:  c.SessionIdle,
+		SessionMax:   c.SessionMax,
+		ChallengeTTL: c.ChallengeTTL,
+		PendingTTL:   c.PendingTTL,
+	}
+	store, err := db.Open(ctx, o)
 	if err != nil {
 		return err
 	}

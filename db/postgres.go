@@ -92,6 +92,16 @@ func lookAtServer(ctx context.Context, pool *sql.DB) (version int, has bool, err
 	return version, has, err
 }
 
+// HasWorkspace reports whether a server's database holds a workspace.
+func HasWorkspace(ctx context.Context, o Options) (bool, error) {
+	pg, err := openServer(ctx, o)
+	if err != nil {
+		return false, err
+	}
+	_, has, err := lookAtServer(ctx, pg.Pool())
+	return has, errors.Join(err, pg.Close())
+}
+
 // olderServerError says who brings the tables up to date.
 func olderServerError(version int) error {
 	return fmt.Errorf("the database was written by an older Gatehouse (schema %d, this one uses %d); run gatehouse migrate "+

@@ -168,10 +168,8 @@ func RestoreInPlace(ctx context.Context, o Options, by Actor) (done RestoreResul
 	if o.Database == "" {
 		return done, errors.New("there is no server: name its database with --database, or the backup's file")
 	}
-	schema := o.Schema
 	o.Schema = "" // makes no workspace where there is none
 	s, err := openPostgres(ctx, o)
-	o.Schema = schema
 	if err != nil {
 		return done, err
 	}
