@@ -113,20 +113,23 @@ CREATE TABLE session (
     events_from         BIGINT NOT NULL,
     events_until        BIGINT NOT NULL,
     browser             TEXT   COLLATE "C" NOT NULL,
-    address             TEXT   COLLATE "C" NOT NULL
+    address             TEXT   COLLATE "C" NOT NULL,
+    methods             TEXT   COLLATE "C" NOT NULL DEFAULT 'pwd',
+    second_step_at      BIGINT
 );
 CREATE INDEX session_by_person ON session (person_id, started_at);
 CREATE INDEX session_by_seen ON session (seen_at);
 
 CREATE TABLE challenge (
-    id_hash     BYTEA   PRIMARY KEY,
-    handle      TEXT    COLLATE "C" NOT NULL UNIQUE,
-    person_id   BIGINT  NOT NULL REFERENCES person (id),
-    known       BOOLEAN NOT NULL,
-    wrong_codes INTEGER NOT NULL DEFAULT 0,
-    next        TEXT    COLLATE "C" NOT NULL,
-    made_at     BIGINT  NOT NULL,
-    expires_at  BIGINT  NOT NULL
+    id_hash          BYTEA   PRIMARY KEY,
+    handle           TEXT    COLLATE "C" NOT NULL UNIQUE,
+    person_id        BIGINT  NOT NULL REFERENCES person (id),
+    known            BOOLEAN NOT NULL,
+    wrong_codes      INTEGER NOT NULL DEFAULT 0,
+    next             TEXT    COLLATE "C" NOT NULL,
+    made_at          BIGINT  NOT NULL,
+    expires_at       BIGINT  NOT NULL,
+    authenticated_at BIGINT  NOT NULL DEFAULT 0
 );
 CREATE INDEX challenge_by_person ON challenge (person_id);
 CREATE INDEX challenge_expiry ON challenge (expires_at);
@@ -163,19 +166,21 @@ CREATE UNIQUE INDEX enrollment_pending ON enrollment (session_hash);
 CREATE INDEX enrollment_expiry ON enrollment (expires_at) WHERE state = 'pending';
 
 CREATE TABLE recovery_sheet (
-    enrollment_id BYTEA  PRIMARY KEY REFERENCES enrollment (id) ON DELETE CASCADE,
-    sheet         TEXT   COLLATE "C" NOT NULL,
-    salt          BYTEA  NOT NULL,
-    made_at       BIGINT NOT NULL
+    person_id  BIGINT PRIMARY KEY REFERENCES person (id),
+    sheet      TEXT   COLLATE "C" NOT NULL,
+    salt       BYTEA  NOT NULL,
+    made_at    BIGINT NOT NULL,
+    checked_at BIGINT NOT NULL,
+    asked_at   BIGINT
 );
 
 CREATE TABLE recovery_code (
-    enrollment_id BYTEA   NOT NULL REFERENCES recovery_sheet (enrollment_id) ON DELETE CASCADE,
-    number        INTEGER NOT NULL CHECK (number BETWEEN 0 AND 7),
-    salt          BYTEA   NOT NULL,
-    hash          BYTEA   NOT NULL,
-    used_at       BIGINT,
-    PRIMARY KEY (enrollment_id, number)
+    person_id BIGINT  NOT NULL REFERENCES recovery_sheet (person_id) ON DELETE CASCADE,
+    number    INTEGER NOT NULL CHECK (number BETWEEN 0 AND 7),
+    salt      BYTEA   NOT NULL,
+    hash      BYTEA   NOT NULL,
+    used_at   BIGINT,
+    PRIMARY KEY (person_id, number)
 );
 
 CREATE TABLE passkey (

@@ -79,7 +79,7 @@ func sourceStatements(t *testing.T) map[string]string {
 		t.Fatal("no source", err)
 	}
 	for _, file := range files {
-		if strings.HasSuffix(file, "_test.go") || file == "restore.go" || strings.HasPrefix(file, "upgrade_") ||
+		if strings.HasSuffix(file, "_test.go") || file == "restore.go" || file == "move.go" || strings.HasPrefix(file, "upgrade_") ||
 			file == "fill.go" || file == "sealed.go" || file == "locks.go" || file == "postgres.go" {
 			continue
 		}
