@@ -1,7 +1,12 @@
 package handlers
 
 import (
+	"errors"
+	"net/http"
+	"strconv"
+
 	"gatehouse/account"
+	"gatehouse/db"
 	"gatehouse/views"
 )
 
@@ -44,4 +49,42 @@ func (s *Server) launcher(rc *requestContext, hasFactor bool) (views.Launcher, e
 		})
 	}
 	return out, nil
+}
+
+// showOwnApps lists the apps in which the visitor is signed in, or that have something of
+// theirs.
+func (s *Server) showOwnApps(rc *requestContext) error {
+	list, err := s.store.ConnectedApps(rc.ctx(), rc.visitor, rc.now)
+	if err != nil {
+		return err
+	}
+	var card views.OwnApps
+	for _, one := range list {
+		card.Rows = append(card.Rows, views.OwnApp{
+			AppMark:    views.MarkOf(one.App),
+			Slug:       one.App.Slug,
+			Host:       one.App.Address.Host,
+			SignedInAt: one.SignedInAt,
+			Offline:    one.Offline,
+			Agreed:     one.Agreed,
+		})
+	}
+	f, err := s.frame(rc)
+	if err != nil {
+		return err
+	}
+	return s.show(rc, http.StatusOK, views.OwnAppsCard(card), views.OwnAppsPage(f, card))
+}
+
+// endOwnApp ends what one app has of the visitor. The portal's session stays.
+func (s *Server) endOwnApp(rc *requestContext) error {
+	app, err := strconv.ParseInt(rc.r.PostFormValue("app"), 10, 64)
+	if err != nil {
+		return errBadForm // nobody said which
+	}
+	err = s.store.EndConnectedApp(rc.ctx(), rc.visitor, app, rc.client, rc.now)
+	if err != nil && !errors.Is(err, db.ErrNotFound) { // what has ended meanwhile is what was asked for
+		return err
+	}
+	return s.redirectWithMessage(rc, "/my/profile/apps", pageMessage{word: "app-end"})
 }

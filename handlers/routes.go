@@ -76,6 +76,8 @@ var routes = []route{
 	{"GET", "/my", member, "", (*Server).showHome},
 	{"GET", "/apps/{id}/icon", member, "", (*Server).showAppIcon},
 	{"GET", "/my/profile", member, "", (*Server).showProfile},
+	{"GET", "/my/profile/apps", member, "", (*Server).showOwnApps},
+	{"POST", "/my/profile/apps/end", member, "/my/profile/apps", (*Server).endOwnApp},
 	{"POST", "/my/profile/password", member, "/my/profile", (*Server).changePassword},
 	{"POST", "/my/profile/sessions/end", member, "/my/profile", (*Server).endSessions},
 	{"POST", "/my/profile/browsers/end", member, "/my/profile", (*Server).forgetBrowser},

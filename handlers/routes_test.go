@@ -96,7 +96,9 @@ var allowedKinds = map[string]string{
 	"POST /admin/people/{id}/unlock":           "A",
 	"POST /admin/people/{id}/remove":           "A",
 
-	"GET /apps/{id}/icon": "mA",
+	"GET /apps/{id}/icon":       "mA",
+	"GET /my/profile/apps":      "mA",
+	"POST /my/profile/apps/end": "mA",
 
 	"GET /admin/apps":              "A",
 	"GET /admin/apps/new":          "A",

@@ -187,13 +187,43 @@ type OwnApps struct {
 	Rows []OwnApp
 }
 
-// An OwnApp is an app in which somebody is signed in, or that has their consent.
+// An OwnApp is an app in which somebody is signed in, or that has something of them.
 type OwnApp struct {
 	AppMark
-	Host    string
-	Since   time.Time
-	SeenAt  time.Time
-	Browser string
+	Slug       string
+	Host       string
+	SignedInAt time.Time // zero where they are not signed in
+	Offline    bool      // it learns of changes while they are away
+	Agreed     []string  // what they have agreed to, by scope; none where they were not asked
+}
+
+// agreedText says what somebody has agreed that an app learns, or "".
+func agreedText(scopes []string) string {
+	var told []string
+	for _, scope := range scopes {
+		if text := scopeWords[scope]; text != "" {
+			told = append(told, text)
+		}
+	}
+	if len(told) == 0 {
+		return ""
+	}
+	return "You agreed that it learns your " + joinAnd(told) + "."
+}
+
+// scopeWords are what apps learn of somebody, by scope.
+var scopeWords = map[string]string{
+	"profile": "name",
+	"email":   "e-mail address",
+	"groups":  "groups",
+}
+
+// joinAnd joins words as a sentence does.
+func joinAnd(words []string) string {
+	if n := len(words); n > 1 {
+		return strings.Join(words[:n-1], ", ") + " and " + words[n-1]
+	}
+	return strings.Join(words, "")
 }
 
 // nameOptions are names to choose from.
@@ -305,6 +335,8 @@ func AppDone(verb string) Message {
 		return Message{Text: "The app is open again."}
 	case "app-remove":
 		return Message{Text: "The app is removed.", Advice: "Everybody's sessions in it have ended. Remove it from your proxy too."}
+	case "app-end":
+		return Message{Text: "The app's access has ended.", Advice: "It asks you again the next time that you open it."}
 	case "group-add":
 		return Message{Text: "The group is added.", Advice: "Now choose who is in it."}
 	case "group-rename":
