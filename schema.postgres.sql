@@ -367,6 +367,38 @@ CREATE TABLE portal_app (
 CREATE INDEX portal_app_by_app ON portal_app (app_id);
 CREATE INDEX portal_app_gone ON portal_app (gone_at) WHERE gone_at IS NOT NULL;
 
+CREATE TABLE app_session (
+    id_hash        BYTEA  PRIMARY KEY,
+    app_id         BIGINT NOT NULL REFERENCES app (id) ON DELETE CASCADE,
+    session_handle TEXT   COLLATE "C" NOT NULL REFERENCES session (handle) ON DELETE CASCADE,
+    made_at        BIGINT NOT NULL
+);
+CREATE INDEX app_session_by_session ON app_session (session_handle, app_id, made_at);
+CREATE INDEX app_session_by_app ON app_session (app_id);
+
+CREATE TABLE ticket (
+    id_hash        BYTEA  PRIMARY KEY,
+    app_id         BIGINT NOT NULL REFERENCES app (id) ON DELETE CASCADE,
+    session_handle TEXT   COLLATE "C" NOT NULL REFERENCES session (handle) ON DELETE CASCADE,
+    state_hash     BYTEA  NOT NULL,
+    path           TEXT   COLLATE "C" NOT NULL,
+    expires_at     BIGINT NOT NULL
+);
+CREATE INDEX ticket_by_session ON ticket (session_handle);
+CREATE INDEX ticket_by_app ON ticket (app_id);
+CREATE INDEX ticket_expiry ON ticket (expires_at);
+
+CREATE TABLE app_request (
+    app_id  BIGINT PRIMARY KEY REFERENCES app (id) ON DELETE CASCADE,
+    at      BIGINT NOT NULL,
+    peer    TEXT   COLLATE "C" NOT NULL,
+    family  TEXT   COLLATE "C" NOT NULL,
+    method  TEXT   COLLATE "C" NOT NULL,
+    address TEXT   COLLATE "C" NOT NULL,
+    status  BIGINT NOT NULL,
+    fault   TEXT   COLLATE "C" NOT NULL
+);
+
 CREATE TABLE app_client (
     app_id             BIGINT  PRIMARY KEY REFERENCES app (id) ON DELETE CASCADE,
     client_id          TEXT    COLLATE "C" NOT NULL UNIQUE,

@@ -412,6 +412,42 @@ CREATE TABLE portal_app (
 CREATE INDEX portal_app_by_app ON portal_app (app_id);
 CREATE INDEX portal_app_gone ON portal_app (gone_at) WHERE gone_at IS NOT NULL; -- sweeping looks here
 
+-- Somebody's session in a guarded app: a cookie of the app's own host. It hangs on the
+-- portal's session, and ends with it.
+CREATE TABLE app_session (
+    id_hash        BLOB    PRIMARY KEY,
+    app_id         INTEGER NOT NULL REFERENCES app (id) ON DELETE CASCADE,
+    session_handle TEXT    NOT NULL REFERENCES session (handle) ON DELETE CASCADE,
+    made_at        INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX app_session_by_session ON app_session (session_handle, app_id, made_at);
+CREATE INDEX app_session_by_app ON app_session (app_id);
+
+-- What carries a sign-in from the portal to an app's host: once, within 30 seconds.
+CREATE TABLE ticket (
+    id_hash        BLOB    PRIMARY KEY,
+    app_id         INTEGER NOT NULL REFERENCES app (id) ON DELETE CASCADE,
+    session_handle TEXT    NOT NULL REFERENCES session (handle) ON DELETE CASCADE,
+    state_hash     BLOB    NOT NULL, -- of the cookie of the browser that it is for, on the app's host
+    path           TEXT    NOT NULL, -- where to go on to there
+    expires_at     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ticket_by_session ON ticket (session_handle);
+CREATE INDEX ticket_by_app ON ticket (app_id);
+CREATE INDEX ticket_expiry ON ticket (expires_at);
+
+-- The last request of which an app's proxy asked while somebody checked the app. No cookie, no query.
+CREATE TABLE app_request (
+    app_id  INTEGER PRIMARY KEY REFERENCES app (id) ON DELETE CASCADE,
+    at      INTEGER NOT NULL,
+    peer    TEXT    NOT NULL, -- the proxy's address
+    family  TEXT    NOT NULL, -- of headers that say where the request was going; '' for none
+    method  TEXT    NOT NULL,
+    address TEXT    NOT NULL, -- where it was going
+    status  INTEGER NOT NULL, -- that was answered
+    fault   TEXT    NOT NULL  -- a word for what is wrong; '' for nothing
+) STRICT;
+
 -- How an app speaks OpenID Connect. Only connected apps have a row, and those that were.
 CREATE TABLE app_client (
     app_id             INTEGER PRIMARY KEY REFERENCES app (id) ON DELETE CASCADE,

@@ -201,6 +201,7 @@ func (c *serveCommand) serve(ctx context.Context, env *commandEnv, store *db.Sto
 	if base != nil {
 		go serveConnected(ctx, env, store, base.String(), log)
 	}
+	go noteUsed(ctx, store, log)
 	go watchdog(ctx, env, store, log)
 	notifySystemd(log, daemon.SdNotifyReady)
 
@@ -213,6 +214,9 @@ func (c *serveCommand) serve(ctx context.Context, env *commandEnv, store *db.Sto
 	c.drain(ctx, listeners)
 	if err := listeners.close(); err != nil {
 		log.Warn("some requests were aborted", "error", err)
+	}
+	if err := store.NoteUsed(context.WithoutCancel(ctx)); err != nil {
+		log.Error("cannot note which sessions were used", "error", err)
 	}
 	return nil
 }
@@ -425,6 +429,26 @@ func (c *serveCommand) logHandler(env *commandEnv) slog.Handler {
 		return slog.NewTextHandler(env.Stderr, nil)
 	}
 	return slog.NewJSONHandler(env.Stderr, nil)
+}
+
+// noteInterval is how often it is written which sessions were used through apps.
+const noteInterval = time.Minute
+
+// noteUsed writes from time to time which sessions were used through apps, for all at once: no
+// check of a request waits for that.
+func noteUsed(ctx context.Context, store *db.Store, log *slog.Logger) {
+	tick := time.NewTicker(noteInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := store.NoteUsed(ctx); err != nil && ctx.Err() == nil {
+				log.Error("cannot note which sessions were used", "error", err)
+			}
+		}
+	}
 }
 
 // sweep deletes expired rows from time to time.

@@ -335,6 +335,11 @@ func (t *tx) changeAppFacts(before apps.App, facts appFacts) (string, error) {
 	if err := t.saveIcon(before.ID, facts); err != nil {
 		return "", err
 	}
+	if facts.address.Host != before.Address.Host { // the cookies of the old host open nothing
+		if err := t.endAppSessions(before.ID); err != nil {
+			return "", err
+		}
+	}
 	return strings.Join(what, ", "), t.execOne(`UPDATE app
 		SET name = $1, sort_key = $2, scheme = $3, host = $4, port = $5, mark = $6 WHERE id = $7`,
 		facts.name, account.SortKey(facts.name), facts.address.Scheme, facts.address.Host, facts.address.Port,

@@ -24,6 +24,13 @@ func (s *Store) NoteAppRefused(ctx context.Context, v Visitor, a apps.App, c Cli
 	})
 }
 
+// NoteRefused is NoteAppRefused for somebody who has a session in the app.
+func (s *Store) NoteRefused(ctx context.Context, checked Check, c Client, now time.Time) error {
+	return s.write(ctx, lockPerson(checked.Person), func(t *tx) error {
+		return t.noteRefused(checked.Person, checked.App, personAt(checked.Person, c.Address), now)
+	})
+}
+
 // noteOpened writes in the activity that somebody has opened an app: once a day each.
 func (t *tx) noteOpened(person int64, a apps.App, by Actor, now time.Time) error {
 	return t.noteApp(person, a, by, now, account.AppOpened, unix(now)/(24*60*60),

@@ -47,6 +47,9 @@ func lockChallenge(token string) engine.Lock { return engine.LockOf("challenge",
 // lockLink is for what begins with the token of a one-time link.
 func lockLink(token string) engine.Lock { return engine.LockOf("link", hashToken(token)) }
 
+// lockTicket is for what begins with the ticket to an app.
+func lockTicket(ticket string) engine.Lock { return engine.LockOf("ticket", hashToken(ticket)) }
+
 // lockGrant is for what begins with the code of a connected app.
 func lockGrant(code string) engine.Lock { return engine.LockOf("grant", hashToken(code)) }
 

@@ -19,7 +19,7 @@ import (
 )
 
 // scansGrowingTable are the tables that no page and no sign-in may walk through.
-var scansGrowingTable = regexp.MustCompile(`^SCAN (p|person|a|activity|s|session|e|enrollment|k|passkey|ceremony|c|challenge|recovery_code|recovery_sheet|r|known_browser|attempt|address_attempt|l|link|gr|app_grant|tok|access_token|cs|connected_session|ac|app_consent|m|mailed_link|o|outbox)\b`)
+var scansGrowingTable = regexp.MustCompile(`^SCAN (p|person|a|activity|s|session|e|enrollment|k|passkey|ceremony|c|challenge|recovery_code|recovery_sheet|r|known_browser|attempt|address_attempt|l|link|gr|app_grant|tok|access_token|cs|connected_session|ac|app_consent|m|mailed_link|o|outbox|x|app_session|ticket)\b`)
 
 // allowedScans are the ends of the statements that are there to walk: through everybody
 // for an export, for a monitor's count at /metrics, or to the first row alone.
@@ -323,6 +323,7 @@ func runEverything(t *testing.T, store *db.Store) {
 	must(store.SetActive(ctx, invited, true, by, now))
 	must(store.ResetTwoFactor(ctx, bob, by, now))
 	runApps(t, store, admin, now)
+	runGuard(t, store, admin, now)
 	runOpenID(t, store, admin, now)
 	must(store.RemovePerson(ctx, invited, by, now))
 

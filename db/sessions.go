@@ -28,7 +28,18 @@ const touchInterval = time.Minute
 func newToken() string {
 	raw := make([]byte, 32)
 	rand.Read(raw)
-	return base64.RawURLEncoding.EncodeToString(raw)
+	return encodeToken(raw)
+}
+
+func encodeToken(raw []byte) string { return base64.RawURLEncoding.EncodeToString(raw) }
+
+// decodeToken reads the one spelling of 256 bits.
+func decodeToken(text string) ([]byte, error) {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err == nil && len(raw) != 32 {
+		err = errors.New("not 256 bits")
+	}
+	return raw, err
 }
 
 // newHandle mints what names a session, a challenge or a browser: random, and worth

@@ -95,8 +95,9 @@ type Store struct {
 	turns      keyedLimiter
 
 	signIns signInCounter
-	lookup  []byte   // keys the hashes of recovery codes and unknown names
-	signers sync.Map // the keys that sign for apps, opened, by openid.Algorithm
+	lookup  []byte       // keys the hashes of recovery codes and unknown names
+	used    usedSessions // through apps, and not written yet
+	signers sync.Map     // the keys that sign for apps, opened, by openid.Algorithm
 	kind    engine.Kind
 	writer  engine.Writing
 	reader  engine.Reading

@@ -15,6 +15,9 @@ import (
 // next. Then the journal is written back, so that it stays small, and so that a copy of
 // the one file alone lacks no more than what came after the last sweep.
 func (s *Store) Sweep(ctx context.Context, now time.Time) error {
+	if err := s.NoteUsed(ctx); err != nil { // before sessions end that are used in apps alone
+		return err
+	}
 	if err := s.deleteExpired(ctx, now); err != nil {
 		return err
 	}
@@ -35,6 +38,7 @@ func (s *Store) deleteExpired(ctx context.Context, now time.Time) error {
 			{`UPDATE connected_session SET expired = TRUE
 				WHERE session_handle IN (SELECT handle FROM session WHERE seen_at <= $1)`, unix(now.Add(-s.times.SessionIdle))},
 			{`DELETE FROM session WHERE seen_at <= $1`, unix(now.Add(-s.times.SessionIdle))},
+			{`DELETE FROM ticket WHERE expires_at <= $1`, at},
 			{`DELETE FROM challenge WHERE expires_at <= $1`, at},
 			{`DELETE FROM enrollment WHERE state = 'pending' AND expires_at <= $1`, at},
 			{`DELETE FROM ceremony WHERE expires_at <= $1`, at},

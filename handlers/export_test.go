@@ -8,3 +8,6 @@ func Routes() []string {
 	}
 	return names
 }
+
+// WaitForNotes waits until what no answer waits for is written.
+func (s *Server) WaitForNotes() { s.background.Wait() }

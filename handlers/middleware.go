@@ -95,10 +95,14 @@ func contentSecurityPolicy() string {
 // requireHost refuses requests under another name than the base URL's, so that no
 // page of another name can pass for the workspace. Browsers ask the domain of passkeys which
 // origins may use them. /healthz is asked by
-// machines under any name.
+// machines under any name, and the guard by the proxies of apps.
 func (s *Server) requireHost(next http.Handler) http.Handler {
 	refuse := s.authorize(route{access: public, handler: func(*Server, *requestContext) error { return errWrongHost }})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isGuardPath(r.URL.Path) {
+			s.serveGuard(w, r)
+			return
+		}
 		if !s.hosts.accepts(r.Host) && r.URL.Path != "/healthz" && !s.isRelatedOrigins(r) {
 			s.hosts.warn(r)
 			refuse(w, r)

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"gatehouse/apps"
 )
 
 // access is who may come to a route. It is decided on the route that matched, never on
@@ -56,7 +58,12 @@ var routes = []route{
 	{"POST", "/signin/passkey", public, "/signin", (*Server).signInWithPasskey},
 	{"POST", "/signin/passkey/begin", public, "/signin", (*Server).beginPasskeySignIn},
 	{"POST", "/signin/two-factor/cancel", challenge, "/signin/two-factor", (*Server).cancelChallenge},
-	{"POST", "/signout", enrolling, "/my", (*Server).signOut},
+	{"GET", "/signout", public, "", (*Server).showLeavePortal},
+	{"POST", "/signout", enrolling, "", (*Server).signOut},
+
+	{"GET", "/enter/{app}", member, "", (*Server).enterApp},
+	{"GET", "/enter/{app}/signout", public, "", (*Server).showLeaveApp},
+	{"POST", "/enter/{app}/signout", enrolling, "", (*Server).signOut},
 
 	{"GET", "/.well-known/openid-configuration", public, "", (*Server).showDiscovery},
 	{"GET", "/oauth/keys", public, "", (*Server).showKeys},
@@ -142,6 +149,28 @@ var routes = []route{
 	{"POST", "/admin/settings/mail/test", admin, "/admin/settings/mail", (*Server).sendTestMail},
 	{"GET", "/admin/settings/general", admin, "", (*Server).showGeneral},
 	{"POST", "/admin/settings/general", admin, "", (*Server).renameWorkspace},
+}
+
+// The addresses on the hosts of guarded apps, for trusted proxies alone. Caddy and Traefik ask
+// at the first about all of them.
+const (
+	checkPath   = apps.GuardPath + "check"
+	startPath   = apps.GuardPath + "start"
+	enterPath   = apps.GuardPath + "enter"
+	refusedPath = apps.GuardPath + "refused"
+	leavePath   = apps.GuardPath + "signout"
+)
+
+// guardRoutes lists these, by any method: nothing of what is asked there tells who may come.
+var guardRoutes = []struct {
+	path    string
+	handler func(*Server, *guardRequest) error
+}{
+	{checkPath, (*Server).checkRequest},
+	{startPath, (*Server).startApp},
+	{enterPath, (*Server).finishEnter},
+	{refusedPath, (*Server).showRefused},
+	{leavePath, (*Server).leaveApp},
 }
 
 // routeMux hands each request to the row that matches it, after authorization.

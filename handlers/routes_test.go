@@ -41,7 +41,11 @@ var allowedKinds = map[string]string{
 	"POST /signin/two-factor/passkey":  "c",
 	"POST /signin/passkey":             "acomA",
 	"POST /signin/passkey/begin":       "acomA",
+	"GET /signout":                     "omA",
 	"POST /signout":                    "omA",
+	"GET /enter/{app}":                 "mA",
+	"GET /enter/{app}/signout":         "omA",
+	"POST /enter/{app}/signout":        "omA",
 	"GET /help/two-factor":             "acomA",
 
 	"GET /.well-known/openid-configuration": "acomA",

@@ -69,6 +69,10 @@ type Server struct {
 	untrusted      sync.Once // the warning about X-Forwarded-For
 	plain          sync.Once // the warning about requests over http
 	handler        http.Handler
+
+	askers     firstFew       // who asked about apps and is no trusted proxy: each is logged once
+	watching   rareNote       // of requests while an app is being checked
+	background sync.WaitGroup // what is written and no answer waits for
 }
 
 // New prepares a server; nothing is served before ServeHTTP is called.

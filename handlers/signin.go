@@ -222,5 +222,6 @@ func (s *Server) signOut(rc *requestContext) error {
 	if err := s.cookies.setCookie(rc, sessionCookie, ""); err != nil {
 		return err
 	}
-	return s.redirectToSignIn(rc, "signed-out")
+	rc.visitor = db.Visitor{} // nobody is signed in there
+	return s.redirectWithMessage(rc, withNext("/signin", localPath(rc.r.PostFormValue("next"))), pageMessage{word: "signed-out"})
 }
