@@ -46,10 +46,10 @@ func (s Server) send(ctx context.Context, m Message, limit time.Duration) (answe
 	if err != nil {
 		return "", failure(ctx, err, false)
 	}
-	if err := client.Mail(m.From.Email); err != nil {
+	if err := client.Mail("<" + m.From.Email + ">"); err != nil {
 		return "", failure(ctx, err, false) // a wrong --mail-from is put right
 	}
-	if err := client.Rcpt(m.To.Email); err != nil {
+	if err := client.Rcpt("<" + m.To.Email + ">"); err != nil {
 		return "", failure(ctx, err, true)
 	}
 	data, err := client.Data()
@@ -100,6 +100,7 @@ func (s Server) dial(ctx context.Context) (client *smtp.Client, end func(), err 
 		gomail.WithDialContextFunc(dialer),
 		gomail.WithTLSConfig(s.tlsConfig()),
 		gomail.WithTLSPolicy(policy),
+		gomail.WithoutSMTPUTF8(), // addresses are ASCII, and names are encoded
 	}
 	if s.Security == TLS {
 		options = append(options, gomail.WithSSL())
