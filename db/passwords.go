@@ -87,6 +87,53 @@ func (s *Store) Reauthenticate(ctx context.Context, v Visitor, password string, 
 	})
 }
 
+// ReauthenticateWithCode is Reauthenticate for a session that has shown no second step: it
+// takes a code from the app too. It refuses with WrongCode as well, counted as at the
+// sign-in.
+func (s *Store) ReauthenticateWithCode(ctx context.Context, v Visitor, password, code string, c Client,
+	now time.Time) error {
+	hash, err := s.checkPassword(ctx, v, password, c, now)
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {
+		if err := t.requireSession(v); err != nil {
+			return err
+		}
+		if err := t.requireUnchangedPassword(v.Person.ID, hash); err != nil {
+			return err
+		}
+		count, err := t.readCodeCount(v.Person.ID, c, now)
+		if err != nil {
+			return err
+		}
+		row, err := s.enrollment(t, v.Person.ID, nil)
+		if err != nil {
+			return err
+		}
+		err = s.applyTransition(t, &row, now, func(e *twofactor.Enrollment) error { return e.Verify(code, now) })
+		if wrong, ok := errors.AsType[twofactor.WrongCode](err); ok {
+			if err := t.countWrongCode(count, now); err != nil {
+				return err
+			}
+			if _, err := t.appendActivity(now, activityEntry{
+				event:   account.FactorFailed,
+				failed:  true,
+				actor:   v.Actor(c),
+				subject: v.Person.ID,
+				method:  account.ByCode,
+			}); err != nil {
+				return err
+			}
+			return wrong
+		}
+		if err != nil {
+			return err
+		}
+		return t.noteProof(v, afterPassword(account.ByCode, now, amrCode), now)
+	})
+}
+
 // checkPassword verifies a signed-in person's password, counted like at the sign-in, and
 // returns the stored hash that it matched.
 func (s *Store) checkPassword(ctx context.Context, v Visitor, password string, c Client,

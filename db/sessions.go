@@ -82,6 +82,7 @@ type Visitor struct {
 	StartedAt        time.Time
 	AuthenticatedAt  time.Time // when the password or a passkey that verified them was last given, to the millisecond
 	Methods          []string  // how they proved who they are: RFC 8176's words
+	SecondStepAt     time.Time // when this session last showed a second factor; zero without one
 	SeenAt           time.Time
 	PreviousSignInAt time.Time // zero when this is the first sign-in
 
@@ -112,8 +113,8 @@ func (s *Store) Visitor(ctx context.Context, token string, now time.Time) (Visit
 	v := Visitor{session: hashToken(token)}
 	var authenticated int64
 	var methods string
-	var started, seen, previous, everyoneFrom, adminsFrom, confirmed, pendingUntil sql.NullInt64
-	err := s.row(ctx, `SELECT s.handle, s.started_at, s.authenticated_at, s.methods, s.seen_at, s.previous_sign_in_at, s.events_from, s.events_until,
+	var started, secondStep, seen, previous, everyoneFrom, adminsFrom, confirmed, pendingUntil sql.NullInt64
+	err := s.row(ctx, `SELECT s.handle, s.started_at, s.authenticated_at, s.methods, s.second_step_at, s.seen_at, s.previous_sign_in_at, s.events_from, s.events_until,
 			p.id, p.email, p.name, p.role, w.name, w.require_everyone, w.require_admins, w.everyone_from, w.admins_from, e.confirmed_at, q.expires_at, p.enrolled_here,
 			p.role <> 'member' AND EXISTS (SELECT 1 FROM notice WHERE dismissed_at IS NULL)
 		FROM session s JOIN person p ON p.id = s.person_id JOIN workspace w ON w.id = 1
@@ -121,7 +122,7 @@ func (s *Store) Visitor(ctx context.Context, token string, now time.Time) (Visit
 		LEFT JOIN enrollment q ON q.session_hash = s.id_hash AND q.state = 'pending'
 		WHERE s.id_hash = $1 AND p.active = TRUE AND s.seen_at > $2 AND s.started_at > $3`,
 		v.session, unix(now.Add(-s.times.SessionIdle)), unix(now.Add(-s.times.SessionMax))).
-		Scan(&v.Handle, &started, &authenticated, &methods, &seen, &previous, &v.eventsFrom, &v.eventsUntil, &v.Person.ID,
+		Scan(&v.Handle, &started, &authenticated, &methods, &secondStep, &seen, &previous, &v.eventsFrom, &v.eventsUntil, &v.Person.ID,
 			&v.Person.Email, &v.Person.Name, &v.Person.Role,
 			&v.Workspace.Name, &v.Workspace.Policy.Everyone, &v.Workspace.Policy.Admins, &everyoneFrom, &adminsFrom, &confirmed, &pendingUntil, &v.Enrolled,
 			&v.OpenNotices)
@@ -133,7 +134,7 @@ func (s *Store) Visitor(ctx context.Context, token string, now time.Time) (Visit
 	}
 	v.StartedAt = instant(started)
 	v.AuthenticatedAt, v.Methods = instantMilli(authenticated), strings.Fields(methods)
-	v.SeenAt = instant(seen)
+	v.SecondStepAt, v.SeenAt = instant(secondStep), instant(seen)
 	v.PreviousSignInAt = instant(previous)
 	switch {
 	case confirmed.Valid:

@@ -20,6 +20,7 @@ type requestContext struct {
 	r      *http.Request
 	now    time.Time
 	client db.Client
+	page   string // the page that an action belongs to; "" for its own address
 
 	visitor   db.Visitor   // zero for anybody who is not signed in
 	challenge db.Challenge // on challenge routes
@@ -59,7 +60,12 @@ var purposeHeaders = []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"}
 // answers its errors.
 func (s *Server) authorize(row route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		rc := &requestContext{w: w, r: r, client: db.Client{Address: s.clientAddress(r), Browser: r.UserAgent()}}
+		rc := &requestContext{
+			w:      w,
+			r:      r,
+			page:   row.pageAddress(r),
+			client: db.Client{Address: s.clientAddress(r), Browser: r.UserAgent()},
+		}
 		rc.client.Known, rc.client.Session = s.cookies.token(r, browserCookie), s.cookies.token(r, sessionCookie)
 		var err error
 		cleanQuery(r)

@@ -137,6 +137,9 @@ func (s *Server) changePassword(rc *requestContext) error {
 func (s *Server) endSessions(rc *requestContext) error {
 	handle := rc.r.PostFormValue("session")
 	if rc.r.PostFormValue("others") == "all" {
+		if ok, err := s.prove(rc); !ok {
+			return err
+		}
 		if err := s.store.EndOtherSessions(rc.ctx(), rc.visitor, rc.client, rc.now); err != nil {
 			return err
 		}

@@ -46,6 +46,8 @@ var allowedKinds = map[string]string{
 	"GET /enter/{app}":                 "mA",
 	"GET /enter/{app}/signout":         "omA",
 	"POST /enter/{app}/signout":        "omA",
+	"GET /signin/again":                "omA",
+	"POST /signin/again":               "omA",
 	"GET /help/two-factor":             "acomA",
 
 	"GET /.well-known/openid-configuration": "acomA",

@@ -89,6 +89,14 @@ func PasswordRefused(err error, now time.Time) Message {
 	return Refused(err, now)
 }
 
+// ProofRefused is PasswordRefused where a code may have been asked for too.
+func ProofRefused(err error, now time.Time) Message {
+	if _, ok := errors.AsType[twofactor.WrongCode](err); ok {
+		return ChallengeRefused(err, now)
+	}
+	return PasswordRefused(err, now)
+}
+
 // Confirmed is shown once, above the first recovery codes.
 func Confirmed() Message {
 	return Message{Text: "Two-factor authentication is now active. Save your recovery codes — they're shown once."}

@@ -254,3 +254,17 @@ type Problem struct {
 	Address string // the link's address
 	ID      string // the request id, to be quoted to an administrator, or ""
 }
+
+// Again is what a page of /signin/again, or an act that waits for a proof, shows.
+type Again struct {
+	Action  string       // where the form goes: the act itself
+	Cancel  string       // the page that the act belongs to
+	Fields  []TypedField // what was typed, secrets excepted
+	Email   string
+	Passkey string // what the browser is asked for; "" without a passkey that works here
+	Code    bool   // the session has shown no second step
+	Alert   Message
+}
+
+// A TypedField is one field of a form as it was typed.
+type TypedField struct{ Name, Value string }
