@@ -15,7 +15,7 @@ var arrows = map[string]struct{ packages, importers []string }{
 		packages: []string{"cli"},
 	},
 	"gatehouse/cli": {
-		packages: []string{"handlers", "views", "db", "db/files", "backchannel", "apps", "mail", "twofactor", "account", "typed"},
+		packages: []string{"handlers", "views", "db", "db/files", "backchannel", "openid", "apps", "mail", "twofactor", "account", "typed"},
 		importers: []string{
 			"github.com/alecthomas/kong",
 			"github.com/gofrs/flock",

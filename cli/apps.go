@@ -24,6 +24,8 @@ type appCommands struct {
 	Pause  appPause  `cmd:"" help:"Close an app for everybody, until it is resumed."`
 	Resume appResume `cmd:"" help:"Open a paused app again."`
 	Remove appRemove `cmd:"" help:"Remove an app for good. To close it only for now, pause it."`
+	Secret appSecret `cmd:"" help:"Make another secret for a connected app. The one before works until the next is made."`
+	Keys   appKeys   `cmd:"" help:"Manage the keys that sign what connected apps are told."`
 	Why    appWhy    `cmd:"" help:"Say why somebody may open an app, or not: exit 0 or 1." example:"gatehouse app why Grafana ada@example.org"`
 }
 
@@ -153,7 +155,7 @@ func readIcon(path string) ([]byte, error) {
 type appAdd struct {
 	Name    string `arg:"" help:"What it is called."`
 	Address string `arg:"" help:"Where browsers find it, e.g. https://grafana.example.org."`
-	Connect bool   `help:"The app asks by OpenID Connect."`
+	connectFlags
 	accessFlags
 	guardFlags
 	factFlags
@@ -170,7 +172,6 @@ func (c *appAdd) Run(env *commandEnv) error {
 		AppFacts:   facts,
 		Access:     c.accessFlags.onto(db.AppAccess{}),
 		Guarded:    guard.Guarded,
-		Connected:  c.Connect,
 		Public:     guard.Public,
 		Others:     guard.Others,
 		RemoteUser: guard.RemoteUser,
@@ -185,7 +186,7 @@ func (c *appAdd) Run(env *commandEnv) error {
 			return err
 		}
 		fmt.Fprintf(env.Stdout, "%s is at /enter/%s on the portal. Who may open it: %s.\n", a.Name, a.Slug, a.Access)
-		return nil
+		return c.connectFlags.connect(env, store, a, c.BaseURL)
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -158,9 +159,8 @@ func (s *Server) addApp(rc *requestContext) error {
 			Mark:       rc.r.PostFormValue("mark"),
 			PortalHost: s.portalHost(),
 		},
-		Access:    access,
-		Guarded:   template == "",
-		Connected: template != "",
+		Access:  access,
+		Guarded: template == "",
 	}
 	id, err := s.store.AddApp(rc.ctx(), n, rc.visitor.Author(rc.client), rc.now)
 	if problems, ok := fieldMessagesOf(err); ok {
@@ -175,7 +175,11 @@ func (s *Server) addApp(rc *requestContext) error {
 	if err != nil {
 		return err
 	}
-	return s.redirectWithMessage(rc, "/admin/apps/"+strconv.FormatInt(id, 10), pageMessage{word: "app-add"})
+	page := "/admin/apps/" + strconv.FormatInt(id, 10)
+	if template != "" {
+		page += "?" + url.Values{"template": {template}}.Encode() + "#app-connect" // where it goes on
+	}
+	return s.redirectWithMessage(rc, page, pageMessage{word: "app-add"})
 }
 
 // showApp shows one app's page.
@@ -209,6 +213,11 @@ func (s *Server) showAppCards(rc *requestContext, status int, card views.AppDeta
 			Address: views.Field{Value: a.Address.String()},
 			Mark:    views.Field{Value: a.Mark},
 			Seen:    rc.formVersion(a.FactsVersion()),
+		}
+	}
+	if card.Connect.Seen == "" {
+		if card.Connect, err = s.connectCard(rc, a); err != nil {
+			return err
 		}
 	}
 	f, err := s.frame(rc)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"gatehouse/apps"
+	"gatehouse/openid"
 	"gatehouse/twofactor"
 )
 
@@ -36,6 +37,37 @@ func appDetail() AppDetail {
 		SeenAccess: "1.abc",
 		Edit: AppEdit{Name: Field{Value: a.Name}, Address: Field{Value: a.Address.String()}, Mark: Field{Value: a.Mark},
 			Seen: "1.abc"},
+		Connect: connectState(),
+	}
+}
+
+func connectState() Connect {
+	return Connect{
+		App: 1, Connected: true, Known: true, Issuer: "https://portal.example.org", ClientID: "abcdefgh2345",
+		SecretMadeAt: now, TwoSecrets: true, On: true, Kind: openid.Web, Algorithm: openid.RS256, PKCE: true, Ours: true,
+		Address:  apps.Address{Scheme: "https", Host: "grafana.example.org"},
+		Redirect: Field{Value: "https://grafana.example.org/login/generic_oauth"}, Seen: "1.abc",
+	}
+}
+
+// TestEveryTemplateSaysWhatToPaste walks the templates: each says where to put what, with the
+// app's id and secret and this workspace's address in it.
+func TestEveryTemplateSaysWhatToPaste(t *testing.T) {
+	for _, template := range append(apps.Templates, apps.Template{}) {
+		c := connectState()
+		c.Template, c.Secret = template, "the-secret"
+		place, settings, block := c.paste()
+		for _, s := range settings {
+			block += s.what + "\n"
+		}
+		for _, want := range []string{c.ClientID, c.Secret, c.Issuer} {
+			if !strings.Contains(block, want) {
+				t.Errorf("%s: no %s in\n%s", template.Key, want, block)
+			}
+		}
+		if place == "" || template.Key != "" && strings.HasPrefix(place, "Copy these") {
+			t.Errorf("%s says %q", template.Key, place)
+		}
 	}
 }
 

@@ -250,7 +250,21 @@ func states(t *testing.T) map[string]templ.Component {
 			Field:  "workspace",
 			Reason: account.Missing,
 		})}}),
-		"problem":        ProblemPage(frame(Visitor{}, "/x"), NotFound()),
+		"problem": ProblemPage(frame(Visitor{}, "/x"), NotFound()),
+		"onward":  OnwardPage(frame(Visitor{}, "/signin"), "/oauth/authorize?client_id=a"),
+		"agreement": AgreementPage(frame(member, "/oauth/authorize"), Agreement{
+			App: "Gitea", Host: "gitea.example.org", Name: "Emil", Email: "emil@example.org", Request: "client_id=a", Profile: true,
+			Address: true, Groups: true, Offline: true, OtherUser: "/signout",
+		}),
+		"app-refused": AppRefusedPage(frame(member, "/oauth/authorize"), AppRefusal{
+			App: "Gitea", Name: "Emil", Email: "emil@example.org", Back: "https://gitea.example.org/cb?error=access_denied", OtherUser: "/signout",
+		}),
+		"wrong-address": WrongAddressPage(frame(admin, "/oauth/authorize"), WrongAddress{
+			App: "Gitea", AppID: 1, Address: "https://gitea.example.org/other", CanAdd: true,
+		}),
+		"app-signout": SignOutPage(frame(member, "/oauth/signout"), SignOut{
+			App: "Gitea", Name: "Emil", Email: "emil@example.org", Request: "client_id=a",
+		}),
 		"problem-inside": ProblemPage(frame(member, "/x"), Unavailable("5f2c9a")),
 		"help":           HelpPage(frame(member, "/help/two-factor"), HelpFromPortal()),
 		"notices": portalWith(Frame{Workspace: "Acme", Visitor: admin, Path: "/my",
