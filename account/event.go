@@ -26,6 +26,7 @@ const (
 	FactorReset       Event = "authn_factor_reset" // by an administrator or on the machine
 	FactorFailed      Event = "authn_factor_fail"  // a wrong code at enrolment
 	CodesRegenerated  Event = "authn_recovery_codes_created"
+	FactorRemoved     Event = "authn_app_removed" // the app alone: passkeys stay
 	PasskeyAdded      Event = "authn_passkey_added"
 	PasskeyRenamed    Event = "authn_passkey_renamed"
 	PasskeyRemoved    Event = "authn_passkey_removed"
@@ -91,6 +92,7 @@ var eventTable = []struct {
 	{Event: FactorReset, atSignIn: true, notice: always, mailPerson: true},
 	{Event: FactorFailed},
 	{Event: CodesRegenerated, atSignIn: true, mailPerson: true},
+	{Event: FactorRemoved, atSignIn: true, mailPerson: true},
 	{Event: PasskeyAdded, atSignIn: true, mailPerson: true},
 	{Event: PasskeyRenamed, atSignIn: true},
 	{Event: PasskeyRemoved, atSignIn: true, mailPerson: true},

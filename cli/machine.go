@@ -87,6 +87,7 @@ type enrollmentJSON struct {
 	TwoFactor bool       `json:"two_factor"`
 	Since     *time.Time `json:"since,omitempty"`
 	CodesLeft int        `json:"recovery_codes_left"`
+	Passkeys  int        `json:"passkeys"`
 }
 
 // Run tells who is enrolled, since when, and how many codes they have left.
@@ -96,13 +97,14 @@ func (c *twoFactorStatus) Run(env *commandEnv) error {
 			enc := json.NewEncoder(env.Stdout)
 			return store.EachPerson(env.ctx, func(p db.Person) error {
 				return enc.Encode(enrollmentJSON{p.Email, p.Active, p.State() == twofactor.Enabled,
-					optionalInstant(p.ConfirmedAt), p.CodesLeft})
+					optionalInstant(p.ConfirmedAt), p.CodesLeft, p.Passkeys})
 			})
 		}
 		w := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "EMAIL\tTWO-FACTOR\tSINCE\tCODES LEFT")
+		fmt.Fprintln(w, "EMAIL\tTWO-FACTOR\tSINCE\tCODES LEFT\tPASSKEYS")
 		err := store.EachPerson(env.ctx, func(p db.Person) error {
-			_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%d\n", p.Email, p.State(), env.date(p.ConfirmedAt), p.CodesLeft)
+			_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\n", p.Email, p.State(), env.date(p.ConfirmedAt),
+				p.CodesLeft, p.Passkeys)
 			return err
 		})
 		if err != nil {

@@ -407,6 +407,7 @@ func (s *Store) DisableTwoFactor(ctx context.Context, v Visitor, password string
 		}
 		err = s.applyTransition(t, r, now, func(e *twofactor.Enrollment) error { return e.Disable() })
 		if errors.Is(err, twofactor.ErrNotEnabled) && n > 0 {
+			r.Enrollment = twofactor.Enrollment{}
 			err = t.updateEnrolled(v.Person.ID)
 		}
 		if err != nil {

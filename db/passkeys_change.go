@@ -246,3 +246,53 @@ func passkeyRefusal(err error) error {
 	}
 	return err
 }
+
+// RemoveAuthenticatorApp takes the visitor's app away and leaves passkeys and recovery codes,
+// when the password is right; it rotates the session's id and ends all others. It refuses
+// with ErrWrongPassword or Wait, with ErrNotEnabled, and with ErrLastFactor when there is no
+// passkey.
+func (s *Store) RemoveAuthenticatorApp(ctx context.Context, v Visitor, password string, c Client,
+	now time.Time) (RotatedSession, error) {
+	hash, err := s.checkPassword(ctx, v, password, c, now)
+	if err != nil {
+		return RotatedSession{}, err
+	}
+	var out RotatedSession
+	err = s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {
+		out = RotatedSession{}
+		if err := t.requireSession(v); err != nil {
+			return err
+		}
+		if err := t.requireUnchangedPassword(v.Person.ID, hash); err != nil {
+			return err
+		}
+		keys, err := t.passkeys(v.Person.ID)
+		if err != nil {
+			return err
+		}
+		if len(keys) == 0 {
+			return twofactor.ErrLastFactor
+		}
+		n, err := t.exec(`DELETE FROM enrollment WHERE person_id = $1 AND state = 'enabled'`, v.Person.ID)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return twofactor.ErrNotEnabled
+		}
+		if err := t.updateEnrolled(v.Person.ID); err != nil {
+			return err
+		}
+		if out.Session, err = t.rotateSession(v); err != nil {
+			return err
+		}
+		_, err = t.appendActivity(now, activityEntry{
+			event:   account.FactorRemoved,
+			actor:   v.Actor(c),
+			subject: v.Person.ID,
+			method:  account.ByPassword,
+		})
+		return err
+	})
+	return out, err
+}

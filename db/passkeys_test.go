@@ -583,6 +583,109 @@ func TestDisablingRemovesPasskeys(t *testing.T) {
 	}
 }
 
+// TestPasskeyAloneIsAFactor begins with a passkey: recovery codes come with it and stay
+// until the last factor goes, whatever order factors come and go in.
+func TestPasskeyAloneIsAFactor(t *testing.T) {
+	t.Parallel()
+	store := dbtest.Open(t)
+	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
+	if _, err := store.SetPasskeyDomain(ctx, party.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.SetPolicy(ctx, twofactor.Policy{Everyone: true}, db.Machine("root").Author(), start); err != nil {
+		t.Fatal(err)
+	}
+	v, a := signIn(t, store, "ada@example.org", start), passkeystest.New()
+	if !v.MustEnroll {
+		t.Error("the policy does not stop them")
+	}
+	v, added := addPasskey(t, store, v, a, start)
+	if len(added.Codes) != twofactor.RecoveryCodes || v.MustEnroll || !v.Enrolled {
+		t.Fatalf("%d codes, %+v", len(added.Codes), v)
+	}
+	c, err := store.Challenge(ctx, challenged(t, store, "ada@example.org", start), start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if step, err := store.PasskeyStep(ctx, party, c); err != nil || !step.NoApp || step.Options == "" {
+		t.Errorf("offered %+v, %v", step, err)
+	}
+	_, left, err := store.RedeemRecoveryCode(ctx, challenged(t, store, "ada@example.org", start), added.Codes[0].Text(),
+		db.Client{}, start)
+	if err != nil {
+		t.Errorf("a code that came with the passkey: %v, %d left", err, left)
+	}
+	list, _ := store.Passkeys(ctx, v)
+	if _, err := store.RemovePasskey(ctx, v, list[0].Handle, db.Client{}, start); !errors.Is(err, twofactor.ErrLastFactor) {
+		t.Errorf("the last factor: %v", err)
+	}
+	if _, err := store.RemoveAuthenticatorApp(ctx, v, dbtest.Password, db.Client{}, start); !errors.Is(err,
+		twofactor.ErrNotEnabled) {
+		t.Errorf("the app that they do not have: %v", err)
+	}
+	app := enableApp(t, store, v, start)
+	rotated, err := store.RemoveAuthenticatorApp(ctx, app, dbtest.Password, db.Client{}, start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v = visitor(t, store, rotated.Session, start)
+	if !v.Enrolled || count(t, store, `SELECT count(*) FROM recovery_sheet`) != 1 {
+		t.Error("the passkey does not keep the codes")
+	}
+	_, rotated, err = store.DisableTwoFactor(ctx, v, dbtest.Password, db.Client{}, start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v = visitor(t, store, rotated.Session, start)
+	if v.Enrolled || !v.MustEnroll || count(t, store, `SELECT count(*) FROM recovery_sheet`) != 0 {
+		t.Error("something is left after disabling")
+	}
+}
+
+// enableApp enables the app of a visitor who may have passkeys, and returns the visitor of the
+// new session.
+func enableApp(t *testing.T, store *db.Store, v db.Visitor, now time.Time) db.Visitor {
+	t.Helper()
+	e, err := store.EnableTwoFactor(ctx, v, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rotated, err := store.ConfirmTwoFactor(ctx, v, dbtest.Code(t, e.Secret.Base32(), now), db.Client{}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return visitor(t, store, rotated.Session, now)
+}
+
+// TestMovedPasskeyOnly moves the workspace away from somebody's only factor: the second step
+// still stands, the policy counts them as not enrolled, and they come back with the address.
+func TestMovedPasskeyOnly(t *testing.T) {
+	t.Parallel()
+	store := dbtest.Open(t)
+	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
+	if _, err := store.SetPasskeyDomain(ctx, party.ID); err != nil {
+		t.Fatal(err)
+	}
+	v, added := addPasskey(t, store, signIn(t, store, "ada@example.org", start), passkeystest.New(), start)
+	for domain, want := range map[string]int{"example.com": 1, "": 1, party.ID: 0} {
+		if left, err := store.SetPasskeyDomain(ctx, domain); err != nil || left != want {
+			t.Errorf("at %q %d are left, %v; want %d", domain, left, err, want)
+		}
+	}
+	if _, err := store.SetPasskeyDomain(ctx, "example.com"); err != nil {
+		t.Fatal(err)
+	}
+	token := challenged(t, store, "ada@example.org", start) // never the password alone
+	if _, _, err := store.RedeemRecoveryCode(ctx, token, added.Codes[0].Text(), db.Client{}, start); err != nil {
+		t.Errorf("by recovery code: %v", err)
+	}
+	page, err := store.NotEnrolled(ctx, "")
+	if err != nil || len(page.People) != 1 {
+		t.Errorf("not enrolled: %+v, %v", page, err)
+	}
+	_ = v
+}
+
 func TestEverybodyHasAUserHandle(t *testing.T) {
 	t.Parallel()
 	store, _, _ := withPasskey(t)

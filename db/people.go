@@ -30,6 +30,7 @@ type Person struct {
 	Invited      bool      // has not chosen a password yet
 	LastSignInAt time.Time // zero for never
 	ConfirmedAt  time.Time // of the factor; zero while it is not Enabled
+	Passkeys     int       // how many, wherever they work
 	CodesLeft    int       // recovery codes; 0 while the factor is not Enabled
 }
 
@@ -139,7 +140,8 @@ func (t *tx) addPerson(n NewPerson, hash string, by Actor, now time.Time) (id in
 }
 
 const personColumns = `p.id, p.email, p.name, p.role, p.active, p.password_hash = '', p.last_sign_in_at,
-	p.enrolled_at, p.unused_codes, p.user_name, p.sub
+	p.enrolled_at, p.unused_codes, p.user_name, p.sub,
+	(SELECT count(*) FROM passkey k WHERE k.person_id = p.id)
 	FROM person p`
 
 func scanPerson(scan func(...any) error) (Person, error) {
@@ -147,7 +149,7 @@ func scanPerson(scan func(...any) error) (Person, error) {
 	var last, confirmed sql.NullInt64
 	var unused uint8
 	err := scan(&p.ID, &p.Email, &p.Name, &p.Role, &p.Active, &p.Invited, &last, &confirmed, &unused, &p.UserName,
-		&p.Sub)
+		&p.Sub, &p.Passkeys)
 	if errors.Is(err, sql.ErrNoRows) {
 		return p, ErrNotFound
 	}

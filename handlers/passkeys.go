@@ -222,6 +222,25 @@ func (s *Server) removePasskey(rc *requestContext) error {
 	return s.showChangedPasskeys(rc, rotated, card)
 }
 
+// removeAuthenticatorApp takes the app away from somebody who has a passkey, when the password
+// is right.
+func (s *Server) removeAuthenticatorApp(rc *requestContext) error {
+	rotated, err := s.store.RemoveAuthenticatorApp(rc.ctx(), rc.visitor, rc.r.PostFormValue("password"), rc.client, rc.now)
+	if errors.Is(err, twofactor.ErrLastFactor) || errors.Is(err, twofactor.ErrNotEnabled) {
+		return s.refusePasskey(rc, err)
+	}
+	if db.IsRefusal(err) {
+		return s.showPasskeys(rc, s.refusalStatus(rc, err), views.TwoFactor{
+			RemoveApp: true,
+			Alert:     views.PasswordRefused(err, rc.now),
+		})
+	}
+	if err != nil {
+		return err
+	}
+	return s.showChangedPasskeys(rc, rotated, views.TwoFactor{Success: views.AuthenticatorRemoved()})
+}
+
 // signalAccepted tells the browser which of the visitor's passkeys there still are.
 func (s *Server) signalAccepted(rc *requestContext) (string, error) {
 	party, unable, err := s.party(rc)
@@ -353,6 +372,9 @@ func (s *Server) passkeyStep(rc *requestContext, card *views.Challenge) error {
 		return err
 	}
 	card.Passkey, card.MadeFor, card.NoApp = step.Options, step.MadeFor, step.NoApp
+	if card.NoApp && !card.CodeAlert.IsZero() { // a code all the same: there is no field that it could be about
+		card.RecoveryAlert, card.CodeAlert = card.CodeAlert, views.Message{}
+	}
 	return nil
 }
 

@@ -81,7 +81,7 @@ func TestPasskeyCard(t *testing.T) {
 	act("rename", "name", " ").wantStatus(422, "Enter a name.")
 	act("rename", "name", "Blue key").wantStatus(200, "The name is saved.", "Blue key")
 	s.advance(20 * time.Minute)
-	act("remove").wantStatus(200, "Enter your password to change your passkeys.").wantNot("is removed")
+	act("remove").wantStatus(200, "Enter your password to change your passkeys.").wantNot("The passkey is removed.")
 	act("remove", "password", "wrong horse").wantStatus(422, "Password did not match.")
 	act("remove", "password", dbtest.Password).wantStatus(200, "The passkey is removed.", "allAcceptedCredentialIds").
 		wantNot("Blue key")
@@ -167,6 +167,48 @@ func TestSignInWithAPasskey(t *testing.T) {
 	b.post("/signin/passkey", "credential", s.assert(thief, b.post("/signin/passkey/begin").body)).
 		wantStatus(422, "That passkey was not accepted.").wantNot(`"credentialId"`)
 	b.post("/signin/passkey").wantStatus(422, "That passkey was not accepted.")
+}
+
+// TestPasskeyAlone begins with a passkey under a policy that stops people, and looks at the
+// card, the challenge and the way back.
+func TestPasskeyAlone(t *testing.T) {
+	t.Parallel()
+	s := passkeySite(t)
+	s.add("ada@example.org", twofactor.Member)
+	if err := s.store.SetPolicy(ctx, twofactor.Policy{Everyone: true}, machine.Author(), s.now); err != nil {
+		t.Fatal(err)
+	}
+	ada := s.browser()
+	ada.post("/signin", "email", "ada@example.org", "password", dbtest.Password)
+	ada.get("/my").wantRedirect("/my/profile/two-factor")
+	a := passkeystest.New()
+	page := ada.addPasskey(a, "Phone").wantStatus(200, "Save these recovery codes — shown ONCE",
+		"Two-factor authentication is now active.", "Two-factor authentication is on: 1 passkey.")
+	codes := page.codes()
+	ada.get("/my").wantStatus(200, "Signing in takes a passkey, alone or after your password.")
+	ada.get("/my/profile").wantStatus(200, "Signing in takes a passkey")
+	ada.get("/my/profile/two-factor").wantStatus(200, "Not configured", "Two-factor authentication is on: 1 passkey.",
+		"8 of 8 codes left", "Regenerate recovery codes", "Disable two-factor", "Your passkey is removed too.").
+		wantNot("Remove the authenticator app")
+	b := s.challenged("ada@example.org")
+	b.get("/signin/two-factor").wantStatus(200, "Use your passkey to continue.", "Use recovery code").wantNot("6-digit code")
+	b.post("/signin/two-factor", "code", "123456").wantStatus(422, "You have no authenticator app.")
+	b.post("/signin/two-factor/recovery", "recovery_code", codes[0]).wantRedirect("/my")
+	ada.post("/my/profile/two-factor/regenerate", "confirmed", "yes").wantStatus(200, "New recovery codes are ready.")
+	list, err := s.store.Passkeys(ctx, s.visitor(ada))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ada.post("/my/profile/two-factor/passkeys/"+list[0].Handle+"/remove").wantStatus(422, "This is your last second factor.")
+	secret := ada.post("/my/profile/two-factor/enable").wantStatus(200).secret()
+	ada.post("/my/profile/two-factor/confirm", "code", s.code(secret)).wantStatus(200, "Save these recovery codes")
+	ada.get("/my/profile/two-factor").wantStatus(200, "Remove the authenticator app")
+	ada.post("/my/profile/two-factor/app/remove", "password", "wrong horse").wantStatus(422, "Password did not match.")
+	ada.post("/my/profile/two-factor/app/remove", "password", dbtest.Password).
+		wantStatus(200, "The authenticator app is removed.", "Two-factor authentication is on: 1 passkey.")
+	ada.post("/my/profile/two-factor/disable", "password", dbtest.Password).
+		wantStatus(200, "Two-factor authentication is now off.").wantNot("Two-factor authentication is on")
+	ada.get("/my").wantRedirect("/my/profile/two-factor")
 }
 
 // TestWherePasskeysCannotWork asks at addresses where browsers have none.

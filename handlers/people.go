@@ -96,6 +96,7 @@ func viewPerson(p db.Person) views.Person {
 		LastSignInAt: p.LastSignInAt,
 		ConfirmedAt:  p.ConfirmedAt,
 		CodesLeft:    p.CodesLeft,
+		Passkeys:     p.Passkeys,
 		UserName:     p.UserName,
 	}
 }

@@ -24,8 +24,8 @@ func (s *Server) showHome(rc *requestContext) error {
 	if err != nil {
 		return err
 	}
-	card := views.Home{Since: rc.visitor.PreviousSignInAt, State: e.State, Advice: views.HomeAdvice(e)}
-	if card.Launcher, err = s.launcher(rc, e.State == twofactor.Enabled); err != nil {
+	card := views.Home{Since: rc.visitor.PreviousSignInAt, State: e.Factors(), Advice: views.HomeAdvice(e), NoApp: e.NoApp()}
+	if card.Launcher, err = s.launcher(rc, rc.visitor.Enrolled); err != nil {
 		return err
 	}
 	for _, event := range events {
@@ -99,7 +99,7 @@ func (s *Server) showProfileCards(rc *requestContext, status int, card views.Pro
 		return err
 	}
 	card.Email, card.Mails = rc.visitor.Person.Email, s.mail != nil
-	card.State, card.ConfirmedAt, card.Sheet = e.State, e.ConfirmedAt, e.Sheet
+	card.State, card.ConfirmedAt, card.Sheet, card.NoApp = e.Factors(), e.ConfirmedAt, e.Sheet, e.NoApp()
 	card.Sessions = viewSessions(list)
 	if card.Browsers, err = s.knownBrowsers(rc); err != nil {
 		return err
@@ -255,7 +255,7 @@ func (s *Server) regenerateRecoveryCodes(rc *requestContext) error {
 		return err
 	}
 	card := views.TwoFactor{Enrollment: e}
-	if e.State != twofactor.Enabled {
+	if !e.Sheet.Exists() {
 		card.Alert = views.EnrollmentRefused(twofactor.ErrNotEnabled, rc.now)
 		return s.showTwoFactorScreen(rc, http.StatusUnprocessableEntity, card)
 	}

@@ -101,6 +101,7 @@ var routes = []route{
 	{"POST", "/my/profile/two-factor/regenerate", member, "/my/profile/two-factor", (*Server).regenerateRecoveryCodes},
 	{"POST", "/my/profile/two-factor/disable", member, "/my/profile/two-factor", (*Server).disableTwoFactor},
 	{"POST", "/my/profile/two-factor/turn-on", member, "/my/profile/two-factor", (*Server).turnFactorsOn},
+	{"POST", "/my/profile/two-factor/app/remove", member, "/my/profile/two-factor", (*Server).removeAuthenticatorApp},
 	{"POST", "/my/profile/two-factor/passkeys/begin", enrolling, "/my/profile/two-factor", (*Server).beginPasskey},
 	{"POST", "/my/profile/two-factor/passkeys/add", enrolling, "/my/profile/two-factor", (*Server).addPasskey},
 	{"POST", "/my/profile/two-factor/passkeys/{handle}/rename", enrolling, "/my/profile/two-factor", (*Server).renamePasskey},

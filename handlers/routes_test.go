@@ -85,6 +85,7 @@ var allowedKinds = map[string]string{
 	"POST /my/profile/two-factor/regenerate": "mA",
 	"POST /my/profile/two-factor/disable":    "mA",
 
+	"POST /my/profile/two-factor/app/remove":               "mA",
 	"POST /my/profile/two-factor/passkeys/begin":           "omA",
 	"POST /my/profile/two-factor/passkeys/add":             "omA",
 	"POST /my/profile/two-factor/passkeys/{handle}/rename": "omA",

@@ -112,6 +112,18 @@ func (e *Enrollment) clockOff(code string, now time.Time) time.Duration {
 	return time.Duration(step-TimeStep(now)) * Period
 }
 
+// Factors is the state of all factors together: Enabled for whoever has recovery codes, which
+// come with the first factor, the app or a passkey, and go with the last.
+func (e Enrollment) Factors() State {
+	if e.Sheet.Exists() {
+		return Enabled
+	}
+	return e.State
+}
+
+// NoApp reports whether the person has factors, and the app is none of them.
+func (e Enrollment) NoApp() bool { return e.Sheet.Exists() && e.State != Enabled }
+
 // Verify accepts the code of the present time step or a neighbour, each step once (RFC
 // 6238 section 5.2): a step up to LastStep is refused with WrongCode like any other, so
 // that a code read over a shoulder is useless. That holds when the clock goes backwards,

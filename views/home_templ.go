@@ -174,9 +174,9 @@ func homeAdvice(h Home) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var5 string
-			templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(factorText(h.State))
+			templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(factorText(h.State, h.NoApp))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/home.templ`, Line: 46, Col: 26}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/home.templ`, Line: 46, Col: 35}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var5))
 			if templ_7745c5c3_Err != nil {
@@ -223,7 +223,10 @@ func homeAdvice(h Home) templ.Component {
 }
 
 // factorText says what a factor in this state means.
-func factorText(s twofactor.State) string {
+func factorText(s twofactor.State, noApp bool) string {
+	if noApp {
+		return "Signing in takes a passkey, alone or after your password."
+	}
 	if s == twofactor.Enabled {
 		return "Signing in takes your password and a code from your authenticator app."
 	}

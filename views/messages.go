@@ -26,6 +26,11 @@ func SignInRefused(err error, now time.Time) Message {
 // ChallengeRefused says why the second step was refused.
 func ChallengeRefused(err error, now time.Time) Message {
 	switch {
+	case errors.Is(err, twofactor.ErrNotEnabled):
+		return Message{
+			Text:   "You have no authenticator app.",
+			Advice: "Use your passkey, or a code from your sheet of recovery codes.",
+		}
 	case errors.Is(err, twofactor.ErrWrongRecovery):
 		return Message{
 			Text:   wrongCode,
@@ -145,7 +150,7 @@ func WorkspaceRenamed() Message {
 func HomeAdvice(e twofactor.Enrollment) Message {
 	left := e.Sheet.Left()
 	switch {
-	case e.State != twofactor.Enabled:
+	case e.Factors() != twofactor.Enabled:
 		return Message{
 			Text:   "Your account is protected by a password alone.",
 			Advice: "Set up two-factor authentication: it takes a minute.",
@@ -207,6 +212,7 @@ var accountEventTexts = map[account.Event]string{
 	account.FactorReset:      "Your two-factor authentication was reset",
 	account.TokenReused:      "An app's access to your account was ended, because a code or token was used twice",
 	account.CodesRegenerated: "New recovery codes were made",
+	account.FactorRemoved:    "Your authenticator app was removed; your passkeys stayed",
 	account.PasskeyAdded:     "A passkey was added to your account",
 	account.PasskeyRenamed:   "One of your passkeys was renamed",
 	account.PasskeyRemoved:   "One of your passkeys was removed",
@@ -267,6 +273,7 @@ var events = map[account.Event]string{
 	account.FactorReset:       "Two-factor reset",
 	account.FactorFailed:      "Wrong code at set-up",
 	account.CodesRegenerated:  "Recovery codes regenerated",
+	account.FactorRemoved:     "Authenticator app removed",
 	account.PasskeyAdded:      "Passkey added",
 	account.PasskeyRenamed:    "Passkey renamed",
 	account.PasskeyRemoved:    "Passkey removed",

@@ -131,13 +131,15 @@ type Home struct {
 	Events []Dated   // what happened to the account since then
 	Advice Message   // e.g. few recovery codes left, factor not set up
 	Launcher
-	State twofactor.State
+	State twofactor.State // of all factors
+	NoApp bool            // they are passkeys alone
 }
 
 // Profile is the page /my/profile.
 type Profile struct {
-	State       twofactor.State
-	ConfirmedAt time.Time
+	State       twofactor.State // of all factors
+	NoApp       bool            // they are passkeys alone
+	ConfirmedAt time.Time       // of the app; zero without it
 	Sheet       twofactor.Sheet
 
 	PasswordChangedAt time.Time // zero when never changed
@@ -199,12 +201,13 @@ type TwoFactor struct {
 
 	SwitchedOff Dated // since when parts of it pass nothing, because of "This wasn't me"
 
-	Codes    []twofactor.RecoveryCode // just minted: shown once
-	Prompt   bool                     // Enabled: ask before regenerating
-	Reauth   bool                     // Enabled: ask for the password before regenerating
-	Disable  bool                     // Enabled: the section to disable is open (its password was wrong)
-	NextCode time.Duration            // until the next code appears in the app
-	Now      time.Time
+	Codes     []twofactor.RecoveryCode // just minted: shown once
+	Prompt    bool                     // Enabled: ask before regenerating
+	Reauth    bool                     // Enabled: ask for the password before regenerating
+	Disable   bool                     // Enabled: the section to disable is open (its password was wrong)
+	RemoveApp bool                     // Enabled: the section to remove the app is open (its password was wrong)
+	NextCode  time.Duration            // until the next code appears in the app
+	Now       time.Time
 }
 
 // Security is the card of /admin/settings/security.

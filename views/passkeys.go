@@ -60,6 +60,11 @@ func PasskeyRemoved() Message {
 	return Message{Text: "The passkey is removed.", Advice: "You may have to delete it in your password manager too."}
 }
 
+// AuthenticatorRemoved is shown when the app was removed and passkeys stay.
+func AuthenticatorRemoved() Message {
+	return Message{Text: "The authenticator app is removed.", Advice: "Remove its entry from the app on your phone too."}
+}
+
 // PasskeyRenamed is shown when a passkey has another name.
 func PasskeyRenamed() Message { return Message{Text: "The name is saved."} }
 
@@ -86,6 +91,14 @@ func passkeyKind(p Passkey) string {
 		return "synced"
 	}
 	return "this device only"
+}
+
+// passkeysGoToo says that they go with all factors.
+func passkeysGoToo(t TwoFactor) string {
+	if len(t.Passkeys.Rows) == 1 {
+		return "Your passkey is removed too."
+	}
+	return "Your " + passkeyCount(len(t.Passkeys.Rows)) + " are removed too."
 }
 
 func passkeyCount(n int) string { return plural(n, "passkey", "passkeys") }

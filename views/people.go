@@ -19,6 +19,7 @@ type Person struct {
 	LastSignInAt time.Time // zero for never
 	ConfirmedAt  time.Time // of the factor; zero while it is not Enabled
 	CodesLeft    int
+	Passkeys     int
 	UserName     string // by which apps know them
 }
 
@@ -236,4 +237,20 @@ func LinkRefused(status int, err error, address string, now time.Time) Problem {
 		Action:  "Back to the link",
 		Address: address,
 	}
+}
+
+// factorsOf tells of somebody's passkeys and recovery codes.
+func factorsOf(p Person) string {
+	if p.Passkeys == 0 {
+		return codesLeft(p.CodesLeft)
+	}
+	return passkeyCount(p.Passkeys) + ", " + codesLeft(p.CodesLeft)
+}
+
+// whatAResetRemoves names it.
+func whatAResetRemoves(p Person) string {
+	if p.Passkeys == 0 {
+		return "Their authenticator app and recovery codes"
+	}
+	return "Their authenticator app, if they have one, their " + passkeyCount(p.Passkeys) + " and their recovery codes"
 }
