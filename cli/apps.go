@@ -26,6 +26,7 @@ type appCommands struct {
 	Remove appRemove `cmd:"" help:"Remove an app for good. To close it only for now, pause it."`
 	Secret appSecret `cmd:"" help:"Make another secret for a connected app. The one before works until the next is made."`
 	Keys   appKeys   `cmd:"" help:"Manage the keys that sign what connected apps are told."`
+	Check  appCheck  `cmd:"" help:"Say what an app's proxy asks, and what is wrong with it: exit 0 or 1. It takes up to a minute, in which somebody opens the app."`
 	Why    appWhy    `cmd:"" help:"Say why somebody may open an app, or not: exit 0 or 1." example:"gatehouse app why Grafana ada@example.org"`
 }
 
@@ -296,7 +297,8 @@ func appState(a apps.App) string {
 
 type appShow struct {
 	Name string `arg:"" help:"The app's name."`
-	JSON bool   `name:"json" help:"One JSON object, for scripts."`
+	JSON bool   `name:"json" help:"One JSON object, for scripts." xor:"form"`
+	snippetFlags
 }
 
 // Run shows an app.
@@ -304,6 +306,10 @@ func (c *appShow) Run(env *commandEnv) error {
 	return env.withStore(func(store *db.Store) error {
 		a, err := env.findApp(store, c.Name)
 		if err != nil {
+			return err
+		}
+		if proxy := c.proxy(); proxy != "" {
+			_, err := fmt.Fprint(env.Stdout, a.Snippet(proxy, c.Gatehouse))
 			return err
 		}
 		if c.JSON {

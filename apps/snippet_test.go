@@ -1,0 +1,56 @@
+package apps_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"gatehouse/apps"
+)
+
+// TestSnippetsAreTheDocumentedOnes: the program shows what stands in docs/proxy, with the
+// names filled in.
+func TestSnippetsAreTheDocumentedOnes(t *testing.T) {
+	t.Parallel()
+	grafana := apps.App{Slug: "grafana", Address: apps.Address{Scheme: "https", Host: "grafana.example.org"}}
+	for proxy, file := range map[apps.Proxy]string{apps.Nginx: "app-nginx.conf", apps.Caddy: "app-Caddyfile", apps.Traefik: "app-traefik.yml"} {
+		text, err := os.ReadFile("../docs/proxy/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := grafana.Snippet(proxy, ""); got != string(text) {
+			t.Errorf("docs/proxy/%s is not what the program shows:\n%s", file, got)
+		}
+	}
+}
+
+func TestSnippetNamesTheApp(t *testing.T) {
+	t.Parallel()
+	secure := apps.App{Slug: "wiki", Address: apps.Address{Scheme: "https", Host: "wiki.example.net", Port: "8443"}}
+	plain := apps.App{Slug: "wiki", Address: apps.Address{Scheme: "http", Host: "wiki.lan"}}
+	for _, c := range []struct {
+		app   apps.App
+		proxy apps.Proxy
+		has   []string
+		not   []string
+	}{
+		{secure, apps.Nginx, []string{"listen 8443 ssl;", "server_name wiki.example.net;", "/etc/ssl/wiki.example.net.pem", "server 10.0.0.1:9;"}, nil},
+		{secure, apps.Caddy, []string{"https://wiki.example.net:8443 {", "forward_auth 10.0.0.1:9 {"}, nil},
+		{secure, apps.Traefik, []string{"Host(`wiki.example.net`)", "    wiki:\n", "service: wiki\n", "tls: {}", "http://10.0.0.1:9/.gatehouse/check"}, nil},
+		{plain, apps.Nginx, []string{"listen 80;", "server_name wiki.lan;"}, []string{"ssl"}},
+		{plain, apps.Caddy, []string{"http://wiki.lan {"}, nil},
+		{plain, apps.Traefik, []string{"entryPoints: [web]"}, []string{"tls: {}"}},
+	} {
+		got := c.app.Snippet(c.proxy, "10.0.0.1:9")
+		for _, part := range c.has {
+			if !strings.Contains(got, part) {
+				t.Errorf("%s has no %q:\n%s", c.proxy, part, got)
+			}
+		}
+		for _, part := range append(c.not, "grafana", "127.0.0.1:8080") {
+			if strings.Contains(got, part) {
+				t.Errorf("%s has %q:\n%s", c.proxy, part, got)
+			}
+		}
+	}
+}
