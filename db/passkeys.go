@@ -211,8 +211,8 @@ func (s *Store) usePasskey(t *tx, u usedPasskey, now time.Time) error {
 		return twofactor.ErrSwitchedOff
 	}
 	n, err := t.exec(`UPDATE passkey SET sign_count = $1, flags = $2, used_at = $3
-		WHERE id = $4 AND (sign_count < $5 OR (sign_count = 0 AND $6 = 0))`,
-		u.next.SignCount, u.next.Flags, unix(now), row.ID, u.next.SignCount, u.next.SignCount)
+		WHERE id = $4 AND (sign_count < $5 OR (sign_count = 0 AND $6 = TRUE))`,
+		u.next.SignCount, u.next.Flags, unix(now), row.ID, u.next.SignCount, u.next.SignCount == 0)
 	if err == nil && n == 0 {
 		err = passkeys.ErrCounter
 	}

@@ -101,30 +101,8 @@ func (s *Server) refusePasskey(rc *requestContext, err error) error {
 	})
 }
 
-// proved reports whether the visitor has proved lately who they are, or does so with the
-// password of this form. Otherwise the answer asks for it, and the act waits.
-func (s *Server) proved(rc *requestContext) (bool, error) {
-	if account.IsFresh(rc.visitor.AuthenticatedAt, rc.now) {
-		return true, nil
-	}
-	card := views.TwoFactor{Passkeys: views.PasskeyCard{Proof: rc.r.URL.RequestURI()}}
-	password, given := rc.r.PostForm["password"]
-	if !given {
-		return false, s.showPasskeys(rc, http.StatusOK, card)
-	}
-	err := s.store.Reauthenticate(rc.ctx(), rc.visitor, password[0], rc.client, rc.now)
-	if db.IsRefusal(err) {
-		card.Passkeys.Wrong = views.PasswordRefused(err, rc.now)
-		return false, s.showPasskeys(rc, s.refusalStatus(rc, err), card)
-	}
-	return err == nil, err
-}
-
 // beginPasskey asks the browser for a new passkey.
 func (s *Server) beginPasskey(rc *requestContext) error {
-	if ok, err := s.proved(rc); !ok {
-		return err
-	}
 	return s.askForPasskey(rc, http.StatusOK, views.PasskeyCard{})
 }
 
@@ -151,9 +129,6 @@ func (s *Server) askForPasskey(rc *requestContext, status int, card views.Passke
 // addPasskey stores what the browser has made. The first factor of a person is answered
 // with the recovery codes, once.
 func (s *Server) addPasskey(rc *requestContext) error {
-	if ok, err := s.proved(rc); !ok {
-		return err
-	}
 	party, unable, err := s.party(rc)
 	if err != nil {
 		return err
@@ -205,9 +180,6 @@ func (s *Server) renamePasskey(rc *requestContext) error {
 
 // removePasskey removes a passkey. The browser is told which are left.
 func (s *Server) removePasskey(rc *requestContext) error {
-	if ok, err := s.proved(rc); !ok {
-		return err
-	}
 	rotated, err := s.store.RemovePasskey(rc.ctx(), rc.visitor, rc.r.PathValue("handle"), rc.client, rc.now)
 	if db.IsRefusal(err) {
 		return s.refusePasskey(rc, err)
@@ -376,6 +348,12 @@ func (s *Server) passkeyStep(rc *requestContext, card *views.Challenge) error {
 		card.RecoveryAlert, card.CodeAlert = card.CodeAlert, views.Message{}
 	}
 	return nil
+}
+
+// proveAgainByPasskey takes the proof that showAgainPage asks for, by a passkey.
+func (s *Server) proveAgainByPasskey(rc *requestContext) error {
+	rc.r.PostForm.Set("again", "passkey")
+	return s.proveAgain(rc)
 }
 
 // relatedOriginsPath is where browsers ask a domain which other origins may use its passkeys

@@ -81,14 +81,14 @@ func TestPasskeyCard(t *testing.T) {
 	act("rename", "name", " ").wantStatus(422, "Enter a name.")
 	act("rename", "name", "Blue key").wantStatus(200, "The name is saved.", "Blue key")
 	s.advance(20 * time.Minute)
-	act("remove").wantStatus(200, "Enter your password to change your passkeys.").wantNot("The passkey is removed.")
+	act("remove").wantStatus(200, "Confirm it's you").wantNot("The passkey is removed.")
 	act("remove", "password", "wrong horse").wantStatus(422, "Password did not match.")
 	act("remove", "password", dbtest.Password).wantStatus(200, "The passkey is removed.", "allAcceptedCredentialIds").
 		wantNot("Blue key")
 	act("remove").wantStatus(404)
 	act("rename", "name", "Mine").wantStatus(404)
 	s.advance(20 * time.Minute)
-	ada.post("/my/profile/two-factor/passkeys/begin").wantStatus(200, "Enter your password to change your passkeys.").
+	ada.post("/my/profile/two-factor/passkeys/begin").wantStatus(200, "Confirm it's you").
 		wantNot("Create passkey")
 }
 
@@ -134,6 +134,30 @@ func TestPasskeyAtTheChallenge(t *testing.T) {
 		wantStatus(422, "Too many wrong codes. Sign in again with your password.")
 	b = s.challenged("ada@example.org")
 	b.post("/signin/two-factor", "code", s.code(secret)).wantRedirect("/my")
+}
+
+// TestPasskeyIsAFreshProof asks for a proof, by the panel of an act and by the page for it.
+func TestPasskeyIsAFreshProof(t *testing.T) {
+	t.Parallel()
+	s := passkeySite(t)
+	s.add("ada@example.org", twofactor.Member)
+	ada, _, _ := s.enrolled("ada@example.org")
+	a := passkeystest.New()
+	ada.addPasskey(a, "").wantStatus(200)
+	const begin = "/my/profile/two-factor/passkeys/begin"
+	s.advance(20 * time.Minute)
+	page := ada.post(begin).wantStatus(200, "Confirm it's you", "Use a passkey")
+	thief := a.Clone()
+	thief.Rekey()
+	page = ada.post(begin, "again", "passkey", "credential", s.assert(thief, page.options())).
+		wantStatus(422, "That passkey was not accepted.")
+	ada.post(begin, "again", "passkey", "credential", s.assert(a, page.options())).wantStatus(200, "Create passkey")
+	ada.post(begin).wantStatus(200, "Create passkey")
+	s.advance(20 * time.Minute)
+	page = ada.get("/signin/again?next=/my/profile").wantStatus(200, "Use a passkey")
+	ada.post("/signin/again/passkey", "credential", s.assert(a, page.options()), "next", "/my/profile").
+		wantRedirect("/my/profile")
+	ada.post(begin).wantStatus(200, "Create passkey")
 }
 
 func TestSignInWithAPasskey(t *testing.T) {

@@ -62,6 +62,7 @@ var routes = []route{
 	{"POST", "/signout", enrolling, "", (*Server).signOut},
 	{"GET", "/signin/again", enrolling, "", (*Server).showAgainPage},
 	{"POST", "/signin/again", enrolling, "", (*Server).proveAgain},
+	{"POST", "/signin/again/passkey", enrolling, "/signin/again", (*Server).proveAgainByPasskey},
 
 	{"GET", "/enter/{app}", member, "", (*Server).enterApp},
 	{"GET", "/enter/{app}/signout", public, "", (*Server).showLeaveApp},
@@ -102,10 +103,10 @@ var routes = []route{
 	{"POST", "/my/profile/two-factor/disable", member, "/my/profile/two-factor", (*Server).disableTwoFactor},
 	{"POST", "/my/profile/two-factor/turn-on", member, "/my/profile/two-factor", (*Server).turnFactorsOn},
 	{"POST", "/my/profile/two-factor/app/remove", member, "/my/profile/two-factor", (*Server).removeAuthenticatorApp},
-	{"POST", "/my/profile/two-factor/passkeys/begin", enrolling, "/my/profile/two-factor", (*Server).beginPasskey},
-	{"POST", "/my/profile/two-factor/passkeys/add", enrolling, "/my/profile/two-factor", (*Server).addPasskey},
+	{"POST", "/my/profile/two-factor/passkeys/begin", enrolling, "/my/profile/two-factor", withProof((*Server).beginPasskey)},
+	{"POST", "/my/profile/two-factor/passkeys/add", enrolling, "/my/profile/two-factor", withProof((*Server).addPasskey)},
 	{"POST", "/my/profile/two-factor/passkeys/{handle}/rename", enrolling, "/my/profile/two-factor", (*Server).renamePasskey},
-	{"POST", "/my/profile/two-factor/passkeys/{handle}/remove", enrolling, "/my/profile/two-factor", (*Server).removePasskey},
+	{"POST", "/my/profile/two-factor/passkeys/{handle}/remove", enrolling, "/my/profile/two-factor", withProof((*Server).removePasskey)},
 
 	{"GET", "/admin/people", admin, "", (*Server).showPeople},
 	{"POST", "/admin/people/invite", admin, "/admin/people", withProof((*Server).invitePerson)},

@@ -48,6 +48,7 @@ var allowedKinds = map[string]string{
 	"POST /enter/{app}/signout":        "omA",
 	"GET /signin/again":                "omA",
 	"POST /signin/again":               "omA",
+	"POST /signin/again/passkey":       "omA",
 	"GET /help/two-factor":             "acomA",
 
 	"GET /.well-known/openid-configuration": "acomA",

@@ -13,8 +13,6 @@ type PasskeyCard struct {
 	Alert    Message
 	Options  string // JSON of the passkey that is being added; "" otherwise
 	Name     Field  // of that one
-	Proof    string // the address of the act that asks for the password first; "" otherwise
-	Wrong    Message
 	Rename   string // the handle of the one whose new name is refused
 	Renaming Field
 	Signal   string // JSON for the browser's list of passkeys; "" for nothing

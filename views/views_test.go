@@ -150,9 +150,6 @@ func states(t *testing.T) map[string]templ.Component {
 		"passkey-new": TwoFactorPage(frame(member, "/my/profile"), modified(notConfigured(), func(x *TwoFactor) {
 			x.Passkeys.Options, x.Passkeys.Signal, x.Next = `{"challenge":"AA"}`, `{"rpId":"example.org"}`, "/my"
 		})),
-		"passkey-proof": screen(modified(enabled(), func(x *TwoFactor) {
-			x.Passkeys.Proof, x.Passkeys.Wrong = "/my/profile/two-factor/passkeys/begin", PasswordRefused(twofactor.ErrWrongPassword, now)
-		})),
 		"passkeys-unable": screen(modified(enabled(), func(x *TwoFactor) { x.Passkeys.Unable = NeedsHTTPS })),
 		"signin-passkey": SignInPage(frame(Visitor{}, "/signin"), SignIn{
 			Next:         "/my/profile",
