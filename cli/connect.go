@@ -64,7 +64,9 @@ func (f connectFlags) connect(env *commandEnv, store *db.Store, a apps.App, base
 	if secret != "" {
 		fmt.Fprintf(env.Stdout, "Client secret: %s\n", secret)
 	}
-	fmt.Fprintf(env.Stdout, "Discovery:     %s/.well-known/openid-configuration\n", strings.TrimSuffix(baseURL, "/"))
+	if baseURL != "" {
+		fmt.Fprintf(env.Stdout, "Discovery:     %s/.well-known/openid-configuration\n", strings.TrimSuffix(baseURL, "/"))
+	}
 	return nil
 }
 

@@ -13,6 +13,8 @@ need nginx nginx-light
 need caddy caddy
 need java default-jre-headless
 need npm npm
+need apache2 apache2
+[ -e /usr/lib/apache2/modules/mod_auth_openidc.so ] || missing="$missing libapache2-mod-auth-openidc"
 
 if [ -n "$missing" ] && command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
 	apt-get update -q
@@ -23,6 +25,6 @@ elif [ -n "$missing" ]; then
 	exit 1
 fi
 
-# axe-core and the Nu HTML checker, in the versions of package-lock.json.
+# axe-core, the Nu HTML checker, openid-client and oidc-provider, in the versions of package-lock.json.
 cd "$(dirname "$0")"
 [ node_modules -nt package-lock.json ] || npm ci --ignore-scripts --no-audit --no-fund --silent

@@ -17,7 +17,8 @@ import (
 // traffic watches one tab: which requests are on their way, what its dialogs asked, and every fault that a
 // person would not see: errors on the console, breaches of the Content-Security-Policy, other hosts.
 type traffic struct {
-	host string // the only host that pages may ask
+	host    string   // the only host that pages may ask
+	allowed []string // but for these, which a test visits
 
 	mu      sync.Mutex
 	started int                        // pages and fragments asked for so far
@@ -88,7 +89,7 @@ func (w *traffic) request(e *network.EventRequestWillBeSent) {
 		w.fault("request to %s: %v", e.Request.URL, err)
 	case address.Scheme == "data" || address.Scheme == "blob":
 		return
-	case address.Host != w.host:
+	case address.Host != w.host && !slices.Contains(w.allowed, address.Host):
 		w.fault("request to another host: %s", e.Request.URL)
 	}
 	if !isExchange(e.Type) || e.RedirectResponse != nil {
@@ -145,6 +146,13 @@ func (w *traffic) found() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.faults)
+}
+
+// allow lets the tab visit another host.
+func (w *traffic) allow(host string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.allowed = append(w.allowed, host)
 }
 
 // expectFault says that the browser's log is about to hold this: it is no fault.
