@@ -40,9 +40,9 @@ func ParsePublicPaths(text string) ([]string, error) {
 // compared, letter for letter: two servers read whatever else differently, and nginx and
 // Caddy hand on "/public/../secret" as it came. The query never counts.
 func IsPublic(paths []string, target string) bool {
-	path, _, _ := strings.Cut(target, "?")
-	if !isPlain(path) {
-		return false
+	path, query, _ := strings.Cut(target, "?")
+	if !isPlain(path) || strings.ContainsFunc(query, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		return false // no request has such a target
 	}
 	for _, public := range paths {
 		if path == public || strings.HasSuffix(public, "/") && strings.HasPrefix(path, public) {

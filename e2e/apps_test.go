@@ -60,6 +60,8 @@ func TestPagesOfApps(t *testing.T) {
 	s.fillApps()
 	member.Visit("/my")
 	g.look(member, "home-apps")
+	member.Visit("/my/profile/apps")
+	g.look(member, "own-apps-none")
 	g.adminsApps(b)
 	g.groups(b)
 	s.run("", "app", "remove", "Miniflux", "--yes")
@@ -74,6 +76,8 @@ func TestPagesOfApps(t *testing.T) {
 		t.Errorf("the search finds %q", tiles)
 	}
 	g.look(member, "home-search")
+	b.Visit("/my/profile/apps")
+	g.stage(b, "own-apps")
 	g.validate()
 }
 
