@@ -131,14 +131,14 @@ func (s *Store) AppSessions(ctx context.Context, v Visitor, now time.Time) (list
 	err = eachRow(reading{s, ctx}, func(scan func(...any) error) error {
 		var o OwnAppSession
 		var made, seen sql.NullInt64
-		err := scan(&o.App.ID, &o.App.Name, &o.App.Mark, &o.App.Icon, &o.App.Address.Host, &o.Handle, &o.Browser, &seen, &made)
+		err := scan(&o.App.ID, &o.App.Slug, &o.App.Name, &o.App.Mark, &o.App.Icon, &o.App.Address.Host, &o.Handle, &o.Browser, &seen, &made)
 		o.SeenAt, o.MadeAt, o.Current = instant(seen), instant(made), o.Handle == v.Handle
 		list = append(list, o)
 		return err
-	}, `SELECT a.id, a.name, a.mark, a.icon, a.host, s.handle, s.browser, s.seen_at, min(x.made_at)
+	}, `SELECT a.id, a.slug, a.name, a.mark, a.icon, a.host, s.handle, s.browser, s.seen_at, min(x.made_at)
 		FROM session s JOIN app_session x ON x.session_handle = s.handle JOIN app a ON a.id = x.app_id
 		WHERE s.person_id = $1 AND s.seen_at > $2 AND s.started_at > $3
-		GROUP BY a.id, a.name, a.mark, a.icon, a.host, a.sort_key, s.handle, s.browser, s.seen_at
+		GROUP BY a.id, a.slug, a.name, a.mark, a.icon, a.host, a.sort_key, s.handle, s.browser, s.seen_at
 		ORDER BY a.sort_key, a.id, s.handle`,
 		v.Person.ID, unix(now.Add(-s.times.SessionIdle)), unix(now.Add(-s.times.SessionMax)))
 	if err != nil {

@@ -213,6 +213,8 @@ func (s *Server) showAppCards(rc *requestContext, status int, card views.AppDeta
 			Address: views.Field{Value: a.Address.String()},
 			Mark:    views.Field{Value: a.Mark},
 			Seen:    rc.formVersion(a.FactsVersion()),
+			Open:    rc.r.URL.Query().Has("edit"),
+			Locked:  !rc.isFresh(),
 		}
 	}
 	if card.Connect.Seen == "" {
@@ -305,10 +307,25 @@ func (s *Server) changeAppAccess(rc *requestContext) error {
 	return s.showChangedApp(rc, "app-access")
 }
 
-// editApp changes an app's name, address, letters and icon.
+// iconLost is the field by which a form says that its file was not kept while its sender
+// confirmed who they are.
+const iconLost = "icon_lost"
+
+// editApp changes an app's name, address, letters and icon. The panel that asks for a proof
+// keeps what was typed, and no file: the form is shown again afterwards.
 func (s *Server) editApp(rc *requestContext) error {
 	id, err := rc.id()
 	if err != nil {
+		return err
+	}
+	icon, err := rc.file("icon")
+	if err != nil {
+		return err
+	}
+	if len(icon) > 0 && !rc.isFresh() {
+		rc.r.PostForm.Set(iconLost, "yes")
+	}
+	if ok, err := s.prove(rc); !ok {
 		return err
 	}
 	seen, err := rc.seen()
@@ -324,32 +341,40 @@ func (s *Server) editApp(rc *requestContext) error {
 	if facts.NoIcon, err = rc.checkbox("no_icon"); err != nil {
 		return err
 	}
-	if facts.Icon, err = rc.file("icon"); err != nil {
-		return err
+	if facts.Icon = icon; len(icon) == 0 && rc.r.PostFormValue(iconLost) != "" {
+		return s.showAppEdit(rc, facts, fieldMessages{"icon": views.IconLost()})
 	}
 	err = s.store.ChangeApp(rc.ctx(), id, seen, facts, rc.visitor.Author(rc.client), rc.now)
 	if errors.Is(err, account.ErrOutdated) {
 		return s.showAppOutdated(rc, seen)
 	}
 	if problems, ok := fieldMessagesOf(err); ok {
-		edit := views.AppEdit{
-			Open:    true,
-			Name:    problems.field("name", facts.Name),
-			Address: problems.field("address", facts.Address),
-			Mark:    problems.field("mark", facts.Mark),
-			Icon:    problems.field("icon", ""),
-			Seen:    rc.r.PostFormValue("seen"),
-		}
-		if edit.Seen == "" {
-			edit.Seen = rc.formVersion("")
-		}
-		return s.showAppCards(rc, http.StatusUnprocessableEntity, views.AppDetail{Edit: edit})
+		return s.showAppEdit(rc, facts, problems)
 	}
 	if err != nil {
 		return err
 	}
 	return s.showChangedApp(rc, "app-edit")
 }
+
+// showAppEdit gives an app's facts back as they were typed, with what is wrong with them.
+func (s *Server) showAppEdit(rc *requestContext, facts db.AppFacts, problems fieldMessages) error {
+	edit := views.AppEdit{
+		Open:    true,
+		Name:    problems.field("name", facts.Name),
+		Address: problems.field("address", facts.Address),
+		Mark:    problems.field("mark", facts.Mark),
+		Icon:    problems.field("icon", ""),
+		Seen:    rc.r.PostFormValue("seen"),
+	}
+	if edit.Seen == "" {
+		edit.Seen = rc.formVersion("")
+	}
+	return s.showAppCards(rc, http.StatusUnprocessableEntity, views.AppDetail{Edit: edit})
+}
+
+// isFresh reports whether the visitor's proof is fresh.
+func (rc *requestContext) isFresh() bool { return account.IsFresh(rc.visitor.AuthenticatedAt, rc.now) }
 
 // file reads a file that was sent with the form; nil for none.
 func (rc *requestContext) file(name string) ([]byte, error) {

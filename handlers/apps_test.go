@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gatehouse/account"
+	"gatehouse/apps"
 	"gatehouse/db"
 	"gatehouse/handlers"
 	"gatehouse/twofactor"
@@ -29,6 +30,19 @@ func (s *site) addApp(name, address string, access db.AppAccess) int64 {
 		s.t.Fatal(err)
 	}
 	return id
+}
+
+// everyone is the access of an app that is for everyone.
+var everyone = db.AppAccess{Everyone: true}
+
+// appByID reads an app.
+func (s *site) appByID(id int64) apps.App {
+	s.t.Helper()
+	a, err := s.store.App(ctx, id)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return a
 }
 
 func appPath(id int64, verb string) string { return fmt.Sprintf("/admin/apps/%d%s", id, verb) }

@@ -1,11 +1,16 @@
 package handlers
 
 import (
+	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
+	"time"
 
 	"gatehouse/account"
+	"gatehouse/apps"
 	"gatehouse/db"
 	"gatehouse/views"
 )
@@ -54,20 +59,9 @@ func (s *Server) launcher(rc *requestContext, hasFactor bool) (views.Launcher, e
 // showOwnApps lists the apps in which the visitor is signed in, or that have something of
 // theirs.
 func (s *Server) showOwnApps(rc *requestContext) error {
-	list, err := s.store.ConnectedApps(rc.ctx(), rc.visitor, rc.now)
+	card, err := s.ownApps(rc)
 	if err != nil {
 		return err
-	}
-	var card views.OwnApps
-	for _, one := range list {
-		card.Rows = append(card.Rows, views.OwnApp{
-			AppMark:    views.MarkOf(one.App),
-			Slug:       one.App.Slug,
-			Host:       one.App.Address.Host,
-			SignedInAt: one.SignedInAt,
-			Offline:    one.Offline,
-			Agreed:     one.Agreed,
-		})
 	}
 	f, err := s.frame(rc)
 	if err != nil {
@@ -76,15 +70,57 @@ func (s *Server) showOwnApps(rc *requestContext) error {
 	return s.show(rc, http.StatusOK, views.OwnAppsCard(card), views.OwnAppsPage(f, card))
 }
 
+// ownApps are those apps, guarded or connected, each once.
+func (s *Server) ownApps(rc *requestContext) (card views.OwnApps, err error) {
+	at := map[int64]int{}
+	row := func(a apps.App) *views.OwnApp {
+		i, known := at[a.ID]
+		if !known {
+			i = len(card.Rows)
+			at[a.ID] = i
+			card.Rows = append(card.Rows, views.OwnApp{AppMark: views.MarkOf(a), Slug: a.Slug})
+		}
+		return &card.Rows[i]
+	}
+	guarded, err := s.store.AppSessions(rc.ctx(), rc.visitor, rc.now)
+	if err != nil {
+		return card, err
+	}
+	for _, one := range guarded {
+		r := row(one.App)
+		r.Sessions = append(r.Sessions, views.OwnAppSession{
+			Browser: views.Browser(one.Browser),
+			MadeAt:  one.MadeAt,
+			Current: one.Current,
+		})
+	}
+	connected, err := s.store.ConnectedApps(rc.ctx(), rc.visitor, rc.now)
+	if err != nil {
+		return card, err
+	}
+	for _, one := range connected {
+		r := row(one.App)
+		r.SignedInAt, r.Offline, r.Agreed = one.SignedInAt, one.Offline, one.Agreed
+	}
+	slices.SortStableFunc(card.Rows, func(a, b views.OwnApp) int {
+		return strings.Compare(account.SortKey(a.Name), account.SortKey(b.Name))
+	})
+	return card, nil
+}
+
 // endOwnApp ends what one app has of the visitor. The portal's session stays.
 func (s *Server) endOwnApp(rc *requestContext) error {
 	app, err := strconv.ParseInt(rc.r.PostFormValue("app"), 10, 64)
 	if err != nil {
 		return errBadForm // nobody said which
 	}
-	err = s.store.EndConnectedApp(rc.ctx(), rc.visitor, app, rc.client, rc.now)
-	if err != nil && !errors.Is(err, db.ErrNotFound) { // what has ended meanwhile is what was asked for
-		return err
+	for _, end := range []func(context.Context, db.Visitor, int64, db.Client, time.Time) error{
+		s.store.EndAppSessions, s.store.EndConnectedApp,
+	} {
+		err := end(rc.ctx(), rc.visitor, app, rc.client, rc.now)
+		if err != nil && !errors.Is(err, db.ErrNotFound) { // what has ended meanwhile is what was asked for
+			return err
+		}
 	}
 	return s.redirectWithMessage(rc, "/my/profile/apps", pageMessage{word: "app-end"})
 }

@@ -125,7 +125,7 @@ var routes = []route{
 	{"POST", "/admin/apps/add", admin, "/admin/apps/new", withProof((*Server).addApp)},
 	{"GET", "/admin/apps/{id}", admin, "", (*Server).showApp},
 	{"GET", "/admin/apps/{id}/why", admin, "", (*Server).explainApp},
-	{"POST", "/admin/apps/{id}/edit", admin, "/admin/apps/{id}", withProof((*Server).editApp)},
+	{"POST", "/admin/apps/{id}/edit", admin, "/admin/apps/{id}", (*Server).editApp},
 	{"POST", "/admin/apps/{id}/access", admin, "/admin/apps/{id}", withProof((*Server).changeAppAccess)},
 	{"POST", "/admin/apps/{id}/connect", admin, "/admin/apps/{id}", withProof((*Server).changeConnection)},
 	{"POST", "/admin/apps/{id}/connect/redirect", admin, "/admin/apps/{id}", withProof((*Server).addRedirect)},
@@ -135,9 +135,9 @@ var routes = []route{
 	{"POST", "/admin/apps/{id}/remove", admin, "/admin/apps/{id}", withProof((*Server).removeApp)},
 
 	{"GET", "/admin/groups", admin, "", (*Server).showGroups},
-	{"POST", "/admin/groups/add", admin, "/admin/groups", (*Server).addGroup},
+	{"POST", "/admin/groups/add", admin, "/admin/groups", withProof((*Server).addGroup)},
 	{"GET", "/admin/groups/{id}", admin, "", (*Server).showGroup},
-	{"POST", "/admin/groups/{id}/rename", admin, "/admin/groups/{id}", (*Server).renameGroup},
+	{"POST", "/admin/groups/{id}/rename", admin, "/admin/groups/{id}", withProof((*Server).renameGroup)},
 	{"POST", "/admin/groups/{id}/members", admin, "/admin/groups/{id}", withProof((*Server).setGroupMembers)},
 	{"POST", "/admin/groups/{id}/remove", admin, "/admin/groups/{id}", withProof((*Server).removeGroup)},
 

@@ -144,8 +144,19 @@ type AppDetail struct {
 // AppEdit is the form with an app's name, address and icon.
 type AppEdit struct {
 	Open                      bool
+	Locked                    bool // a proof is asked for before the form is shown: it has a file
 	Name, Address, Mark, Icon Field
 	Seen                      string
+}
+
+// IconLost says that the panel which asks for a proof keeps no file.
+func IconLost() string {
+	return "Choose the icon again. It was not kept while you confirmed that it was you."
+}
+
+// editAgain is where somebody confirms that it is them before they change an app.
+func editAgain(app int64) string {
+	return "/signin/again?" + url.Values{"next": {appAddress(app, "?edit=yes")}}.Encode()
 }
 
 // wrong names the first field that is refused, or "".
@@ -192,10 +203,17 @@ type OwnApps struct {
 type OwnApp struct {
 	AppMark
 	Slug       string
-	Host       string
-	SignedInAt time.Time // zero where they are not signed in
-	Offline    bool      // it learns of changes while they are away
-	Agreed     []string  // what they have agreed to, by scope; none where they were not asked
+	Sessions   []OwnAppSession // in a guarded app
+	SignedInAt time.Time       // by OpenID Connect; zero where they are not
+	Offline    bool            // it learns of changes while they are away
+	Agreed     []string        // what they have agreed to, by scope; none where they were not asked
+}
+
+// An OwnAppSession is a browser in which somebody is signed in to a guarded app.
+type OwnAppSession struct {
+	Browser string // e.g. Firefox on Linux
+	MadeAt  time.Time
+	Current bool // it is this one
 }
 
 // agreedText says what somebody has agreed that an app learns, or "".

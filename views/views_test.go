@@ -295,7 +295,8 @@ func states(t *testing.T) map[string]templ.Component {
 		"apps":               AppsPage(frame(admin, "/admin/apps"), Apps{Rows: []apps.App{anApp()}, Alert: AppsNeed(true, false)}),
 		"own-apps": OwnAppsPage(frame(member, "/my/profile/apps"), OwnApps{Rows: []OwnApp{
 			{AppMark: MarkOf(anApp()), Slug: "grafana", SignedInAt: madeA, Offline: true, Agreed: []string{"openid", "profile", "email", "groups"}},
-			{AppMark: AppMark{ID: 8, Name: "Wiki <b>", Mark: "W"}, Slug: "wiki"},
+			{AppMark: AppMark{ID: 8, Name: "Wiki <b>", Mark: "W"}, Slug: "wiki", Sessions: []OwnAppSession{
+				{Browser: "Firefox on Linux", MadeAt: madeA, Current: true}, {Browser: "Safari on iPhone", MadeAt: madeA}}},
 		}}),
 		"own-apps-none": OwnAppsCard(OwnApps{}),
 		"apps-none":     AppsCards(Apps{Alert: AppsNeed(false, false)}),
