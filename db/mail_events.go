@@ -21,7 +21,7 @@ type mailFacts struct {
 // about, and to all admins.
 func (t *tx) mailActivity(id int64, now time.Time, a activityEntry) error {
 	toPerson, toAdmins := a.mailsPerson(), a.event.MailsAdmins(a.actor.kind, a.role)
-	if a.failed || !toPerson && !toAdmins {
+	if !toPerson && !toAdmins {
 		return nil
 	}
 	if domain, err := t.mailDomain(); err != nil || domain == "" {
@@ -78,6 +78,11 @@ func (t *tx) mailPerson(id int64, now time.Time, a activityEntry) error {
 	if !reachable || a.event == account.SignedIn && a.method != account.ByRecovery && !signInMails {
 		return nil
 	}
+	if a.event == account.SignedIn && a.method != account.ByRecovery {
+		if many, err := t.hasManyMails(a.subject, now); err != nil || many {
+			return err
+		}
+	}
 	before, detail, to := email, "", []string{email}
 	if a.mail.oldEmail != "" {
 		before, detail, to = a.mail.oldEmail, a.mail.oldEmail, append(to, a.mail.oldEmail)
@@ -104,6 +109,21 @@ func (t *tx) mailPerson(id int64, now time.Time, a activityEntry) error {
 		}
 	}
 	return nil
+}
+
+// signInMailsAnHour bounds the mails about sign-ins: whoever has the password and no cookies must
+// not bury the others of the owner.
+const signInMailsAnHour = 10
+
+// hasManyMails reports whether somebody has had that many mails within the hour.
+func (t *tx) hasManyMails(person int64, now time.Time) (bool, error) {
+	var n int
+	err := t.row(`SELECT count(*) FROM (SELECT 1 FROM outbox WHERE person_id = $1 AND made_at > $2 LIMIT $3) AS newest`,
+		person, unix(now.Add(-time.Hour)), signInMailsAnHour).Scan(&n)
+	if err != nil {
+		return false, fmt.Errorf("counting mails: %w", err)
+	}
+	return n >= signInMailsAnHour, nil
 }
 
 // adminsToMail lists the admins who can sign in.

@@ -169,6 +169,27 @@ func TestMailsOfEvents(t *testing.T) {
 	}
 }
 
+// TestSignInMailsAreBounded signs in over and over without cookies: the owner gets ten mails an hour,
+// and one about the password all the same.
+func TestSignInMailsAreBounded(t *testing.T) {
+	t.Parallel()
+	store := withMail(t)
+	ada := dbtest.Add(t, store, "ada@example.org", twofactor.Member)
+	for range 30 {
+		signIn(t, store, "ada@example.org", start)
+	}
+	if err := store.SetPassword(ctx, ada, dbtest.Password+"!", db.Machine("root").Author(), start); err != nil {
+		t.Fatal(err)
+	}
+	counts := map[account.Event]int{}
+	for _, m := range drain(t, store, start) {
+		counts[m.Activity.Event]++
+	}
+	if counts[account.SignedIn] != 10 || counts[account.PasswordChanged] != 1 {
+		t.Errorf("got %v", counts)
+	}
+}
+
 // TestNoMailServer makes no row and no link while no mail server is set, and gives up what
 // waits when there is none any more.
 func TestNoMailServer(t *testing.T) {

@@ -149,6 +149,9 @@ func (s *Store) ChangePerson(ctx context.Context, person int64, seen account.See
 		detail, mail := "name", mailFacts{}
 		if email != before.Email {
 			detail, mail.oldEmail = "e-mail address", before.Email
+			if _, err := t.exec(`UPDATE person SET closed_email = $1 WHERE id = $2 AND closed_at IS NOT NULL`, email, person); err != nil {
+				return err // an admin knows of the closing, and says where its links go now
+			}
 			if err := t.endLinks(person, now); err != nil { // the old address may have got it
 				return err
 			}

@@ -63,7 +63,7 @@ func (s Server) send(ctx context.Context, m Message, limit time.Duration) (answe
 		return "", failure(ctx, err, true)
 	}
 	if closer, ok := data.(*smtp.DataCloser); ok {
-		answer = closer.ServerResponse()
+		answer = "250 " + closer.ServerResponse() // the only code that the library takes for a yes
 	}
 	_ = client.Quit() // it is sent: what the server says now changes nothing
 	return line(answer), nil

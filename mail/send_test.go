@@ -205,7 +205,7 @@ func TestSends(t *testing.T) {
 			b := &badServer{password: "secret"}
 			at := scheme + "://ada@" + b.serve(t, offered, scheme == "smtps")
 			answer, err := server(t, at, "secret", roots).Send(t.Context(), sample)
-			if err != nil || !strings.HasPrefix(answer, "2.0.0 OK") || len(b.got) != 1 {
+			if err != nil || !strings.HasPrefix(answer, "250 2.0.0 OK") || len(b.got) != 1 {
 				t.Errorf("got %q, %v, %d mails", answer, err, len(b.got))
 			}
 			_, err = server(t, at, "wrong", roots).Send(t.Context(), sample)

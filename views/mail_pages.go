@@ -92,7 +92,7 @@ type NotMe struct {
 
 // notMeText says what the mail was about.
 func notMeText(n NotMe) Dated {
-	return Dated{Before: "The mail was about your account: " + lowerFirst(EventText(n.Event, true, "", "")) + ",", At: n.At, After: "."}
+	return Dated{Before: "The mail was about your account: " + lowerFirst(EventText(n.Event, true, "", "")) + ",", At: n.At, After: ". If you did not do it, close your account now:"}
 }
 
 // NotMeExpired is the page of a link "This wasn't me" that does not work.

@@ -324,12 +324,8 @@ func BreakGlass(event account.Event, actor, subject account.Party, detail string
 		After:  ".",
 	}
 	if act, ok := anybodysActs[event]; ok {
-		d = Dated{
-			Who:   partyText(subject),
-			At:    at,
-			After: ".",
-		}
-		d.Before, d.Middle = act(detail)
+		d = Dated{Who: partyText(subject), At: at}
+		d.Before, d.Middle, d.After = act(detail)
 		return d
 	}
 	if act, ok := workspaceActs[event]; ok {
@@ -386,14 +382,14 @@ var personActs = map[account.Event]func(detail string) (before, after string){
 	},
 }
 
-// anybodysActs are the sentences of notices that are not about the machine, before and after
-// the name that they are about.
-var anybodysActs = map[account.Event]func(detail string) (before, after string){
-	account.AccountClosed: func(string) (before, after string) {
-		return "The account of ", " was closed with “This wasn't me” from a mail, until a new password is chosen with the link that was mailed: on"
+// anybodysActs are the sentences of notices that are not about the machine: before the name
+// that they are about, after it, and after the instant.
+var anybodysActs = map[account.Event]func(detail string) (before, middle, after string){
+	account.AccountClosed: func(string) (before, middle, after string) {
+		return "The account of ", " was closed with “This wasn't me” from a mail on", ". It opens when they choose a new password with a link."
 	},
-	account.MailGivenUp: func(reason string) (before, after string) {
-		return "A mail to ", " was given up (" + plainLine(reason) + "). See Settings, Mail. It was on"
+	account.MailGivenUp: func(reason string) (before, middle, after string) {
+		return "A mail to ", " was given up on", " (" + plainLine(reason) + "). Settings, Mail has the newest mails."
 	},
 }
 
