@@ -249,7 +249,7 @@ func TestGetOnActions(t *testing.T) {
 		"/my/profile/sessions/end":          "/my/profile",
 		"/signin/two-factor/recovery":       "/signin/two-factor",
 		"/signin/two-factor/cancel":         "/signin/two-factor",
-		"/signout":                          "/my",
+		"/signout":                          "/signin", // a page of its own: nobody is signed in
 		"/admin/people/invite":              "/admin/people",
 		"/admin/people/7/edit":              "/admin/people/7",
 		"/admin/people/7/two-factor/reset":  "/admin/people/7",
