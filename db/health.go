@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"gatehouse/db/engine"
 )
 
 // pingInterval is how often Ping tries to write at most, whatever comes of it: anybody
@@ -42,20 +44,25 @@ func (h *health) note(err error) {
 	h.err = err
 }
 
+// pingTimeout is how long a database on a server may take to answer.
+const pingTimeout = 2 * time.Second
+
 // Ping reports whether the database answers, for /healthz: it reads, and every five
 // seconds at most it writes, since nothing else reveals a full or read-only disk. In
 // between it gives what the last write came to; a fault is then marked with ErrNotTried.
+// A database on a server is asked every five seconds at most for either, and a node that
+// may not serve beside the others is not well.
 func (s *Store) Ping(ctx context.Context, now time.Time) error {
+	if s.kind == engine.Postgres {
+		return s.pingServer(ctx, now)
+	}
 	var found int
 	if err := s.row(ctx, `SELECT id FROM workspace`).Scan(&found); err != nil {
 		return fmt.Errorf("reading the workspace: %w", err)
 	}
 	due, last := s.health.isDue(now)
-	if !due && last != nil {
-		return fmt.Errorf("%w: %w", ErrNotTried, last)
-	}
 	if !due {
-		return nil
+		return notTried(last)
 	}
 	// Who asked may hang up: that is no fault of the database, and the next one
 	// who asks gets this answer.
@@ -68,6 +75,45 @@ func (s *Store) Ping(ctx context.Context, now time.Time) error {
 		_, err := t.exec(`PRAGMA user_version = ` + strconv.Itoa(version))
 		return err
 	})
+	if err != nil {
+		err = fmt.Errorf("writing to the database: %w", err)
+	}
+	s.health.note(err)
+	return err
+}
+
+// notTried marks what the last try came to.
+func notTried(last error) error {
+	if last == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrNotTried, last)
+}
+
+// pingServer writes this node's own row as it is, for which nobody else waits.
+func (s *Store) pingServer(ctx context.Context, now time.Time) error {
+	if err := s.fitness.refuse(); err != nil {
+		return err
+	}
+	due, last := s.health.isDue(now)
+	if !due {
+		return notTried(last)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { // a server that has vanished is noticed later than that
+		done <- s.writeUnfit(ctx, lockNothing(), func(t *tx) error {
+			_, err := t.exec(`UPDATE node SET ahead = ahead WHERE id = $1`, s.fitness.node())
+			return err
+		})
+	}()
+	var err error
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		err = context.DeadlineExceeded
+	}
 	if err != nil {
 		err = fmt.Errorf("writing to the database: %w", err)
 	}

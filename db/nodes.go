@@ -54,7 +54,18 @@ type UnfitError struct {
 func (e *UnfitError) Error() string { return e.reason }
 
 // fitness is what the last look at the others came to.
-type fitness struct{ unfit atomic.Pointer[UnfitError] }
+type fitness struct {
+	unfit atomic.Pointer[UnfitError]
+	id    atomic.Pointer[string] // of the node, once it has said that it is there
+}
+
+// node is the id under which this process serves; "" for one that does not.
+func (f *fitness) node() string {
+	if id := f.id.Load(); id != nil {
+		return *id
+	}
+	return ""
+}
 
 // refuse gives an error while this process is unfit.
 func (f *fitness) refuse() error {
@@ -113,6 +124,7 @@ func (s *Store) Beat(ctx context.Context, n Node, clock func() time.Time) error 
 		unfit = clockError(ahead)
 	}
 	s.fitness.unfit.Store(unfit)
+	s.fitness.id.Store(&n.ID)
 	s.ahead.Store(int64(ahead))
 	now := clock()
 	next, err := s.nextKeyID(keyID)

@@ -27,10 +27,15 @@ func replace(t *testing.T, text string, pairs ...string) string {
 // nginx runs the documented server block, on a loopback address and with a test's certificate.
 func nginx(t *testing.T, at, upstream string, own pair) *process {
 	t.Helper()
+	return runNginx(t, replace(t, read(t, "../../docs/proxy/nginx.conf"), "listen 443 ssl", "listen "+at+" ssl",
+		"/etc/ssl/portal.pem", own.cert, "/etc/ssl/portal.key", own.key, "127.0.0.1:8080", upstream))
+}
+
+// runNginx runs server blocks.
+func runNginx(t *testing.T, block string) *process {
+	t.Helper()
 	path := tool(t, "nginx", "nginx-light")
 	dir := t.TempDir()
-	block := replace(t, read(t, "../../docs/proxy/nginx.conf"), "listen 443 ssl", "listen "+at+" ssl",
-		"/etc/ssl/portal.pem", own.cert, "/etc/ssl/portal.key", own.key, "127.0.0.1:8080", upstream)
 	temporary := ""
 	for _, what := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
 		temporary += fmt.Sprintf("%s_temp_path %s;\n", what, filepath.Join(dir, what))
@@ -48,11 +53,15 @@ func nginx(t *testing.T, at, upstream string, own pair) *process {
 // caddy runs the documented site, on a loopback address and with a test's certificate.
 func caddy(t *testing.T, at, upstream string, own pair) *process {
 	t.Helper()
-	path := tool(t, "caddy", "caddy")
-	dir := t.TempDir()
-	site := replace(t, read(t, "../../docs/proxy/Caddyfile"), "portal.example.org {",
+	return runCaddy(t, t.TempDir(), replace(t, read(t, "../../docs/proxy/Caddyfile"), "portal.example.org {",
 		"https://portal.example.org:"+port(at)+" {\n\tbind 127.0.0.1\n\ttls "+own.cert+" "+own.key, "127.0.0.1:8080",
-		upstream)
+		upstream))
+}
+
+// runCaddy runs sites.
+func runCaddy(t *testing.T, dir, site string) *process {
+	t.Helper()
+	path := tool(t, "caddy", "caddy")
 	conf := filepath.Join(dir, "Caddyfile")
 	write(t, conf, "{\n\tadmin off\n\tauto_https off\n\tservers {\n\t\tprotocols h1 h2\n\t}\n}\n"+site)
 	return start(t, []string{"HOME=" + dir, "XDG_DATA_HOME=" + dir, "XDG_CONFIG_HOME=" + dir}, path, "run", "--config",
