@@ -49,7 +49,7 @@ func (s *Store) enrollment(t *tx, person int64, session []byte) (enrollmentRow, 
 	var sealed, keyID []byte
 	var expires, confirmed sql.NullInt64
 	err := t.row(`SELECT e.id, e.state, e.secret, e.wrong_codes, e.expires_at, e.confirmed_at, e.last_step, w.key_id
-		FROM workspace w JOIN enrollment e
+		FROM enrollment e CROSS JOIN workspace w
 		WHERE e.person_id = $1 AND (e.state = 'enabled' OR e.session_hash = $2)
 		ORDER BY e.state = 'enabled' DESC LIMIT 1`, person, session).
 		Scan(&r.id, &state, &sealed, &r.WrongCodes, &expires, &confirmed, &r.LastStep, &keyID)

@@ -91,6 +91,14 @@ func (s *Server) fail(rc *requestContext, err error) {
 	case errors.Is(err, db.ErrBusy):
 		rc.w.Header().Set("Retry-After", strconv.Itoa(retryAfterBusy))
 		problem = views.Busy(tryAgainAt(rc.r))
+	case errors.Is(err, db.ErrUnknownOutcome):
+		s.log.Error("outcome unknown", "request", requestID(rc.ctx()), "route", rc.r.Pattern, "error", err)
+		rc.w.Header().Set("Retry-After", strconv.Itoa(retryAfterUnavailable))
+		problem = views.OutcomeUnknown(tryAgainAt(rc.r))
+	case db.IsUnavailable(err), errors.As(err, new(*db.UnfitError)):
+		s.log.Error("database unavailable", "request", requestID(rc.ctx()), "route", rc.r.Pattern, "error", err)
+		rc.w.Header().Set("Retry-After", strconv.Itoa(retryAfterUnavailable))
+		problem = views.Unavailable(requestID(rc.ctx()))
 	default:
 		s.log.Error("fault", "request", requestID(rc.ctx()), "route", rc.r.Pattern, "error", err)
 		problem = views.Unavailable(requestID(rc.ctx()))
@@ -144,6 +152,9 @@ func tryAgainAt(r *http.Request) string {
 // retryAfterBusy is after how many seconds it is worth trying again when too many
 // passwords were being checked at once.
 const retryAfterBusy = 3
+
+// retryAfterUnavailable is the same where a database on a server does not answer.
+const retryAfterUnavailable = 5
 
 // showProblem shows a whole page that tells what went wrong, or to htmx a line of the
 // same beside the card, which could not be sent again if it were replaced. It works

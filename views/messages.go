@@ -508,6 +508,18 @@ func Busy(address string) Problem {
 	}
 }
 
+// OutcomeUnknown is the page for a step that was being stored when the database was lost:
+// nobody knows whether it was.
+func OutcomeUnknown(address string) Problem {
+	return Problem{
+		Status:  http.StatusServiceUnavailable,
+		Title:   "It may have been done",
+		Text:    "The database was lost while this was being stored. Look before you repeat it. If it was a code, it may be used up: use the next one.",
+		Action:  "Look",
+		Address: address,
+	}
+}
+
 // Unavailable is the page for an internal error: nothing was changed, and nobody was let
 // in.
 func Unavailable(id string) Problem {

@@ -87,6 +87,7 @@ func TestEveryProblemSaysWhatToDo(t *testing.T) {
 		"BadForm":        BadForm(),
 		"Busy":           Busy("/signin"),
 		"Unavailable":    Unavailable("abc"),
+		"OutcomeUnknown": OutcomeUnknown("/signin/two-factor"),
 		"LinkExpired":    LinkExpired(),
 		"LinkRefused":    LinkRefused(429, twofactor.Wait{Until: now.Add(time.Minute)}, "/invite/x", now),
 		"OtherSession":   OtherSession("Emil", "emil@example.org"),
