@@ -11,6 +11,8 @@ need oathtool oathtool
 need sqlite3 sqlite3
 need nginx nginx-light
 need caddy caddy
+need pgbouncer pgbouncer
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need initdb postgresql # Debian keeps it out of PATH
 need java default-jre-headless
 need npm npm
 need apache2 apache2

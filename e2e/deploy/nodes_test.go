@@ -292,8 +292,6 @@ func TestNodesFromTheDocument(t *testing.T) {
 			b.post("/signout", 303)
 			b.wholeSignIn()
 		} else {
-			link := newBrowser(t, base, at, "127.0.0.1", own.roots)
-			link.get("/signin")
 			requireCommand(t, password+"\n", "--database-file", filepath.Join(machines[0], "etc/gatehouse/database"), "--data",
 				filepath.Join(machines[0], "var/lib/gatehouse"), "user", "add", "bob@example.org", "--name", "Bob")
 			b.post("/signin", 303, "email", "bob@example.org", "password", password)
@@ -302,9 +300,11 @@ func TestNodesFromTheDocument(t *testing.T) {
 		for range 10 { // in turn, where the killed one comes as well
 			b.get("/my")
 		}
-		b.post("/my/profile/notifications", 303, "sign_in", "1")
 		nodes[i] = run(i)
-		b.get("/my")
+		for range 4 {
+			b.get("/my")
+		}
+		b.post("/signout", 303)
 		p.stop()
 	}
 }
