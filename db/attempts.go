@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"gatehouse/account"
@@ -83,6 +84,13 @@ func (t *tx) writeAttempts(kind, subject string, r attemptRow) error {
 // ladder makes the subject wait. Afterwards it is answered: by recordFailure, by
 // refundAttempt, or by clearCount.
 func (t *tx) countAttempt(kind, subject string, ladder twofactor.Ladder, now time.Time) error {
+	if strings.HasPrefix(subject, unknownLabel) { // other counts are under the lock of a person
+		if err := t.claim(`INSERT INTO attempt (kind, subject, n, last_at, open, open_at) VALUES ($1, $2, 0, 0, 0, 0)
+			ON CONFLICT (kind, subject) DO NOTHING`,
+			`SELECT n FROM attempt WHERE kind = $1 AND subject = $2 FOR UPDATE`, kind, subject); err != nil {
+			return err
+		}
+	}
 	r, err := t.readAttempts(kind, subject, now)
 	if err != nil {
 		return err
@@ -147,6 +155,10 @@ func (t *tx) clearAttempts(person int64) error {
 // back (refundAddress) and no other.
 func (t *tx) countAddressAttempt(address string, now time.Time) error {
 	network := network(address)
+	if err := t.claim(`INSERT INTO address_attempt (address, level, at) VALUES ($1, 0, 0) ON CONFLICT (address) DO NOTHING`,
+		`SELECT at FROM address_attempt WHERE address = $1 FOR UPDATE`, network); err != nil {
+		return err
+	}
 	var b twofactor.Bucket
 	var at int64
 	err := t.row(`SELECT level, at FROM address_attempt WHERE address = $1`, network).Scan(&b.Level, &at)
@@ -240,16 +252,13 @@ func (t *tx) listUnknownName(now time.Time) (listed bool, err error) {
 // closeUnknownHour writes the row of an hour that is over, or that a clock which was set
 // back has left in the future.
 func (t *tx) closeUnknownHour(now time.Time) error {
-	var hour, failed int64
-	err := t.row(`SELECT hour, failed FROM unknown_name WHERE hour <> $1`, unix(now.Truncate(time.Hour))).Scan(&hour, &failed)
+	var failed int64
+	err := t.row(`DELETE FROM unknown_name WHERE hour <> $1 RETURNING failed`, unix(now.Truncate(time.Hour))).Scan(&failed)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("counting unknown names: %w", err)
-	}
-	if err := t.execOne(`DELETE FROM unknown_name WHERE hour = $1`, hour); err != nil {
-		return err
 	}
 	if failed <= unknownNamesListed {
 		return nil

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"gatehouse/db/engine"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // OpenSteps opens a workspace as a program does that has these migrations.
@@ -62,11 +64,15 @@ func (s *Store) Statements() []string {
 	return append(s.reader.Statements(), s.writer.Statements()...)
 }
 
-// Plan returns the lines of EXPLAIN QUERY PLAN.
+// Plan returns the lines of EXPLAIN QUERY PLAN, or of PostgreSQL's EXPLAIN for arguments
+// that are not known, told to walk through no table where an index would do.
 func (s *Store) Plan(ctx context.Context, query string) (lines []string, err error) {
 	args := 0
 	for strings.Contains(query, "$"+strconv.Itoa(args+1)) {
 		args++
+	}
+	if s.kind == engine.Postgres {
+		return s.planOnServer(ctx, query, args)
 	}
 	rows, err := s.reader.Pool().QueryContext(ctx, "EXPLAIN QUERY PLAN "+query, make([]any, args)...)
 	if err != nil {
@@ -82,6 +88,41 @@ func (s *Store) Plan(ctx context.Context, query string) (lines []string, err err
 		lines = append(lines, detail)
 	}
 	return lines, rows.Err()
+}
+
+func (s *Store) planOnServer(ctx context.Context, query string, args int) (lines []string, err error) {
+	tx, err := s.reader.Pool().BeginTx(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = tx.Rollback() }()
+	execute := "EXPLAIN EXECUTE plan"
+	if args > 0 {
+		execute += "(NULL" + strings.Repeat(", NULL", args-1) + ")"
+	}
+	for _, before := range []string{"SET LOCAL enable_seqscan = off", "SET LOCAL plan_cache_mode = force_generic_plan",
+		"PREPARE plan AS " + query} {
+		if _, err := tx.ExecContext(ctx, before); err != nil {
+			return nil, err
+		}
+	}
+	rows, err := tx.QueryContext(ctx, execute, pgx.QueryExecModeSimpleProtocol)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var line string
+		if err := rows.Scan(&line); err != nil {
+			return nil, err
+		}
+		lines = append(lines, line)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	_, err = tx.ExecContext(ctx, "DEALLOCATE plan")
+	return lines, err
 }
 
 // TakeTurn takes the turn to write, until end is called.

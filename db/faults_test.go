@@ -21,6 +21,7 @@ import (
 // TestFullDatabase fills the file to its limit: nobody is let in, nothing is half
 // done, and it goes on as soon as there is room.
 func TestFullDatabase(t *testing.T) {
+	dbtest.OnlySQLite(t)
 	t.Parallel()
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
@@ -55,6 +56,7 @@ func TestFullDatabase(t *testing.T) {
 
 // TestReadOnlyAndLocked makes every write fail, and then succeed again.
 func TestReadOnlyAndLocked(t *testing.T) {
+	dbtest.OnlySQLite(t)
 	t.Parallel()
 	for name, fault := range map[string]func(t *testing.T, store *db.Store, path string) (repair func()){
 		"read-only": func(t *testing.T, store *db.Store, _ string) func() {
@@ -110,6 +112,7 @@ func TestReadOnlyAndLocked(t *testing.T) {
 }
 
 func TestPingDetectsWriteFailures(t *testing.T) {
+	dbtest.OnlySQLite(t)
 	t.Parallel()
 	store := dbtest.Open(t)
 	if err := store.Ping(ctx, start); err != nil {
@@ -137,6 +140,7 @@ func TestPingDetectsWriteFailures(t *testing.T) {
 
 // TestPingOfAClientThatHangsUp asks and hangs up while another process writes.
 func TestPingOfAClientThatHangsUp(t *testing.T) {
+	dbtest.OnlySQLite(t)
 	t.Parallel()
 	store := dbtest.Open(t)
 	asked, hangUp := context.WithCancel(ctx)
@@ -159,10 +163,7 @@ func TestPingOfAClientThatHangsUp(t *testing.T) {
 // openFile opens a database file beside the store.
 func openFile(t *testing.T, path string) *sql.DB {
 	t.Helper()
-	file, err := sql.Open("sqlite", "file:"+path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	file := openRaw(t, path)
 	t.Cleanup(func() { _ = file.Close() })
 	return file
 }
@@ -180,12 +181,14 @@ func closedWorkspace(t *testing.T) (dir string, ada enrolled) {
 	return dir, ada
 }
 
-func reopen(dir string, schema string) (*db.Store, error) {
-	return db.Open(ctx, db.Options{Dir: dir, Schema: schema, Workspace: "Acme", Times: db.DefaultTimes, Now: start})
+func reopen(t *testing.T, dir string) (*db.Store, error) {
+	t.Helper()
+	return db.Open(ctx, dbtest.Options(t, dir))
 }
 
 // TestRefusedFiles leaves every one of them byte for byte as it was.
 func TestRefusedFiles(t *testing.T) {
+	dbtest.OnlySQLite(t)
 	t.Parallel()
 	change := func(do func(t *testing.T, path string)) func(*testing.T, string) { return do }
 	sqlDo := func(statements ...string) func(*testing.T, string) {
@@ -233,7 +236,7 @@ func TestRefusedFiles(t *testing.T) {
 			dir, _ := closedWorkspace(t)
 			c.spoil(t, filepath.Join(dir, db.FileName))
 			before := readDir(t, dir)
-			store, err := reopen(dir, dbtest.Schema(t))
+			store, err := reopen(t, dir)
 			if err == nil {
 				_ = store.Close()
 				t.Fatal("it was opened")
@@ -255,7 +258,7 @@ func TestRefusedFiles(t *testing.T) {
 		if err := os.Rename(path, path+"-wal"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := reopen(dir, dbtest.Schema(t)); err == nil || !strings.Contains(err.Error(), "is missing") {
+		if _, err := reopen(t, dir); err == nil || !strings.Contains(err.Error(), "is missing") {
 			t.Errorf("got %v", err)
 		}
 		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
@@ -295,6 +298,7 @@ func copyAfterCrash(t *testing.T, dir string, except ...string) string {
 }
 
 func TestAfterCrash(t *testing.T) {
+	dbtest.OnlySQLite(t)
 	t.Parallel()
 	dir := t.TempDir()
 	store := dbtest.OpenIn(t, dir)

@@ -55,6 +55,7 @@ func TestActiveSessionLasts(t *testing.T) {
 // TestSweepWritesTheJournalBack copies the one file alone, as people do, while the
 // server holds it open and somebody reads.
 func TestSweepWritesTheJournalBack(t *testing.T) {
+	dbtest.OnlySQLite(t)
 	t.Parallel()
 	dir := t.TempDir()
 	store := dbtest.OpenIn(t, dir)

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"fmt"
 	"slices"
 
 	"gatehouse/db/engine"
@@ -25,8 +26,8 @@ var lockStatements = engine.Locks{
 	"email":  {Keys: `SELECT id FROM person WHERE email = $1 FOR NO KEY UPDATE`},
 	"challenge": {Keys: `SELECT id FROM person
 		WHERE id = (SELECT person_id FROM challenge WHERE id_hash = $1) FOR NO KEY UPDATE`},
-	"link": {Keys: `SELECT id FROM person
-		WHERE id = (SELECT person_id FROM link WHERE token_hash = $1) FOR NO KEY UPDATE`},
+	"ticket": {Keys: `SELECT id FROM person WHERE id = (SELECT s.person_id FROM ticket t
+		JOIN session s ON s.handle = t.session_handle WHERE t.id_hash = $1) FOR NO KEY UPDATE`},
 	"grant": {Keys: `SELECT id FROM person
 		WHERE id = (SELECT person_id FROM app_grant WHERE id_hash = $1) FOR NO KEY UPDATE`},
 	"family": {Keys: `SELECT id FROM person
@@ -43,9 +44,6 @@ func lockEmail(email string) engine.Lock { return engine.LockOf("email", email) 
 
 // lockChallenge is for what begins with the token of a challenge.
 func lockChallenge(token string) engine.Lock { return engine.LockOf("challenge", hashToken(token)) }
-
-// lockLink is for what begins with the token of a one-time link.
-func lockLink(token string) engine.Lock { return engine.LockOf("link", hashToken(token)) }
 
 // lockTicket is for what begins with the ticket to an app.
 func lockTicket(ticket string) engine.Lock { return engine.LockOf("ticket", hashToken(ticket)) }
@@ -76,3 +74,24 @@ func lockAttempts(subject string) engine.Lock { return engine.LockOf("attempts",
 
 // lockNothing is for writes that decide nothing: a sweep, a health check.
 func lockNothing() engine.Lock { return engine.LockOf("nothing") }
+
+// claim locks the row of a count that no person's lock covers, and makes it where there is
+// none: of two transactions that count, the second sees what the first did. SQLite, with
+// its one writer, needs neither.
+func (t *tx) claim(insert, lock string, key ...any) error {
+	if t.Kind() == engine.SQLite {
+		return nil
+	}
+	for {
+		if _, err := t.exec(insert, key...); err != nil {
+			return fmt.Errorf("locking a count: %w", err)
+		}
+		n, err := t.exec(lock, key...)
+		if err != nil {
+			return fmt.Errorf("locking a count: %w", err)
+		}
+		if n > 0 {
+			return nil
+		} // else it was deleted meanwhile
+	}
+}

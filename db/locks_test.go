@@ -120,6 +120,7 @@ func reaches(functions map[string]*ast.FuncDecl, n ast.Node, seen map[string]boo
 }
 
 func TestWriteWithoutALockIsRefused(t *testing.T) {
+	dbtest.OnlySQLite(t)
 	t.Parallel()
 	dir := t.TempDir()
 	dbtest.OpenIn(t, dir)

@@ -54,6 +54,7 @@ func isThere(t *testing.T, dir string) bool {
 
 // TestMove moves a workspace: the target has all, and the source is set aside.
 func TestMove(t *testing.T) {
+	dbtest.OnlySQLite(t)
 	t.Parallel()
 	from := fullDir(t)
 	to := withKeyOf(t, from)
@@ -80,6 +81,7 @@ func TestMove(t *testing.T) {
 // TestMoveCutOffAtTheEnd moves once more what is on both sides, since the source was not set
 // aside; and refuses as soon as either side has changed.
 func TestMoveCutOffAtTheEnd(t *testing.T) {
+	dbtest.OnlySQLite(t)
 	t.Parallel()
 	from := fullDir(t)
 	to := withKeyOf(t, from)
@@ -109,6 +111,7 @@ func TestMoveCutOffAtTheEnd(t *testing.T) {
 
 // TestMoveRefuses leaves the source where it is, and nothing in the target.
 func TestMoveRefuses(t *testing.T) {
+	dbtest.OnlySQLite(t)
 	t.Parallel()
 	for name, c := range map[string]struct {
 		to   func(t *testing.T, from string) string

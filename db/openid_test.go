@@ -674,6 +674,9 @@ func TestSigningKeys(t *testing.T) {
 	if signs(at) == before || published(at) != 1 {
 		t.Error("an old key is used or published after an emergency")
 	}
+	if _, err := store.MakeNextKey(); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := store.RotateKey(ctx, db.Machine("root"), at); err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package db_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"gatehouse/account"
 	"gatehouse/db"
 	"gatehouse/db/dbtest"
+	"gatehouse/db/dbtest/server"
 	"gatehouse/twofactor"
 )
 
@@ -41,7 +43,7 @@ var workspaceFiles = sync.OnceValues(func() (files map[string][]byte, id map[str
 	if err != nil {
 		panic(err)
 	}
-	store, err := db.Open(ctx, db.Options{
+	id, err = fillWorkspace(db.Options{
 		Dir:       dir,
 		Schema:    string(schema),
 		Workspace: "Acme",
@@ -52,21 +54,7 @@ var workspaceFiles = sync.OnceValues(func() (files map[string][]byte, id map[str
 	if err != nil {
 		panic(err)
 	}
-	files, id = map[string][]byte{}, map[string]int64{}
-	for kind, role := range roleByName {
-		n := db.NewPerson{
-			Name:     "Person of " + kind + "@example.org",
-			Email:    kind + "@example.org",
-			Password: dbtest.Password,
-			Role:     role,
-		}
-		if id[kind], err = store.AddPerson(ctx, n, db.Machine("test"), start); err != nil {
-			panic(err)
-		}
-	}
-	if err := store.Close(); err != nil {
-		panic(err)
-	}
+	files = map[string][]byte{}
 	for _, name := range []string{db.FileName, db.KeyFileName} {
 		if files[name], err = os.ReadFile(filepath.Join(dir, name)); err != nil {
 			panic(err)
@@ -75,10 +63,40 @@ var workspaceFiles = sync.OnceValues(func() (files map[string][]byte, id map[str
 	return files, id
 })
 
+// fillWorkspace adds the people, in the same order each time.
+func fillWorkspace(o db.Options) (id map[string]int64, err error) {
+	store, err := db.Open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	id = map[string]int64{}
+	for _, kind := range slices.Sorted(maps.Keys(roleByName)) {
+		n := db.NewPerson{
+			Name:     "Person of " + kind + "@example.org",
+			Email:    kind + "@example.org",
+			Password: dbtest.Password,
+			Role:     roleByName[kind],
+		}
+		if id[kind], err = store.AddPerson(ctx, n, db.Machine("test"), start); err != nil {
+			return nil, err
+		}
+	}
+	return id, store.Close()
+}
+
 func newWorkspace(t *testing.T) *workspace {
 	t.Helper()
 	files, id := workspaceFiles()
 	dir := t.TempDir()
+	if server.IsUsed() {
+		o := dbtest.Options(t, "")
+		server.Database(t, dir, db.KeyFileName, "staff", func(dir, url string) error {
+			o.Dir, o.Database = dir, url
+			_, err := fillWorkspace(o)
+			return err
+		})
+		return &workspace{t: t, store: dbtest.OpenIn(t, dir), id: id, dir: dir}
+	}
 	for name, content := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
 			t.Fatal(err)

@@ -51,6 +51,7 @@ func allActivity(t *testing.T, store *db.Store) (rows []db.ActivityRow) {
 // TestBackup copies while sign-ins go on: each copy is whole, and holds all that
 // was committed before it began.
 func TestBackup(t *testing.T) {
+	dbtest.OnlySQLite(t)
 	t.Parallel()
 	dir := t.TempDir()
 	store := dbtest.OpenIn(t, dir)
@@ -150,6 +151,7 @@ func (l restoreFixture) options(t *testing.T) db.Options {
 }
 
 func TestRestore(t *testing.T) {
+	dbtest.OnlySQLite(t)
 	t.Parallel()
 	l := newRestoreFixture(t)
 	done, err := db.Restore(ctx, l.options(t), l.backup, db.Machine("root"))
@@ -202,6 +204,7 @@ func TestRestore(t *testing.T) {
 // TestRestoreOnAnEmptyMachine moves a workspace: the key goes first, then the
 // backup.
 func TestRestoreOnAnEmptyMachine(t *testing.T) {
+	dbtest.OnlySQLite(t)
 	t.Parallel()
 	l := newRestoreFixture(t)
 	key := filepath.Join(l.dir, db.KeyFileName)
@@ -225,6 +228,7 @@ func TestRestoreOnAnEmptyMachine(t *testing.T) {
 
 // TestRestoreOverDamage is what a restore is for: the database does not open.
 func TestRestoreOverDamage(t *testing.T) {
+	dbtest.OnlySQLite(t)
 	t.Parallel()
 	l := newRestoreFixture(t)
 	path := filepath.Join(l.dir, db.FileName)
@@ -244,6 +248,7 @@ func TestRestoreOverDamage(t *testing.T) {
 }
 
 func TestRestoreRefuses(t *testing.T) {
+	dbtest.OnlySQLite(t)
 	t.Parallel()
 	l := newRestoreFixture(t)
 	sound := readFile(t, l.backup)

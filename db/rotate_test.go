@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/db/dbtest/server"
 	"gatehouse/db/seal"
 	"gatehouse/openid"
 	"gatehouse/twofactor"
@@ -25,21 +26,43 @@ var rotateStart = time.Date(2030, 3, 17, 17, 46, 40, 0, time.UTC)
 // openIn opens a workspace as the program does.
 func openIn(t *testing.T, dir string) *Store {
 	t.Helper()
-	schema, err := os.ReadFile("../schema.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := Open(context.Background(), Options{
-		Dir:       dir,
-		Schema:    string(schema),
-		Workspace: "Acme",
-		Times:     DefaultTimes,
-		Now:       rotateStart,
-	})
+	s, err := Open(context.Background(), optionsIn(t, dir))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// optionsIn are those of a workspace in a directory, on the engine that tests run on.
+func optionsIn(t *testing.T, dir string) Options {
+	t.Helper()
+	name := "../schema.sql"
+	if server.IsUsed() {
+		name = "../schema.postgres.sql"
+	}
+	schema, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{
+		Dir:              dir,
+		Schema:           string(schema),
+		Workspace:        "Acme",
+		Times:            DefaultTimes,
+		Now:              rotateStart,
+		VolatileDatabase: true,
+		NewWorkspace:     true,
+	}
+	o.Database = server.Database(t, dir, KeyFileName, "new", func(dir, url string) error {
+		made := o
+		made.Dir, made.Database = dir, url
+		store, err := Open(context.Background(), made)
+		if err != nil {
+			return err
+		}
+		return store.Close()
+	})
+	return o
 }
 
 // fillSecrets adds people with sealed secrets, and nothing that takes time.
@@ -131,6 +154,7 @@ func rotateChild(ctx context.Context, dir string) *exec.Cmd {
 // TestRotateKeyKilled kills rotations at random moments (SIGKILL): the workspace
 // opens after each, and rotating again finishes the work.
 func TestRotateKeyKilled(t *testing.T) {
+	onlySQLite(t)
 	if testing.Short() {
 		t.Skip("kills processes for some seconds")
 	}
@@ -170,6 +194,7 @@ func TestRotateKeyKilled(t *testing.T) {
 // TestRotateKeyCutOff stops a rotation at each place where the files differ from
 // the database.
 func TestRotateKeyCutOff(t *testing.T) {
+	onlySQLite(t)
 	for name, change := range map[string]func(t *testing.T, path string){
 		"before the transaction: the new key lies there unused": func(t *testing.T, path string) {
 			if err := seal.WriteKey(path+seal.NextSuffix, seal.NewKey()); err != nil {
@@ -212,6 +237,7 @@ func TestRotateKeyCutOff(t *testing.T) {
 // TestRotateKeyTogether rotates from several processes' stores at once, beside
 // one that serves: no key is lost.
 func TestRotateKeyTogether(t *testing.T) {
+	onlySQLite(t)
 	dir := t.TempDir()
 	serving := openIn(t, dir)
 	defer func() { _ = serving.Close() }()
@@ -235,4 +261,12 @@ func TestRotateKeyTogether(t *testing.T) {
 		t.Errorf("beside the rotations %d open, %v", n, err)
 	}
 	requireSecretsOpen(t, dir, 50)
+}
+
+// onlySQLite skips a test of what SQLite alone has.
+func onlySQLite(t *testing.T) {
+	t.Helper()
+	if server.IsUsed() {
+		t.Skip("this is about SQLite")
+	}
 }

@@ -6,11 +6,13 @@ import (
 	"testing"
 
 	"gatehouse/db"
+	"gatehouse/db/dbtest"
 )
 
 // TestUpgradeGivesUserNames brings a workspace of schema 3 up to date: everybody gets a user
 // name and a sub, but for whoever was removed.
 func TestUpgradeGivesUserNames(t *testing.T) {
+	dbtest.OnlySQLite(t)
 	t.Parallel()
 	dir, _ := unpack(t, 3)
 	path := filepath.Join(dir, db.FileName)

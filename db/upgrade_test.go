@@ -21,6 +21,8 @@ import (
 	"gatehouse/account"
 	"gatehouse/db"
 	"gatehouse/db/dbtest"
+	"gatehouse/db/dbtest/server"
+	"gatehouse/db/hash"
 	"gatehouse/twofactor"
 
 	"modernc.org/sqlite"
@@ -99,23 +101,32 @@ func writeFile(t *testing.T, path string, text []byte) {
 // execRaw runs SQL behind the store's back.
 func execRaw(t *testing.T, path string, query string) {
 	t.Helper()
-	file, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	file := openRaw(t, path)
 	defer file.Close()
 	if _, err := file.Exec(query); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// queryText reads one column of one row.
-func queryText(t *testing.T, path, query string) string {
+// openRaw opens a workspace's database without a store: the file, or on PostgreSQL the
+// database that belongs to its directory.
+func openRaw(t *testing.T, path string) *sql.DB {
 	t.Helper()
-	file, err := sql.Open("sqlite", path)
+	driver, at := "sqlite", path
+	if url := server.Of(filepath.Dir(path)); url != "" {
+		driver, at = "pgx", url
+	}
+	file, err := sql.Open(driver, at)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return file
+}
+
+// queryText reads one column of one row.
+func queryText(t *testing.T, path, query string) string {
+	t.Helper()
+	file := openRaw(t, path)
 	defer file.Close()
 	var s string
 	if err := file.QueryRow(query).Scan(&s); err != nil {
@@ -139,14 +150,9 @@ var sqlComment = regexp.MustCompile(`--[^\n]*`)
 
 func options(t *testing.T, dir string) db.Options {
 	t.Helper()
-	return db.Options{
-		Dir:       dir,
-		Schema:    dbtest.Schema(t),
-		Workspace: "Acme",
-		Times:     db.DefaultTimes,
-		Now:       start,
-		Upgrade:   true,
-	}
+	o := dbtest.Options(t, dir)
+	o.Upgrade, o.Hashing = true, hash.Parameters{}
+	return o
 }
 
 // newestReleased is the schema of the newest version that has been released.
@@ -155,6 +161,7 @@ const newestReleased = 3
 // TestFixtures opens a workspace of every schema that there has been: it comes
 // to the same schema as a new one, everything opens, and people sign in.
 func TestFixtures(t *testing.T) {
+	dbtest.OnlySQLite(t)
 	t.Parallel()
 	if *writeFixture {
 		makeFixture(t, fixtureDir(db.Newest()))
@@ -197,6 +204,7 @@ func TestFixtures(t *testing.T) {
 // TestUpgradeTellsActorsApart has rows of every kind of actor from before the kind was
 // a column of its own.
 func TestUpgradeTellsActorsApart(t *testing.T) {
+	dbtest.OnlySQLite(t)
 	t.Parallel()
 	dir, _ := unpack(t, 2)
 	path := filepath.Join(dir, db.FileName)
@@ -235,6 +243,7 @@ func TestUpgradeTellsActorsApart(t *testing.T) {
 // accents, domains beside ASCII and names beside Latin: all are found and ordered, sign
 // in with what a browser sends, and none is lost where two addresses become one.
 func TestUpgradeOfNames(t *testing.T) {
+	dbtest.OnlySQLite(t)
 	t.Parallel()
 	dir, _ := unpack(t, 2)
 	path := filepath.Join(dir, db.FileName)
@@ -319,6 +328,7 @@ func atSchema1(t *testing.T) (dir, path string) {
 }
 
 func TestUpgrade(t *testing.T) {
+	dbtest.OnlySQLite(t)
 	t.Parallel()
 	t.Run("the steps run in order, after a copy aside that the older version opens", func(t *testing.T) {
 		dir, path := atSchema1(t)
@@ -480,6 +490,7 @@ const upgradeHere = "GATEHOUSE_TEST_UPGRADE"
 // TestUpgradeKilled kills a process in the middle of an upgrade, with its
 // transaction half done, and starts both versions on what is left.
 func TestUpgradeKilled(t *testing.T) {
+	dbtest.OnlySQLite(t)
 	if dir := os.Getenv(upgradeHere); dir != "" {
 		upgradeAndHang(t, dir)
 	}

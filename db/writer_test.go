@@ -94,6 +94,7 @@ func appendToName(letter string, end func() error) func(exec func(string, ...any
 func succeed() error { return nil }
 
 func TestQueuedJobsShareACommit(t *testing.T) {
+	dbtest.OnlySQLite(t)
 	t.Parallel()
 	dir := t.TempDir()
 	store := dbtest.OpenIn(t, dir)
@@ -135,6 +136,7 @@ func TestQueuedJobsShareACommit(t *testing.T) {
 // TestFailedCommitFailsEveryJob lets nobody hear of a success that is not on the
 // disk, nor of the refusal of somebody else.
 func TestFailedCommitFailsEveryJob(t *testing.T) {
+	dbtest.OnlySQLite(t)
 	t.Parallel()
 	store := dbtest.Open(t)
 	for _, result := range []error{nil, account.FieldError{Field: "name", Reason: account.Missing}} {
@@ -161,6 +163,7 @@ func TestFailedCommitFailsEveryJob(t *testing.T) {
 // TestAbortedTransactionFailsEveryJob ends the goroutine in the middle, as a
 // panic of the driver would: nobody hears of a success, and writing goes on.
 func TestAbortedTransactionFailsEveryJob(t *testing.T) {
+	dbtest.OnlySQLite(t)
 	t.Parallel()
 	store := dbtest.Open(t)
 	results := runQueued(t, store, slices.Repeat([]context.Context{ctx}, 2),
@@ -178,6 +181,7 @@ func TestAbortedTransactionFailsEveryJob(t *testing.T) {
 }
 
 func TestPanicLeavesNoTransactionOpen(t *testing.T) {
+	dbtest.OnlySQLite(t)
 	t.Parallel()
 	store := dbtest.Open(t)
 	if err := store.Transaction(ctx, appendToName("half", func() error { panic("in the middle") })); err == nil {
@@ -190,6 +194,7 @@ func TestPanicLeavesNoTransactionOpen(t *testing.T) {
 }
 
 func TestCancelledCallerDoesNotWrite(t *testing.T) {
+	dbtest.OnlySQLite(t)
 	t.Parallel()
 	store := dbtest.Open(t)
 	cancelled, cancel := context.WithCancel(ctx)
@@ -219,6 +224,7 @@ func TestCancelledCallerDoesNotWrite(t *testing.T) {
 // TestCallerCancelledMidwayGetsTheResult cancels the second while the first, in
 // whose turn both run, is at work.
 func TestCallerCancelledMidwayGetsTheResult(t *testing.T) {
+	dbtest.OnlySQLite(t)
 	t.Parallel()
 	store := dbtest.Open(t)
 	second, cancel := context.WithCancel(ctx)
@@ -236,6 +242,7 @@ func TestCallerCancelledMidwayGetsTheResult(t *testing.T) {
 // TestWorkspaceNameIsRefreshed reads the name that is kept in memory after each way to
 // change it.
 func TestWorkspaceNameIsRefreshed(t *testing.T) {
+	dbtest.OnlySQLite(t)
 	t.Parallel()
 	store := dbtest.Open(t)
 	is := func(want string) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gatehouse/db"
+	"gatehouse/db/dbtest/server"
 	"gatehouse/db/hash"
 	"gatehouse/twofactor"
 
@@ -25,14 +26,24 @@ const Password = "violet kettle harbour"
 // Start is the instant at which tests begin.
 var Start = time.Date(2030, 3, 17, 17, 46, 40, 0, time.UTC)
 
-// Schema reads schema.sql. It is looked for from the test's directory upwards: a
-// binary that was built with -trimpath does not know where its source is.
+// Schema reads schema.sql, or schema.postgres.sql where tests run on PostgreSQL.
 func Schema(t testing.TB) string {
+	t.Helper()
+	name := "schema.sql"
+	if server.IsUsed() {
+		name = "schema.postgres.sql"
+	}
+	return SchemaFile(t, name)
+}
+
+// SchemaFile reads a file of the root. It is looked for from the test's directory
+// upwards: a binary that was built with -trimpath does not know where its source is.
+func SchemaFile(t testing.TB, name string) string {
 	t.Helper()
 	dir, err := os.Getwd()
 	for err == nil {
 		var text []byte
-		if text, err = os.ReadFile(filepath.Join(dir, "schema.sql")); err == nil {
+		if text, err = os.ReadFile(filepath.Join(dir, name)); err == nil {
 			return string(text)
 		}
 		if parent := filepath.Dir(dir); errors.Is(err, fs.ErrNotExist) && parent != dir {
@@ -41,6 +52,51 @@ func Schema(t testing.TB) string {
 	}
 	t.Fatal(err)
 	return ""
+}
+
+// OnlySQLite skips a test of what SQLite alone has: its file.
+func OnlySQLite(t testing.TB) {
+	t.Helper()
+	if server.IsUsed() {
+		t.Skip("this is about SQLite's file")
+	}
+}
+
+// OnlyPostgres skips a test of what PostgreSQL alone has.
+func OnlyPostgres(t testing.TB) {
+	t.Helper()
+	if !server.IsUsed() {
+		t.Skip("this is about PostgreSQL")
+	}
+}
+
+// Options are those of a workspace in a directory, on the engine that tests run on. With
+// "" for the directory they name neither that nor a database.
+func Options(t testing.TB, dir string) db.Options {
+	t.Helper()
+	o := db.Options{
+		Dir:       dir,
+		Schema:    Schema(t),
+		Workspace: "Acme",
+		Times:     db.DefaultTimes,
+		Now:       Start,
+		Hashing:   CheapHashes,
+	}
+	o.VolatileDatabase, o.NewWorkspace = true, true
+	if dir == "" {
+		return o
+	}
+	o.FileSchema = SchemaFile(t, "schema.sql")
+	o.Database = server.Database(t, dir, db.KeyFileName, "new", func(dir, url string) error {
+		made := o
+		made.Dir, made.Database = dir, url
+		store, err := db.Open(context.Background(), made)
+		if err != nil {
+			return err
+		}
+		return store.Close()
+	})
+	return o
 }
 
 // CheapHashes cost a thirtieth of the product's: enough where a test is about what
@@ -69,14 +125,9 @@ func OpenRecommended(t testing.TB, dir string) *db.Store {
 
 func open(t testing.TB, dir string, hashing hash.Parameters) *db.Store {
 	t.Helper()
-	store, err := db.Open(context.Background(), db.Options{
-		Dir:       dir,
-		Schema:    Schema(t),
-		Workspace: "Acme",
-		Times:     db.DefaultTimes,
-		Now:       Start,
-		Hashing:   hashing,
-	})
+	o := Options(t, dir)
+	o.Hashing = hashing
+	store, err := db.Open(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
