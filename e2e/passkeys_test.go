@@ -1,6 +1,9 @@
 package e2e
 
 import (
+	"bytes"
+	"encoding/json"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -258,4 +261,97 @@ func TestPasskeysWithoutScript(t *testing.T) {
 	b.Click("Add a passkey")
 	b.Sees("Passkeys need JavaScript, which is off in this browser.")
 	b.DoesNotSee("Create passkey")
+}
+
+// recordCeremonies keeps what the browser is asked for, and what the page sends.
+const recordCeremonies = `(() => {
+	const text = b => btoa(String.fromCharCode(...new Uint8Array(b.buffer || b))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
+	for (const k of ["create", "get"]) {
+		if (!navigator.credentials) return;
+		const call = navigator.credentials[k].bind(navigator.credentials);
+		navigator.credentials[k] = asked => { sessionStorage["challenge-" + k] = text(asked.publicKey.challenge); return call(asked) };
+	}
+	addEventListener("submit", e => {
+		const i = e.target.elements.credential;
+		if (i && i.value) sessionStorage["answer-" + i.dataset.passkey] = i.value;
+		if (i && i.dataset.options) sessionStorage["options-" + i.dataset.passkey] = i.dataset.options;
+	}, true);
+})()`
+
+// TestSecondImplementation has another implementation of WebAuthn verify what crosses the
+// wire: both must ask for the same, and find the same answers right.
+func TestSecondImplementation(t *testing.T) {
+	t.Parallel()
+	s := startPasskeySite(t)
+	b := openBrowser(t, s)
+	b.suggestsNothing()
+	_, err := chromedp.Call(b.ctx, page.AddScriptToEvaluateOnNewDocument,
+		page.AddScriptToEvaluateOnNewDocumentParams{Source: recordCeremonies})
+	b.must("record ceremonies", err)
+	b.plugIn(phoneOrLaptop)
+	b.givePassword(ada)
+	b.addPasskey("Work laptop") // the first factor
+	b.arrives("Save these recovery codes")
+	b.Visit("/my")
+	b.Click("Sign out")
+	b.Visit("/signin")
+	b.press("Sign in with a passkey")
+	b.arrives("My portal")
+
+	kept := func(key string) json.RawMessage {
+		return json.RawMessage(evaluate[string](b, `key => sessionStorage[key]`, key))
+	}
+	challenge := func(kind string) string { return evaluate[string](b, `key => sessionStorage[key]`, "challenge-"+kind) }
+	input, err := json.Marshal(map[string]any{
+		"rpID": "localhost", "origin": s.url,
+		"made": map[string]any{"challenge": challenge("create"), "answer": kept("answer-create"), "options": kept("options-create")},
+		"used": map[string]any{"challenge": challenge("get"), "answer": kept("answer-get")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(tool(t, "node", "nodejs"), "testdata/simplewebauthn.mjs")
+	cmd.Stdin = bytes.NewReader(input)
+	out, err := cmd.CombinedOutput()
+	if err != nil || strings.TrimSpace(string(out)) != "verified" {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// TestBackupFlags has a passkey begin to be synced, and then say that it cannot be.
+func TestBackupFlags(t *testing.T) {
+	t.Parallel()
+	s := startPasskeySite(t)
+	b := openBrowser(t, s)
+	b.suggestsNothing()
+	phone := b.plugIn(phoneOrLaptop)
+	b.givePassword(ada)
+	b.addPasskey("Work laptop")
+	b.arrives("Save these recovery codes")
+	b.Visit("/my")
+	set := func(eligible, state bool) {
+		t.Helper()
+		_, err := chromedp.Call(b.ctx, webauthn.SetCredentialProperties, webauthn.SetCredentialPropertiesParams{
+			AuthenticatorID: phone.id, CredentialID: phone.credentials()[0].CredentialID,
+			BackupEligibility: &eligible, BackupState: &state})
+		b.must("set the backup flags", err)
+	}
+	for _, c := range []struct {
+		eligible, state bool
+		arrives         string
+	}{
+		{true, true, "My portal"},
+		{true, false, "My portal"},
+		{false, false, "That passkey was not accepted."},
+	} {
+		b.Click("Sign out")
+		set(c.eligible, c.state)
+		b.Visit("/signin")
+		b.press("Sign in with a passkey")
+		b.arrives(c.arrives)
+		if c.eligible {
+			b.Visit(twoFactorPath)
+			b.Sees("synced")
+		}
+	}
 }

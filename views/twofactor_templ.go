@@ -331,7 +331,7 @@ func notConfiguredCard(t TwoFactor) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = cardHead(twofactor.NotConfigured, !t.Success.IsZero()).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = cardHead(twofactor.NotConfigured, !t.Success.IsZero() && len(t.Codes) == 0).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
