@@ -217,6 +217,9 @@ func (s *Server) showAppCards(rc *requestContext, status int, card views.AppDeta
 			Locked:  !rc.isFresh(),
 		}
 	}
+	if card.Guard.Seen == "" {
+		card.Guard = s.guardCard(rc, a)
+	}
 	if card.Connect.Seen == "" {
 		if card.Connect, err = s.connectCard(rc, a); err != nil {
 			return err

@@ -118,6 +118,8 @@ var allowedKinds = map[string]string{
 	"POST /admin/apps/{id}/connect":          "A",
 	"POST /admin/apps/{id}/connect/redirect": "A",
 	"POST /admin/apps/{id}/secret":           "A",
+	"POST /admin/apps/{id}/guard":            "A",
+	"POST /admin/apps/{id}/check":            "A",
 	"POST /admin/apps/{id}/pause":            "A",
 	"POST /admin/apps/{id}/resume":           "A",
 	"POST /admin/apps/{id}/remove":           "A",

@@ -134,6 +134,7 @@ type AppDetail struct {
 	Edit       AppEdit
 	Access     AppAccess
 	SeenAccess string
+	Guard      GuardCard
 	Connect    Connect
 	AskRemove  bool
 	Portal     string // the address by which My portal opens it

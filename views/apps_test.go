@@ -37,7 +37,18 @@ func appDetail() AppDetail {
 		SeenAccess: "1.abc",
 		Edit: AppEdit{Name: Field{Value: a.Name}, Address: Field{Value: a.Address.String()}, Mark: Field{Value: a.Mark},
 			Seen: "1.abc"},
+		Guard:   guardState(),
 		Connect: connectState(),
+	}
+}
+
+func guardState() GuardCard {
+	a := anApp()
+	a.Guarded = true
+	return GuardCard{
+		App: a, Gatehouse: "127.0.0.1:8080", On: true, Public: Field{Value: "/health"}, RemoteUser: apps.ByUserName,
+		Seen: "1.abc", Found: true, Watching: true,
+		Request: GuardRequest{Peer: "10.0.0.5", Family: apps.Forwarded, Method: "GET", Address: "https://grafana.example.org/", Status: 200},
 	}
 }
 

@@ -68,12 +68,12 @@ const (
 	secretScript script = `(()=>{let d=document,a=addEventListener,all=s=>[...d.querySelectorAll(s)],go=0,` +
 		`live=()=>all('[data-live]').forEach(e=>e.hidden=0),panel=()=>d.querySelector('[data-codes]'),` +
 		`saved=v=>{let p=panel();if(p)p.dataset.saved=v},leave=()=>{go=1;setTimeout(()=>go=0,3e3)},` +
-		`texts=s=>all(s).map(e=>e.textContent.replace(/\s/g,'')),` +
+		`texts=s=>all(s).map(e=>e.localName=='pre'?e.textContent:e.textContent.replace(/\s/g,'')),` +
 		`copy=async b=>{let s=b.dataset.copy,t=texts(s).join('\n'),ok=0;` +
 		`try{await navigator.clipboard.writeText(t);ok=1}catch{let x=d.createElement('textarea');x.className='offscreen';x.readOnly=true;x.value=t;` +
 		`b.after(x);x.select();try{ok=d.execCommand('copy')}catch{}x.remove();b.focus()}` +
 		`if(!ok){let e=all(s),r=d.createRange(),g=getSelection();r.setStartBefore(e[0]);r.setEndAfter(e.at(-1));g.removeAllRanges();g.addRange(r)}` +
-		`b.parentNode.querySelector('[data-said]').textContent=b.dataset[ok?'done':'else'];if(ok&&s!='#secret')saved(1)},` +
+		`(b.parentNode.querySelector('[data-said]')||b).textContent=b.dataset[ok?'done':'else'];if(ok&&s!='#secret')saved(1)},` +
 		`save=()=>{let p=panel().dataset,l=d.createElement('a');l.href=URL.createObjectURL(new Blob([p.head+d.querySelector('[data-codes] time').textContent+'\n\n'+` +
 		`texts('#recovery-codes li').map((c,i)=>i+1+'. '+c).join('\n')+'\n\n'+p.foot+'\n'],{type:'text/plain'}));` +
 		`l.download=p.file;l.click();setTimeout(()=>URL.revokeObjectURL(l.href),9e3);saved(1)};` +
