@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"gatehouse/apps"
 	"gatehouse/db"
@@ -62,6 +63,29 @@ func (s *Server) refuseEnter(rc *requestContext, a apps.App) error {
 	}
 	page := views.NotAllowedPage(f, a, rc.visitor.Person.Email, withNext("/signout", "/enter/"+a.Slug))
 	return s.show(rc, http.StatusForbidden, page, page)
+}
+
+// askingApp is the name of the app to which an address leads on, if it opens to nobody without a
+// second step; else "".
+func (s *Server) askingApp(rc *requestContext, next string) (string, error) {
+	path, query, _ := strings.Cut(next, "?")
+	var a apps.App
+	var err error
+	if slug, ok := strings.CutPrefix(path, "/enter/"); ok {
+		a, err = s.store.AppBySlug(rc.ctx(), slug)
+	} else if path == authorizePath {
+		values, _ := url.ParseQuery(query) // what can be read of it
+		var c db.Connection
+		c, err = s.store.ConnectionByClient(rc.ctx(), values.Get("client_id"))
+		a = c.App
+	}
+	if errors.Is(err, db.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil || !a.Access.SecondStep {
+		return "", err
+	}
+	return a.Name, nil
 }
 
 // showLeaveApp asks somebody who wants to leave an app whether to sign out: one sign-in opens

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -830,12 +831,29 @@ func TestWhatAnAppNeedsIsAskedForFirst(t *testing.T) {
 	b := s.appBrowser(caddyKind).signIn("ada@example.org")
 	if got := b.open(grafanaURL + "/d").header.Get("Location"); !strings.HasPrefix(got, "/my/profile/two-factor?next=%2Fenter%2Fgrafana%3F") {
 		t.Errorf("leads to %q", got)
+	} else {
+		b.get(got).wantStatus(200, "Grafana requires two-factor authentication. Set it up to continue.")
 	}
 	b.open(wikiURL + "/").wantThrough("ada")
 	s.advance(15 * time.Minute)
 	if got := b.open(wikiURL + "/d").header.Get("Location"); !strings.HasPrefix(got, "/signin/again?next=%2Fenter%2Fwiki%3F") {
 		t.Errorf("leads to %q", got)
 	}
+}
+
+// TestOwnAppsListGuardedOnes: ending one there ends the session in the app, and not the portal's.
+func TestOwnAppsListGuardedOnes(t *testing.T) {
+	t.Parallel()
+	s := guarded(t)
+	b := s.appBrowser(caddyKind).signIn("ada@example.org")
+	b.open(grafanaURL + "/").wantThrough("ada")
+	b.get("/my/profile/apps").wantStatus(200, "Grafana").wantNot("Wiki")
+	b.post("/my/profile/apps/end", "app", strconv.FormatInt(s.app("grafana").ID, 10)).wantRedirect("/my/profile/apps")
+	if got := b.check("GET", grafanaURL+"/"); got.status == 200 {
+		t.Error("the app is still open")
+	}
+	b.get("/my").wantStatus(200)
+	b.get("/my/profile/apps").wantStatus(200).wantNot("grafana.example.org")
 }
 
 // TestWhatTheAppIsTold: by user name or e-mail, with groups, and no control characters.

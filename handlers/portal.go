@@ -192,6 +192,9 @@ func (s *Server) showTwoFactorScreen(rc *requestContext, status int, card views.
 	card.Now = rc.now
 	card.NextCode = twofactor.NextStepIn(rc.now)
 	card.Required, card.Next = visitor.MustEnroll, localPath(rc.r.FormValue("next"))
+	if card.ForApp, err = s.askingApp(rc, card.Next); err != nil {
+		return err
+	}
 	if card.Enrollment.State == twofactor.Pending {
 		uri := twofactor.KeyURI(card.Workspace, card.Email, card.Enrollment.Secret)
 		if card.QR, err = views.NewQR(uri); err != nil {

@@ -9,6 +9,11 @@ type Leave struct {
 	Next   string // where to go on to as somebody else; "" for nowhere
 }
 
+// AppRequires says why somebody who wanted to open an app sets up a second step first.
+func AppRequires(app string) Message {
+	return Message{Text: app + " requires two-factor authentication. Set it up to continue."}
+}
+
 func (s Leave) title() string {
 	if s.App != "" {
 		return "Sign out of " + s.App + " and the workspace?"

@@ -191,6 +191,7 @@ type TwoFactor struct {
 	Enrollment twofactor.Enrollment
 	QR         QR // built while Pending, zero otherwise
 
+	ForApp   string // the app that asks for a second step, to which they go on; "" for none
 	Required bool   // the policy stops this person: its message stands
 	Next     string // where they were going, or ""
 
