@@ -39,7 +39,7 @@ func (c *sharedChromium) open(t testing.TB) context.Context {
 			chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(1280, 1000),
 			chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
 			// No name is looked up: what a page asks of another host fails, and is reported.
-			chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"))
+			chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost, EXCLUDE *.localhost"))
 		allocator, cancelAllocator := chromedp.NewExecAllocator(context.Background(), options...)
 		ctx, cancel := chromedp.NewContext(allocator)
 		c.ctx, c.cancel = ctx, func() { cancel(); cancelAllocator() }

@@ -130,7 +130,7 @@ var routes = []route{
 	{"POST", "/admin/apps/{id}/connect", admin, "/admin/apps/{id}", withProof((*Server).changeConnection)},
 	{"POST", "/admin/apps/{id}/connect/redirect", admin, "/admin/apps/{id}", withProof((*Server).addRedirect)},
 	{"POST", "/admin/apps/{id}/secret", admin, "/admin/apps/{id}", withProof((*Server).makeSecret)},
-	{"POST", "/admin/apps/{id}/guard", admin, "/admin/apps/{id}", (*Server).changeAppGuard},
+	{"POST", "/admin/apps/{id}/guard", admin, "/admin/apps/{id}", withProof((*Server).changeAppGuard)},
 	{"POST", "/admin/apps/{id}/check", admin, "/admin/apps/{id}", (*Server).checkApp},
 	{"POST", "/admin/apps/{id}/pause", admin, "/admin/apps/{id}", withProof((*Server).pauseApp)},
 	{"POST", "/admin/apps/{id}/resume", admin, "/admin/apps/{id}", withProof((*Server).resumeApp)},
