@@ -174,4 +174,3 @@ func opensWith(t *testing.T, address, name, value string) bool {
 	defer answer.Body.Close()
 	return answer.StatusCode == http.StatusOK
 }
-
