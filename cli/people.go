@@ -163,7 +163,7 @@ func (c *twoFactorReset) Run(env *commandEnv) error {
 
 type policyCommands struct {
 	Show policyShow `cmd:"" help:"Show the two policy settings."`
-	Set  policySet  `cmd:"" help:"Change the policy settings: the way back in when the policy locks everybody out." example:"gatehouse policy set --everyone 2026-12-03 --admins on"`
+	Set  policySet  `cmd:"" help:"Change the policy settings: the way back in when the policy locks everybody out." example:"gatehouse policy set --everyone off --admins 2026-12-03"`
 }
 
 type policyShow struct {
