@@ -23,6 +23,8 @@ const (
 	PasswordFailed    Event = "authn_password_change_fail" // a wrong current password, wherever it was asked
 	FactorEnabled     Event = "authn_factor_enabled"
 	FactorDisabled    Event = "authn_factor_disabled"
+	FactorExchanged   Event = "authn_factor_exchanged" // a new phone in place of the old one
+	CodeChecked       Event = "authn_recovery_code_checked"
 	FactorReset       Event = "authn_factor_reset" // by an administrator or on the machine
 	FactorFailed      Event = "authn_factor_fail"  // a wrong code at enrolment
 	CodesRegenerated  Event = "authn_recovery_codes_created"
@@ -89,6 +91,8 @@ var eventTable = []struct {
 	{Event: PasswordFailed},
 	{Event: FactorEnabled, atSignIn: true, mailPerson: true},
 	{Event: FactorDisabled, atSignIn: true, mailPerson: true},
+	{Event: FactorExchanged, atSignIn: true, mailPerson: true},
+	{Event: CodeChecked},
 	{Event: FactorReset, atSignIn: true, notice: always, mailPerson: true},
 	{Event: FactorFailed},
 	{Event: CodesRegenerated, atSignIn: true, mailPerson: true},

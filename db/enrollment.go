@@ -45,14 +45,24 @@ func (s *Store) enrollment(t *tx, person int64, session []byte) (enrollmentRow, 
 	if session == nil {
 		session = []byte{}
 	}
+	return s.scanEnrollment(t.row(enrollmentQuery+` AND (e.state = 'enabled' OR e.session_hash = $2)
+		ORDER BY e.state = 'enabled' DESC LIMIT 1`, person, session), r)
+}
+
+// pendingEnrollment reads what a session has pending, also beside an enabled one.
+func (s *Store) pendingEnrollment(t *tx, person int64, session []byte) (enrollmentRow, error) {
+	return s.scanEnrollment(t.row(enrollmentQuery+` AND e.session_hash = $2`, person, session),
+		enrollmentRow{person: person, session: session})
+}
+
+const enrollmentQuery = `SELECT e.id, e.state, e.secret, e.wrong_codes, e.expires_at, e.confirmed_at, e.last_step, w.key_id
+	FROM enrollment e JOIN workspace w ON w.id = 1 WHERE e.person_id = $1`
+
+func (s *Store) scanEnrollment(found row, r enrollmentRow) (enrollmentRow, error) {
 	var state string
 	var sealed, keyID []byte
 	var expires, confirmed sql.NullInt64
-	err := t.row(`SELECT e.id, e.state, e.secret, e.wrong_codes, e.expires_at, e.confirmed_at, e.last_step, w.key_id
-		FROM enrollment e CROSS JOIN workspace w
-		WHERE e.person_id = $1 AND (e.state = 'enabled' OR e.session_hash = $2)
-		ORDER BY e.state = 'enabled' DESC LIMIT 1`, person, session).
-		Scan(&r.id, &state, &sealed, &r.WrongCodes, &expires, &confirmed, &r.LastStep, &keyID)
+	err := found.Scan(&r.id, &state, &sealed, &r.WrongCodes, &expires, &confirmed, &r.LastStep, &keyID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, nil
 	}
@@ -67,9 +77,9 @@ func (s *Store) enrollment(t *tx, person int64, session []byte) (enrollmentRow, 
 	if err != nil {
 		return r, err
 	}
-	key, err := keys.Open(sealed, sealContext(r.State, person, r.id))
+	key, err := keys.Open(sealed, sealContext(r.State, r.person, r.id))
 	if err != nil {
-		return r, fmt.Errorf("opening the secret of person %d: %w", person, err)
+		return r, fmt.Errorf("opening the secret of person %d: %w", r.person, err)
 	}
 	r.Secret, err = twofactor.ParseSecret(key)
 	return r, err
@@ -157,14 +167,7 @@ func (s *Store) saveEnrollment(t *tx, before enrollmentRow, after *enrollmentRow
 			after.WrongCodes, after.id)
 
 	case before.State != twofactor.Enabled:
-		sealed, err := s.sealSecret(t, after)
-		if err != nil {
-			return err
-		}
-		if err := t.execOne(`UPDATE enrollment
-			SET state = 'enabled', session_hash = NULL, expires_at = NULL, wrong_codes = 0, secret = $1, confirmed_at = $2, last_step = $3
-			WHERE id = $4 AND state = 'pending'`, sealed, unix(after.ConfirmedAt), after.LastStep,
-			after.id); err != nil {
+		if err := s.saveConfirmed(t, after); err != nil {
 			return err
 		}
 		if err := s.saveSheet(t, after.person, after.Sheet, after.codes); err != nil {
@@ -173,6 +176,17 @@ func (s *Store) saveEnrollment(t *tx, before enrollmentRow, after *enrollmentRow
 		return t.updateEnrolled(after.person)
 	}
 	return s.saveUse(t, before, after, now)
+}
+
+// saveConfirmed turns the row of a pending enrolment into that of an enabled one.
+func (s *Store) saveConfirmed(t *tx, r *enrollmentRow) error {
+	sealed, err := s.sealSecret(t, r)
+	if err != nil {
+		return err
+	}
+	return t.execOne(`UPDATE enrollment
+		SET state = 'enabled', session_hash = NULL, expires_at = NULL, wrong_codes = 0, secret = $1, confirmed_at = $2, last_step = $3
+		WHERE id = $4 AND state = 'pending'`, sealed, unix(r.ConfirmedAt), r.LastStep, r.id)
 }
 
 // saveUse writes what using an enrolment has changed: the newest time step, a used code, or
@@ -337,20 +351,7 @@ func (s *Store) ConfirmTwoFactor(ctx context.Context, v Visitor, typed string, c
 		r.codes = hashed
 		err := s.applyTransition(t, r, now, func(e *twofactor.Enrollment) error { return e.Confirm(typed, sheet, now) })
 		if wrong, ok := errors.AsType[twofactor.WrongCode](err); ok {
-			row := activityEntry{
-				event:   account.FactorFailed,
-				failed:  true,
-				actor:   v.Actor(c),
-				subject: v.Person.ID,
-				method:  account.ByCode,
-			}
-			if wrong.Left == 0 {
-				row.event = account.SignInFailedMax
-			}
-			if _, err := t.appendActivity(now, row); err != nil {
-				return err
-			}
-			return wrong
+			return t.refuseEnrollment(v, wrong, c, now)
 		}
 		if err != nil {
 			return err
@@ -372,6 +373,24 @@ func (s *Store) ConfirmTwoFactor(ctx context.Context, v Visitor, typed string, c
 		return err
 	})
 	return e, out, err
+}
+
+// refuseEnrollment writes the row of a wrong code at enrolment.
+func (t *tx) refuseEnrollment(v Visitor, wrong twofactor.WrongCode, c Client, now time.Time) error {
+	row := activityEntry{
+		event:   account.FactorFailed,
+		failed:  true,
+		actor:   v.Actor(c),
+		subject: v.Person.ID,
+		method:  account.ByCode,
+	}
+	if wrong.Left == 0 {
+		row.event = account.SignInFailedMax
+	}
+	if _, err := t.appendActivity(now, row); err != nil {
+		return err
+	}
+	return wrong
 }
 
 // isRightCode reports whether a code would confirm the enrolment, without changing

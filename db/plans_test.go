@@ -196,6 +196,17 @@ func runEverything(t *testing.T, store *db.Store) {
 	enrolledBob := enrol(t, store, "bob@example.org", now)
 	refused(store.Reauthenticate(ctx, enrolledBob.visitor, "wrong horse", client, now))
 	must(store.Reauthenticate(ctx, enrolledBob.visitor, dbtest.Password, client, now))
+	refused(store.CheckRecoveryCode(ctx, enrolledBob.visitor, "0000-0000", client, now))
+	must(store.CheckRecoveryCode(ctx, enrolledBob.visitor, enrolledBob.codes[0].Text(), client, now))
+	if asked, err := store.AskForCodes(ctx, enrolledBob.visitor, now.AddDate(1, 0, 0)); !asked || err != nil {
+		t.Fatal("nobody was asked: ", err)
+	}
+	newPhone, err := store.ReplaceTwoFactor(ctx, enrolledBob.visitor, now)
+	must(err)
+	_, exchanged, err := store.ExchangeTwoFactor(ctx, enrolledBob.visitor,
+		dbtest.Code(t, newPhone.Secret.Base32(), now), client, now)
+	must(err)
+	enrolledBob.visitor, enrolledBob.secret = visitor(t, store, exchanged.Session, now), newPhone.Secret.Base32()
 	_, rotated, err := store.RegenerateRecoveryCodes(ctx, enrolledBob.visitor, client, now)
 	must(err)
 

@@ -89,6 +89,7 @@ type Visitor struct {
 	eventsFrom, eventsUntil int64 // between which rows of activity lies what the session tells
 
 	State       twofactor.State // Pending: this session has minted a secret
+	Replacing   bool            // Enabled, and this session has minted a secret for a new phone
 	Enrolled    bool            // has a factor that works here: the app, or a passkey
 	MustEnroll  bool            // the policy lets them do nothing but enrol
 	OpenNotices bool            // there is a notice that admins have not dismissed
@@ -138,7 +139,7 @@ func (s *Store) Visitor(ctx context.Context, token string, now time.Time) (Visit
 	v.PreviousSignInAt = instant(previous)
 	switch {
 	case confirmed.Valid:
-		v.State = twofactor.Enabled
+		v.State, v.Replacing = twofactor.Enabled, pendingUntil.Valid
 	case pendingUntil.Valid:
 		v.State = twofactor.Pending
 	}
@@ -318,6 +319,9 @@ func (t *tx) endOtherSessions(person int64, except []byte) error {
 // so that whoever had stolen the old id, or sat at another browser, is out.
 func (t *tx) rotateSession(v Visitor) (token string, err error) {
 	token = newToken()
+	if _, err := t.exec(`DELETE FROM enrollment WHERE session_hash = $1`, v.session); err != nil {
+		return "", err
+	}
 	if err := t.execOne(`UPDATE session SET id_hash = $1 WHERE id_hash = $2`, hashToken(token), v.session); err != nil {
 		return "", err
 	}

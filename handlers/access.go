@@ -119,11 +119,14 @@ func (s *Server) touchSession(rc *requestContext) error {
 	if err := s.store.Touch(rc.ctx(), rc.visitor, rc.now); err != nil {
 		return err
 	}
-	if rc.visitor.State == twofactor.Pending && rc.isPageLoad() {
+	if (rc.visitor.State == twofactor.Pending || rc.visitor.Replacing) && rc.isPageLoad() {
 		if err := s.store.DiscardPending(rc.ctx(), rc.visitor); err != nil {
 			return err
 		}
-		rc.visitor.State = twofactor.NotConfigured
+		rc.visitor.Replacing = false
+		if rc.visitor.State == twofactor.Pending {
+			rc.visitor.State = twofactor.NotConfigured
+		}
 	}
 	return nil
 }

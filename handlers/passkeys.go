@@ -81,7 +81,7 @@ func (s *Server) passkeyCard(rc *requestContext, card *views.PasskeyCard) error 
 
 // showPasskeys shows the screen of both cards, after something was done about passkeys.
 func (s *Server) showPasskeys(rc *requestContext, status int, card views.TwoFactor) error {
-	if rc.visitor.State == twofactor.Pending { // it exists in the answer to Enable only
+	if rc.visitor.State == twofactor.Pending || rc.visitor.Replacing { // it exists in the answer to Enable only
 		if err := s.store.DiscardPending(rc.ctx(), rc.visitor); err != nil {
 			return err
 		}

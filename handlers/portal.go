@@ -167,7 +167,13 @@ func (s *Server) showTwoFactor(rc *requestContext) error {
 	if err != nil {
 		return err
 	}
-	return s.showTwoFactorScreen(rc, http.StatusOK, views.TwoFactor{Enrollment: e})
+	card := views.TwoFactor{Enrollment: e}
+	if e.Sheet.Exists() && rc.isPageLoad() {
+		if card.Ask, err = s.store.AskForCodes(rc.ctx(), rc.visitor, rc.now); err != nil {
+			return err
+		}
+	}
+	return s.showTwoFactorScreen(rc, http.StatusOK, card)
 }
 
 // showTwoFactorScreen shows the card in the state that the enrolment is in now.
@@ -178,7 +184,7 @@ func (s *Server) showTwoFactorScreen(rc *requestContext, status int, card views.
 		return err
 	}
 	visitor.State = card.Enrollment.State
-	visitor.Enrolled = visitor.State == twofactor.Enabled || card.Passkeys.Works()
+	visitor.Enrolled = visitor.State == twofactor.Enabled || card.Replacing || card.Passkeys.Works()
 	visitor.MustEnroll = visitor.Workspace.Policy.MustEnroll(visitor.Person.Role, visitor.Factors())
 	wasStopped := rc.visitor.MustEnroll
 	rc.visitor = visitor
@@ -227,6 +233,9 @@ func (s *Server) enableTwoFactor(rc *requestContext) error {
 
 // confirmTwoFactor turns two-factor on and shows the recovery codes, once.
 func (s *Server) confirmTwoFactor(rc *requestContext) error {
+	if rc.visitor.Replacing || rc.visitor.State == twofactor.Enabled && rc.r.PostFormValue("new_phone") != "" {
+		return s.exchangeTwoFactor(rc)
+	}
 	e, rotated, err := s.store.ConfirmTwoFactor(rc.ctx(), rc.visitor, rc.r.PostFormValue("code"), rc.client, rc.now)
 	if errors.Is(err, twofactor.ErrAlreadyEnabled) {
 		return s.showTwoFactorScreen(rc, http.StatusOK, views.TwoFactor{Enrollment: e})

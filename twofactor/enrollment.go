@@ -100,6 +100,31 @@ func (e *Enrollment) Confirm(typed string, sheet Sheet, now time.Time) error {
 	return nil
 }
 
+// Replace makes a new secret pending beside an enabled enrolment, for a new phone. next is
+// what the session has pending, and is begun anew; e itself is left alone, and its codes go
+// on signing in. Unless Enabled: ErrNotEnabled.
+func (e *Enrollment) Replace(next *Enrollment, secret Secret, now time.Time, ttl time.Duration) error {
+	if e.State != Enabled {
+		return ErrNotEnabled
+	}
+	*next = Enrollment{}
+	return next.Enable(secret, now, ttl)
+}
+
+// Exchange confirms next, which Replace has made pending, and puts it in the place of an
+// enabled enrolment. The recovery codes stay. It refuses like Confirm, and leaves e alone
+// then; the fifth wrong code discards next. Unless Enabled: ErrNotEnabled.
+func (e *Enrollment) Exchange(next *Enrollment, typed string, now time.Time) error {
+	if e.State != Enabled {
+		return ErrNotEnabled
+	}
+	if err := next.Confirm(typed, e.Sheet, now); err != nil {
+		return err
+	}
+	*e = *next
+	return nil
+}
+
 // clockOff tells how far the clock that made the code is off, or zero when the
 // code belongs to no time step within ten minutes. It is told at enrolment
 // only, to somebody who sees the secret anyway; at the challenge it would help
@@ -151,8 +176,8 @@ func (e *Enrollment) Redeem(number int) error {
 	if !e.Sheet.Exists() {
 		return ErrNotEnabled
 	}
-	if number < 0 || number >= RecoveryCodes || e.Sheet.Used[number] {
-		return ErrWrongRecovery
+	if err := e.Sheet.Check(number); err != nil {
+		return err
 	}
 	e.Sheet.Used[number] = true
 	return nil

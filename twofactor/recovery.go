@@ -205,6 +205,15 @@ func NewSheet(previous string, now time.Time) Sheet {
 // Exists reports whether there is a sheet: whoever has a factor has one.
 func (s Sheet) Exists() bool { return s.ID != "" }
 
+// Check reports whether a code with this number (from 0) is there and unused, and leaves it
+// so; otherwise it refuses with ErrWrongRecovery.
+func (s Sheet) Check(number int) error {
+	if number < 0 || number >= RecoveryCodes || s.Used[number] {
+		return ErrWrongRecovery
+	}
+	return nil
+}
+
 // Left counts the codes that were not used yet.
 func (s Sheet) Left() int {
 	left := 0

@@ -181,7 +181,7 @@ func HelpCards(h Help) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "<p>A sheet has 8 codes of the form <code translate=\"no\">XXXX-XXXX</code>. Each signs you in once when you do not have your phone. Copy, download or print them straight away, and keep them in a password manager or in a safe place on paper. You can type codes in lower case and without the hyphen.</p><p>Every sheet has a short id and a date, such as <em translate=\"no\">Sheet K7 of 12 Nov 2026</em>. The sign-in page and the card name the current sheet, so that you can tell it from an old one. <strong>Regenerate recovery codes</strong> makes a new sheet and the old one stops working at once: do that when few codes are left, or when somebody else may have seen them.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "<p>A sheet has 8 codes of the form <code translate=\"no\">XXXX-XXXX</code>. Each signs you in once when you do not have your phone. Copy, download or print them straight away, and keep them in a password manager or in a safe place on paper. You can type codes in lower case and without the hyphen.</p><p>Every sheet has a short id and a date, such as <em translate=\"no\">Sheet K7 of 12 Nov 2026</em>. The sign-in page and the card name the current sheet, so that you can tell it from an old one. <strong>Check a saved code</strong> on the card says whether a code still works, and does not use it up. <strong>Regenerate recovery codes</strong> makes a new sheet and the old one stops working at once: do that when few codes are left, or when somebody else may have seen them.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -291,7 +291,7 @@ func HelpCards(h Help) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, "<dl><dt>The QR code won't scan</dt><dd>Copy the key next to it into the app's manual entry. Both add the same account.</dd><dt>“That code did not match”</dt><dd>Wait for the next code and enter that one; each code counts only once, and for about a minute. If it keeps happening, set your phone's date and time to automatic: codes depend on the clock.</dd><dt>“No pending enrollment. Click \"Enable\" to start over”</dt><dd>The set-up was reloaded, left, or took longer than 10 minutes. Select <strong>Enable two-factor</strong> and scan the new QR code.</dd><dt>I lost my phone, or have a new one</dt><dd>Sign in with a recovery code. Then disable two-factor and set it up again on the new phone.</dd><dt>I lost my phone and my recovery codes</dt><dd>Ask an administrator to reset two-factor for your account.</dd><dt>“Password did not match. Two-factor remains enabled.”</dt><dd>Enter the password you sign in with. Nothing has been turned off.</dd><dt>Every page sends me to set-up</dt><dd>Your organisation requires two-factor. Finish setting it up and every page opens again.</dd></dl>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, "<dl><dt>The QR code won't scan</dt><dd>Copy the key next to it into the app's manual entry. Both add the same account.</dd><dt>“That code did not match”</dt><dd>Wait for the next code and enter that one; each code counts only once, and for about a minute. If it keeps happening, set your phone's date and time to automatic: codes depend on the clock.</dd><dt>“No pending enrollment. Click \"Enable\" to start over”</dt><dd>The set-up was reloaded, left, or took longer than 10 minutes. Select <strong>Enable two-factor</strong> and scan the new QR code.</dd><dt>I have a new phone</dt><dd>On the card, select <strong>Set up a new phone</strong>, scan the QR code with the new one and confirm its code. The old phone works until then. Your recovery codes stay as they are.</dd><dt>I lost my phone</dt><dd>Sign in with a recovery code. Then select <strong>Set up a new phone</strong>; codes from the lost one stop working.</dd><dt>I lost my phone and my recovery codes</dt><dd>Ask an administrator to reset two-factor for your account.</dd><dt>“Password did not match. Two-factor remains enabled.”</dt><dd>Enter the password you sign in with. Nothing has been turned off.</dd><dt>Every page sends me to set-up</dt><dd>Your organisation requires two-factor. Finish setting it up and every page opens again.</dd></dl>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -308,7 +308,7 @@ func HelpCards(h Help) templ.Component {
 		var templ_7745c5c3_Var13 templ.SafeURL
 		templ_7745c5c3_Var13, templ_7745c5c3_Err = templ.JoinURLErrs(templ.SafeURL(h.Address))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/help.templ`, Line: 74, Col: 52}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/help.templ`, Line: 76, Col: 52}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var13))
 		if templ_7745c5c3_Err != nil {
@@ -321,7 +321,7 @@ func HelpCards(h Help) templ.Component {
 		var templ_7745c5c3_Var14 string
 		templ_7745c5c3_Var14, templ_7745c5c3_Err = templ.JoinStringErrs(h.Action)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/help.templ`, Line: 74, Col: 65}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/help.templ`, Line: 76, Col: 65}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var14))
 		if templ_7745c5c3_Err != nil {
@@ -363,7 +363,7 @@ func helpCard(id, title string) templ.Component {
 		var templ_7745c5c3_Var16 string
 		templ_7745c5c3_Var16, templ_7745c5c3_Err = templ.ResolveAttributeValue(id)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/help.templ`, Line: 80, Col: 43}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/help.templ`, Line: 82, Col: 43}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var16)
 		if templ_7745c5c3_Err != nil {
@@ -376,7 +376,7 @@ func helpCard(id, title string) templ.Component {
 		var templ_7745c5c3_Var17 string
 		templ_7745c5c3_Var17, templ_7745c5c3_Err = templ.ResolveAttributeValue(id)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/help.templ`, Line: 82, Col: 34}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/help.templ`, Line: 84, Col: 34}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var17)
 		if templ_7745c5c3_Err != nil {
@@ -389,7 +389,7 @@ func helpCard(id, title string) templ.Component {
 		var templ_7745c5c3_Var18 string
 		templ_7745c5c3_Var18, templ_7745c5c3_Err = templ.JoinStringErrs(title)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/help.templ`, Line: 82, Col: 44}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/help.templ`, Line: 84, Col: 44}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var18))
 		if templ_7745c5c3_Err != nil {

@@ -147,6 +147,9 @@ var eventMails = map[account.Event]func(m Mail) (subject, text string){
 	account.FactorReset: func(m Mail) (subject, text string) {
 		return "Two-factor authentication reset at", "Two-factor authentication was reset for your account: your password alone signs you in now."
 	},
+	account.FactorExchanged: func(m Mail) (subject, text string) {
+		return "Authenticator app moved at", "The authenticator app of your account was moved to a new phone. Codes of the old one have stopped working."
+	},
 	account.CodesRegenerated: func(m Mail) (subject, text string) {
 		return "New recovery codes at", "New recovery codes were made for your account. The old ones have stopped working."
 	},

@@ -107,6 +107,47 @@ func Confirmed() Message {
 	return Message{Text: "Two-factor authentication is now active. Save your recovery codes — they're shown once."}
 }
 
+// ReplacementRefused says why a move of the card for a new phone was refused.
+func ReplacementRefused(err error, now time.Time) Message {
+	if errors.Is(err, twofactor.ErrNoPending) {
+		return Message{
+			Text:   "This QR code is no longer valid.",
+			Advice: "The app that you have confirmed keeps working. To start over, select Set up a new phone and scan the new code.",
+		}
+	}
+	m := EnrollmentRefused(err, now)
+	m.Advice = strings.ReplaceAll(m.Advice, "Select Enable two-factor to start over with a new one.",
+		"The app that you have confirmed keeps working. Select Set up a new phone to start over.")
+	return m
+}
+
+// Replaced is shown once, when a new phone has taken the place of the old one.
+func Replaced() Message {
+	return Message{
+		Text:   "Your new phone is set up. Codes from the old one no longer work.",
+		Advice: "Your recovery codes stay as they are, and you are signed out everywhere else. Remove the entry from the old phone.",
+	}
+}
+
+// CodeIsGood says that a recovery code would sign its owner in.
+func CodeIsGood(e twofactor.Enrollment) Message {
+	return Message{
+		Text:   "That code works, and stays unused.",
+		Advice: "It is on sheet " + e.Sheet.ID + ", which has " + counted(e.Sheet.Left(), "unused code") + ".",
+	}
+}
+
+// CheckRefused describes a recovery code that is none of the unused ones.
+func CheckRefused(err error, now time.Time, e twofactor.Enrollment) Message {
+	if errors.Is(err, twofactor.ErrWrongRecovery) {
+		return Message{
+			Text:   wrongCode,
+			Advice: "It is not an unused code of sheet " + e.Sheet.ID + ". Try another from that sheet. If you no longer have it, regenerate your recovery codes.",
+		}
+	}
+	return Refused(err, now)
+}
+
 // Regenerated is shown once, above new recovery codes.
 func Regenerated() Message {
 	return Message{
@@ -209,6 +250,7 @@ var accountEventTexts = map[account.Event]string{
 	account.SignedIn:         "A recovery code was used to sign in",
 	account.FactorEnabled:    "Two-factor authentication was enabled",
 	account.FactorDisabled:   "Two-factor authentication was disabled",
+	account.FactorExchanged:  "Your authenticator app was moved to a new phone",
 	account.FactorReset:      "Your two-factor authentication was reset",
 	account.TokenReused:      "An app's access to your account was ended, because a code or token was used twice",
 	account.CodesRegenerated: "New recovery codes were made",
@@ -235,6 +277,8 @@ func EventText(event account.Event, ok bool, method account.Method, detail strin
 		text = "Wrong password at sign-in"
 	case event == account.SignInFailed:
 		text = "Wrong " + methods[method] + " at sign-in"
+	case event == account.CodeChecked && !ok:
+		text = "Wrong recovery code at a check"
 	case event == account.UnknownNames && detail != "":
 		text = detail + " more sign-ins with unknown e-mail addresses"
 	case event == account.RoleChanged && strings.Contains(detail, " to "):
@@ -270,6 +314,8 @@ var events = map[account.Event]string{
 	account.PasswordFailed:    "Wrong password given",
 	account.FactorEnabled:     "Two-factor enabled",
 	account.FactorDisabled:    "Two-factor disabled",
+	account.FactorExchanged:   "Authenticator app moved to a new phone",
+	account.CodeChecked:       "Recovery code checked",
 	account.FactorReset:       "Two-factor reset",
 	account.FactorFailed:      "Wrong code at set-up",
 	account.CodesRegenerated:  "Recovery codes regenerated",

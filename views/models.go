@@ -205,6 +205,9 @@ type TwoFactor struct {
 	Codes     []twofactor.RecoveryCode // just minted: shown once
 	Prompt    bool                     // Enabled: ask before regenerating
 	Reauth    bool                     // Enabled: ask for the password before regenerating
+	Check     bool                     // Enabled: the section to check a saved code is open
+	Ask       bool                     // Enabled: ask whether the codes are still there
+	Replacing bool                     // Pending, for a new phone: the old one's codes go on
 	Disable   bool                     // Enabled: the section to disable is open (its password was wrong)
 	RemoveApp bool                     // Enabled: the section to remove the app is open (its password was wrong)
 	NextCode  time.Duration            // until the next code appears in the app

@@ -69,6 +69,13 @@ func enabled() TwoFactor {
 	return x
 }
 
+// newPhone is the card while a new phone is set up beside the old one.
+func newPhone(t *testing.T) TwoFactor {
+	x := pending(t)
+	x.Replacing = true
+	return x
+}
+
 func codes(t *testing.T) []twofactor.RecoveryCode {
 	t.Helper()
 	var out []twofactor.RecoveryCode
@@ -115,6 +122,20 @@ func states(t *testing.T) map[string]templ.Component {
 		"pending":  screen(pending(t)),
 		"pending-wrong": screen(modified(pending(t),
 			func(x *TwoFactor) { x.Alert = EnrollmentRefused(twofactor.WrongCode{Left: 4}, now) })),
+		"new-phone": screen(newPhone(t)),
+		"new-phone-wrong": screen(modified(newPhone(t),
+			func(x *TwoFactor) { x.Alert = ReplacementRefused(twofactor.WrongCode{Left: 4}, now) })),
+		"new-phone-last": screen(modified(enabled(),
+			func(x *TwoFactor) { x.Alert = ReplacementRefused(twofactor.WrongCode{}, now) })),
+		"new-phone-gone": screen(modified(enabled(),
+			func(x *TwoFactor) { x.Alert = ReplacementRefused(twofactor.ErrNoPending, now) })),
+		"new-phone-done": screen(modified(enabled(), func(x *TwoFactor) { x.Success = Replaced() })),
+		"check-ask":      screen(modified(enabled(), func(x *TwoFactor) { x.Ask = true })),
+		"check-good": screen(modified(enabled(),
+			func(x *TwoFactor) { x.Check, x.Success = true, CodeIsGood(x.Enrollment) })),
+		"check-wrong": screen(modified(enabled(), func(x *TwoFactor) {
+			x.Check, x.Alert = true, CheckRefused(twofactor.ErrWrongRecovery, now, x.Enrollment)
+		})),
 		"pending-clock": screen(modified(pending(t), func(x *TwoFactor) {
 			x.Alert = EnrollmentRefused(twofactor.WrongCode{Left: 4, ClockOff: -4 * time.Minute}, now)
 		})),
