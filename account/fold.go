@@ -117,6 +117,9 @@ func SearchWords(search string) []string {
 
 // HasWords reports whether a text has every word of a search as a part of a word of its.
 func HasWords(text string, words []string) bool {
+	if len(words) == 0 {
+		return true
+	}
 	own := Words(text)
 	for _, word := range words {
 		if FirstEnding(own, word) == "" {

@@ -15,84 +15,85 @@ type Launcher struct {
 	Gone  []string // the names of apps that were there at the visit before
 	None  bool     // the workspace has no app at all
 
-	changed bool // something is to be noted
-	shown   map[int64]shownApp
+	changed bool    // something is to be noted
+	goes    []int64 // the apps of which it is to be noted that they are gone
 }
 
 // A Tile is an app that the visitor may open.
 type Tile struct {
-	apps.App      // without its access' roles, groups and people
+	apps.App      // without how it is guarded, and without its access' roles, groups and people
 	IsNew    bool // it was not there at the visit before
+
+	noted bool // it is noted that the portal shows it, under this name
 }
 
-// A shownApp is a row of what the portal has shown.
-type shownApp struct {
-	name    string
-	shownAt time.Time
-	goneAt  time.Time // zero while they may open it
-}
+// openTo are the numbers of the apps that somebody may open, as apps.Access.Allows says: by
+// their role and their number.
+const openTo = `(SELECT id FROM app WHERE everyone = TRUE
+	UNION SELECT app_id FROM app_role WHERE role = $1
+	UNION SELECT app_id FROM app_person WHERE person_id = $2
+	UNION SELECT x.app_id FROM group_member m JOIN app_group x ON x.group_id = m.group_id WHERE m.person_id = $2)`
 
 // Launcher reads the apps that the visitor may open, in the order of their names, and what
 // has changed since the visit before: since what an earlier session was shown.
 func (s *Store) Launcher(ctx context.Context, v Visitor) (Launcher, error) {
-	l := Launcher{shown: map[int64]shownApp{}}
-	if err := s.row(ctx, `SELECT NOT EXISTS (SELECT 1 FROM app)`).Scan(&l.None); err != nil {
+	var l Launcher
+	var before bool
+	if err := s.row(ctx, `SELECT NOT EXISTS (SELECT 1 FROM app), EXISTS (SELECT 1 FROM portal_app WHERE person_id = $1)`,
+		v.Person.ID).Scan(&l.None, &before); err != nil {
 		return l, fmt.Errorf("reading a portal: %w", err)
 	}
 	q := reading{s, ctx}
 	err := eachRow(q, func(scan func(...any) error) error {
-		var id int64
-		var row shownApp
-		var shown, gone sql.NullInt64
-		err := scan(&id, &row.name, &shown, &gone)
-		row.shownAt, row.goneAt = instant(shown), instant(gone)
-		l.shown[id] = row
+		tile, err := scanTile(scan, v, before)
+		l.Tiles = append(l.Tiles, tile)
+		l.changed = l.changed || !tile.noted
 		return err
-	}, `SELECT app_id, name, shown_at, gone_at FROM portal_app WHERE person_id = $1 ORDER BY app_id`, v.Person.ID)
-	if err == nil {
+	}, `SELECT app.id, app.slug, app.name, app.host, app.mark, app.icon, app.second_step, app.paused, app.made_at,
+			w.name, w.shown_at, w.gone_at
+		FROM app LEFT JOIN portal_app w ON w.person_id = $2 AND w.app_id = app.id
+		WHERE app.id IN `+openTo+` ORDER BY app.sort_key, app.id`, string(v.Person.Role), v.Person.ID)
+	if err == nil && before {
 		err = eachRow(q, func(scan func(...any) error) error {
-			a, err := scanApp(scan)
-			l.Tiles = append(l.Tiles, Tile{App: a})
+			var id int64
+			var name string
+			var gone bool
+			err := scan(&id, &name, &gone)
+			l.Gone = append(l.Gone, name)
+			if !gone {
+				l.goes, l.changed = append(l.goes, id), true
+			}
 			return err
-		}, `SELECT `+appColumns+` WHERE app.id IN (SELECT id FROM app WHERE everyone = TRUE
-				UNION SELECT app_id FROM app_role WHERE role = $1
-				UNION SELECT app_id FROM app_person WHERE person_id = $2
-				UNION SELECT x.app_id FROM group_member m JOIN app_group x ON x.group_id = m.group_id WHERE m.person_id = $3)
-			ORDER BY app.sort_key, app.id`, string(v.Person.Role), v.Person.ID, v.Person.ID)
+		}, `SELECT w.app_id, w.name, w.gone_at IS NOT NULL FROM portal_app w
+			WHERE w.person_id = $2 AND (w.gone_at IS NULL OR w.gone_at >= $3) AND w.app_id NOT IN `+openTo+`
+			ORDER BY w.app_id`, string(v.Person.Role), v.Person.ID, unix(v.StartedAt))
 	}
 	if err != nil {
 		return l, fmt.Errorf("reading a portal: %w", err)
 	}
-	l.compare(v)
 	return l, nil
 }
 
-// compare marks what is new and what is gone.
-func (l *Launcher) compare(v Visitor) {
-	here := map[int64]bool{}
-	for i, tile := range l.Tiles {
-		here[tile.ID] = true
-		row, known := l.shown[tile.ID]
-		known = known && row.goneAt.IsZero()
-		switch {
-		case known:
-			l.Tiles[i].IsNew = !row.shownAt.Before(v.StartedAt)
-		case len(l.shown) > 0:
-			l.Tiles[i].IsNew = true
-		default: // the first visit
-			l.Tiles[i].IsNew = tile.MadeAt.After(lastHere(v))
-		}
-		l.changed = l.changed || !known || row.name != tile.Name
+// scanTile reads an app with what is noted of it. Before says whether the portal has shown
+// anything yet.
+func scanTile(scan func(...any) error, v Visitor, before bool) (Tile, error) {
+	var t Tile
+	var made, shown, gone sql.NullInt64
+	var name sql.NullString
+	err := scan(&t.ID, &t.Slug, &t.Name, &t.Address.Host, &t.Mark, &t.Icon, &t.Access.SecondStep, &t.Paused, &made,
+		&name, &shown, &gone)
+	t.MadeAt = instant(made)
+	known := name.Valid && !gone.Valid
+	t.noted = known && name.String == t.Name
+	switch {
+	case known:
+		t.IsNew = !instant(shown).Before(v.StartedAt)
+	case before:
+		t.IsNew = true
+	default: // the first visit
+		t.IsNew = t.MadeAt.After(lastHere(v))
 	}
-	for id, row := range l.shown {
-		switch {
-		case here[id]:
-		case row.goneAt.IsZero():
-			l.Gone, l.changed = append(l.Gone, row.name), true
-		case !row.goneAt.Before(v.StartedAt): // no earlier session was told
-			l.Gone = append(l.Gone, row.name)
-		}
-	}
+	return t, err
 }
 
 // lastHere is when the visitor was here before this session, or began it.
@@ -112,10 +113,8 @@ func (s *Store) NoteLauncher(ctx context.Context, v Visitor, l Launcher, now tim
 		if err := t.requireSession(v); err != nil {
 			return err
 		}
-		here := map[int64]bool{}
 		for _, tile := range l.Tiles {
-			here[tile.ID] = true
-			if row, known := l.shown[tile.ID]; known && row.goneAt.IsZero() && row.name == tile.Name {
+			if tile.noted {
 				continue
 			}
 			shownAt := int64(0)
@@ -129,10 +128,7 @@ func (s *Store) NoteLauncher(ctx context.Context, v Visitor, l Launcher, now tim
 				return fmt.Errorf("noting what a portal shows: %w", err)
 			}
 		}
-		for id, row := range l.shown {
-			if here[id] || !row.goneAt.IsZero() {
-				continue
-			}
+		for _, id := range l.goes {
 			if _, err := t.exec(`UPDATE portal_app SET gone_at = $1
 				WHERE person_id = $2 AND app_id = $3 AND gone_at IS NULL`, unix(now), v.Person.ID, id); err != nil {
 				return fmt.Errorf("noting what a portal shows: %w", err)

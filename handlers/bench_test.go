@@ -242,6 +242,25 @@ func BenchmarkTwoFactorPage(b *testing.B) {
 	})
 }
 
+// BenchmarkPortal: My portal with one app against My portal with thirty, of a thousand.
+func BenchmarkPortal(b *testing.B) {
+	one, thirty := newBench(b), newBench(b)
+	add := func(s *bench, n int, access db.AppAccess) {
+		for i := range n {
+			s.addApp(fmt.Sprintf("App %d %v", i, access.Everyone), fmt.Sprintf("app%d-%v.example.org", i, access.Everyone), access)
+		}
+	}
+	add(one, 1, db.AppAccess{Everyone: true})
+	add(thirty, 30, db.AppAccess{Everyone: true})
+	add(thirty, 970, db.AppAccess{Roles: []string{"administrator"}})
+	visit := func(s *bench) func() {
+		session := s.secondStep(s.newPendingSignIn())
+		return func() { s.serve(httptest.NewRequest("GET", "/my", nil), http.StatusOK, "gatehouse", session) }
+	}
+	few, many := visit(one), visit(thirty)
+	compare(b, few, noSetup, func(struct{}) { many() })
+}
+
 // BenchmarkPasswordStep: one argon2id against the password step.
 func BenchmarkPasswordStep(b *testing.B) {
 	s := newBench(b)
