@@ -38,22 +38,27 @@ const openTo = `(SELECT id FROM app WHERE everyone = TRUE
 // has changed since the visit before: since what an earlier session was shown.
 func (s *Store) Launcher(ctx context.Context, v Visitor) (Launcher, error) {
 	var l Launcher
-	var before bool
-	if err := s.row(ctx, `SELECT NOT EXISTS (SELECT 1 FROM app), EXISTS (SELECT 1 FROM portal_app WHERE person_id = $1)`,
-		v.Person.ID).Scan(&l.None, &before); err != nil {
+	var shown, gone, recent int // what the portal has shown and shows, and what is gone, and that lately
+	if err := s.row(ctx, `SELECT NOT EXISTS (SELECT 1 FROM app), count(*) FILTER (WHERE gone_at IS NULL),
+			count(*) FILTER (WHERE gone_at IS NOT NULL), count(*) FILTER (WHERE gone_at >= $2)
+		FROM portal_app WHERE person_id = $1`,
+		v.Person.ID, unix(v.StartedAt)).Scan(&l.None, &shown, &gone, &recent); err != nil {
 		return l, fmt.Errorf("reading a portal: %w", err)
 	}
 	q := reading{s, ctx}
 	err := eachRow(q, func(scan func(...any) error) error {
-		tile, err := scanTile(scan, v, before)
+		tile, known, err := scanTile(scan, v, shown+gone > 0)
 		l.Tiles = append(l.Tiles, tile)
 		l.changed = l.changed || !tile.noted
+		if known {
+			shown--
+		}
 		return err
 	}, `SELECT app.id, app.slug, app.name, app.host, app.mark, app.icon, app.second_step, app.paused, app.made_at,
 			w.name, w.shown_at, w.gone_at
 		FROM app LEFT JOIN portal_app w ON w.person_id = $2 AND w.app_id = app.id
 		WHERE app.id IN `+openTo+` ORDER BY app.sort_key, app.id`, string(v.Person.Role), v.Person.ID)
-	if err == nil && before {
+	if err == nil && (shown > 0 || recent > 0) { // something is gone
 		err = eachRow(q, func(scan func(...any) error) error {
 			var id int64
 			var name string
@@ -74,16 +79,15 @@ func (s *Store) Launcher(ctx context.Context, v Visitor) (Launcher, error) {
 	return l, nil
 }
 
-// scanTile reads an app with what is noted of it. Before says whether the portal has shown
-// anything yet.
-func scanTile(scan func(...any) error, v Visitor, before bool) (Tile, error) {
-	var t Tile
+// scanTile reads an app, and whether it is known that the portal shows it. Before says
+// whether the portal has shown anything yet.
+func scanTile(scan func(...any) error, v Visitor, before bool) (t Tile, known bool, err error) {
 	var made, shown, gone sql.NullInt64
 	var name sql.NullString
-	err := scan(&t.ID, &t.Slug, &t.Name, &t.Address.Host, &t.Mark, &t.Icon, &t.Access.SecondStep, &t.Paused, &made,
+	err = scan(&t.ID, &t.Slug, &t.Name, &t.Address.Host, &t.Mark, &t.Icon, &t.Access.SecondStep, &t.Paused, &made,
 		&name, &shown, &gone)
 	t.MadeAt = instant(made)
-	known := name.Valid && !gone.Valid
+	known = name.Valid && !gone.Valid
 	t.noted = known && name.String == t.Name
 	switch {
 	case known:
@@ -93,7 +97,7 @@ func scanTile(scan func(...any) error, v Visitor, before bool) (Tile, error) {
 	default: // the first visit
 		t.IsNew = t.MadeAt.After(lastHere(v))
 	}
-	return t, err
+	return t, known, err
 }
 
 // lastHere is when the visitor was here before this session, or began it.
