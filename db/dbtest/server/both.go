@@ -171,7 +171,7 @@ func connect() error {
 }
 
 func makeTemplate(name, keyName string, fill func(dir, url string) error) (made template, err error) {
-	made.name = "template_" + name
+	made.name = fmt.Sprintf("template_%s_%d", name, os.Getpid()) // several packages may share a server
 	if err := run(`CREATE DATABASE ` + made.name); err != nil {
 		return made, err
 	}
@@ -190,7 +190,7 @@ func makeTemplate(name, keyName string, fill func(dir, url string) error) (made 
 // create makes a database that goes with the test.
 func create(t testing.TB, options string) (string, error) {
 	databases.made++
-	name := fmt.Sprintf("test_%d", databases.made)
+	name := fmt.Sprintf("test_%d_%d", os.Getpid(), databases.made)
 	t.Cleanup(func() { _ = run(`DROP DATABASE IF EXISTS ` + name + ` WITH (FORCE)`) })
 	return databases.server.URL(name), run(`CREATE DATABASE ` + name + ` ` + options)
 }
