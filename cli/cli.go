@@ -213,7 +213,10 @@ func readLine(from io.Reader) (string, error) {
 }
 
 // openStore opens the workspace for a command beside a server that may be running.
-func (env *commandEnv) openStore() (*db.Store, error) {
+func (env *commandEnv) openStore() (*db.Store, error) { return env.openOrMake(false) }
+
+// openOrMake is openStore for a command that may make a workspace, and on a server its key.
+func (env *commandEnv) openOrMake(newWorkspace bool) (*db.Store, error) {
 	if err := env.prepareData(); err != nil {
 		return nil, err
 	}
@@ -221,6 +224,7 @@ func (env *commandEnv) openStore() (*db.Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.NewWorkspace = newWorkspace
 	return db.Open(env.ctx, o)
 }
 

@@ -63,7 +63,7 @@ func (c *userAdd) Run(env *commandEnv) error {
 			return err
 		}
 	}
-	store, err := env.openStore()
+	store, err := env.openOrMake(c.NewWorkspace)
 	if err != nil {
 		return err
 	}

@@ -177,3 +177,18 @@ func (s *Store) checkSchema(ctx context.Context) error {
 	}
 	return nil
 }
+
+// requireOwner refuses a role of a server that does not own the tables: it may not lift
+// the trigger.
+func (s *Store) requireOwner(ctx context.Context) error {
+	if s.kind != engine.Postgres {
+		return nil
+	}
+	var owns bool
+	err := s.reader.Pool().QueryRowContext(ctx, `SELECT pg_has_role(relowner, 'USAGE') FROM pg_catalog.pg_class
+		WHERE oid = 'activity'::regclass`).Scan(&owns)
+	if err == nil && !owns {
+		err = errors.New("this role of the database may not delete activity; name the role that owns the tables in the database's address")
+	}
+	return err
+}

@@ -25,6 +25,9 @@ func (s *Store) PruneActivity(ctx context.Context, before time.Time, by Actor, n
 	if before.After(now) {
 		return 0, ErrFuture
 	}
+	if err := s.requireOwner(ctx); err != nil {
+		return 0, err
+	}
 	err = s.write(ctx, lockWorkspace(), func(t *tx) error {
 		if by.kind != account.ActorMachine {
 			return account.ErrNotAllowed
