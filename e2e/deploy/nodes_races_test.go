@@ -86,7 +86,7 @@ func TestRacesOfTwoNodes(t *testing.T) {
 		if got := c.server.sql("gatehouse", `SELECT count(*) FROM recovery_code WHERE used_at IS NOT NULL`); got != "1" {
 			t.Errorf("%s codes are used up", got)
 		}
-		if got := c.server.sql("gatehouse", `SELECT count(*) FROM activity WHERE event = 'authn_login_success' AND method = 'recovery'`); got != "1" {
+		if got := c.server.sql("gatehouse", `SELECT count(*) FROM activity WHERE event = 'authn_login_success' AND method = 'recovery code'`); got != "1" {
 			t.Errorf("it signed in %s times", got)
 		}
 	})
