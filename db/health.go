@@ -89,34 +89,3 @@ func notTried(last error) error {
 	}
 	return fmt.Errorf("%w: %w", ErrNotTried, last)
 }
-
-// pingServer writes this node's own row as it is, for which nobody else waits.
-func (s *Store) pingServer(ctx context.Context, now time.Time) error {
-	if err := s.fitness.refuse(); err != nil {
-		return err
-	}
-	due, last := s.health.isDue(now)
-	if !due {
-		return notTried(last)
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
-	defer cancel()
-	done := make(chan error, 1)
-	go func() { // a server that has vanished is noticed later than that
-		done <- s.writeUnfit(ctx, lockNothing(), func(t *tx) error {
-			_, err := t.exec(`UPDATE node SET ahead = ahead WHERE id = $1`, s.fitness.node())
-			return err
-		})
-	}()
-	var err error
-	select {
-	case err = <-done:
-	case <-ctx.Done():
-		err = context.DeadlineExceeded
-	}
-	if err != nil {
-		err = fmt.Errorf("writing to the database: %w", err)
-	}
-	s.health.note(err)
-	return err
-}

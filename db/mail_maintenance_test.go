@@ -45,6 +45,7 @@ func TestRestoreGivesMailsUp(t *testing.T) {
 	if err := store.Close(); err != nil {
 		t.Fatal(err)
 	}
+	dir = withKeyOf(t, dir) // on a server into a database that holds nothing
 	if _, err := db.Restore(ctx, options(t, dir), backup, db.Machine("root")); err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"gatehouse/db/engine"
 	"gatehouse/db/seal"
@@ -190,5 +191,36 @@ func (s *Store) requireOwner(ctx context.Context) error {
 	if err == nil && !owns {
 		err = errors.New("this role of the database may not delete activity; name the role that owns the tables in the database's address")
 	}
+	return err
+}
+
+// pingServer writes this node's own row as it is, for which nobody else waits.
+func (s *Store) pingServer(ctx context.Context, now time.Time) error {
+	if err := s.fitness.refuse(); err != nil {
+		return err
+	}
+	due, last := s.health.isDue(now)
+	if !due {
+		return notTried(last)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { // a server that has vanished is noticed later than that
+		done <- s.writeUnfit(ctx, lockNothing(), func(t *tx) error {
+			_, err := t.exec(`UPDATE node SET ahead = ahead WHERE id = $1`, s.fitness.node())
+			return err
+		})
+	}()
+	var err error
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		err = context.DeadlineExceeded
+	}
+	if err != nil {
+		err = fmt.Errorf("writing to the database: %w", err)
+	}
+	s.health.note(err)
 	return err
 }
