@@ -1,10 +1,12 @@
 package handlers_test
 
 import (
+	"database/sql"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -697,8 +699,62 @@ func TestAnEndIsAnEnd(t *testing.T) {
 	}
 }
 
-// TestUsedThroughAnAppIsNotIdle: the check writes nothing, and what it remembers is written
-// once for all.
+// TestCheckWritesNothing: neither for whom it lets through nor for a stranger; what it remembers
+// is written once a minute for all.
+func TestCheckWritesNothing(t *testing.T) {
+	t.Parallel()
+	s := guarded(t)
+	b := s.appBrowser(caddyKind).signIn("ada@example.org")
+	b.open(grafanaURL + "/").wantThrough("ada")
+	file, err := sql.Open("sqlite", "file:"+filepath.Join(s.dir, db.FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	file.SetMaxOpenConns(1) // the version is one connection's view of what the others have done
+	changed := func(do func()) bool {
+		t.Helper()
+		var before, after int
+		if err := file.QueryRow(`PRAGMA data_version`).Scan(&before); err != nil {
+			t.Fatal(err)
+		}
+		do()
+		if err := file.QueryRow(`PRAGMA data_version`).Scan(&after); err != nil {
+			t.Fatal(err)
+		}
+		return before != after
+	}
+	stranger := s.appBrowser(caddyKind)
+	if changed(func() {
+		s.advance(10 * time.Minute)
+		for range 3 {
+			b.check("GET", grafanaURL+"/").wantThrough("ada")
+			b.check("POST", grafanaURL+"/", header("Origin", wikiURL)).wantStatus(403)
+			stranger.check("GET", grafanaURL+"/")
+			stranger.check("GET", "https://other.example.org/")
+			stranger.ours(grafanaURL + "/.gatehouse/start")
+			s.server.WaitForNotes()
+		}
+	}) {
+		t.Error("a check is written down")
+	}
+	if !changed(func() {
+		if err := s.store.NoteUsed(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}) {
+		t.Error("what it remembers is not written")
+	}
+	if changed(func() {
+		if err := s.store.NoteUsed(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}) {
+		t.Error("it is written twice")
+	}
+}
+
+// TestUsedThroughAnAppIsNotIdle: what is remembered counts.
 func TestUsedThroughAnAppIsNotIdle(t *testing.T) {
 	t.Parallel()
 	s := guarded(t)

@@ -206,7 +206,8 @@ func byTraefik(g *guardedSite, gatehouse, app string) {
 	start(t, nil, os.Getenv("TRAEFIK"), "--configFile="+filepath.Join(dir, "traefik.yml"))
 }
 
-// guardProxies are the proxies that are there. Traefik takes minutes to build: task traefik.
+// guardProxies are the proxies that are there. Traefik takes minutes to build, so it is there
+// where TRAEFIK names its program.
 func guardProxies() map[string]guardProxy {
 	all := map[string]guardProxy{"nginx": byNginx, "Caddy": byCaddy}
 	if os.Getenv("TRAEFIK") != "" {
