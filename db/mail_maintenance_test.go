@@ -16,6 +16,7 @@ import (
 // of the restore by a mail of its own.
 func TestRestoreGivesMailsUp(t *testing.T) {
 	t.Parallel()
+	dbtest.OnlySQLite(t)
 	dir := t.TempDir()
 	store := dbtest.OpenIn(t, dir)
 	if err := store.SetMailFrom(ctx, "portal@example.org", start); err != nil {
