@@ -160,7 +160,8 @@ func moveFactors(t *testing.T, r *rand.Rand) {
 				t.Fatalf("after %s the policy stops them: %t; they have %+v", what, fresh.MustEnroll, m)
 			}
 		}
-		if enrolled := count(t, store, `SELECT count(*) FROM person WHERE enrolled_here = TRUE`); (enrolled == 1) != m.works() {
+		enrolled := count(t, store, `SELECT count(*) FROM person WHERE enrolled_here = TRUE`)
+		if (enrolled == 1) != m.works() {
 			t.Fatalf("after %s %d have a factor that works; they have %+v", what, enrolled, m)
 		}
 	}

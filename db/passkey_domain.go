@@ -29,7 +29,8 @@ func (s *Store) SetPasskeyDomain(ctx context.Context, domain string) (left int, 
 // LeftWithoutFactor counts the active people who have a factor, and none that works at
 // today's address: their passkeys were made for another.
 func (s *Store) LeftWithoutFactor(ctx context.Context) (n int, err error) {
-	err = s.row(ctx, `SELECT count(*) FROM person WHERE active = TRUE AND enrolled = TRUE AND enrolled_here = FALSE`).Scan(&n)
+	err = s.row(ctx, `SELECT count(*) FROM person
+		WHERE active = TRUE AND enrolled = TRUE AND enrolled_here = FALSE`).Scan(&n)
 	if err != nil {
 		return 0, fmt.Errorf("counting people without a factor that works: %w", err)
 	}
