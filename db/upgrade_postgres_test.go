@@ -1,0 +1,109 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gatehouse/db/dbtest/server"
+)
+
+// TestUpgradeBesideAnOlderProgram upgrades the tables by a made-up step while a program of
+// today's schema serves: it goes on, until a second step takes what it needs away. Several
+// programs that upgrade at once do it once, and a step that fails leaves nothing.
+func TestUpgradeBesideAnOlderProgram(t *testing.T) {
+	if !server.IsUsed() {
+		t.Skip("this is about PostgreSQL")
+	}
+	t.Parallel()
+	ctx := context.Background()
+	s := openIn(t, t.TempDir())
+	defer func() { _ = s.Close() }()
+	script := optionsIn(t, t.TempDir()).Schema
+	adds := postgresStep{sql: `CREATE TABLE pet (id BIGINT PRIMARY KEY); INSERT INTO pet VALUES (1)`}
+	takes := postgresStep{sql: `DROP TABLE pet`}
+	fails := postgresStep{sql: `DROP TABLE pet; SELECT 1 / 0`}
+	upgrade := func(oldest int, steps ...postgresStep) (MigrateResult, error) {
+		return migrateServer(ctx, s.reader.Pool(), serverSchema{script, append(append([]postgresStep{}, postgresSteps...), steps...), oldest}, "")
+	}
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	did := 0
+	for range 4 {
+		all.Go(func() {
+			done, err := upgrade(oldestSchema, adds)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				t.Error(err)
+			}
+			if done.From < done.To {
+				did++
+			}
+		})
+	}
+	all.Wait()
+	if did != 1 {
+		t.Errorf("%d of 4 upgraded", did)
+	}
+	node := Node{ID: "old", Name: "old", StartedAt: rotateStart}
+	if err := errors.Join(s.Beat(ctx, node, time.Now), rename(s)); err != nil {
+		t.Errorf("the older program, beside tables that have more: %v", err)
+	}
+	if err := s.checkSchema(ctx); err != nil {
+		t.Errorf("the older program does not start: %v", err)
+	}
+	if _, err := upgrade(newestSchema+2, adds, fails); err == nil || !strings.Contains(err.Error(), "as it was") {
+		t.Errorf("a step that fails: %v", err)
+	}
+	var pets int
+	if err := s.row(ctx, `SELECT count(*)::int4 FROM pet`).Scan(&pets); err != nil || pets != 1 {
+		t.Errorf("after it: %d, %v", pets, err)
+	}
+	if done, err := upgrade(newestSchema+2, adds, takes); err != nil || done.To != newestSchema+2 {
+		t.Errorf("the second step: %+v, %v", done, err)
+	}
+	var unfit *UnfitError
+	if err := s.Beat(ctx, node, time.Now); !errors.As(err, &unfit) || unfit.Cause != "schema" || rename(s) == nil {
+		t.Errorf("the older program goes on: %v", err)
+	}
+	if err := s.checkSchema(ctx); !errors.As(err, &unfit) {
+		t.Errorf("the older program starts: %v", err)
+	}
+}
+
+// TestStepsForBothEngines wants PostgreSQL's steps to lead to the schema that SQLite's do.
+func TestStepsForBothEngines(t *testing.T) {
+	t.Parallel()
+	if got := firstPostgresSchema + len(postgresSteps); got != newestSchema {
+		t.Errorf("PostgreSQL's steps lead to schema %d, SQLite's to %d", got, newestSchema)
+	}
+}
+
+// TestForeignTables refuses a database that somebody else uses.
+func TestForeignTables(t *testing.T) {
+	if !server.IsUsed() {
+		t.Skip("this is about PostgreSQL")
+	}
+	t.Parallel()
+	ctx := context.Background()
+	o := optionsIn(t, t.TempDir())
+	o.Database, o.VolatileDatabase, o.NewWorkspace = server.Empty(t, ""), true, true
+	pg, err := openServer(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = pg.Close() }()
+	if _, err := pg.Pool().ExecContext(ctx, `CREATE TABLE workspace (id int)`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(ctx, o); err == nil || !strings.Contains(err.Error(), "not Gatehouse's") {
+		t.Errorf("opened: %v", err)
+	}
+	if _, err := Migrate(ctx, MigrateOptions{Options: o}); err == nil || !strings.Contains(err.Error(), "not Gatehouse's") {
+		t.Errorf("migrated: %v", err)
+	}
+}
