@@ -40,7 +40,7 @@ func (s *Store) Fill(ctx context.Context, people, rows int, password string, now
 	filled := make([]FilledPerson, 0, people)
 	ids := make([]int64, 0, people)
 	for len(filled) < people {
-		err := s.write(ctx, lockWorkspace(), func(t *tx) error {
+		err := s.writeWithin(ctx, allSecretsTimeout, lockWorkspace(), func(t *tx) error {
 			for range min(fillBatch, people-len(filled)) {
 				n := len(filled)
 				person := FilledPerson{Email: fmt.Sprintf("person%06d@example.org", n), Secret: twofactor.NewSecret()}
@@ -64,7 +64,7 @@ func (s *Store) Fill(ctx context.Context, people, rows int, password string, now
 		}
 	}
 	for done := 0; done < rows; done += fillBatch {
-		err := s.write(ctx, lockNothing(), func(t *tx) error {
+		err := s.writeWithin(ctx, allSecretsTimeout, lockNothing(), func(t *tx) error {
 			for i := range min(fillBatch, rows-done) {
 				id := ids[(done+i)*7919%len(ids)]
 				if _, err := t.appendActivity(now, activityEntry{
