@@ -17,7 +17,7 @@ import (
 
 // deciders are the methods that decide by what other people may or are: a write that
 // reaches one of them locks the workspace.
-var deciders = []string{"author", "keepSuperAdmin", "addPerson"}
+var deciders = []string{"readAuthor", "requireSuperAdmin", "addPerson"}
 
 // TestEveryWriteLocks reads the source: each write names its lock by one of the
 // functions of locks.go (or passes on the one that it was given), and what decides
