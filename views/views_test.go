@@ -647,3 +647,26 @@ func passkeyCard() PasskeyCard {
 		Renaming: Field{Error: FieldErrorText(account.FieldError{Field: "name", Reason: account.Missing})},
 	}
 }
+
+// TestComponentsAreNotInlined holds that components which others use say go:noinline: Go
+// would copy the whole of an inlined component into each of its callers, which was 1.8 MB
+// of the program.
+func TestComponentsAreNotInlined(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("*.templ")
+	if err != nil || len(files) == 0 {
+		t.Fatal(err, files)
+	}
+	begins := regexp.MustCompile(`(?m)^(.*)\ntempl [a-z]`)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range begins.FindAllStringSubmatch(string(text), -1) {
+			if found[1] != "//go:noinline" {
+				t.Errorf("%s: no //go:noinline after %q", file, found[1])
+			}
+		}
+	}
+}
