@@ -20,7 +20,7 @@ const (
 	outboxInterval = time.Second
 
 	// remindInterval is how often people may be due to be reminded of a policy.
-	remindInterval = time.Minute
+	remindInterval = 5 * time.Second
 )
 
 // A postman sends what the outbox holds, one mail after the other, until its context ends. Any

@@ -215,7 +215,7 @@ func (w *walkthrough) activate(b *tab, p *phone) []string {
 	}, "The date you confirmed")
 	w.prove(func() { b.WaitFor("Regenerate recovery codes", card+" button") }, "a Regenerate recovery codes button")
 	w.prove(func() {
-		w.want(b.Count(card+" summary") == 1 && b.Count(card+" [name=password]") == 0,
+		w.want(b.Count(card+" .fold--rose") == 1 && b.Count(card+" details[open]") == 0 && b.Count(card+" [name=password]") == 0,
 			"the section to disable is not collapsed")
 		b.WaitFor("Disable two-factor", card+" summary")
 	}, "a collapsed Disable two-factor section")
@@ -387,7 +387,7 @@ func (w *walkthrough) disable(b *tab) {
 	b.Visit(twoFactorPath)
 	w.prove(func() {
 		b.Click("Disable two-factor", card)
-		seen := b.Colour(card + " details")
+		seen := b.Colour(card + " details:last-of-type")
 		w.want(seen == "rose", "the section looks %s, not rose", seen)
 	}, "Expand the rose Disable two-factor section")
 	w.prove(func() {

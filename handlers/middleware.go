@@ -60,7 +60,11 @@ func (s *Server) middleware(next http.Handler) http.Handler {
 			elapsed := s.now().Sub(start)
 			s.observe(r.Pattern, rec.status, elapsed)
 			// The route's pattern, not the address: an address may hold a one-time link.
-			s.log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("request", requestID(r.Context())),
+			level := slog.LevelInfo
+			if r.Pattern == checkPath && rec.status < http.StatusInternalServerError {
+				level = slog.LevelDebug // each request of every app asks: the proxy's log has them
+			}
+			s.log.LogAttrs(r.Context(), level, "request", slog.String("request", requestID(r.Context())),
 				slog.String("route", r.Pattern),
 				slog.Int("status", rec.status), slog.Int("bytes", rec.bytes),
 				slog.Duration("took", elapsed.Round(time.Microsecond)))
