@@ -7,7 +7,7 @@
 -- the rest is plain SQL.
 
 PRAGMA application_id = 1197569128; -- "Gath"
-PRAGMA user_version = 10;
+PRAGMA user_version = 11;
 
 -- One installation serves one workspace: exactly one row.
 CREATE TABLE workspace (

@@ -11,7 +11,7 @@ import (
 // Version and Commit are what the program was built from; a release sets them when it is
 // linked. An empty Commit is read from Go's build information.
 var (
-	Version = "0.4.0-dev"
+	Version = "0.5.0-dev"
 	Commit  = ""
 )
 

@@ -143,7 +143,9 @@ var migrations = []migration{
 	{sql: mailStep},
 	// To 9: OpenID Connect.
 	{sql: openIDTables9},
-	// To 10.
+	// To 10, which changes nothing: with it PostgreSQL began.
+	{},
+	// To 11.
 	{},
 }
 

@@ -24,7 +24,10 @@ type postgresStep struct {
 const firstPostgresSchema = 10
 
 // postgresSteps lead from there to schema.postgres.sql, a step each.
-var postgresSteps []postgresStep
+var postgresSteps = []postgresStep{
+	// To 11.
+	{},
+}
 
 // A serverSchema is what a program makes of a database on a server.
 type serverSchema struct {

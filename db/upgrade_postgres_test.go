@@ -2,7 +2,11 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -72,6 +76,80 @@ func TestUpgradeBesideAnOlderProgram(t *testing.T) {
 	}
 	if err := s.checkSchema(ctx); !errors.As(err, &unfit) {
 		t.Errorf("the older program starts: %v", err)
+	}
+}
+
+// TestReleasedTables makes the tables as a released version left them on a server: the steps
+// bring them to what a new database has.
+func TestReleasedTables(t *testing.T) {
+	if !server.IsUsed() {
+		t.Skip("this is about PostgreSQL")
+	}
+	t.Parallel()
+	ctx := context.Background()
+	script := optionsIn(t, t.TempDir()).Schema
+	describe := func(pool *sql.DB) (lines []string) {
+		for _, query := range []string{
+			`SELECT table_name || ' ' || ordinal_position || ' ' || column_name || ' ' || data_type || ' ' || is_nullable || ' ' ||
+				coalesce(column_default, '') || ' ' || is_identity FROM information_schema.columns WHERE table_schema = 'public'`,
+			`SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'`,
+			`SELECT conrelid::regclass || ' ' || pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'public'::regnamespace`,
+			`SELECT tgrelid::regclass || ' ' || tgname FROM pg_trigger WHERE NOT tgisinternal`,
+			`SELECT obj_description('workspace'::regclass, 'pg_class')`,
+		} {
+			rows, err := pool.QueryContext(ctx, query)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for rows.Next() {
+				var line string
+				if err := rows.Scan(&line); err != nil {
+					t.Fatal(err)
+				}
+				lines = append(lines, line)
+			}
+			if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		slices.Sort(lines)
+		return lines
+	}
+	tables := func(made serverSchema) *sql.DB {
+		o := optionsIn(t, t.TempDir())
+		o.Database, o.VolatileDatabase = server.Empty(t, ""), true
+		pg, err := openServer(ctx, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = pg.Close() })
+		if _, err := migrateServer(ctx, pg.Pool(), made, ""); err != nil {
+			t.Fatal(err)
+		}
+		return pg.Pool()
+	}
+	newest := serverSchema{script, postgresSteps, oldestSchema}
+	want := describe(tables(newest))
+	for version := firstPostgresSchema; version < newestSchema; version++ {
+		old, err := os.ReadFile(fmt.Sprintf("testdata/schema-%d/schema.postgres.sql", version))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pool := tables(serverSchema{string(old), postgresSteps[:version-firstPostgresSchema], oldestSchema})
+		if done, err := migrateServer(ctx, pool, newest, ""); err != nil || done != (MigrateResult{version, newestSchema}) {
+			t.Fatalf("from %d: %+v, %v", version, done, err)
+		}
+		got := describe(pool)
+		for _, line := range want {
+			if !slices.Contains(got, line) {
+				t.Errorf("from %d, it lacks %s", version, line)
+			}
+		}
+		for _, line := range got {
+			if !slices.Contains(want, line) {
+				t.Errorf("from %d, it alone has %s", version, line)
+			}
+		}
 	}
 }
 

@@ -25,9 +25,9 @@ func TestDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(released, "gatehouse-0.4.0-linux-amd64"), string(binary))
+	write(t, filepath.Join(released, "gatehouse-0.5.0-linux-amd64"), string(binary))
 	write(t, filepath.Join(released, "SHA256SUMS"),
-		fmt.Sprintf("%x  gatehouse-0.4.0-linux-amd64\n", sha256.Sum256(binary)))
+		fmt.Sprintf("%x  gatehouse-0.5.0-linux-amd64\n", sha256.Sum256(binary)))
 	for _, name := range []string{"gatehouse.service", "gatehouse-tls.conf"} {
 		write(t, filepath.Join(released, name), read(t, "../../docs/"+name))
 	}

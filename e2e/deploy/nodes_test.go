@@ -232,7 +232,7 @@ func TestNodesFromTheDocument(t *testing.T) {
 	db := newServer(t)
 	cut := []string{"gatehouse_owner:PASSWORD@db.example.org/gatehouse?sslmode=verify-full", "gatehouse_owner@" + db.address + "/gatehouse",
 		"gatehouse:PASSWORD@db.example.org/gatehouse?sslmode=verify-full", "gatehouse@" + db.address + "/gatehouse"}
-	released := releasedFiles(t, "gatehouse-0.4.0-linux-amd64")
+	released := releasedFiles(t, "gatehouse-0.5.0-linux-amd64")
 	write(t, filepath.Join(released, "roles.sql"), read(t, "../../docs/postgres/roles.sql"))
 	own := newPair(t, t.TempDir(), "portal.example.org")
 	sh := func(root, commands string) {
