@@ -14,6 +14,7 @@ need caddy caddy
 need pgbouncer pgbouncer
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need initdb postgresql # Debian keeps it out of PATH
 need java default-jre-headless
+need minisign minisign
 need npm npm
 need apache2 apache2
 [ -e /usr/lib/apache2/modules/mod_auth_openidc.so ] || missing="$missing libapache2-mod-auth-openidc"

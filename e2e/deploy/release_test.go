@@ -2,6 +2,8 @@ package deploy
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -56,6 +58,57 @@ func TestRelease(t *testing.T) {
 		t.Errorf("%d bytes are more than %d", size, largest)
 	}
 	t.Logf("%d bytes", size)
+}
+
+// TestSignedChecksums signs a release as whoever releases it does, and checks it with the commands of docs/deploy.md: what
+// was changed afterwards is refused, and so is a signature with another key.
+func TestSignedChecksums(t *testing.T) {
+	dir, keys := t.TempDir(), t.TempDir()
+	run := func(env []string, name string, args ...string) (string, error) {
+		cmd := exec.Command(name, args...)
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	public := filepath.Join(dir, "minisign.pub")
+	for _, args := range [][]string{
+		{"-G", "-W", "-s", filepath.Join(keys, "ours"), "-p", public},
+		{"-G", "-W", "-s", filepath.Join(keys, "other"), "-p", filepath.Join(keys, "other.pub")},
+	} {
+		if out, err := run(nil, "minisign", args...); err != nil {
+			t.Fatalf("%v (sh e2e/tools.sh installs minisign)\n%s", err, out)
+		}
+	}
+	const file = "gatehouse-9.9.9-linux-amd64"
+	write(t, filepath.Join(dir, file), "a program")
+	write(t, filepath.Join(dir, "SHA256SUMS"), fmt.Sprintf("%x  %s\n", sha256.Sum256([]byte("a program")), file))
+	script, err := filepath.Abs("../../release/sign.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sign := func(key string) (string, error) {
+		return run([]string{"RELEASE_KEY=" + filepath.Join(keys, key), "RELEASE_PUBLIC_KEY=" + public}, "sh", script, dir)
+	}
+	verify := func() (string, error) {
+		return run(nil, "sh", "-euc", "minisign -Vm SHA256SUMS -p minisign.pub && sha256sum --check --ignore-missing SHA256SUMS")
+	}
+	if out, err := sign("other"); err == nil {
+		t.Errorf("signed with a key that nobody knows:\n%s", out)
+	}
+	if out, err := sign("ours"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if out, err := verify(); err != nil || !strings.Contains(out, "Gatehouse 9.9.9") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	write(t, filepath.Join(dir, file), "another program")
+	if out, err := verify(); err == nil {
+		t.Errorf("another program is taken:\n%s", out)
+	}
+	write(t, filepath.Join(dir, "SHA256SUMS"), fmt.Sprintf("%x  %s\n", sha256.Sum256([]byte("another program")), file))
+	if out, err := verify(); err == nil {
+		t.Errorf("other checksums are taken:\n%s", out)
+	}
 }
 
 // copySource copies what git knows of the repository.
