@@ -17,7 +17,11 @@ CREATE TABLE workspace (
     admins_from      BIGINT,
     remind_at        BIGINT,
     reminded_at      BIGINT,
-    mail_from        TEXT    COLLATE "C" NOT NULL DEFAULT ''
+    mail_from        TEXT    COLLATE "C" NOT NULL DEFAULT '',
+    backed_up_at     BIGINT,
+    base_url         TEXT    COLLATE "C" NOT NULL DEFAULT '',
+    former_base_url  TEXT    COLLATE "C" NOT NULL DEFAULT '',
+    base_url_at      BIGINT
 );
 
 CREATE TABLE node (
@@ -315,7 +319,8 @@ CREATE TABLE app (
     other_origins TEXT    COLLATE "C" NOT NULL DEFAULT '',
     remote_user   TEXT    COLLATE "C" NOT NULL DEFAULT 'user-name' CHECK (remote_user IN ('user-name', 'e-mail')),
     watch_until   BIGINT,
-    made_at       BIGINT  NOT NULL
+    made_at       BIGINT  NOT NULL,
+    reached_at    BIGINT
 );
 CREATE INDEX app_by_sort_key ON app (sort_key, id);
 CREATE INDEX app_everyone ON app (id) WHERE everyone = TRUE;

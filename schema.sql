@@ -26,7 +26,11 @@ CREATE TABLE workspace (
     admins_from      INTEGER,
     remind_at        INTEGER, -- from when on those who are not ready for that are to be reminded; NULL when nobody is
     reminded_at      INTEGER, -- which occasion to remind people all have been reminded of
-    mail_from        TEXT    NOT NULL DEFAULT '' -- the address that mails come from; '' while no mail server is set
+    mail_from        TEXT    NOT NULL DEFAULT '', -- the address that mails come from; '' while no mail server is set
+    backed_up_at     INTEGER, -- when gatehouse backup has made a copy last, or was told of one
+    base_url         TEXT    NOT NULL DEFAULT '', -- of the server that ran last; '' for whatever name was used
+    former_base_url  TEXT    NOT NULL DEFAULT '', -- the one before
+    base_url_at      INTEGER -- since when it is another one
 ) STRICT;
 
 -- Who serves a workspace on PostgreSQL: a row for each process, written every ten seconds
@@ -356,7 +360,8 @@ CREATE TABLE app (
     other_origins TEXT    NOT NULL DEFAULT '', -- that may send it forms and open WebSockets, one a line
     remote_user   TEXT    NOT NULL DEFAULT 'user-name' CHECK (remote_user IN ('user-name', 'e-mail')),
     watch_until   INTEGER, -- until when what its proxy asks is noted
-    made_at       INTEGER NOT NULL
+    made_at       INTEGER NOT NULL,
+    reached_at    INTEGER -- when somebody came through its proxy for the first time; NULL before
 ) STRICT;
 CREATE INDEX app_by_sort_key ON app (sort_key, id);
 CREATE INDEX app_everyone ON app (id) WHERE everyone = TRUE; -- portals look here

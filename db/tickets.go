@@ -103,6 +103,9 @@ func (s *Store) EnterApp(ctx context.Context, host, ticket, stateCookie string, 
 			hashToken(token), app, handle, unix(now)); err != nil {
 			return fmt.Errorf("starting a session in an app: %w", err)
 		}
+		if _, err := t.exec(`UPDATE app SET reached_at = $1 WHERE id = $2 AND reached_at IS NULL`, unix(now), app); err != nil {
+			return fmt.Errorf("noting that an app's proxy asks: %w", err)
+		}
 		_, err = t.exec(`DELETE FROM app_session WHERE session_handle = $1 AND app_id = $2 AND id_hash NOT IN (
 				SELECT id_hash FROM app_session WHERE session_handle = $3 AND app_id = $4
 				ORDER BY made_at DESC, id_hash = $5 DESC LIMIT $6)`,

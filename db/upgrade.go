@@ -145,8 +145,8 @@ var migrations = []migration{
 	{sql: openIDTables9},
 	// To 10, which changes nothing: with it PostgreSQL began.
 	{},
-	// To 11.
-	{},
+	// To 11: what an operator is told of.
+	{sql: operationStep},
 }
 
 // Tables that step 3 makes anew, letter for letter as in schema.sql.

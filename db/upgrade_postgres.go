@@ -25,8 +25,8 @@ const firstPostgresSchema = 10
 
 // postgresSteps lead from there to schema.postgres.sql, a step each.
 var postgresSteps = []postgresStep{
-	// To 11.
-	{},
+	// To 11: what an operator is told of.
+	{sql: operationStepPostgres},
 }
 
 // A serverSchema is what a program makes of a database on a server.
