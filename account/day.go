@@ -19,7 +19,8 @@ func ParseDay(field, text string, zone *time.Location) (time.Time, error) {
 // which it is to be on. Today's day is now. before is the setting's day so far: a day that
 // is left standing beside an unticked box turns the setting off. It refuses with a FieldError of
 // the field that holds the day.
-func ParseSetting(field string, ticked bool, day string, before time.Time, zone *time.Location, now time.Time) (on bool, from time.Time, err error) {
+func ParseSetting(field string, ticked bool, day string, before time.Time, zone *time.Location,
+	now time.Time) (on bool, from time.Time, err error) {
 	if day == "" {
 		return ticked, time.Time{}, nil
 	}

@@ -59,12 +59,12 @@ func ParseTarget(headers map[string][]string) (Target, error) {
 			return Target{}, err
 		}
 	}
-	switch {
-	case errOriginal != nil && errForwarded != nil:
+	switch isOriginal, isForwarded := errOriginal == nil, errForwarded == nil; {
+	case !isOriginal && !isForwarded:
 		return Target{}, TargetError{Reason: HeadersMissing}
-	case errForwarded != nil:
+	case !isForwarded:
 		return original, nil
-	case errOriginal != nil:
+	case !isOriginal:
 		return forwarded, nil
 	}
 	if original.Address != forwarded.Address || original.Path != forwarded.Path || original.Method != forwarded.Method {

@@ -54,7 +54,7 @@ func (e Explanation) Missing() []Rule {
 	in := slices.ContainsFunc(e.Rules, func(r Rule) bool { return r.Kind.IsWay() && r.Met })
 	var out []Rule
 	for _, r := range e.Rules {
-		if !r.Met && !(in && r.Kind.IsWay()) {
+		if !r.Met && (!in || !r.Kind.IsWay()) {
 			out = append(out, r)
 		}
 	}

@@ -55,8 +55,6 @@ type factFlags struct {
 	BaseURL string `name:"base-url" help:"How browsers reach the portal, whose host name no app may have." env:"GATEHOUSE_BASE_URL" placeholder:"URL"`
 }
 
-func isSet(flag *bool) bool { return flag != nil && *flag }
-
 // notEmpty drops the empty texts of a list: --role "" takes all roles away.
 func notEmpty(list []string) []string {
 	var out []string
@@ -459,7 +457,7 @@ func (c *appWhy) Run(env *commandEnv) error {
 			sign := "no "
 			if rule.Met {
 				sign = "yes"
-			} else if change != "" && !(rule.Kind.IsWay() && e.May) {
+			} else if change != "" && (!rule.Kind.IsWay() || !e.May) {
 				text += " " + change
 			}
 			fmt.Fprintf(env.Stdout, "%s  %s\n", sign, text)

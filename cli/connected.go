@@ -60,7 +60,8 @@ func tellApps(ctx context.Context, env *commandEnv, store *db.Store, issuer stri
 }
 
 // tellApp tells one app of one session. An app that has no address for it is let be.
-func tellApp(ctx context.Context, env *commandEnv, store *db.Store, issuer string, caller *backchannel.Caller, one db.Logout, log *slog.Logger) error {
+func tellApp(ctx context.Context, env *commandEnv, store *db.Store, issuer string, caller *backchannel.Caller, one db.Logout,
+	log *slog.Logger) error {
 	if one.Backchannel == "" {
 		return store.FinishLogout(ctx, one)
 	}

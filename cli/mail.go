@@ -110,7 +110,8 @@ func (m mailSettings) forPages(store *db.Store, zone *time.Location, now func() 
 			if err != nil {
 				return err.Error(), false
 			}
-			answer, err = m.server.Send(ctx, m.testMessage(mail.Address{Name: name, Email: email}, workspace, db.NewMessageID(), zone, now()))
+			to := mail.Address{Name: name, Email: email}
+			answer, err = m.server.Send(ctx, m.testMessage(to, workspace, db.NewMessageID(), zone, now()))
 			if err != nil {
 				return err.Error(), false
 			}

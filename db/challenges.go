@@ -92,7 +92,8 @@ func (t *tx) openChallenge(token string, now time.Time) (openChallenge, error) {
 	c := openChallenge{hash: hashToken(token)}
 	var authenticated int64
 	var expires, made, previous, from, until sql.NullInt64
-	err := t.row(`SELECT c.handle, c.wrong_codes, c.expires_at, c.next, c.made_at, c.authenticated_at, p.id, p.last_sign_in_at, p.suspect_from, p.suspect_until
+	err := t.row(`SELECT c.handle, c.wrong_codes, c.expires_at, c.next, c.made_at, c.authenticated_at,
+			p.id, p.last_sign_in_at, p.suspect_from, p.suspect_until
 		FROM challenge c JOIN person p ON p.id = c.person_id AND p.active = TRUE WHERE c.id_hash = $1`, c.hash).
 		Scan(&c.handle, &c.WrongCodes, &expires, &c.next, &made, &authenticated, &c.person.id,
 			&previous, &from, &until)

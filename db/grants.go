@@ -272,7 +272,8 @@ func (s *Store) UserInfo(ctx context.Context, token string, now time.Time) (open
 	var expires int64
 	var bound bool
 	g, err := s.scanGrant(s.row(ctx, grantSelect+`, tok.scopes, tok.expires_at, tok.session_handle IS NOT NULL
-		FROM access_token tok JOIN app_grant gr ON gr.id_hash = tok.grant_hash`+grantTables+`LEFT JOIN session s ON s.handle = tok.session_handle
+		FROM access_token tok JOIN app_grant gr ON gr.id_hash = tok.grant_hash`+grantTables+`
+		LEFT JOIN session s ON s.handle = tok.session_handle
 		WHERE tok.token_hash = $1`, hashToken(token)), now, &scopes, &expires, &bound)
 	if errors.Is(err, ErrNotFound) {
 		return openid.UserClaims{}, errToken

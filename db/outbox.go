@@ -341,7 +341,8 @@ type OutboxRow struct {
 
 // Outbox lists the newest mails.
 func (s *Store) Outbox(ctx context.Context) ([]OutboxRow, error) {
-	rows, err := s.rows(ctx, `SELECT o.made_at, o.kind, coalesce(a.event, ''), p.id, p.name, o.email, o.state, o.tries, o.next_at, o.done_at, o.answer
+	rows, err := s.rows(ctx, `SELECT o.made_at, o.kind, coalesce(a.event, ''), p.id, p.name, o.email, o.state,
+			o.tries, o.next_at, o.done_at, o.answer
 		FROM outbox o JOIN person p ON p.id = o.person_id LEFT JOIN activity a ON a.id = o.activity_id
 		ORDER BY o.id DESC LIMIT $1`, MailsShown)
 	if err != nil {

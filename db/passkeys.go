@@ -35,11 +35,11 @@ func (p Passkey) context() string { return passkeyContext(p.ID, p.PublicKey, p.p
 const passkeyColumns = `k.id, k.handle, k.person_id, k.rp_id, k.name, k.public_key, k.aaguid, k.transports,
 	k.attachment, k.attestation, k.flags, k.sign_count, k.discoverable, k.made_at, k.used_at, k.mac`
 
-func scanPasskey(r interface{ Scan(...any) error }) (Passkey, error) {
+func scanPasskey(scan func(...any) error) (Passkey, error) {
 	var p Passkey
 	var transports string
 	var made, used sql.NullInt64
-	err := r.Scan(&p.ID, &p.Handle, &p.person, &p.RPID, &p.Name, &p.PublicKey, &p.AAGUID, &transports, &p.Attachment,
+	err := scan(&p.ID, &p.Handle, &p.person, &p.RPID, &p.Name, &p.PublicKey, &p.AAGUID, &transports, &p.Attachment,
 		&p.Attestation, &p.Flags, &p.SignCount, &p.Discoverable, &made, &used, &p.mac)
 	p.Transports, p.MadeAt, p.UsedAt = strings.Fields(transports), instant(made), instant(used)
 	return p, err
@@ -51,43 +51,24 @@ func (s *Store) Passkeys(ctx context.Context, v Visitor) ([]Passkey, error) {
 }
 
 func (s *Store) passkeys(ctx context.Context, person int64) ([]Passkey, error) {
-	rows, err := s.rows(ctx, passkeysOfPerson, person)
-	if err != nil {
-		return nil, fmt.Errorf("reading passkeys: %w", err)
-	}
-	return allPasskeys(rows)
+	return allPasskeys(reading{s, ctx}, person)
 }
 
 const passkeysOfPerson = `SELECT ` + passkeyColumns + ` FROM passkey k
 	WHERE k.person_id = $1 ORDER BY k.made_at, k.handle`
 
-// passkeyRows are what both a reader and a transaction return.
-type passkeyRows interface {
-	Next() bool
-	Scan(...any) error
-	Err() error
-	Close() error
-}
+func (t *tx) passkeys(person int64) ([]Passkey, error) { return allPasskeys(t, person) }
 
-func allPasskeys(rows passkeyRows) ([]Passkey, error) {
-	defer rows.Close()
-	var list []Passkey
-	for rows.Next() {
-		p, err := scanPasskey(rows)
-		if err != nil {
-			return nil, fmt.Errorf("reading a passkey: %w", err)
-		}
+func allPasskeys(q querier, person int64) (list []Passkey, err error) {
+	err = eachRow(q, func(scan func(...any) error) error {
+		p, err := scanPasskey(scan)
 		list = append(list, p)
-	}
-	return list, rows.Err()
-}
-
-func (t *tx) passkeys(person int64) ([]Passkey, error) {
-	rows, err := t.rows(passkeysOfPerson, person)
+		return err
+	}, passkeysOfPerson, person)
 	if err != nil {
 		return nil, fmt.Errorf("reading passkeys: %w", err)
 	}
-	return allPasskeys(rows)
+	return list, nil
 }
 
 // credentialsOf returns the passkeys as package passkeys knows them.
@@ -102,7 +83,7 @@ func credentialsOf(list []Passkey) []passkeys.Passkey {
 // passkeyByHandle finds one of a person's own, or returns ErrNotFound.
 func (t *tx) passkeyByHandle(person int64, handle string) (Passkey, error) {
 	p, err := scanPasskey(t.row(`SELECT `+passkeyColumns+` FROM passkey k WHERE k.handle = $1 AND k.person_id = $2`,
-		handle, person))
+		handle, person).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return p, ErrNotFound
 	}

@@ -10,8 +10,9 @@ import (
 
 // RemovePerson removes somebody's account for good: name, address, password, second
 // step, sessions, links and known browsers go, and the address is free for somebody
-// else. The user name is not: apps would take the next for the one before. The row stays, empty and hidden, since the activity points at it; what stands
-// there of the person is a number. It is also how a mistaken invitation is taken back.
+// else. The user name is not: apps would take the next for the one before. The row stays,
+// empty and hidden, since the activity points at it; what stands there of the person is a
+// number. It is also how a mistaken invitation is taken back.
 // Nobody removes themselves (account.ErrOwnAccount), and the last active
 // Super-administrator stays (account.ErrLastSuperAdmin). Somebody who is removed
 // already is ErrNotFound.

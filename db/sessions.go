@@ -115,8 +115,10 @@ func (s *Store) Visitor(ctx context.Context, token string, now time.Time) (Visit
 	var authenticated int64
 	var methods string
 	var started, secondStep, seen, previous, everyoneFrom, adminsFrom, confirmed, pendingUntil sql.NullInt64
-	err := s.row(ctx, `SELECT s.handle, s.started_at, s.authenticated_at, s.methods, s.second_step_at, s.seen_at, s.previous_sign_in_at, s.events_from, s.events_until,
-			p.id, p.email, p.name, p.role, w.name, w.require_everyone, w.require_admins, w.everyone_from, w.admins_from, e.confirmed_at, q.expires_at, p.enrolled_here,
+	err := s.row(ctx, `SELECT s.handle, s.started_at, s.authenticated_at, s.methods, s.second_step_at, s.seen_at,
+			s.previous_sign_in_at, s.events_from, s.events_until,
+			p.id, p.email, p.name, p.role, w.name, w.require_everyone, w.require_admins, w.everyone_from, w.admins_from,
+			e.confirmed_at, q.expires_at, p.enrolled_here,
 			p.role <> 'member' AND EXISTS (SELECT 1 FROM notice WHERE dismissed_at IS NULL)
 		FROM session s JOIN person p ON p.id = s.person_id JOIN workspace w ON w.id = 1
 		LEFT JOIN enrollment e ON e.person_id = p.id AND e.state = 'enabled'
@@ -125,8 +127,8 @@ func (s *Store) Visitor(ctx context.Context, token string, now time.Time) (Visit
 		v.session, unix(now.Add(-s.times.SessionIdle)), unix(now.Add(-s.times.SessionMax))).
 		Scan(&v.Handle, &started, &authenticated, &methods, &secondStep, &seen, &previous, &v.eventsFrom, &v.eventsUntil, &v.Person.ID,
 			&v.Person.Email, &v.Person.Name, &v.Person.Role,
-			&v.Workspace.Name, &v.Workspace.Policy.Everyone, &v.Workspace.Policy.Admins, &everyoneFrom, &adminsFrom, &confirmed, &pendingUntil, &v.Enrolled,
-			&v.OpenNotices)
+			&v.Workspace.Name, &v.Workspace.Policy.Everyone, &v.Workspace.Policy.Admins, &everyoneFrom, &adminsFrom,
+			&confirmed, &pendingUntil, &v.Enrolled, &v.OpenNotices)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Visitor{}, ErrSignedOut
 	}

@@ -48,7 +48,8 @@ func (s *Store) AppAnswer(ctx context.Context, v Visitor, a apps.App, now time.T
 // NewTicket makes what carries the visitor's sign-in to an app's host: once, for the browser
 // that has the state there, and to the path. What decides is read in its transaction:
 // ErrSignedOut, ErrMayNot.
-func (s *Store) NewTicket(ctx context.Context, v Visitor, app int64, state, path string, c Client, now time.Time) (ticket string, err error) {
+func (s *Store) NewTicket(ctx context.Context, v Visitor, app int64, state, path string, c Client,
+	now time.Time) (ticket string, err error) {
 	ticket = newToken()
 	stateHash, err := decodeToken(state)
 	if err != nil {

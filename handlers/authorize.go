@@ -72,7 +72,7 @@ func (s *Server) showAuthorize(rc *requestContext) error {
 	case due || err != nil:
 		return err
 	case s.mustAgree(rc, a, st):
-		return s.askAgreement(rc, a, st)
+		return s.askAgreement(rc, a)
 	}
 	code, err := s.store.Authorize(rc.ctx(), rc.visitor, a.app.App.ID, a.request, rc.client, rc.now)
 	if errors.Is(err, db.ErrMayNot) {
@@ -220,7 +220,7 @@ func (s *Server) mustAgree(rc *requestContext, a authorization, st db.Standing) 
 }
 
 // askAgreement shows who wants to know what of whom, and asks.
-func (s *Server) askAgreement(rc *requestContext, a authorization, st db.Standing) error {
+func (s *Server) askAgreement(rc *requestContext, a authorization) error {
 	if a.request.None {
 		return s.redirect(rc, a.refuse(openid.ConsentRequired, "the person has to be asked"))
 	}

@@ -32,14 +32,14 @@ func TestConnectAnApp(t *testing.T) {
 	to := b.post("/admin/apps/add", "name", "Immich", "address", "https://photos.example.org", "template", "immich",
 		"everyone", "yes").header.Get("Location")
 	page, _, _ := strings.Cut(to, "?")
-	a := b.get(strings.TrimSuffix(to, "#app-connect")).wantStatus(200,
+	b.get(strings.TrimSuffix(to, "#app-connect")).wantStatus(200,
 		"https://photos.example.org/auth/login\nhttps://photos.example.org/user-settings\napp.immich:///oauth-callback", "Connect this app")
 	fields := []string{"connected", "yes", "kind", "web", "algorithm", "ES256", "pkce", "yes", "ours", "yes"}
 	seen := func() []string { return append(fields, "seen", seenIn(t, b.get(page).body, page+"/connect")) }
 	b.post(page+"/connect", append(seen(), "redirect", "https://photos.example.org/#x", "backchannel", "https://other.example/")...).
 		wantStatus(422, "https://photos.example.org/#x", "https://other.example/", "Enter whole addresses", "the app's own host name")
 	b.post(page+"/connect", fields...).wantStatus(422)
-	a = b.post(page+"/connect", append(seen(), "redirect", "https://photos.example.org/auth/login\napp.immich:///oauth-callback")...).
+	a := b.post(page+"/connect", append(seen(), "redirect", "https://photos.example.org/auth/login\napp.immich:///oauth-callback")...).
 		wantStatus(200, "Copy the secret now", "Administration → Settings")
 	m := regexp.MustCompile(`id="client-secret"[^>]*>([A-Za-z0-9_-]{43})<`).FindStringSubmatch(a.body)
 	id := regexp.MustCompile(`Client ID: <code translate="no">([a-z0-9]{16})<`).FindStringSubmatch(a.body)

@@ -171,7 +171,8 @@ func (s *Server) setNotifications(rc *requestContext) error {
 		if err != nil {
 			return err
 		}
-		return s.showNotificationsCard(rc, http.StatusUnprocessableEntity, views.Notifications{SignIn: wanted, Alert: views.FormIncomplete()})
+		return s.showNotificationsCard(rc, http.StatusUnprocessableEntity,
+			views.Notifications{SignIn: wanted, Alert: views.FormIncomplete()})
 	}
 	wanted, err := rc.checkbox("sign_in")
 	if err != nil {

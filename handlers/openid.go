@@ -99,7 +99,8 @@ func (s *Server) failApp(rc *requestContext, err error) {
 	case errors.As(err, &wait):
 		left, _ := retryAfter(wait, rc.now)
 		rc.w.Header().Set("Retry-After", strconv.Itoa(int(left/time.Second)))
-		status, refusal = http.StatusTooManyRequests, openid.Refusal{Code: openid.InvalidClient, Text: "too many wrong secrets from this address"}
+		status = http.StatusTooManyRequests
+		refusal = openid.Refusal{Code: openid.InvalidClient, Text: "too many wrong secrets from this address"}
 	case errors.As(err, &refusal):
 		if refusal.Code == openid.InvalidClient {
 			status = http.StatusUnauthorized

@@ -17,7 +17,8 @@ func (s *Server) readPolicy(rc *requestContext, ticked twofactor.Policy, days [2
 	before := rc.visitor.Workspace.Policy
 	var p twofactor.Policy
 	var everyoneErr, adminsErr error
-	p.Everyone, p.EveryoneFrom, everyoneErr = account.ParseSetting("everyone_from", ticked.Everyone, days[0], before.EveryoneFrom, s.zone, rc.now)
+	p.Everyone, p.EveryoneFrom, everyoneErr = account.ParseSetting("everyone_from", ticked.Everyone, days[0],
+		before.EveryoneFrom, s.zone, rc.now)
 	p.Admins, p.AdminsFrom, adminsErr = account.ParseSetting("admins_from", ticked.Admins, days[1], before.AdminsFrom, s.zone, rc.now)
 	if err := errors.Join(everyoneErr, adminsErr); err != nil {
 		return ticked, err

@@ -74,8 +74,8 @@ func (s Server) send(ctx context.Context, m Message, limit time.Duration) (answe
 // hold it for ever. The function that it returns closes it, after an error too.
 func (s Server) dial(ctx context.Context) (client *smtp.Client, end func(), err error) {
 	end = func() {}
-	dialer := func(dialing context.Context, network, address string) (net.Conn, error) {
-		c, err := (&net.Dialer{}).DialContext(dialing, network, address)
+	dialer := func(during context.Context, network, address string) (net.Conn, error) {
+		c, err := (&net.Dialer{}).DialContext(during, network, address)
 		if err != nil {
 			return nil, err
 		}
@@ -88,7 +88,7 @@ func (s Server) dial(ctx context.Context) (client *smtp.Client, end func(), err 
 			return c, nil
 		}
 		secured := tls.Client(c, s.tlsConfig())
-		return secured, secured.HandshakeContext(dialing)
+		return secured, secured.HandshakeContext(during)
 	}
 	policy := gomail.TLSMandatory
 	if s.Security == Plain {

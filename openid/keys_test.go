@@ -1,6 +1,7 @@
 package openid
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/hmac"
 	"crypto/rsa"
@@ -13,8 +14,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"crypto"
 )
 
 const issuer = "https://gate.example.org"

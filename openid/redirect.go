@@ -39,7 +39,7 @@ func ParseRedirect(typed string, kind Kind, plain bool) (string, error) {
 		return "", err
 	}
 	_, _, isLoopback := splitLoopback(address)
-	if u.Scheme == "http" && !plain && !(isLoopback && kind == Native) {
+	if u.Scheme == "http" && !plain && (!isLoopback || kind != Native) {
 		return "", ErrAddressHTTP
 	}
 	return address, nil

@@ -262,10 +262,6 @@ func appAddress(id int64, verb string) string { return fmt.Sprintf("/admin/apps/
 
 func groupAddress(id int64, verb string) string { return fmt.Sprintf("/admin/groups/%d", id) + verb }
 
-func whyAddress(app int64, email string) string {
-	return appAddress(app, "/why") + "?" + url.Values{"person": {email}}.Encode()
-}
-
 // accessText says in a sentence who may open an app.
 func accessText(a apps.Access) string {
 	if a.Everyone {

@@ -193,9 +193,10 @@ func (m Mail) eventParts() (subject string, parts []string) {
 // circumstances are when, by whom and from where something happened.
 func (m Mail) circumstances() [][2]string {
 	rows := [][2]string{{"When", m.time(m.At)}}
-	if m.By.Kind == account.ActorMachine {
+	switch m.By.Kind {
+	case account.ActorMachine:
 		rows = append(rows, [2]string{"By", plainLine(partyText(m.By)) + " on the machine"})
-	} else if m.By.Kind == account.ActorPerson {
+	case account.ActorPerson:
 		rows = append(rows, [2]string{"By", plainLine(partyText(m.By))})
 	}
 	if m.Address != "" {

@@ -92,7 +92,11 @@ type NotMe struct {
 
 // notMeText says what the mail was about.
 func notMeText(n NotMe) Dated {
-	return Dated{Before: "The mail was about your account: " + lowerFirst(EventText(n.Event, true, "", "")) + ",", At: n.At, After: ". If you did not do it, close your account now:"}
+	return Dated{
+		Before: "The mail was about your account: " + lowerFirst(EventText(n.Event, true, "", "")) + ",",
+		At:     n.At,
+		After:  ". If you did not do it, close your account now:",
+	}
 }
 
 // NotMeExpired is the page of a link "This wasn't me" that does not work.
@@ -154,7 +158,8 @@ func readyText(r Readiness) string {
 	if r.Ready == 1 {
 		verb = " is"
 	}
-	return "Required from " + r.Begins + ". " + plural(r.Ready, "person", "people") + verb + " ready, " + plural(r.People-r.Ready, "is not", "are not") + "."
+	return "Required from " + r.Begins + ". " + plural(r.Ready, "person", "people") + verb + " ready, " +
+		plural(r.People-r.Ready, "is not", "are not") + "."
 }
 
 // MailedLink is shown in place of a link that was mailed.
