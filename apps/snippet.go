@@ -45,12 +45,22 @@ const (
 	snippetApp       = "127.0.0.1:3000"
 )
 
-// Snippet is what makes a proxy ask us, at the address where it reaches us, before each
-// request to an app. Where the app itself runs only the admin knows: it says 127.0.0.1:3000.
+// noSocket begins a configuration for a proxy that could not reach us.
+const noSocket = "# Traefik cannot ask at a unix socket: start Gatehouse with --listen 127.0.0.1:8080.\n"
+
+// Snippet is what makes a proxy ask us, at the address where it reaches us (host:port, or
+// unix:/path), before each request to an app. Where the app itself runs only the admin knows:
+// it says 127.0.0.1:3000.
 func (a App) Snippet(p Proxy, gatehouse string) string {
 	text := map[Proxy]string{Nginx: nginxSnippet, Caddy: caddySnippet, Traefik: traefikSnippet}[p]
 	var pairs []string
-	if gatehouse != "" {
+	socket, isUnix := strings.CutPrefix(gatehouse, "unix:")
+	switch {
+	case isUnix && p == Traefik:
+		text = noSocket + text
+	case isUnix && p == Caddy:
+		pairs = append(pairs, snippetGatehouse, "unix/"+socket)
+	case gatehouse != "":
 		pairs = append(pairs, snippetGatehouse, gatehouse)
 	}
 	host, port := JoinHost(a.Address.Host, ""), a.Address.Port

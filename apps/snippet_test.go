@@ -54,3 +54,18 @@ func TestSnippetNamesTheApp(t *testing.T) {
 		}
 	}
 }
+
+// TestSnippetForASocket writes a unix socket as each proxy does.
+func TestSnippetForASocket(t *testing.T) {
+	t.Parallel()
+	app := apps.App{Slug: "wiki", Address: apps.Address{Scheme: "https", Host: "wiki.example.net"}}
+	for proxy, line := range map[apps.Proxy]string{
+		apps.Nginx:   "    server unix:/run/gatehouse/gatehouse.sock;\n",
+		apps.Caddy:   "forward_auth unix//run/gatehouse/gatehouse.sock {\n",
+		apps.Traefik: "# Traefik cannot ask at a unix socket",
+	} {
+		if got := app.Snippet(proxy, "unix:/run/gatehouse/gatehouse.sock"); !strings.Contains(got, line) {
+			t.Errorf("%s has no %q:\n%s", proxy, line, got)
+		}
+	}
+}

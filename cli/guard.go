@@ -16,7 +16,7 @@ type snippetFlags struct {
 	Nginx     bool   `help:"Print the configuration for nginx." xor:"form"`
 	Caddy     bool   `help:"Print the configuration for Caddy." xor:"form"`
 	Traefik   bool   `help:"Print the configuration for Traefik." xor:"form"`
-	Gatehouse string `help:"Where the proxy reaches Gatehouse." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	Gatehouse string `help:"Where the proxy reaches Gatehouse, or unix:/PATH." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 }
 
 // proxy is which one was asked for, or "".

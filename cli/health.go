@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -15,7 +16,7 @@ import (
 )
 
 type healthCommand struct {
-	URL    string `name:"url" help:"The server's address; the one that serve listens on here unless named." env:"GATEHOUSE_HEALTH_URL" placeholder:"URL"`
+	URL    string `name:"url" help:"The server's address, or unix:/PATH; the one that serve listens on here unless named." env:"GATEHOUSE_HEALTH_URL" placeholder:"URL"`
 	Listen string `help:"What serve was told to listen on." env:"GATEHOUSE_LISTEN" placeholder:"HOST:PORT"`
 
 	TLSDomain string `name:"tls-domain" help:"As for serve." env:"GATEHOUSE_TLS_DOMAIN" placeholder:"NAME"`
@@ -36,14 +37,22 @@ func (c *healthCommand) Run(env *commandEnv) error {
 	if err != nil {
 		return err
 	}
+	socket, isUnix := c.socket()
 	ctx, cancel := context.WithTimeout(env.ctx, healthTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return usageError("--url takes an address, e.g. http://127.0.0.1:8080")
 	}
+	transport := &http.Transport{TLSClientConfig: c.tlsConfig(request.URL), DisableKeepAlives: true}
+	if isUnix {
+		address = unixPrefix + socket
+		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		}
+	}
 	client := &http.Client{
-		Transport:     &http.Transport{TLSClientConfig: c.tlsConfig(request.URL), DisableKeepAlives: true},
+		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	answer, err := client.Do(request)
@@ -75,8 +84,16 @@ func (c *healthCommand) Run(env *commandEnv) error {
 	return nil
 }
 
+// socket is the path of the unix socket on which the server listens, if it does.
+func (c *healthCommand) socket() (path string, isUnix bool) {
+	return unixPath(cmp.Or(c.URL, c.Listen))
+}
+
 // address is where /healthz is.
 func (c *healthCommand) address() (string, error) {
+	if _, isUnix := c.socket(); isUnix {
+		return "http://localhost/healthz", nil
+	}
 	if c.URL != "" {
 		u, err := url.Parse(c.URL)
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {

@@ -19,10 +19,27 @@ type httpListener struct {
 
 // listen listens on an address. With certificates it speaks TLS.
 func listen(address string, answer http.Handler, certificates *tls.Config, log *slog.Logger) (*httpListener, error) {
+	listener, err := openListener(address)
+	if err != nil {
+		return nil, err
+	}
+	return newHTTPListener(listener, answer, certificates, log), nil
+}
+
+// openListener listens on a host and a port, or on a unix socket.
+func openListener(address string) (net.Listener, error) {
+	if path, isUnix := unixPath(address); isUnix {
+		return listenUnix(path)
+	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, listenError(address, err)
 	}
+	return listener, nil
+}
+
+// newHTTPListener answers on a listener.
+func newHTTPListener(listener net.Listener, answer http.Handler, certificates *tls.Config, log *slog.Logger) *httpListener {
 	return &httpListener{listener: listener, server: &http.Server{
 		Handler:           answer,
 		TLSConfig:         certificates,
@@ -32,7 +49,7 @@ func listen(address string, answer http.Handler, certificates *tls.Config, log *
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
-	}}, nil
+	}}
 }
 
 // serve answers until the listener is closed.

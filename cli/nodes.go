@@ -95,7 +95,7 @@ func nodeName(listening string) string {
 		return listening
 	}
 	at, port, err := net.SplitHostPort(listening)
-	if err == nil && !isLoopback(at) && at != "::" && at != "0.0.0.0" {
+	if err != nil || !isLoopback(at) && at != "::" && at != "0.0.0.0" { // or a unix socket
 		return fmt.Sprintf("%s (%s)", host, listening)
 	}
 	return net.JoinHostPort(host, port)

@@ -27,7 +27,7 @@ import (
 )
 
 type serveCommand struct {
-	Listen         string   `help:"Address to listen on: 127.0.0.1:8080 unless named, :443 with a --tls-… flag." env:"GATEHOUSE_LISTEN" placeholder:"HOST:PORT"`
+	Listen         string   `help:"Address to listen on, or unix:/PATH for a socket: 127.0.0.1:8080 unless named, :443 with a --tls-… flag." env:"GATEHOUSE_LISTEN" placeholder:"HOST:PORT"`
 	BaseURL        string   `name:"base-url" help:"How browsers reach the workspace, e.g. https://portal.example.org." env:"GATEHOUSE_BASE_URL" placeholder:"URL"`
 	Workspace      string   `help:"Name of a new workspace, Workspace unless named." env:"GATEHOUSE_WORKSPACE" placeholder:"NAME"`
 	PasskeyDomain  string   `name:"passkey-domain" help:"Domain that passkeys are made for, the base URL's host unless named: a domain above it, or its old name after a move." env:"GATEHOUSE_PASSKEY_DOMAIN" placeholder:"DOMAIN"`
@@ -46,6 +46,8 @@ type serveCommand struct {
 
 	tlsFlags
 	mailFlags
+
+	handed []net.Listener // the sockets that systemd has opened, in the place of Listen
 }
 
 // drainTimeout is how long open requests may take after SIGTERM.
@@ -66,7 +68,14 @@ func (c *serveCommand) Run(env *commandEnv) error {
 	if env.isOnServer() && c.TLSDomain != "" {
 		return usageError("each node would order a certificate of its own: leave --tls-domain out, and use --tls-cert, or the proxy's https")
 	}
+	var err error
+	if c.handed, err = handedOver(); err != nil {
+		return err
+	}
 	c.Listen = listenAddress(c.Listen, c.tlsFlags.enabled())
+	if len(c.handed) > 0 {
+		c.Listen = addressName(c.handed[0].Addr())
+	}
 	base, err := c.parseBaseURL()
 	if err != nil {
 		return err
@@ -255,8 +264,14 @@ func (c *serveCommand) listenAll(ctx context.Context, env *commandEnv, server ht
 			return nil, err
 		}
 	}
-	if err := add(c.Listen, server, certs.config); err != nil {
-		return all, err
+	for _, listener := range c.handed {
+		log.Info("listening where systemd says", "address", addressName(listener.Addr()))
+		all = append(all, newHTTPListener(listener, server, certs.config, log))
+	}
+	if len(c.handed) == 0 {
+		if err := add(c.Listen, server, certs.config); err != nil {
+			return all, err
+		}
 	}
 	if certs.config != nil && c.RedirectListen != "none" {
 		if err := add(c.RedirectListen, certs.httpHandler(toHTTPS(base)), nil); err != nil {
@@ -332,6 +347,14 @@ func ownAddress(listener net.Listener, base *url.URL) string {
 // parseBaseURL checks --base-url, and that passwords are not sent in the clear by
 // accident.
 func (c *serveCommand) parseBaseURL() (*url.URL, error) {
+	_, isUnix := unixPath(c.Listen)
+	switch {
+	case isUnix && c.tlsFlags.enabled():
+		return nil, usageError("on a unix socket the proxy speaks plain http, and https outside: leave the --tls-… flags out")
+	case (isUnix || len(c.handed) > 0) && c.BaseURL == "" && c.TLSDomain == "":
+		return nil, usageError("a socket does not say how browsers reach the workspace: " +
+			"name it with --base-url, e.g. https://portal.example.org")
+	}
 	if c.BaseURL == "" && c.TLSDomain != "" {
 		return c.domainURL(c.Listen)
 	}
@@ -372,7 +395,11 @@ func (c *serveCommand) parseBaseURL() (*url.URL, error) {
 // canonicalBaseURL reads the value of --base-url and returns it as browsers send it.
 func canonicalBaseURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || strings.Trim(u.Path, "/") != "" ||
+	if err == nil && strings.Trim(u.Path, "/") != "" {
+		return nil, usageError("--base-url takes no path: the sign-in's cookie and passkeys are a whole host's, and another app " +
+			"on it would get them too; give Gatehouse a host name of its own, e.g. https://portal.example.org")
+	}
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" ||
 		u.RawQuery != "" || u.Fragment != "" || u.User != nil {
 		return nil, usageError("--base-url takes a scheme and a host and no path, e.g. https://portal.example.org")
 	}

@@ -98,3 +98,28 @@ func TestDomainURLOfAnyPort(t *testing.T) {
 		t.Errorf("got %v, %v", u, err)
 	}
 }
+
+// TestBaseURLWithAPath refuses one and says why.
+func TestBaseURLWithAPath(t *testing.T) {
+	_, err := (&serveCommand{Listen: "127.0.0.1:8080", BaseURL: "https://example.org/gate"}).parseBaseURL()
+	if err == nil || !strings.Contains(err.Error(), "takes no path") || !strings.Contains(err.Error(), "another app on it") {
+		t.Errorf("got %v; want why not", err)
+	}
+}
+
+// TestSocketNeedsABaseURL: nobody can tell from a socket how browsers reach it, and no proxy
+// speaks TLS to it.
+func TestSocketNeedsABaseURL(t *testing.T) {
+	c := serveCommand{Listen: "unix:/run/gatehouse/gatehouse.sock"}
+	if _, err := c.parseBaseURL(); err == nil || !strings.Contains(err.Error(), "--base-url") {
+		t.Errorf("without one: %v", err)
+	}
+	c.BaseURL = "https://portal.example.org"
+	if u, err := c.parseBaseURL(); err != nil || u.String() != c.BaseURL {
+		t.Errorf("got %v, %v", u, err)
+	}
+	c.TLSDomain = "portal.example.org"
+	if _, err := c.parseBaseURL(); err == nil || !strings.Contains(err.Error(), "plain http") {
+		t.Errorf("with a certificate: %v", err)
+	}
+}

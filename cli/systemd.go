@@ -3,12 +3,34 @@ package cli
 import (
 	"context"
 	"log/slog"
+	"net"
+	"strings"
 	"time"
 
 	"gatehouse/db"
 
+	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/coreos/go-systemd/v22/daemon"
 )
+
+// handedOver returns the sockets that systemd has opened for this process, as
+// gatehouse.socket says. There are none without one.
+func handedOver() ([]net.Listener, error) {
+	all, err := activation.Listeners()
+	if err != nil {
+		return nil, err
+	}
+	for _, listener := range all {
+		switch {
+		case listener == nil:
+			return nil, usageError("systemd has handed over what nobody can connect to: use ListenStream= in gatehouse.socket")
+		case strings.HasPrefix(listener.Addr().String(), "@"):
+			return nil, usageError("a socket needs a path, whose permissions say who may use it: " +
+				"ListenStream=/run/gatehouse/gatehouse.sock in gatehouse.socket")
+		}
+	}
+	return all, nil
+}
 
 // notifySystemd sends a state to systemd; without systemd it does nothing.
 func notifySystemd(log *slog.Logger, state string) {

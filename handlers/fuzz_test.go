@@ -1,6 +1,8 @@
 package handlers
 
 import (
+	"context"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -31,6 +33,32 @@ func TestClientAddress(t *testing.T) {
 				t.Errorf("got %s, want %s", got, c.want)
 			}
 		})
+	}
+}
+
+// TestClientAddressOnASocket reads what a proxy on our own unix socket says, and through
+// whom it was asked.
+func TestClientAddressOnASocket(t *testing.T) {
+	s := &Server{proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}
+	for forwarded, want := range map[string]string{
+		"203.0.113.9":               "203.0.113.9",
+		"198.51.100.1, 203.0.113.9": "203.0.113.9",
+		"203.0.113.9, 10.0.0.2":     "203.0.113.9",
+		"203.0.113.9, noise":        "",
+		"":                          "",
+	} {
+		r := &http.Request{RemoteAddr: "@", Header: http.Header{"X-Forwarded-For": {forwarded}}}
+		r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, &net.UnixAddr{Name: "/s", Net: "unix"}))
+		if got := s.clientAddress(r); got != want {
+			t.Errorf("%q: got %q, want %q", forwarded, got, want)
+		}
+		if peer := s.peer(r); !peer.isTrusted || peer.name() != "unix socket" || s.schemeOf(r) != overHTTPS {
+			t.Errorf("the proxy is %+v, over %d", peer, s.schemeOf(r))
+		}
+	}
+	r := &http.Request{RemoteAddr: "@", Header: http.Header{"X-Forwarded-For": {"203.0.113.9"}}}
+	if peer := s.peer(r); peer.isTrusted {
+		t.Error("an address that cannot be read is trusted")
 	}
 }
 

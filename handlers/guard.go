@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -48,7 +47,7 @@ func (s *Server) serveGuard(w http.ResponseWriter, r *http.Request) {
 	r.Pattern = apps.GuardPath
 	g := &guardRequest{w: w, r: r, now: s.now()}
 	setGuardHeaders(w.Header())
-	if !s.isAskedByProxy(r) {
+	if !s.peer(r).isTrusted {
 		s.warnAsker(r)
 		s.noteWatched(g, 0, http.StatusForbidden, apps.UntrustedPeer)
 		g.refuse(http.StatusForbidden, views.GuardUntrusted())
@@ -384,25 +383,11 @@ func (s *Server) enterAddress(a apps.App, more string) string {
 	return s.portalOrigin().String() + "/enter/" + a.Slug + more
 }
 
-// isAskedByProxy reports whether a trusted proxy asks: by its address, or by our own socket,
-// which nobody reaches who may not.
-func (s *Server) isAskedByProxy(r *http.Request) bool {
-	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && local.Network() == "unix" {
-		return true
-	}
-	peer, err := peerAddress(r)
-	return err == nil && s.isTrustedProxy(peer)
-}
-
 // warnAsker tells the operator, once for each of the first few, that somebody asks who is no
 // trusted proxy.
 func (s *Server) warnAsker(r *http.Request) {
-	peer, err := peerAddress(r)
-	if err != nil {
-		return
-	}
-	address := peer.Unmap().WithZone("").String()
-	if !s.askers.isNew(address) {
+	address := s.peer(r).text()
+	if address == "" || !s.askers.isNew(address) {
 		return
 	}
 	s.log.LogAttrs(r.Context(), slog.LevelWarn, "refused to check a request of an app, because who asks is not a trusted proxy",
@@ -443,14 +428,10 @@ func (s *Server) noteWatched(g *guardRequest, app int64, status int, fault apps.
 	path, _, _ := strings.Cut(g.target.Path, "?")
 	address := g.target.Address.String() + path
 	address = cleanText(address[:min(len(address), maxWatched)])
-	peer := ""
-	if from, err := peerAddress(g.r); err == nil {
-		peer = from.Unmap().WithZone("").String()
-	}
 	noted := db.AppRequest{
 		App:     app,
 		At:      g.now,
-		Peer:    peer,
+		Peer:    s.peer(g.r).name(),
 		Family:  g.target.Family,
 		Method:  g.target.Method,
 		Address: address,

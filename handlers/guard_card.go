@@ -17,7 +17,7 @@ func (s *Server) guardCard(rc *requestContext, a apps.App) views.GuardCard {
 	return views.GuardCard{
 		App:        a,
 		Gatehouse:  listeningAt(rc.r),
-		Needs:      views.AppsNeed(s.base != nil, len(s.proxies) > 0),
+		Needs:      views.AppsNeed(s.base != nil, len(s.proxies) > 0 || s.peer(rc.r).isTrusted),
 		On:         a.Guarded,
 		Public:     views.Field{Value: strings.Join(a.Guard.Public, "\n")},
 		Others:     views.Field{Value: strings.Join(a.Guard.Others, "\n")},
@@ -31,10 +31,13 @@ func (s *Server) guardCard(rc *requestContext, a apps.App) views.GuardCard {
 // It is "" for a socket that has no address.
 func listeningAt(r *http.Request) string {
 	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	if !ok || local.Network() != "tcp" {
-		return ""
+	switch {
+	case ok && local.Network() == "tcp":
+		return local.String()
+	case ok && local.Network() == "unix":
+		return "unix:" + local.String()
 	}
-	return local.String()
+	return ""
 }
 
 // changeAppGuard changes whether and how an app is guarded.

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"net/http"
-	"net/netip"
 	"strings"
 
 	"gatehouse/views"
@@ -52,10 +51,10 @@ func (s *Server) schemeOf(r *http.Request) scheme {
 		return overHTTPS
 	}
 	h := r.Header
-	peer, err := peerAddress(r)
+	peer := s.peer(r)
 	said := strings.Split(strings.Join(h.Values("X-Forwarded-Proto"), ","), ",")
 	proto := strings.ToLower(strings.TrimSpace(said[len(said)-1]))
-	if err != nil || s.isTrustedProxy(peer) || peer.Unmap().IsLoopback() {
+	if peer.isTrusted || !peer.address.IsValid() || peer.address.IsLoopback() {
 		if proto == "http" && h.Get("Sec-Fetch-Site") == "" {
 			return overHTTP
 		}
@@ -74,13 +73,9 @@ func (s *Server) schemeOf(r *http.Request) scheme {
 
 // showPlainHTTP tells that nothing is taken over http, and an operator what to set.
 func (s *Server) showPlainHTTP(rc *requestContext) error {
-	peer, err := peerAddress(rc.r)
-	if err != nil {
-		peer = netip.Addr{}
-	}
 	s.plain.Do(func() {
 		s.log.WarnContext(rc.ctx(), "refused a request over http to a workspace whose base URL is https",
-			"peer", peer.String(),
+			"peer", s.peer(rc.r).name(),
 			"what_to_do", "if this is your proxy, set --trusted-proxy (GATEHOUSE_TRUSTED_PROXY) to its address; otherwise ignore this")
 	})
 	s.showProblem(rc, views.PlainHTTP(s.base.String()))

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"log/slog"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -125,14 +127,12 @@ func limitBody(next http.Handler) http.Handler {
 
 // clientAddress is where the request came from: the connection's other end, or
 // what trusted proxies say in X-Forwarded-For, read from the right until the
-// first address that is not one of theirs.
+// first address that is not one of theirs. It is "" for a proxy on our own socket that
+// says nothing.
 func (s *Server) clientAddress(r *http.Request) string {
-	peer, err := peerAddress(r)
-	if err != nil {
-		return ""
-	}
+	peer := s.peer(r)
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(hops) - 1; i >= 0 && s.isTrustedProxy(peer); i-- {
+	for i := len(hops) - 1; i >= 0 && peer.isTrusted; i-- {
 		text := strings.TrimSpace(hops[i])
 		if text == "" {
 			continue // an empty element of a list says nothing: RFC 9110, 5.6.1.2
@@ -141,33 +141,63 @@ func (s *Server) clientAddress(r *http.Request) string {
 		if !ok {
 			break
 		}
-		peer = hop
+		peer = s.peerAt(hop)
 	}
-	return peer.Unmap().WithZone("").String()
+	return peer.text()
 }
 
-// peerAddress is the connection's other end.
-func peerAddress(r *http.Request) (netip.Addr, error) {
+// A peer is a connection's other end, or a hop before it.
+type peer struct {
+	address   netip.Addr // the zero Addr on a unix socket
+	isTrusted bool       // a proxy whose word counts
+}
+
+// peer is the connection's other end. Whoever reaches our own unix socket was let in by its
+// permissions and counts as a trusted proxy.
+func (s *Server) peer(r *http.Request) peer {
+	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && local.Network() == "unix" {
+		return peer{isTrusted: true}
+	}
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		host = r.RemoteAddr
 	}
-	return netip.ParseAddr(host)
+	address, err := netip.ParseAddr(host)
+	if err != nil {
+		return peer{}
+	}
+	return s.peerAt(address)
 }
+
+func (s *Server) peerAt(address netip.Addr) peer {
+	address = address.Unmap().WithZone("")
+	trusts := func(network netip.Prefix) bool { return network.Contains(address) }
+	return peer{address, slices.ContainsFunc(s.proxies, trusts)}
+}
+
+// text is the address, or "" on a unix socket.
+func (p peer) text() string {
+	if !p.address.IsValid() {
+		return ""
+	}
+	return p.address.String()
+}
+
+// name is the address, or what the operator calls our own socket.
+func (p peer) name() string { return cmp.Or(p.text(), "unix socket") }
 
 // warnUntrusted tells the operator once that a proxy's word is not taken, so that
 // all who come through it count as one address.
 func (s *Server) warnUntrusted(r *http.Request) {
-	peer, err := peerAddress(r)
-	if err != nil || r.Header.Get("X-Forwarded-For") == "" || s.isTrustedProxy(peer) {
+	peer := s.peer(r)
+	if peer.text() == "" || peer.isTrusted || r.Header.Get("X-Forwarded-For") == "" {
 		return
 	}
 	s.untrusted.Do(func() {
-		address := peer.Unmap().WithZone("").String()
 		s.log.WarnContext(r.Context(),
 			"X-Forwarded-For is ignored, because it comes from an address that is not a trusted proxy",
-			"peer", address,
-			"what_to_do", "if this is your proxy, set --trusted-proxy "+address+
+			"peer", peer.text(),
+			"what_to_do", "if this is your proxy, set --trusted-proxy "+peer.text()+
 				" (GATEHOUSE_TRUSTED_PROXY); otherwise ignore this")
 	})
 }
@@ -182,15 +212,6 @@ func parseHop(text string) (netip.Addr, bool) {
 	}
 	hop, err := netip.ParseAddrPort(text)
 	return hop.Addr(), err == nil
-}
-
-func (s *Server) isTrustedProxy(peer netip.Addr) bool {
-	for _, prefix := range s.proxies {
-		if prefix.Contains(peer.Unmap().WithZone("")) {
-			return true
-		}
-	}
-	return false
 }
 
 // A responseRecorder notes what was answered, for the log.

@@ -90,3 +90,10 @@ func Owner(path string) (uid int, ok bool) {
 	}
 	return int(owner.Uid), true
 }
+
+// WithUmask runs do while the permissions in mask are taken from whatever this process makes.
+func WithUmask(mask int, do func()) {
+	before := syscall.Umask(mask)
+	defer syscall.Umask(before)
+	do()
+}

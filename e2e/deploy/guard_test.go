@@ -170,7 +170,8 @@ func byCaddy(g *guardedSite, gatehouse, app string) {
 	site := func(name string) string {
 		return g.origin(name) + " {\n\tbind 127.0.0.1\n\ttls " + g.own.cert + " " + g.own.key
 	}
-	conf := replace(t, read(t, "../../docs/proxy/Caddyfile"), "portal.example.org {", site("portal"), "127.0.0.1:8080", gatehouse)
+	conf := replace(t, read(t, "../../docs/proxy/Caddyfile"), "portal.example.org {", site("portal"), "127.0.0.1:8080",
+		strings.Replace(gatehouse, "unix:", "unix/", 1))
 	for _, name := range []string{"grafana", "wiki", "secret"} {
 		conf += replace(t, g.snippet(name, "--caddy", gatehouse, app), g.origin(name)+" {", site(name))
 	}

@@ -104,8 +104,23 @@ func start(t testing.TB, env []string, path string, args ...string) *process {
 // startAs starts a command as another user, or as this one when as is nil.
 func startAs(t testing.TB, as *syscall.SysProcAttr, env []string, path string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, cmd: exec.Command(path, args...), output: &output{}, ended: make(chan struct{})}
-	p.cmd.Env, p.cmd.SysProcAttr = append(os.Environ(), env...), as
+	cmd := exec.Command(path, args...)
+	cmd.SysProcAttr = as
+	return startCommand(t, cmd, env)
+}
+
+// startWith starts a command with open files, from 3 on.
+func startWith(t testing.TB, open []*os.File, env []string, path string, args ...string) *process {
+	t.Helper()
+	cmd := exec.Command(path, args...)
+	cmd.ExtraFiles = open
+	return startCommand(t, cmd, env)
+}
+
+func startCommand(t testing.TB, cmd *exec.Cmd, env []string) *process {
+	t.Helper()
+	p := &process{t: t, cmd: cmd, output: &output{}, ended: make(chan struct{})}
+	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -117,7 +132,7 @@ func startAs(t testing.TB, as *syscall.SysProcAttr, env []string, path string, a
 	t.Cleanup(func() {
 		p.stop()
 		if t.Failed() {
-			t.Logf("%s said:\n%s", filepath.Base(path), p.output)
+			t.Logf("%s said:\n%s", filepath.Base(cmd.Path), p.output)
 		}
 	})
 	return p
