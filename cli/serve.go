@@ -163,7 +163,7 @@ func (c *serveCommand) serve(ctx context.Context, env *commandEnv, store *db.Sto
 	if err := c.notePasskeyDomain(ctx, store, base, log); err != nil {
 		return err
 	}
-	metricsMonitor := newMonitor(store, log)
+	metricsMonitor, served := newMonitor(store, log), new(servedCertificate)
 	server, err := handlers.New(handlers.Config{
 		Store:          store,
 		Static:         env.Files.Static,
@@ -177,11 +177,12 @@ func (c *serveCommand) serve(ctx context.Context, env *commandEnv, store *db.Sto
 		Observe:        metricsMonitor.observe,
 		Mail:           settings.forPages(store, zone, env.now),
 		TimeZone:       zone,
+		Certificate:    served.validity,
 	})
 	if err != nil {
 		return err
 	}
-	listeners, err := c.listenAll(ctx, env, server, metricsMonitor, base, log)
+	listeners, err := c.listenAll(ctx, env, server, metricsMonitor, served, base, log)
 	if err != nil {
 		return errors.Join(err, listeners.close())
 	}
@@ -194,6 +195,9 @@ func (c *serveCommand) serve(ctx context.Context, env *commandEnv, store *db.Sto
 		return errors.Join(err, listeners.close())
 	}
 	if err := store.SetMailFrom(ctx, settings.from.Email, env.now()); err != nil {
+		return errors.Join(err, listeners.close())
+	}
+	if err := store.SetBaseURL(ctx, addressOf(base), env.now()); err != nil {
 		return errors.Join(err, listeners.close())
 	}
 	if !settings.server.IsZero() {
@@ -245,8 +249,8 @@ func (c *serveCommand) drain(ctx context.Context, listeners httpListeners) {
 
 // listenAll listens wherever the flags say: for the workspace, for plain http that is
 // sent on to it, for /metrics. It returns what is open even when it fails.
-func (c *serveCommand) listenAll(ctx context.Context, env *commandEnv, server http.Handler, metricsMonitor *monitor, base *url.URL,
-	log *slog.Logger) (httpListeners, error) {
+func (c *serveCommand) listenAll(ctx context.Context, env *commandEnv, server http.Handler, metricsMonitor *monitor,
+	served *servedCertificate, base *url.URL, log *slog.Logger) (httpListeners, error) {
 	var all httpListeners
 	add := func(address string, answer http.Handler, certificates *tls.Config) error {
 		d, err := listen(address, answer, certificates, log)
@@ -260,7 +264,7 @@ func (c *serveCommand) listenAll(ctx context.Context, env *commandEnv, server ht
 	certs := &certificates{reload: func() error { return nil }, obtain: func() error { return nil }}
 	if c.tlsFlags.enabled() {
 		var err error
-		if certs, err = c.certificates(env.flags.Data); err != nil {
+		if certs, err = c.certificates(env.flags.Data, served); err != nil {
 			return nil, err
 		}
 	}
@@ -336,10 +340,18 @@ func (c *serveCommand) announce(env *commandEnv, store *db.Store, listener net.L
 	return nil
 }
 
+// addressOf is the base URL as it is kept; "" for none.
+func addressOf(base *url.URL) string {
+	if base == nil {
+		return ""
+	}
+	return strings.TrimSuffix(base.String(), "/")
+}
+
 // ownAddress is what addresses of the workspace begin with.
 func ownAddress(listener net.Listener, base *url.URL) string {
 	if base != nil {
-		return strings.TrimSuffix(base.String(), "/")
+		return addressOf(base)
 	}
 	return "http://" + reachable(listener.Addr())
 }

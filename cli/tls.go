@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -78,30 +79,41 @@ type certificates struct {
 	obtain      func() error                    // obtains one before the first visitor
 }
 
-// certificates opens what the flags name; directory keeps what ACME obtains.
-func (f tlsFlags) certificates(directory string) (*certificates, error) {
-	if f.TLSDomain != "" {
-		return f.fromACME(filepath.Join(directory, files.CertificatesName))
+// A servedCertificate is the one that browsers get; it is nil before the first.
+type servedCertificate struct{ atomic.Pointer[tls.Certificate] }
+
+// validity is when it ends, and how long its whole life is; zero before the first.
+func (s *servedCertificate) validity() (end time.Time, life time.Duration) {
+	served := s.Load()
+	if served == nil || served.Leaf == nil {
+		return time.Time{}, 0
 	}
-	return f.fromFiles()
+	return served.Leaf.NotAfter, served.Leaf.NotAfter.Sub(served.Leaf.NotBefore)
+}
+
+// certificates opens what the flags name; directory keeps what ACME obtains.
+func (f tlsFlags) certificates(directory string, served *servedCertificate) (*certificates, error) {
+	if f.TLSDomain != "" {
+		return f.fromACME(filepath.Join(directory, files.CertificatesName), served)
+	}
+	return f.fromFiles(served)
 }
 
 // fromFiles serves a certificate from a file. One that cannot be reloaded leaves the
 // previous one in use.
-func (f tlsFlags) fromFiles() (*certificates, error) {
-	var current atomic.Pointer[tls.Certificate]
+func (f tlsFlags) fromFiles(served *servedCertificate) (*certificates, error) {
 	reload := func() error {
 		pair, err := tls.LoadX509KeyPair(f.TLSCert, f.TLSKey)
 		if err != nil {
 			return fmt.Errorf("cannot use the certificate: %w", err)
 		}
-		current.Store(&pair)
+		served.Store(&pair)
 		return nil
 	}
 	if err := reload(); err != nil {
 		return nil, err
 	}
-	get := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return current.Load(), nil }
+	get := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return served.Load(), nil }
 	return &certificates{
 		config:      &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: get},
 		httpHandler: func(next http.Handler) http.Handler { return next },
@@ -112,7 +124,7 @@ func (f tlsFlags) fromFiles() (*certificates, error) {
 
 // fromACME serves a certificate that ACME obtains and renews (RFC 8555), kept
 // in a directory of its own.
-func (f tlsFlags) fromACME(cache string) (*certificates, error) {
+func (f tlsFlags) fromACME(cache string, served *servedCertificate) (*certificates, error) {
 	client := &acme.Client{DirectoryURL: f.ACMEDirectory, UserAgent: "gatehouse/" + Version}
 	if f.ACMECA != "" {
 		pem, err := os.ReadFile(f.ACMECA)
@@ -146,8 +158,15 @@ func (f tlsFlags) fromACME(cache string) (*certificates, error) {
 		ServerName:   domain,
 		CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256},
 	}
+	config.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		found, err := m.GetCertificate(hello)
+		if err == nil && !slices.Contains(hello.SupportedProtos, acme.ALPNProto) { // which asks for a proof
+			served.Store(found)
+		}
+		return found, err
+	}
 	prepare := func() error {
-		if _, err := m.GetCertificate(hello); err != nil {
+		if _, err := config.GetCertificate(hello); err != nil {
 			return fmt.Errorf("no certificate for %s yet, each visit tries again: %w", domain, err)
 		}
 		return nil

@@ -180,6 +180,11 @@ func runEverything(t *testing.T, store *db.Store) {
 	bob := dbtest.Add(t, store, "bob@example.org", twofactor.Member)
 	dbtest.Add(t, store, "eve@example.org", twofactor.Member)
 	must(store.RenameWorkspace(ctx, account.Seen{}, "Harbour", by, now))
+	must(store.NoteBackup(ctx, now))
+	must(store.SetBaseURL(ctx, "https://old.example.org", now))
+	must(store.SetBaseURL(ctx, "https://portal.example.org", now))
+	_, err = store.DoctorFacts(ctx, now)
+	must(err)
 
 	// Enrolling: a wrong code, discarded, confirmed, regenerated after the password was given again.
 	v := signIn(t, store, "bob@example.org", now)

@@ -34,6 +34,10 @@ type Config struct {
 
 	Mail     *Mail          // how mails are sent; nil when they are not
 	TimeZone *time.Location // in which the policy's days begin; nil for UTC
+
+	// Certificate tells when the certificate that is served ends, and how long its whole life
+	// is; zero, or nil, where this server speaks plain http.
+	Certificate func() (end time.Time, life time.Duration)
 }
 
 // A Mail is what the pages know of the mail server.
@@ -55,6 +59,7 @@ type Server struct {
 	proxies        []netip.Prefix
 	insecure       bool
 	mail           *Mail
+	certificate    func() (end time.Time, life time.Duration)
 	testing        sync.Mutex // one test mail at a time
 	zone           *time.Location
 	passkeyDomain  string
@@ -85,6 +90,7 @@ func New(c Config) (*Server, error) {
 		proxies:        c.TrustedProxies,
 		insecure:       c.InsecureHTTP,
 		mail:           c.Mail,
+		certificate:    c.Certificate,
 		zone:           c.TimeZone,
 		passkeyDomain:  c.PasskeyDomain,
 		passkeyOrigins: c.PasskeyOrigins,
