@@ -80,7 +80,9 @@ type certificates struct {
 }
 
 // A servedCertificate is the one that browsers get; it is nil before the first.
-type servedCertificate struct{ atomic.Pointer[tls.Certificate] }
+type servedCertificate struct {
+	atomic.Pointer[tls.Certificate]
+}
 
 // validity is when it ends, and how long its whole life is; zero before the first.
 func (s *servedCertificate) validity() (end time.Time, life time.Duration) {
