@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -115,16 +116,33 @@ func (c *twoFactorStatus) Run(env *commandEnv) error {
 }
 
 type backupCommand struct {
-	File string `arg:"" help:"The copy to make; it must not exist yet." type:"path"`
+	File string `arg:"" optional:"" help:"The copy to make; it must not exist yet." type:"path"`
+	Note bool   `help:"Make none, and note that something else did: Litestream, pg_dump, a snapshot. doctor and the Overview tell its age."`
 }
 
-// Run copies the database while the server goes on. The key is not in it.
+// Run copies the database while the server goes on. The key is not in it. When that was done
+// is noted, for whoever looks after the workspace.
 func (c *backupCommand) Run(env *commandEnv) error {
+	if c.Note == (c.File != "") {
+		return usageError("name the copy to make, or say --note when something else has made one")
+	}
 	return env.withStore(func(store *db.Store) error {
-		if err := store.Backup(env.ctx, c.File); err != nil {
+		if c.Note {
+			if err := store.NoteBackup(env.ctx, env.now()); err != nil {
+				return err
+			}
+			fmt.Fprintln(env.Stdout, "Noted that a backup was made now.")
+			return nil
+		}
+		begun := env.now() // what happens meanwhile may be missing in it
+		err := env.withProgress(func(ctx context.Context) error { return store.Backup(ctx, c.File) })
+		if err != nil {
 			return err
 		}
 		fmt.Fprintf(env.Stdout, "%s holds a checked copy of the database. The key file is not in it: keep a copy of that elsewhere.\n", c.File)
+		if err := store.NoteBackup(env.ctx, begun); err != nil {
+			return fmt.Errorf("the copy is whole, but when it was made could not be noted: %w", err)
+		}
 		return nil
 	})
 }
@@ -134,7 +152,11 @@ type checkCommand struct{}
 // Run checks the file, its references, and that every secret opens.
 func (c *checkCommand) Run(env *commandEnv) error {
 	return env.withStore(func(store *db.Store) error {
-		n, err := store.Check(env.ctx)
+		var n int
+		err := env.withProgress(func(ctx context.Context) (err error) {
+			n, err = store.Check(ctx)
+			return err
+		})
 		if err != nil {
 			return err
 		}
@@ -176,7 +198,11 @@ type keyRotate struct{}
 // Run puts a new key in the key file's place. All admins see a notice of it.
 func (c *keyRotate) Run(env *commandEnv) error {
 	return env.withStore(func(store *db.Store) error {
-		n, err := store.RotateKey(env.ctx, env.actor(), env.now())
+		var n int
+		err := env.withProgress(func(ctx context.Context) (err error) {
+			n, err = store.RotateKey(ctx, env.actor(), env.now())
+			return err
+		})
 		if err != nil {
 			return err
 		}

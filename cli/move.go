@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -57,7 +58,11 @@ func (c *moveCommand) Run(env *commandEnv) error {
 		}
 		defer func() { _ = lock.Unlock() }()
 	}
-	done, err := db.Move(env.ctx, from, to)
+	var done db.MoveResult
+	err = env.withProgress(func(ctx context.Context) (err error) {
+		done, err = db.Move(ctx, from, to)
+		return err
+	})
 	if err != nil {
 		return err
 	}

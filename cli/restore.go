@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -55,11 +56,15 @@ func (c *restoreCommand) Run(env *commandEnv) error {
 	if err != nil {
 		return err
 	}
+	var done db.RestoreResult
 	switch {
 	case c.InPlace == (c.File != ""):
 		return usageError("name the backup's file, or say --in-place after pg_restore")
 	case c.InPlace:
-		done, err := db.RestoreInPlace(env.ctx, o, env.actor())
+		err := env.withProgress(func(ctx context.Context) (err error) {
+			done, err = db.RestoreInPlace(ctx, o, env.actor())
+			return err
+		})
 		if err != nil {
 			return err
 		}
@@ -88,7 +93,10 @@ func (c *restoreCommand) Run(env *commandEnv) error {
 		}
 		defer func() { _ = lock.Unlock() }()
 	}
-	done, err := db.Restore(env.ctx, o, c.File, env.actor())
+	err = env.withProgress(func(ctx context.Context) (err error) {
+		done, err = db.Restore(ctx, o, c.File, env.actor())
+		return err
+	})
 	if err != nil {
 		return err
 	}

@@ -61,7 +61,7 @@ func (s *Store) Check(ctx context.Context) (secrets int, err error) {
 		if err != nil {
 			return err
 		}
-		return eachSealed(t, func(c sealedColumn, r sealedRow) error {
+		return eachSealed(ctx, t, StepOpening, func(c sealedColumn, r sealedRow) error {
 			if !c.isOwn() {
 				secrets++
 			}
@@ -140,7 +140,7 @@ func (s *Store) RotateKey(ctx context.Context, by Actor, now time.Time) (secrets
 		if next, err = s.readNextKey(); err != nil {
 			return err
 		}
-		if secrets, err = t.reseal(old, next); err != nil {
+		if secrets, err = t.reseal(ctx, old, next); err != nil {
 			return err
 		}
 		if err := t.execOne(`UPDATE workspace SET key_id = $1 WHERE id = 1`, next.ID()); err != nil {

@@ -285,7 +285,7 @@ func (t txRows) rows(query string, args ...any) (*sql.Rows, error) {
 
 // proveSealed opens every sealed secret where it was copied to.
 func proveSealed(ctx context.Context, tx *sql.Tx, keys *seal.Keyring) error {
-	return eachSealed(txRows{ctx, tx}, func(c sealedColumn, r sealedRow) error {
+	return eachSealed(ctx, txRows{ctx, tx}, StepOpening, func(c sealedColumn, r sealedRow) error {
 		if _, err := c.open(keys, r); err != nil {
 			return fmt.Errorf("%s: %w; run gatehouse check on the source", c.describe(r), err)
 		}

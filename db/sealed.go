@@ -1,6 +1,7 @@
 package db
 
 import (
+	"context"
 	"database/sql"
 	"fmt"
 	"strings"
@@ -136,7 +137,11 @@ type rowsReader interface {
 
 // eachSealed calls do for every value of every sealed column. The rows are read a
 // thousand at a time, since do may write.
-func eachSealed(t rowsReader, do func(sealedColumn, sealedRow) error) error {
+func eachSealed(ctx context.Context, t rowsReader, step Step, do func(sealedColumn, sealedRow) error) error {
+	tell, err := countingSealed(ctx, t, step)
+	if err != nil {
+		return err
+	}
 	for _, c := range sealedColumns {
 		last := c.first
 		for {
@@ -151,6 +156,7 @@ func eachSealed(t rowsReader, do func(sealedColumn, sealedRow) error) error {
 				if err := do(c, r); err != nil {
 					return err
 				}
+				tell()
 			}
 			last = page[len(page)-1].id
 		}
@@ -186,8 +192,8 @@ func rowsSealedAfter(t rowsReader, c sealedColumn, last any) ([]sealedRow, error
 }
 
 // reseal seals every secret under the next key.
-func (t *tx) reseal(old, next *seal.Keyring) (secrets int, err error) {
-	err = eachSealed(t, func(c sealedColumn, r sealedRow) error {
+func (t *tx) reseal(ctx context.Context, old, next *seal.Keyring) (secrets int, err error) {
+	err = eachSealed(ctx, t, StepSealing, func(c sealedColumn, r sealedRow) error {
 		plaintext, err := c.open(old, r)
 		if err != nil {
 			return fmt.Errorf("%s: %w; run gatehouse check to see what does not open", c.describe(r), err)

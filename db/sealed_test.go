@@ -160,7 +160,7 @@ func sealedValues(t *testing.T, s *Store) (all []sealedValue) {
 	t.Helper()
 	err := s.write(context.Background(), lockNothing(), func(t *tx) error {
 		all = nil
-		return eachSealed(t, func(c sealedColumn, r sealedRow) error {
+		return eachSealed(context.Background(), t, StepOpening, func(c sealedColumn, r sealedRow) error {
 			all = append(all, sealedValue{c, r})
 			return nil
 		})

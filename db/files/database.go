@@ -245,6 +245,11 @@ func vacuumInto(ctx context.Context, path, mode, target string) error {
 		return err
 	}
 	defer source.Close()
+	watched, err := watchCopy(ctx, source, target)
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", path, err)
+	}
+	defer watched()
 	if _, err := source.ExecContext(ctx, `VACUUM INTO ?`, target); err != nil {
 		return fmt.Errorf("copying %s: %w", path, err)
 	}
@@ -253,6 +258,9 @@ func vacuumInto(ctx context.Context, path, mode, target string) error {
 
 // checkCopy refuses a copy that is damaged.
 func checkCopy(ctx context.Context, path string) error {
+	if hear := engine.ProgressOf(ctx); hear != nil {
+		hear(engine.StepChecking, 0, 0)
+	}
 	file, err := engine.OpenFile(path, "ro")
 	if err != nil {
 		return err

@@ -52,16 +52,20 @@ func Copy(ctx context.Context, from, to Side, prove func(ctx context.Context, tx
 	if err := compareCatalogues(present, tables); err != nil {
 		return nil, err
 	}
+	one, err := counting(ctx, source, tables)
+	if err != nil {
+		return nil, fmt.Errorf("reading the source: %w", err)
+	}
 	var all []Content
 	for _, t := range tables {
-		copied, err := copyTable(ctx, source, target, to.Kind, t)
+		copied, err := copyTable(ctx, source, target, to.Kind, t, one(engine.StepCopying))
 		if err != nil {
 			return nil, fmt.Errorf("copying %s: %w", t.Name, err)
 		}
 		all = append(all, copied)
 	}
 	for i, t := range tables { // once all are there, so that nothing changes afterwards
-		found, err := readContent(ctx, target, t)
+		found, err := readContent(ctx, target, t, one(engine.StepComparing))
 		if err != nil {
 			return nil, fmt.Errorf("reading %s back: %w", t.Name, err)
 		}
@@ -92,9 +96,13 @@ func Contents(ctx context.Context, of Side) ([]Content, error) {
 	if err != nil {
 		return nil, err
 	}
+	one, err := counting(ctx, tx, tables)
+	if err != nil {
+		return nil, err
+	}
 	var all []Content
 	for _, t := range tables {
-		found, err := readContent(ctx, tx, t)
+		found, err := readContent(ctx, tx, t, one(engine.StepComparing))
 		if err != nil {
 			return nil, fmt.Errorf("reading %s: %w", t.Name, err)
 		}

@@ -41,10 +41,20 @@ INSERT INTO a_thing SELECT id, name, CASE WHEN id % 4 = 0 THEN NULL ELSE id / 7.
 // TestCopy copies rows of every type, more than one INSERT carries, in the order of references.
 func TestCopy(t *testing.T) {
 	ctx := context.Background()
+	heard := map[engine.Step][]int64{} // how many rows were done, and how many there are
+	telling := engine.WithProgress(ctx, func(step engine.Step, done, total int64) {
+		heard[step] = append(heard[step], done, total)
+	})
 	from, to := open(t, schema+someRows), open(t, schema)
-	copied, err := Copy(ctx, from, to, nil)
+	copied, err := Copy(telling, from, to, nil)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, step := range []engine.Step{engine.StepCopying, engine.StepComparing} {
+		all := heard[step]
+		if len(all) != 2*2*1203 || !slices.Equal(all[:2], []int64{1, 2406}) || !slices.Equal(all[len(all)-2:], []int64{2406, 2406}) {
+			t.Errorf("heard %d numbers of %s", len(all), step)
+		}
 	}
 	if len(copied) != 2 || copied[0].Table != "b_owner" || copied[1].Table != "a_thing" || copied[1].Rows != 1203 {
 		t.Errorf("copied %v", copied)

@@ -31,11 +31,13 @@ const (
 )
 
 // copyTable copies one table, and returns what was read.
-func copyTable(ctx context.Context, source, target *sql.Tx, kind engine.Kind, t engine.Table) (Content, error) {
+func copyTable(ctx context.Context, source, target *sql.Tx, kind engine.Kind, t engine.Table,
+	one func()) (Content, error) {
 	rows := min(batchRows, batchValues/len(t.Columns))
 	full := insertStatement(t, rows)
 	var batch []any
 	content, err := eachInOrder(ctx, source, t, func(values []any) error {
+		one()
 		for i, v := range values {
 			batch = append(batch, forColumn(v, t.Columns[i].Type))
 		}
@@ -84,8 +86,11 @@ func btoi(b bool) int {
 }
 
 // readContent reads what a table holds.
-func readContent(ctx context.Context, tx *sql.Tx, t engine.Table) (Content, error) {
-	return eachInOrder(ctx, tx, t, func([]any) error { return nil })
+func readContent(ctx context.Context, tx *sql.Tx, t engine.Table, one func()) (Content, error) {
+	return eachInOrder(ctx, tx, t, func([]any) error {
+		one()
+		return nil
+	})
 }
 
 // eachInOrder calls do with every row in the order of the primary key.
