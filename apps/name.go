@@ -47,11 +47,14 @@ func ParseGroupName(text string) (string, error) {
 // HeaderGroups are the groups of somebody as an app is told them: the role's word, "admins"
 // for the admin roles, then the person's groups in the order of their names.
 func HeaderGroups(role twofactor.Role, groups []string) []string {
-	out := []string{string(role)}
+	out := append(make([]string, 0, len(groups)+2), string(role))
 	if role.Admin() {
 		out = append(out, AdminsGroup)
 	}
-	return append(out, slices.Sorted(slices.Values(groups))...)
+	own := len(out)
+	out = append(out, groups...)
+	slices.Sort(out[own:])
+	return out
 }
 
 // maxSlug is how long a slug is before its number.

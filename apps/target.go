@@ -1,7 +1,6 @@
 package apps
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -52,14 +51,15 @@ func (e TargetError) Error() string {
 // there, once, and mean one thing. Where both families are there they must agree: a proxy
 // sets one of them, and a visitor may have sent the other.
 func ParseTarget(headers map[string][]string) (Target, error) {
-	original, errOriginal := parseOriginal(headers)
-	forwarded, errForwarded := parseForwarded(headers)
-	for _, err := range []error{errOriginal, errForwarded} {
-		if err != nil && !errors.Is(err, errNoFamily) {
-			return Target{}, err
-		}
+	original, isOriginal, err := parseOriginal(headers)
+	if err != nil {
+		return Target{}, err
 	}
-	switch isOriginal, isForwarded := errOriginal == nil, errForwarded == nil; {
+	forwarded, isForwarded, err := parseForwarded(headers)
+	if err != nil {
+		return Target{}, err
+	}
+	switch {
 	case !isOriginal && !isForwarded:
 		return Target{}, TargetError{Reason: HeadersMissing}
 	case !isForwarded:
@@ -73,54 +73,56 @@ func ParseTarget(headers map[string][]string) (Target, error) {
 	return forwarded, nil // what both say was said by a proxy that forwards
 }
 
-var errNoFamily = errors.New("no header of the family")
-
-func parseOriginal(headers map[string][]string) (Target, error) {
-	values, err := family(headers, "X-Original-Url", "X-Original-Method")
-	if err != nil {
-		return Target{}, err
+// parseOriginal reads one family; found is false where none of its headers is there.
+func parseOriginal(headers map[string][]string) (t Target, found bool, err error) {
+	var values [2]string
+	if found, err = family(headers, values[:], "X-Original-Url", "X-Original-Method"); !found {
+		return Target{}, false, err
 	}
-	t := Target{Method: values[1], Family: Original}
+	t = Target{Method: values[1], Family: Original}
 	scheme, rest, ok := strings.Cut(values[0], "://")
 	slash := strings.IndexByte(rest, '/')
 	if !ok || slash < 0 {
-		return Target{}, TargetError{HeadersUnclear, "X-Original-URL"}
+		return Target{}, true, TargetError{HeadersUnclear, "X-Original-URL"}
 	}
 	if t.Address, ok = parseAuthority(scheme, rest[:slash]); !ok {
-		return Target{}, TargetError{HeadersUnclear, "X-Original-URL"}
+		return Target{}, true, TargetError{HeadersUnclear, "X-Original-URL"}
 	}
 	if t.Path = rest[slash:]; !isPath(t.Path) {
-		return Target{}, TargetError{HeadersUnclear, "X-Original-URL"}
+		return Target{}, true, TargetError{HeadersUnclear, "X-Original-URL"}
 	}
 	if !isMethod(t.Method) {
-		return Target{}, TargetError{HeadersUnclear, "X-Original-Method"}
+		return Target{}, true, TargetError{HeadersUnclear, "X-Original-Method"}
 	}
-	return t, nil
+	return t, true, nil
 }
 
-func parseForwarded(headers map[string][]string) (Target, error) {
-	values, err := family(headers, "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Uri", "X-Forwarded-Method")
-	if err != nil {
-		return Target{}, err
+// parseForwarded does the same with the other.
+func parseForwarded(headers map[string][]string) (t Target, found bool, err error) {
+	var values [4]string
+	if found, err = family(headers, values[:],
+		"X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Uri", "X-Forwarded-Method"); !found {
+		return Target{}, false, err
 	}
-	t := Target{Path: values[2], Method: values[3], Family: Forwarded}
+	t = Target{Path: values[2], Method: values[3], Family: Forwarded}
 	var ok bool
 	if t.Address, ok = parseAuthority(values[0], values[1]); !ok {
-		return Target{}, TargetError{HeadersUnclear, "X-Forwarded-Host"}
+		return Target{}, true, TargetError{HeadersUnclear, "X-Forwarded-Host"}
 	}
 	if !isPath(t.Path) {
-		return Target{}, TargetError{HeadersUnclear, "X-Forwarded-Uri"}
+		return Target{}, true, TargetError{HeadersUnclear, "X-Forwarded-Uri"}
 	}
 	if !isMethod(t.Method) {
-		return Target{}, TargetError{HeadersUnclear, "X-Forwarded-Method"}
+		return Target{}, true, TargetError{HeadersUnclear, "X-Forwarded-Method"}
 	}
-	return t, nil
+	return t, true, nil
 }
 
-// family returns the one value of each header, or errNoFamily where none of them is there. An
-// address may have a comma in it; two that were joined have a blank as well, which no address has.
-func family(headers map[string][]string, names ...string) ([]string, error) {
-	values, missing, found := make([]string, len(names)), "", false
+// family reads the one value of each header; found is false, without an error, where none of
+// them is there. An address may have a comma in it; two that were joined have a blank as well,
+// which no address has.
+func family(headers map[string][]string, values []string, names ...string) (found bool, err error) {
+	missing := ""
 	for i, name := range names {
 		list := headers[name]
 		if len(list) == 0 || len(list) == 1 && list[0] == "" {
@@ -129,17 +131,14 @@ func family(headers map[string][]string, names ...string) ([]string, error) {
 		}
 		isAddress := name == "X-Forwarded-Uri" || name == "X-Original-Url"
 		if len(list) > 1 || !isAddress && strings.Contains(list[0], ",") {
-			return nil, TargetError{HeadersTwice, name}
+			return false, TargetError{HeadersTwice, name}
 		}
 		values[i], found = list[0], true
 	}
-	switch {
-	case !found:
-		return nil, errNoFamily
-	case missing != "":
-		return nil, TargetError{HeadersMissing, missing}
+	if found && missing != "" {
+		return false, TargetError{HeadersMissing, missing}
 	}
-	return values, nil
+	return found, nil
 }
 
 // parseAuthority reads a scheme and what stands for a host in an address.

@@ -57,46 +57,56 @@ const checkQuery = `SELECT a.id, a.slug, a.name, a.scheme, a.port, a.guarded, a.
 // cookie, or "". It reads what counts now and writes nothing. That the session was used is
 // remembered; NoteUsed writes it.
 func (s *Store) CheckRequest(ctx context.Context, host, token string, now time.Time) (Check, error) {
-	c := Check{App: apps.App{Address: apps.Address{Host: host}}}
-	var public, others string
-	var watch, authenticated, seen, person, everyoneFrom, adminsFrom sql.NullInt64
-	var handle, methods, role, userName, email, name, groups sql.NullString
-	var factor sql.NullBool
-	var policy twofactor.Policy
+	var row checkRow
+	c := &row.check
 	a := &c.App
 	err := s.row(ctx, checkQuery, hashToken(token), unix(now.Add(-s.times.SessionIdle)),
 		unix(now.Add(-s.times.SessionMax)), host).
 		Scan(&a.ID, &a.Slug, &a.Name, &a.Address.Scheme, &a.Address.Port, &a.Guarded, &a.Paused, &a.Access.SecondStep,
-			&a.Access.FreshMinutes, &public, &others, &a.Guard.RemoteUser, &watch,
-			&handle, &authenticated, &methods, &seen, &person, &role, &factor, &userName, &email, &name, &a.Access.Everyone,
-			&policy.Everyone, &policy.Admins, &everyoneFrom, &adminsFrom, &groups)
+			&a.Access.FreshMinutes, &row.public, &row.others, &a.Guard.RemoteUser, &row.watch,
+			&row.handle, &row.authenticated, &row.methods, &row.seen, &row.person, &row.role, &row.factor, &row.userName,
+			&row.email, &row.name, &a.Access.Everyone,
+			&row.policy.Everyone, &row.policy.Admins, &row.everyoneFrom, &row.adminsFrom, &row.groups)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Check{}, nil
 	}
 	if err != nil {
 		return Check{}, fmt.Errorf("checking a request: %w", err)
 	}
-	a.Guard.Public, a.Guard.Others, a.WatchUntil = strings.Fields(public), strings.Fields(others), instant(watch)
-	if !person.Valid {
-		return c, nil
+	a.Address.Host = host
+	a.Guard.Public, a.Guard.Others, a.WatchUntil = strings.Fields(row.public), strings.Fields(row.others), instant(row.watch)
+	if !row.person.Valid {
+		return *c, nil
 	}
-	c.SignedIn, c.Person, c.UserName, c.Email, c.Name = true, person.Int64, userName.String, email.String, name.String
+	c.SignedIn, c.Person = true, row.person.Int64
+	c.UserName, c.Email, c.Name = row.userName.String, row.email.String, row.name.String
 	var names []string
-	if groups.String != "" {
-		names = strings.Split(groups.String, ",")
+	if row.groups.String != "" {
+		names = strings.Split(row.groups.String, ",")
 	}
-	who := apps.Person{ID: c.Person, Role: twofactor.Role(role.String), Active: true, Factor: factor.Bool}
+	who := apps.Person{ID: c.Person, Role: twofactor.Role(row.role.String), Active: true, Factor: row.factor.Bool}
 	c.Groups = apps.HeaderGroups(who.Role, names)
 	c.Answer = a.Answer(who, apps.Proof{
-		SecondStep:      hasTwo(strings.Fields(methods.String)),
-		AuthenticatedAt: instantMilli(authenticated.Int64),
+		SecondStep:      hasTwo(strings.Fields(row.methods.String)),
+		AuthenticatedAt: instantMilli(row.authenticated.Int64),
 	}, now)
-	policy.EveryoneFrom, policy.AdminsFrom = instant(everyoneFrom), instant(adminsFrom)
-	if c.Answer != apps.MayNot && policy.At(now).Requires(who.Role) && !who.Factor {
+	row.policy.EveryoneFrom, row.policy.AdminsFrom = instant(row.everyoneFrom), instant(row.adminsFrom)
+	if c.Answer != apps.MayNot && row.policy.At(now).Requires(who.Role) && !who.Factor {
 		c.Answer = apps.SecondStepDue
 	}
-	s.used.note(handle.String, instant(seen), now, min(touchInterval, s.times.SessionIdle/10))
-	return c, nil
+	s.used.note(row.handle.String, instant(row.seen), now, min(touchInterval, s.times.SessionIdle/10))
+	return *c, nil
+}
+
+// A checkRow is what checkQuery finds, in one piece: every request of every app asks for it.
+type checkRow struct {
+	check  Check
+	policy twofactor.Policy
+
+	public, others                                               string
+	watch, authenticated, seen, person, everyoneFrom, adminsFrom sql.NullInt64
+	handle, methods, role, userName, email, name, groups         sql.NullString
+	factor                                                       sql.NullBool
 }
 
 // usedSessions remembers which sessions were used through apps, until that is written.

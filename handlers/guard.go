@@ -30,13 +30,23 @@ const stateAge = 10 * 60
 
 // A guardRequest is what a proxy asks about a request to an app, or hands on to us of it.
 type guardRequest struct {
-	w      http.ResponseWriter
+	w      responseRecorder
 	r      *http.Request
 	now    time.Time
 	target apps.Target
+	id     string // names the request in the log; "" until somebody asks
 }
 
 func (g *guardRequest) ctx() context.Context { return g.r.Context() }
+
+// requestID names the request in the log and on pages that tell of a fault.
+func (g *guardRequest) requestID() string {
+	if g.id == "" {
+		g.id = newRequestID()
+		g.w.Header().Set("X-Request-Id", g.id)
+	}
+	return g.id
+}
 
 // isGuardPath reports whether a request is one for the guard, which has its own rule of hosts.
 func isGuardPath(path string) bool { return strings.HasPrefix(path, apps.GuardPath) }
@@ -45,8 +55,16 @@ func isGuardPath(path string) bool { return strings.HasPrefix(path, apps.GuardPa
 // going. Nothing else of it says that: not the host that they ask, and not the query.
 func (s *Server) serveGuard(w http.ResponseWriter, r *http.Request) {
 	r.Pattern = apps.GuardPath
-	g := &guardRequest{w: w, r: r, now: s.now()}
-	setGuardHeaders(w.Header())
+	g := &guardRequest{w: responseRecorder{ResponseWriter: w}, r: r, now: s.now()}
+	defer func() {
+		if fault := recover(); fault != nil {
+			s.logPanic(g.requestID(), fault)
+			if g.w.status == 0 {
+				g.refuse(http.StatusServiceUnavailable, views.GuardUnavailable(g.requestID()))
+			}
+		}
+		s.noteAnswer(r, &g.w, g.id, s.now().Sub(g.now))
+	}()
 	if !s.peer(r).isTrusted {
 		s.warnAsker(r)
 		s.noteWatched(g, 0, http.StatusForbidden, apps.UntrustedPeer)
@@ -54,12 +72,12 @@ func (s *Server) serveGuard(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if s.base == nil || s.stopping.Load() {
-		g.refuse(http.StatusServiceUnavailable, views.GuardUnavailable(requestID(g.ctx())))
+		g.refuse(http.StatusServiceUnavailable, views.GuardUnavailable(g.requestID()))
 		return
 	}
 	var err error
 	if g.target, err = apps.ParseTarget(r.Header); err != nil {
-		s.log.WarnContext(r.Context(), "cannot tell where a request was going", "request", requestID(r.Context()), "error", err)
+		s.log.WarnContext(r.Context(), "cannot tell where a request was going", "request", g.requestID(), "error", err)
 		var wrong apps.TargetError
 		errors.As(err, &wrong)
 		s.noteWatched(g, 0, http.StatusBadRequest, apps.GuardFault(wrong.Reason))
@@ -176,7 +194,6 @@ func (s *Server) startApp(g *guardRequest) error {
 // finishEnter takes up the ticket from the portal. Where that fails there is no way on by
 // itself: it could lead round in a circle.
 func (s *Server) finishEnter(g *guardRequest) error {
-	g.w.Header().Set("Referrer-Policy", "no-referrer")
 	if g.target.Method != http.MethodGet || !g.isFor(enterPath) {
 		g.refuse(http.StatusNotFound, views.GuardNotFound())
 		return nil
@@ -263,19 +280,27 @@ func (s *Server) failGuard(g *guardRequest, err error) {
 		g.w.WriteHeader(statusHungUp)
 		return
 	}
-	s.log.Error("fault", "request", requestID(g.ctx()), "route", g.r.Pattern, "error", err)
-	g.refuse(http.StatusServiceUnavailable, views.GuardUnavailable(requestID(g.ctx())))
+	s.log.Error("fault", "request", g.requestID(), "route", g.r.Pattern, "error", err)
+	g.refuse(http.StatusServiceUnavailable, views.GuardUnavailable(g.requestID()))
 }
 
 // letThrough answers that the request goes through, and as whose. Every header is always
-// there: where one is missing the proxy leaves what the visitor has sent.
+// there: where one is missing the proxy leaves what the visitor has sent. It is for the proxy
+// alone, so that nothing else is said that browsers go by.
 func (g *guardRequest) letThrough(c db.Check) {
+	names := [...]string{"Remote-User", "Remote-Email", "Remote-Name", "Remote-Groups", "Content-Length", "Cache-Control"}
+	values := []string{
+		headerText(c.RemoteUser()),
+		headerText(c.Email),
+		headerText(c.Name),
+		headerText(strings.Join(c.Groups, ",")),
+		"0",
+		"no-store",
+	}
 	h := g.w.Header()
-	h["Remote-User"] = []string{headerText(c.RemoteUser())}
-	h["Remote-Email"] = []string{headerText(c.Email)}
-	h["Remote-Name"] = []string{headerText(c.Name)}
-	h["Remote-Groups"] = []string{headerText(strings.Join(c.Groups, ","))}
-	h.Set("Content-Length", "0")
+	for i, name := range names {
+		h[name] = values[i : i+1 : i+1]
+	}
 	g.w.WriteHeader(http.StatusOK)
 }
 
@@ -292,8 +317,10 @@ func headerText(text string) string {
 // redirect answers 303, with an address that is always whole: Traefik would take a part of
 // one for its own.
 func (g *guardRequest) redirect(address string) {
-	g.w.Header().Set("Location", address)
-	g.w.Header().Set("Content-Length", "0")
+	h := g.w.Header()
+	g.setHeaders(h)
+	h.Set("Location", address)
+	h.Set("Content-Length", "0")
 	g.w.WriteHeader(http.StatusSeeOther)
 }
 
@@ -312,32 +339,35 @@ func (g *guardRequest) readsPages() bool {
 func (g *guardRequest) refuse(status int, page views.GuardPage) {
 	page.Status = status
 	h := g.w.Header()
+	g.setHeaders(h)
 	if !g.readsPages() {
 		h.Set("Content-Type", "text/plain; charset=utf-8")
 		text := page.PlainText()
 		h.Set("Content-Length", strconv.Itoa(len(text)))
 		g.w.WriteHeader(status)
-		_, _ = io.WriteString(g.w, text) // the proxy may be gone
+		_, _ = io.WriteString(&g.w, text) // the proxy may be gone
 		return
 	}
 	var b strings.Builder
 	if err := views.GuardHTML(page).Render(g.ctx(), &b); err != nil {
-		http.Error(g.w, http.StatusText(status), status)
+		http.Error(&g.w, http.StatusText(status), status)
 		return
 	}
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(b.Len()))
 	g.w.WriteHeader(status)
-	_, _ = io.WriteString(g.w, b.String()) // the proxy may be gone
+	_, _ = io.WriteString(&g.w, b.String()) // the proxy may be gone
 }
 
-// setGuardHeaders sets what answers on an app's host carry. They say nothing for the host
+// setHeaders sets what answers to people on an app's host carry. They say nothing for the host
 // itself, such as that it is to be asked by https alone: it is not ours.
-func setGuardHeaders(h http.Header) {
-	for _, name := range []string{"Strict-Transport-Security", "Cross-Origin-Opener-Policy", "Permissions-Policy"} {
-		h.Del(name)
-	}
+func (g *guardRequest) setHeaders(h http.Header) {
+	g.requestID()
 	h.Set("Content-Security-Policy", guardPolicy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer") // a ticket, or a page of the app, is nobody else's business
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
 	h.Set("Vary", "Cookie, Accept")
 }
 
@@ -359,7 +389,7 @@ func (g *guardRequest) cookieName(cookie string) string {
 func (g *guardRequest) token(cookie string) string { return valueOf(g.r, g.cookieName(cookie)) }
 
 func (g *guardRequest) setCookie(cookie, value string, age int) {
-	http.SetCookie(g.w, &http.Cookie{
+	http.SetCookie(&g.w, &http.Cookie{
 		Name:     g.cookieName(cookie),
 		Value:    value,
 		Path:     "/",

@@ -16,6 +16,7 @@ import (
 	"gatehouse/account"
 	"gatehouse/apps"
 	"gatehouse/db"
+	"gatehouse/handlers"
 	"gatehouse/twofactor"
 )
 
@@ -842,6 +843,28 @@ func TestGuardFailsClosed(t *testing.T) {
 	})
 }
 
+// TestPanicInACheckLetsNothingThrough: the proxy is told, the log has it, and the next request is looked at.
+func TestPanicInACheckLetsNothingThrough(t *testing.T) {
+	t.Parallel()
+	eachProxy(t, func(t *testing.T, k kind) {
+		s := newSite(t, func(c *handlers.Config) {
+			base, err := url.Parse(portalURL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Store, c.BaseURL, c.TrustedProxies = nil, base, proxies // so that each check panics
+		})
+		b := s.appBrowser(k)
+		for range 2 {
+			got := b.check("GET", grafanaURL+"/").wantStatus(503, "temporarily unavailable")
+			id := got.header.Get("X-Request-Id")
+			if got.header.Get("Remote-User") != "" || id == "" || !strings.Contains(s.log.String(), id) {
+				t.Errorf("%v\n%s", got.header, s.log.String())
+			}
+		}
+	})
+}
+
 // TestPagesOnTheAppsHost: no 2xx, no script, a style that the policy names, and nothing that
 // binds the host.
 func TestPagesOnTheAppsHost(t *testing.T) {
@@ -934,6 +957,9 @@ func TestWhatTheAppIsTold(t *testing.T) {
 	got := b.open(grafanaURL + "/").wantThrough("root-2") // a name that many apps know as their own admin
 	if groups := got.header.Get("Remote-Groups"); groups != "super-administrator,admins,ops,wiki-editors" {
 		t.Errorf("groups %q", groups)
+	}
+	if len(got.header) != 6 || got.header.Get("Content-Length") != "0" || got.header.Get("Cache-Control") != "no-store" {
+		t.Errorf("the proxy is told more than who it is: %v", got.header)
 	}
 	b.open(wikiURL + "/").wantThrough("root@example.org")
 }

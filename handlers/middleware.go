@@ -28,7 +28,9 @@ func requestID(ctx context.Context) string {
 	return id
 }
 
-// middleware wraps everything that is true of every request.
+func newRequestID() string { return rand.Text()[:12] }
+
+// middleware wraps everything that is true of every request but the guard's.
 func (s *Server) middleware(next http.Handler) http.Handler {
 	guard := http.NewCrossOriginProtection()
 	if s.base != nil {
@@ -44,7 +46,7 @@ func (s *Server) middleware(next http.Handler) http.Handler {
 	handler := s.requireHost(s.requireHTTPS(limitBody(guard.Handler(next))))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := s.now()
-		r = r.WithContext(context.WithValue(r.Context(), requestIDKey{}, rand.Text()[:12]))
+		r = r.WithContext(context.WithValue(r.Context(), requestIDKey{}, newRequestID()))
 		s.warnUntrusted(r)
 		rec := &responseRecorder{ResponseWriter: w}
 		s.setHeaders(rec.Header())
@@ -54,25 +56,33 @@ func (s *Server) middleware(next http.Handler) http.Handler {
 			if fault == http.ErrAbortHandler {
 				defer panic(fault) // after the line in the log
 			} else if fault != nil {
-				s.log.Error("panic", "request", requestID(r.Context()), "fault", fault, "stack", string(debug.Stack()))
+				s.logPanic(requestID(r.Context()), fault)
 				if rec.status == 0 {
 					s.fail(&requestContext{w: rec, r: r, now: start}, errPanic)
 				}
 			}
-			elapsed := s.now().Sub(start)
-			s.observe(r.Pattern, rec.status, elapsed)
-			// The route's pattern, not the address: an address may hold a one-time link.
-			level := slog.LevelInfo
-			if r.Pattern == checkPath && rec.status < http.StatusInternalServerError {
-				level = slog.LevelDebug // each request of every app asks: the proxy's log has them
-			}
-			s.log.LogAttrs(r.Context(), level, "request", slog.String("request", requestID(r.Context())),
-				slog.String("route", r.Pattern),
-				slog.Int("status", rec.status), slog.Int("bytes", rec.bytes),
-				slog.Duration("took", elapsed.Round(time.Microsecond)))
+			s.noteAnswer(r, rec, requestID(r.Context()), s.now().Sub(start))
 		}()
 		handler.ServeHTTP(rec, r)
 	})
+}
+
+// logPanic is called while a panic is being recovered from.
+func (s *Server) logPanic(request string, fault any) {
+	s.log.Error("panic", "request", request, "fault", fault, "stack", string(debug.Stack()))
+}
+
+// noteAnswer counts a request and logs it: by the route's pattern, not the address, which may
+// hold a one-time link.
+func (s *Server) noteAnswer(r *http.Request, rec *responseRecorder, request string, elapsed time.Duration) {
+	s.observe(r.Pattern, rec.status, elapsed)
+	if r.Pattern == checkPath && rec.status < http.StatusInternalServerError {
+		return // each request of every app asks: the proxy's log has them
+	}
+	s.log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("request", request),
+		slog.String("route", r.Pattern),
+		slog.Int("status", rec.status), slog.Int("bytes", rec.bytes),
+		slog.Duration("took", elapsed.Round(time.Microsecond)))
 }
 
 // setHeaders sets what every answer carries, redirects and faults included.
@@ -101,14 +111,10 @@ func contentSecurityPolicy() string {
 // requireHost refuses requests under another name than the base URL's, so that no
 // page of another name can pass for the workspace. Browsers ask the domain of passkeys which
 // origins may use them. /healthz is asked by
-// machines under any name, and the guard by the proxies of apps.
+// machines under any name.
 func (s *Server) requireHost(next http.Handler) http.Handler {
 	refuse := s.authorize(route{access: public, handler: func(*Server, *requestContext) error { return errWrongHost }})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if isGuardPath(r.URL.Path) {
-			s.serveGuard(w, r)
-			return
-		}
 		if !s.hosts.accepts(r.Host) && r.URL.Path != "/healthz" && !s.isRelatedOrigins(r) {
 			s.hosts.warn(r)
 			refuse(w, r)
@@ -189,8 +195,11 @@ func (p peer) name() string { return cmp.Or(p.text(), "unix socket") }
 // warnUntrusted tells the operator once that a proxy's word is not taken, so that
 // all who come through it count as one address.
 func (s *Server) warnUntrusted(r *http.Request) {
+	if r.Header.Get("X-Forwarded-For") == "" {
+		return
+	}
 	peer := s.peer(r)
-	if peer.text() == "" || peer.isTrusted || r.Header.Get("X-Forwarded-For") == "" {
+	if peer.text() == "" || peer.isTrusted {
 		return
 	}
 	s.untrusted.Do(func() {

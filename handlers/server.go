@@ -123,8 +123,15 @@ func New(c Config) (*Server, error) {
 	return s, nil
 }
 
-// ServeHTTP answers one request.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+// ServeHTTP answers one request. The guard has a way in of its own: every request of every app
+// asks there, under any host, and needs little of what people's pages do.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if isGuardPath(r.URL.Path) {
+		s.serveGuard(w, r)
+		return
+	}
+	s.handler.ServeHTTP(w, r)
+}
 
 // Stop makes /healthz answer 503, so that a load balancer sends nobody here any
 // more while open requests are being finished.
