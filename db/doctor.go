@@ -47,10 +47,8 @@ func (s *Store) doctorFacts(ctx context.Context, now time.Time) (f doctor.Facts,
 	if err := s.readOutboxState(ctx, &f, now); err != nil {
 		return f, err
 	}
-	if f.Former != "" {
-		if err := s.readBroken(ctx, &f, now); err != nil {
-			return f, err
-		}
+	if err := s.readBroken(ctx, &f, now); err != nil {
+		return f, err
 	}
 	nodes, err := s.nodesThere(ctx, now)
 	for _, n := range nodes {
@@ -108,13 +106,18 @@ func (s *Store) readOutboxState(ctx context.Context, f *doctor.Facts, now time.T
 	return err
 }
 
-// readBroken counts what a new base URL breaks, beside passkeys.
+// readBroken counts what a new base URL breaks, beside passkeys: one since when it is another,
+// or one that is to come.
 func (s *Store) readBroken(ctx context.Context, f *doctor.Facts, now time.Time) error {
+	before := now
+	if f.Former != "" {
+		before = f.BaseURLAt
+	}
 	var mailed int
 	err := s.row(ctx, `SELECT (SELECT count(*) FROM app WHERE connected = TRUE),
 			(SELECT count(*) FROM link WHERE expires_at > $1 AND made_at < $2),
 			(SELECT count(*) FROM mailed_link WHERE expires_at > $3 AND made_at < $4)`,
-		unix(now), unix(f.BaseURLAt), unix(now), unix(f.BaseURLAt)).Scan(&f.Connected, &f.Links, &mailed)
+		unix(now), unix(before), unix(now), unix(before)).Scan(&f.Connected, &f.Links, &mailed)
 	f.Links += mailed
 	return err
 }

@@ -10,8 +10,12 @@ import (
 
 // showHealth answers machines: 200 "ok" while the database answers.
 func (s *Server) showHealth(rc *requestContext) error {
+	err := s.store.Ping(rc.ctx(), rc.now)
+	if asked, ok := s.askedByDoctor(rc.r); ok {
+		return s.showSighting(rc, asked, err)
+	}
 	rc.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	if err := s.store.Ping(rc.ctx(), rc.now); err != nil || s.stopping.Load() {
+	if err != nil || s.stopping.Load() {
 		if err != nil && !errors.Is(err, db.ErrNotTried) && !isClientGone(rc.r, err) { // each fault once
 			s.log.Error("health check failed", "request", requestID(rc.ctx()), "error", err)
 		}

@@ -40,6 +40,17 @@ const (
 	overProxy // one that is not trusted: whoever were led to https through it would be led there for ever
 )
 
+// String is how it is told to gatehouse doctor.
+func (s scheme) String() string {
+	switch s {
+	case overHTTPS:
+		return "https"
+	case overHTTP:
+		return "http"
+	}
+	return "proxy"
+}
+
 // schemeOf tells how a request has come. A trusted proxy serves https unless it says
 // otherwise, and so does whatever runs on this machine: a tunnel that ends TLS sets no
 // header. A proxy that another one has asked in the clear says "http" of a browser on

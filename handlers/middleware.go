@@ -202,6 +202,9 @@ func (s *Server) warnUntrusted(r *http.Request) {
 	if peer.text() == "" || peer.isTrusted {
 		return
 	}
+	if _, ok := s.askedByDoctor(r); ok {
+		return // which says so itself
+	}
 	s.untrusted.Do(func() {
 		s.log.WarnContext(r.Context(),
 			"X-Forwarded-For is ignored, because it comes from an address that is not a trusted proxy",

@@ -69,6 +69,17 @@ func (s Server) send(ctx context.Context, m Message, limit time.Duration) (answe
 	return line(answer), nil
 }
 
+// Try signs in at the server and sends nothing. An error is a Failure.
+func (s Server) Try(ctx context.Context) error {
+	client, end, err := s.dial(ctx)
+	defer func() { end() }()
+	if err != nil {
+		return failure(ctx, err, false)
+	}
+	_ = client.Quit()
+	return nil
+}
+
 // dial opens a connection and signs in. The connection ends with the context: the library
 // moves its deadline with every command, and a server that says a little now and then would
 // hold it for ever. The function that it returns closes it, after an error too.

@@ -198,6 +198,23 @@ func PrepareDataDir(path string) error {
 	return err
 }
 
+// CheckDataDir is PrepareDataDir without making or closing anything.
+func CheckDataDir(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("cannot look at the data directory: %w", err)
+	}
+	dir, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("cannot open the data directory: %w", err)
+	}
+	_ = dir.Close()
+	if isOpenToOthers(info) {
+		return openToOthersError("data directory", path, info)
+	}
+	return nil
+}
+
 // isOpenToOthers reports whether somebody may read or write for whom it is not meant.
 func isOpenToOthers(info fs.FileInfo) bool { return info.Mode().Perm()&forOthers(info) != 0 }
 
