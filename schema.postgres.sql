@@ -21,7 +21,9 @@ CREATE TABLE workspace (
     backed_up_at     BIGINT,
     base_url         TEXT    COLLATE "C" NOT NULL DEFAULT '',
     former_base_url  TEXT    COLLATE "C" NOT NULL DEFAULT '',
-    base_url_at      BIGINT
+    base_url_at      BIGINT,
+    session_idle     BIGINT,
+    session_max      BIGINT
 );
 
 CREATE TABLE node (

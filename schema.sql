@@ -30,7 +30,9 @@ CREATE TABLE workspace (
     backed_up_at     INTEGER, -- when gatehouse backup has made a copy last, or was told of one
     base_url         TEXT    NOT NULL DEFAULT '', -- of the server that ran last; '' for whatever name was used
     former_base_url  TEXT    NOT NULL DEFAULT '', -- the one before
-    base_url_at      INTEGER -- since when it is another one
+    base_url_at      INTEGER, -- since when it is another one
+    session_idle     INTEGER, -- how long a session lasts without a request, in seconds; NULL for the default
+    session_max      INTEGER -- how long at most; both or neither
 ) STRICT;
 
 -- Who serves a workspace on PostgreSQL: a row for each process, written every ten seconds

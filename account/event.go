@@ -45,6 +45,9 @@ const (
 	LinkUsed          Event = "authn_token_used"
 	PolicyChanged     Event = "sys_policy_changed"
 	WorkspaceSetUp    Event = "sys_workspace_created"
+
+	SessionLengthsChanged Event = "sys_session_lengths_changed"
+
 	WorkspaceRenamed  Event = "sys_workspace_renamed"
 	WorkspaceRestored Event = "sys_workspace_restored"
 	ActivityPruned    Event = "sys_activity_pruned"
@@ -112,6 +115,7 @@ var eventTable = []struct {
 	{Event: LinkMade},
 	{Event: LinkUsed},
 	{Event: PolicyChanged, notice: always, mailAdmins: always},
+	{Event: SessionLengthsChanged, notice: always, mailAdmins: always},
 	{Event: WorkspaceSetUp},
 	{Event: WorkspaceRenamed},
 	{Event: WorkspaceRestored, notice: always},

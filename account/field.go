@@ -36,6 +36,9 @@ const (
 	OverHTTP    Reason = "an address over http"
 	OtherHost   Reason = "an address on another host"
 
+	NotLength     Reason = "no length of a session"
+	LongerThanMax Reason = "longer than the whole session"
+
 	NotDay  Reason = "no day"
 	PastDay Reason = "a day that has passed"
 	DayOff  Reason = "a day for a setting that is off"

@@ -20,6 +20,11 @@ func PolicyVersion(p twofactor.Policy) Version {
 		strconv.FormatInt(p.EveryoneFrom.Unix(), 10), strconv.FormatInt(p.AdminsFrom.Unix(), 10))
 }
 
+// SessionLengthsVersion is the version of how long sessions last.
+func SessionLengthsVersion(l SessionLengths) Version {
+	return HashVersion("sessions", l.Idle.String(), l.Max.String())
+}
+
 // PersonVersion is the version of what the form with a person's name, address, user name
 // and role shows.
 func PersonVersion(name, email, userName string, role twofactor.Role) Version {

@@ -18,6 +18,8 @@ func TestVersions(t *testing.T) {
 		"another name and address": account.PersonVersion("A\" \"b", "", "c", twofactor.Member),
 		"another role":             account.PersonVersion("A", "b", "c", twofactor.SuperAdmin),
 		"a workspace":              account.WorkspaceVersion("A"),
+		"lengths of sessions":      account.SessionLengthsVersion(account.DefaultSessionLengths),
+		"other lengths":            account.SessionLengthsVersion(account.SessionLengths{Idle: 24 * time.Hour, Max: time.Hour}),
 	} {
 		if other, twice := versions[version]; twice {
 			t.Errorf("%s and %s have one version", name, other)

@@ -162,8 +162,8 @@ func (c *twoFactorReset) Run(env *commandEnv) error {
 }
 
 type policyCommands struct {
-	Show policyShow `cmd:"" help:"Show the two policy settings."`
-	Set  policySet  `cmd:"" help:"Change the policy settings: the way back in when the policy locks everybody out." example:"gatehouse policy set --everyone off --admins 2026-12-03"`
+	Show policyShow `cmd:"" help:"Show the two policy settings, and how long people stay signed in."`
+	Set  policySet  `cmd:"" help:"Change the policy settings: the way back in when the policy locks everybody out. Or how long people stay signed in." example:"gatehouse policy set --everyone off --admins 2026-12-03"`
 }
 
 type policyShow struct {
@@ -177,6 +177,8 @@ type policyJSON struct {
 	Admins       bool       `json:"require_admins"`
 	EveryoneFrom *time.Time `json:"everyone_from,omitempty"`
 	AdminsFrom   *time.Time `json:"admins_from,omitempty"`
+	SessionIdle  int64      `json:"session_idle_seconds"`
+	SessionMax   int64      `json:"session_max_seconds"`
 }
 
 // Run shows the two policy settings.
@@ -189,8 +191,12 @@ func (c *policyShow) Run(env *commandEnv) error {
 		if err != nil {
 			return err
 		}
+		l, err := store.ChosenSessionLengths(env.ctx)
+		if err != nil {
+			return err
+		}
 		return json.NewEncoder(env.Stdout).Encode(policyJSON{p.Everyone, p.Admins, optionalInstant(p.EveryoneFrom),
-			optionalInstant(p.AdminsFrom)})
+			optionalInstant(p.AdminsFrom), int64(l.Idle / time.Second), int64(l.Max / time.Second)})
 	})
 }
 
@@ -205,8 +211,12 @@ func (env *commandEnv) printPolicy(store *db.Store) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(env.Stdout, "Require MFA for everyone: %s\nRequire MFA for admins: %s\n",
-		env.setting(p.Everyone, p.EveryoneFrom), env.setting(p.Admins, p.AdminsFrom))
+	l, err := store.ChosenSessionLengths(env.ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(env.Stdout, "Require MFA for everyone: %s\nRequire MFA for admins: %s\nSessions: %s\n",
+		env.setting(p.Everyone, p.EveryoneFrom), env.setting(p.Admins, p.AdminsFrom), l)
 	return nil
 }
 
@@ -221,12 +231,15 @@ func (env *commandEnv) setting(on bool, from time.Time) string {
 type policySet struct {
 	Everyone string `help:"on, off, or the day from which it is on, e.g. 2026-12-03." default:"" placeholder:"on|off|DAY"`
 	Admins   string `help:"on, off, or the day from which it is on." default:"" placeholder:"on|off|DAY"`
+
+	SessionIdle *time.Duration `help:"How long a session lasts without a request, from 5m." placeholder:"TIME"`
+	SessionMax  *time.Duration `help:"How long a session lasts at most, to 2160h." placeholder:"TIME"`
 }
 
 // Run changes the policy settings that are named. All admins see a notice of it.
 func (c *policySet) Run(env *commandEnv) error {
-	if c.Everyone == "" && c.Admins == "" {
-		return usageError("name a setting: --everyone on|off|DAY, --admins on|off|DAY")
+	if c.Everyone == "" && c.Admins == "" && c.SessionIdle == nil && c.SessionMax == nil {
+		return usageError("name a setting: --everyone on|off|DAY, --admins on|off|DAY, --session-idle 8h, --session-max 720h")
 	}
 	change := func(flag, value string, on *bool, from *time.Time) error {
 		if value == "" {
@@ -250,11 +263,32 @@ func (c *policySet) Run(env *commandEnv) error {
 			change("admins", c.Admins, &p.Admins, &p.AdminsFrom)); err != nil {
 			return err
 		}
+		if err := c.setSessionLengths(env, store); err != nil {
+			return err
+		}
 		if err := store.SetPolicy(env.ctx, p, env.actor().Author(), env.now()); err != nil {
 			return err
 		}
 		return env.printPolicy(store)
 	})
+}
+
+// setSessionLengths changes those that are named.
+func (c *policySet) setSessionLengths(env *commandEnv, store *db.Store) error {
+	if c.SessionIdle == nil && c.SessionMax == nil {
+		return nil
+	}
+	l, err := store.ChosenSessionLengths(env.ctx)
+	if err != nil {
+		return err
+	}
+	if c.SessionIdle != nil {
+		l.Idle = *c.SessionIdle
+	}
+	if c.SessionMax != nil {
+		l.Max = *c.SessionMax
+	}
+	return store.ChangeSessionLengths(env.ctx, account.Seen{}, l, env.actor().Author(), env.now())
 }
 
 // parseSetting reads on, off or a day. Today's day is now.

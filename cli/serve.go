@@ -38,11 +38,11 @@ type serveCommand struct {
 	Metrics        string   `name:"metrics-listen" help:"Address for GET /metrics, in Prometheus' format; keep it from strangers." env:"GATEHOUSE_METRICS_LISTEN" placeholder:"HOST:PORT"`
 	LogFormat      string   `help:"auto, text or json." enum:"auto,text,json" default:"auto" env:"GATEHOUSE_LOG_FORMAT" placeholder:"FORMAT"`
 
-	SessionIdle  time.Duration `help:"How long a session lasts without a request." default:"1h" env:"GATEHOUSE_SESSION_IDLE" placeholder:"TIME"`
-	SessionMax   time.Duration `help:"How long a session lasts at most." default:"24h" env:"GATEHOUSE_SESSION_MAX" placeholder:"TIME"`
-	ChallengeTTL time.Duration `name:"challenge-ttl" help:"How long the second step may take." default:"10m" env:"GATEHOUSE_CHALLENGE_TTL" placeholder:"TIME"`
-	DrainDelay   time.Duration `name:"drain-delay" help:"How long /healthz answers 503 after SIGTERM before nobody new is let in." default:"3s" env:"GATEHOUSE_DRAIN_DELAY" placeholder:"TIME"`
-	PendingTTL   time.Duration `name:"pending-ttl" help:"How long an enrolment may stay unconfirmed." default:"10m" env:"GATEHOUSE_PENDING_TTL" placeholder:"TIME"`
+	SessionIdle  *time.Duration `help:"How long a session lasts without a request: 1h, or what Settings say, unless named." env:"GATEHOUSE_SESSION_IDLE" placeholder:"TIME"`
+	SessionMax   *time.Duration `help:"How long a session lasts at most: 24h, or what Settings say, unless named." env:"GATEHOUSE_SESSION_MAX" placeholder:"TIME"`
+	ChallengeTTL time.Duration  `name:"challenge-ttl" help:"How long the second step may take." default:"10m" env:"GATEHOUSE_CHALLENGE_TTL" placeholder:"TIME"`
+	DrainDelay   time.Duration  `name:"drain-delay" help:"How long /healthz answers 503 after SIGTERM before nobody new is let in." default:"3s" env:"GATEHOUSE_DRAIN_DELAY" placeholder:"TIME"`
+	PendingTTL   time.Duration  `name:"pending-ttl" help:"How long an enrolment may stay unconfirmed." default:"10m" env:"GATEHOUSE_PENDING_TTL" placeholder:"TIME"`
 
 	tlsFlags
 	mailFlags
@@ -87,8 +87,8 @@ func (c *serveCommand) Run(env *commandEnv) error {
 	if err := c.checkPasskeys(base); err != nil {
 		return err
 	}
-	for _, t := range []time.Duration{c.SessionIdle, c.SessionMax, c.ChallengeTTL, c.PendingTTL} {
-		if t < time.Second {
+	for _, t := range []*time.Duration{c.SessionIdle, c.SessionMax, &c.ChallengeTTL, &c.PendingTTL} {
+		if t != nil && *t < time.Second {
 			return usageError("the times must be a second or more, e.g. --session-idle 1h")
 		}
 	}
@@ -119,11 +119,12 @@ func (c *serveCommand) Run(env *commandEnv) error {
 	}
 	o.Upgrade, o.NewWorkspace, o.DatabaseWait = true, c.NewWorkspace, serveWaits
 	o.Workspace = cmp.Or(c.Workspace, defaultWorkspace)
-	o.Times = db.Times{
-		SessionIdle:  c.SessionIdle,
-		SessionMax:   c.SessionMax,
-		ChallengeTTL: c.ChallengeTTL,
-		PendingTTL:   c.PendingTTL,
+	o.Times = db.Times{ChallengeTTL: c.ChallengeTTL, PendingTTL: c.PendingTTL}
+	if c.SessionIdle != nil {
+		o.Times.SessionIdle = *c.SessionIdle
+	}
+	if c.SessionMax != nil {
+		o.Times.SessionMax = *c.SessionMax
 	}
 	store, err := db.Open(ctx, o)
 	if err != nil {

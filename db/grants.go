@@ -41,15 +41,20 @@ const grantTables = ` JOIN app a ON a.id = gr.app_id JOIN app_client c ON c.app_
 
 const grantSelect = `SELECT ` + grantColumns + `, ` + standingColumns + `, ` + connectionColumns
 
-// scanGrant reads a grant, with more columns at its end, or returns ErrNotFound.
-func (s *Store) scanGrant(from row, now time.Time, more ...any) (g grant, err error) {
+// scanGrant reads the grant that a query finds by a hash, with more columns at its end, or
+// returns ErrNotFound.
+func (s *Store) scanGrant(q querier, now time.Time, query string, hash []byte, more ...any) (g grant, err error) {
+	usedSince, begunSince, err := s.openSince(q, now)
+	if err != nil {
+		return g, err
+	}
 	var scopes, methods string
 	var authenticated, made, used, refreshed, seen, started sql.NullInt64
 	to := []any{&g.hash, &g.session, &g.signIn.Session, &g.redirect, &g.challenge, &g.nonce, &scopes, &methods,
 		&authenticated, &made, &used, &g.refresh, &g.former, &refreshed, &seen, &started}
 	standing, finishStanding := g.standing.into()
 	connection, finishConnection := g.connectionRow.into()
-	err = from.Scan(append(append(append(to, standing...), connection...), more...)...)
+	err = q.row(query, hash).Scan(append(append(append(to, standing...), connection...), more...)...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return g, ErrNotFound
 	}
@@ -60,8 +65,7 @@ func (s *Store) scanGrant(from row, now time.Time, more ...any) (g grant, err er
 	finishConnection()
 	g.scopes, g.signIn.Methods, g.signIn.At = openid.ParseScopes(scopes), strings.Fields(methods), instant(authenticated)
 	g.madeAt, g.usedAt, g.refreshedAt = instant(made), instant(used), instant(refreshed)
-	g.sessionLive = seen.Valid && instant(seen).After(now.Add(-s.times.SessionIdle)) &&
-		instant(started).After(now.Add(-s.times.SessionMax))
+	g.sessionLive = seen.Valid && seen.Int64 > usedSince && started.Int64 > begunSince
 	return g, nil
 }
 
@@ -117,8 +121,8 @@ func (s *Store) finishStep(ctx context.Context, step tokenStep, err error, c Cli
 }
 
 func (s *Store) exchangeCode(t *tx, by Connection, r openid.TokenRequest, c Client, now time.Time) (tokenStep, error) {
-	g, err := s.scanGrant(t.row(grantSelect+` FROM app_grant gr`+grantTables+`LEFT JOIN session s ON s.handle = gr.session_handle
-		WHERE gr.id_hash = $1`, hashToken(r.Code)), now)
+	g, err := s.scanGrant(t, now, grantSelect+` FROM app_grant gr`+grantTables+`LEFT JOIN session s ON s.handle = gr.session_handle
+		WHERE gr.id_hash = $1`, hashToken(r.Code))
 	switch {
 	case errors.Is(err, ErrNotFound) || err == nil && g.App.ID != by.App.ID:
 		return tokenStep{refused: errCode}, nil
@@ -171,8 +175,8 @@ func (s *Store) Refresh(ctx context.Context, by openid.Credentials, r openid.Tok
 
 func (s *Store) refresh(t *tx, by Connection, family, secret string, r openid.TokenRequest, c Client,
 	now time.Time) (tokenStep, error) {
-	g, err := s.scanGrant(t.row(grantSelect+` FROM app_grant gr`+grantTables+`LEFT JOIN session s ON s.handle = gr.session_handle
-		WHERE gr.family_hash = $1`, hashToken(family)), now)
+	g, err := s.scanGrant(t, now, grantSelect+` FROM app_grant gr`+grantTables+`LEFT JOIN session s ON s.handle = gr.session_handle
+		WHERE gr.family_hash = $1`, hashToken(family))
 	scopes := g.scopes
 	if r.HasScopes {
 		scopes = r.Scopes
@@ -271,10 +275,10 @@ func (s *Store) UserInfo(ctx context.Context, token string, now time.Time) (open
 	var scopes string
 	var expires int64
 	var bound bool
-	g, err := s.scanGrant(s.row(ctx, grantSelect+`, tok.scopes, tok.expires_at, tok.session_handle IS NOT NULL
+	g, err := s.scanGrant(reading{s, ctx}, now, grantSelect+`, tok.scopes, tok.expires_at, tok.session_handle IS NOT NULL
 		FROM access_token tok JOIN app_grant gr ON gr.id_hash = tok.grant_hash`+grantTables+`
 		LEFT JOIN session s ON s.handle = tok.session_handle
-		WHERE tok.token_hash = $1`, hashToken(token)), now, &scopes, &expires, &bound)
+		WHERE tok.token_hash = $1`, hashToken(token), &scopes, &expires, &bound)
 	if errors.Is(err, ErrNotFound) {
 		return openid.UserClaims{}, errToken
 	}

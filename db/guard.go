@@ -60,8 +60,11 @@ func (s *Store) CheckRequest(ctx context.Context, host, token string, now time.T
 	var row checkRow
 	c := &row.check
 	a := &c.App
-	err := s.row(ctx, checkQuery, hashToken(token), unix(now.Add(-s.times.SessionIdle)),
-		unix(now.Add(-s.times.SessionMax)), host).
+	l, err := s.SessionLengths(ctx, now)
+	if err != nil {
+		return Check{}, err
+	}
+	err = s.row(ctx, checkQuery, hashToken(token), unix(now.Add(-l.Idle)), unix(now.Add(-l.Max)), host).
 		Scan(&a.ID, &a.Slug, &a.Name, &a.Address.Scheme, &a.Address.Port, &a.Guarded, &a.Paused, &a.Access.SecondStep,
 			&a.Access.FreshMinutes, &row.public, &row.others, &a.Guard.RemoteUser, &row.watch,
 			&row.handle, &row.authenticated, &row.methods, &row.seen, &row.person, &row.role, &row.factor, &row.userName,
@@ -94,7 +97,7 @@ func (s *Store) CheckRequest(ctx context.Context, host, token string, now time.T
 	if c.Answer != apps.MayNot && row.policy.At(now).Requires(who.Role) && !who.Factor {
 		c.Answer = apps.SecondStepDue
 	}
-	s.used.note(row.handle.String, instant(row.seen), now, min(touchInterval, s.times.SessionIdle/10))
+	s.used.note(row.handle.String, instant(row.seen), now, min(touchInterval, l.Idle/10))
 	return *c, nil
 }
 

@@ -118,7 +118,7 @@ func TestCheckSeesWhatCountsNow(t *testing.T) {
 	for name, c := range map[string]db.Check{
 		"another host": check("wiki.example.org", token, start),
 		"no token":     check("grafana.example.org", "", start),
-		"too late":     check("grafana.example.org", token, start.Add(db.DefaultTimes.SessionMax)),
+		"too late":     check("grafana.example.org", token, start.Add(account.DefaultSessionLengths.Max)),
 	} {
 		if c.SignedIn || c.MaySee() || c.Person != 0 {
 			t.Errorf("%s: got %+v", name, c)

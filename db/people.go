@@ -287,11 +287,15 @@ type PersonDetails struct {
 func (s *Store) PersonDetails(ctx context.Context, person int64, now time.Time) (PersonDetails, error) {
 	var f PersonDetails
 	var added, until, closed sql.NullInt64
-	err := s.row(ctx, `SELECT p.made_at, coalesce(l.kind, ''), l.expires_at, p.closed_at, p.suspect_from IS NOT NULL,
+	usedSince, begunSince, err := s.openSince(reading{s, ctx}, now)
+	if err != nil {
+		return f, err
+	}
+	err = s.row(ctx, `SELECT p.made_at, coalesce(l.kind, ''), l.expires_at, p.closed_at, p.suspect_from IS NOT NULL,
 			(SELECT count(*) FROM session s WHERE s.person_id = p.id AND s.seen_at > $1 AND s.started_at > $2),
 			(SELECT count(*) FROM known_browser b WHERE b.person_id = p.id AND b.expires_at > $3)
 		FROM person p LEFT JOIN link l ON l.person_id = p.id AND l.expires_at > $4 WHERE p.id = $5`,
-		unix(now.Add(-s.times.SessionIdle)), unix(now.Add(-s.times.SessionMax)), unix(now), unix(now), person).
+		usedSince, begunSince, unix(now), unix(now), person).
 		Scan(&added, &f.LinkKind, &until, &closed, &f.SwitchedOff, &f.Sessions, &f.Browsers)
 	if errors.Is(err, sql.ErrNoRows) {
 		return f, ErrNotFound

@@ -115,7 +115,11 @@ func (s *Store) Visitor(ctx context.Context, token string, now time.Time) (Visit
 	var authenticated int64
 	var methods string
 	var started, secondStep, seen, previous, everyoneFrom, adminsFrom, confirmed, pendingUntil sql.NullInt64
-	err := s.row(ctx, `SELECT s.handle, s.started_at, s.authenticated_at, s.methods, s.second_step_at, s.seen_at,
+	usedSince, begunSince, err := s.openSince(reading{s, ctx}, now)
+	if err != nil {
+		return Visitor{}, err
+	}
+	err = s.row(ctx, `SELECT s.handle, s.started_at, s.authenticated_at, s.methods, s.second_step_at, s.seen_at,
 			s.previous_sign_in_at, s.events_from, s.events_until,
 			p.id, p.email, p.name, p.role, w.name, w.require_everyone, w.require_admins, w.everyone_from, w.admins_from,
 			e.confirmed_at, q.expires_at, p.enrolled_here,
@@ -124,7 +128,7 @@ func (s *Store) Visitor(ctx context.Context, token string, now time.Time) (Visit
 		LEFT JOIN enrollment e ON e.person_id = p.id AND e.state = 'enabled'
 		LEFT JOIN enrollment q ON q.session_hash = s.id_hash AND q.state = 'pending'
 		WHERE s.id_hash = $1 AND p.active = TRUE AND s.seen_at > $2 AND s.started_at > $3`,
-		v.session, unix(now.Add(-s.times.SessionIdle)), unix(now.Add(-s.times.SessionMax))).
+		v.session, usedSince, begunSince).
 		Scan(&v.Handle, &started, &authenticated, &methods, &secondStep, &seen, &previous, &v.eventsFrom, &v.eventsUntil, &v.Person.ID,
 			&v.Person.Email, &v.Person.Name, &v.Person.Role,
 			&v.Workspace.Name, &v.Workspace.Policy.Everyone, &v.Workspace.Policy.Admins, &everyoneFrom, &adminsFrom,
@@ -157,7 +161,11 @@ func (s *Store) Visitor(ctx context.Context, token string, now time.Time) (Visit
 // began in the future, before a clock was set back, begins now: it would outlast
 // its bound otherwise.
 func (s *Store) Touch(ctx context.Context, v Visitor, now time.Time) error {
-	every := min(touchInterval, s.times.SessionIdle/10) // a session that is used lasts
+	l, err := s.SessionLengths(ctx, now)
+	if err != nil {
+		return err
+	}
+	every := min(touchInterval, l.Idle/10) // a session that is used lasts
 	if elapsed := now.Sub(v.SeenAt); elapsed >= 0 && elapsed < every {
 		return nil
 	}
@@ -178,9 +186,13 @@ func (s *Store) sessionOwner(t *tx, c Client, now time.Time) (person int64, err 
 	if c.Session == "" {
 		return 0, nil
 	}
+	usedSince, begunSince, err := s.openSince(t, now)
+	if err != nil {
+		return 0, err
+	}
 	err = t.row(`SELECT s.person_id FROM session s JOIN person p ON p.id = s.person_id
 		WHERE s.id_hash = $1 AND p.active = TRUE AND s.seen_at > $2 AND s.started_at > $3`,
-		hashToken(c.Session), unix(now.Add(-s.times.SessionIdle)), unix(now.Add(-s.times.SessionMax))).Scan(&person)
+		hashToken(c.Session), usedSince, begunSince).Scan(&person)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
 	}
@@ -211,9 +223,13 @@ type Session struct {
 
 // Sessions lists the visitor's own sessions, the newest first.
 func (s *Store) Sessions(ctx context.Context, v Visitor, now time.Time) ([]Session, error) {
+	usedSince, begunSince, err := s.openSince(reading{s, ctx}, now)
+	if err != nil {
+		return nil, err
+	}
 	rows, err := s.rows(ctx, `SELECT handle, browser, address, started_at, seen_at FROM session
 		WHERE person_id = $1 AND seen_at > $2 AND started_at > $3 ORDER BY started_at DESC, handle`,
-		v.Person.ID, unix(now.Add(-s.times.SessionIdle)), unix(now.Add(-s.times.SessionMax)))
+		v.Person.ID, usedSince, begunSince)
 	if err != nil {
 		return nil, fmt.Errorf("reading sessions: %w", err)
 	}

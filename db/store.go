@@ -39,16 +39,14 @@ var (
 
 // Times are lifetimes.
 type Times struct {
-	SessionIdle  time.Duration // without a request
-	SessionMax   time.Duration // from sign-in on, whatever happens
+	SessionIdle  time.Duration // without a request; 0 for what an administrator has chosen
+	SessionMax   time.Duration // from sign-in on, whatever happens; 0 likewise
 	ChallengeTTL time.Duration
 	PendingTTL   time.Duration
 }
 
-// DefaultTimes are NIST SP 800-63B-4's for AAL2: one hour idle, a day at most.
+// DefaultTimes are those of a server that is told nothing else.
 var DefaultTimes = Times{
-	SessionIdle:  time.Hour,
-	SessionMax:   24 * time.Hour,
 	ChallengeTTL: 10 * time.Minute,
 	PendingTTL:   10 * time.Minute,
 }
@@ -103,10 +101,11 @@ type Store struct {
 	reader  engine.Reading
 	health  health                   // what the last try to write came to, for Ping
 	name    atomic.Pointer[readName] // the workspace's, once it was read
-	shared  bool                     // other processes may write too
-	fitness fitness                  // whether this process may write
-	ahead   atomic.Int64             // of the database server, in nanoseconds, when that was looked at last
-	nameMu  sync.Mutex               // held while the name is read or changed
+	lengths atomic.Pointer[readLengths]
+	shared  bool         // other processes may write too
+	fitness fitness      // whether this process may write
+	ahead   atomic.Int64 // of the database server, in nanoseconds, when that was looked at last
+	nameMu  sync.Mutex   // held while the name is read or changed
 }
 
 // Open opens the workspace in a data directory, and makes it when there is none. A file

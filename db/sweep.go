@@ -21,11 +21,16 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 	if err := s.NoteUsed(ctx); err != nil { // before sessions end that are used in apps alone
 		return err
 	}
-	if s.kind == engine.Postgres {
-		return s.sweepServer(ctx, now)
+	usedSince, _, err := s.openSince(reading{s, ctx}, now)
+	if err != nil {
+		return err
 	}
-	err := s.write(ctx, lockNothing(), func(t *tx) error {
-		for _, end := range s.expired(now) {
+	ends := expired(now, usedSince)
+	if s.kind == engine.Postgres {
+		return s.sweepServer(ctx, ends, now)
+	}
+	err = s.write(ctx, lockNothing(), func(t *tx) error {
+		for _, end := range ends {
 			if _, err := t.exec(end.query, end.before); err != nil {
 				return fmt.Errorf("sweeping: %w", err)
 			}
@@ -42,8 +47,8 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 // own: nobody waits for it, and it waits for nobody.
 const sweepBatch = 1000
 
-func (s *Store) sweepServer(ctx context.Context, now time.Time) error {
-	for _, end := range s.expired(now) {
+func (s *Store) sweepServer(ctx context.Context, ends []expiry, now time.Time) error {
+	for _, end := range ends {
 		query, batch := end.query, int64(math.MaxInt64)
 		if from, ok := strings.CutPrefix(query, "DELETE FROM "); ok {
 			table, where, _ := strings.Cut(from, " WHERE ")
@@ -82,13 +87,13 @@ type expiry struct {
 // most people stay away.
 const goneKept = 90 * 24 * time.Hour
 
-// expired are the statements of a sweep.
-func (s *Store) expired(now time.Time) []expiry {
+// expired are the statements of a sweep. Sessions that were not used since usedSince end.
+func expired(now time.Time, usedSince int64) []expiry {
 	at := unix(now)
 	return []expiry{
 		{`UPDATE connected_session SET expired = TRUE
-			WHERE session_handle IN (SELECT handle FROM session WHERE seen_at <= $1)`, unix(now.Add(-s.times.SessionIdle))},
-		{`DELETE FROM session WHERE seen_at <= $1`, unix(now.Add(-s.times.SessionIdle))},
+			WHERE session_handle IN (SELECT handle FROM session WHERE seen_at <= $1)`, usedSince},
+		{`DELETE FROM session WHERE seen_at <= $1`, usedSince},
 		{`DELETE FROM ticket WHERE expires_at <= $1`, at},
 		{`DELETE FROM challenge WHERE expires_at <= $1`, at},
 		{`DELETE FROM enrollment WHERE state = 'pending' AND expires_at <= $1`, at},

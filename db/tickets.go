@@ -132,6 +132,10 @@ type OwnAppSession struct {
 // AppSessions lists the guarded apps in which the visitor is signed in, one for each session
 // of the portal, by name.
 func (s *Store) AppSessions(ctx context.Context, v Visitor, now time.Time) (list []OwnAppSession, err error) {
+	usedSince, begunSince, err := s.openSince(reading{s, ctx}, now)
+	if err != nil {
+		return nil, err
+	}
 	err = eachRow(reading{s, ctx}, func(scan func(...any) error) error {
 		var o OwnAppSession
 		var made, seen sql.NullInt64
@@ -144,7 +148,7 @@ func (s *Store) AppSessions(ctx context.Context, v Visitor, now time.Time) (list
 		WHERE s.person_id = $1 AND s.seen_at > $2 AND s.started_at > $3
 		GROUP BY a.id, a.slug, a.name, a.mark, a.icon, a.host, a.sort_key, s.handle, s.browser, s.seen_at
 		ORDER BY a.sort_key, a.id, s.handle`,
-		v.Person.ID, unix(now.Add(-s.times.SessionIdle)), unix(now.Add(-s.times.SessionMax)))
+		v.Person.ID, usedSince, begunSince)
 	if err != nil {
 		return nil, fmt.Errorf("reading sessions in apps: %w", err)
 	}

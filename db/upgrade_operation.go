@@ -1,11 +1,13 @@
 package db
 
 // operationStep leads to schema 11: when a backup was made, where the workspace was reached,
-// and whether an app's proxy ever asked.
+// how long sessions last, and whether an app's proxy ever asked.
 const operationStep = `ALTER TABLE workspace ADD COLUMN backed_up_at INTEGER;
 	ALTER TABLE workspace ADD COLUMN base_url TEXT NOT NULL DEFAULT '';
 	ALTER TABLE workspace ADD COLUMN former_base_url TEXT NOT NULL DEFAULT '';
 	ALTER TABLE workspace ADD COLUMN base_url_at INTEGER;
+	ALTER TABLE workspace ADD COLUMN session_idle INTEGER;
+	ALTER TABLE workspace ADD COLUMN session_max INTEGER;
 	ALTER TABLE app ADD COLUMN reached_at INTEGER;
 	` + reachedApps
 
@@ -14,6 +16,8 @@ const operationStepPostgres = `ALTER TABLE workspace ADD COLUMN backed_up_at BIG
 	ALTER TABLE workspace ADD COLUMN base_url TEXT COLLATE "C" NOT NULL DEFAULT '';
 	ALTER TABLE workspace ADD COLUMN former_base_url TEXT COLLATE "C" NOT NULL DEFAULT '';
 	ALTER TABLE workspace ADD COLUMN base_url_at BIGINT;
+	ALTER TABLE workspace ADD COLUMN session_idle BIGINT;
+	ALTER TABLE workspace ADD COLUMN session_max BIGINT;
 	ALTER TABLE app ADD COLUMN reached_at BIGINT;
 	` + reachedApps
 

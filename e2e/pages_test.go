@@ -349,6 +349,8 @@ func (g *gallery) administration(w *walkthrough, b *tab) {
 	b.Tick("require_admins", true)
 	b.Click(savePolicy, "form")
 	g.look(b, "settings-security-saved")
+	b.Visit("/admin/settings/sessions")
+	g.look(b, "settings-sessions")
 }
 
 func (g *gallery) obliged(w *walkthrough) {

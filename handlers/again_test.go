@@ -25,6 +25,7 @@ func TestWhatMattersAsksAgain(t *testing.T) {
 		"making an admin":   {"/admin/people/2/edit", []string{"name", "Mia", "email", "mia@example.org", "role", "administrator"}, `value="administrator"`},
 		"changing an admin": {"/admin/people/3/deactivate", []string{"confirmed", "yes"}, `value="yes"`},
 		"the policy":        {"/admin/settings/security", []string{"everyone", "on"}, `value="on"`},
+		"longer sessions":   {"/admin/settings/sessions", []string{"session_idle", "480", "session_max", "1440"}, `value="480"`},
 		"adding an app":     {"/admin/apps/add", []string{"name", "Wiki", "address", "https://wiki.example.org"}, `value="https://wiki.example.org"`},
 		"ending all others": {"/my/profile/sessions/end", []string{"others", "all"}, `value="all"`},
 	}

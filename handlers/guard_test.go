@@ -667,7 +667,7 @@ func TestAnEndIsAnEnd(t *testing.T) {
 		"the app removed": {nil, func(t *testing.T, s *site, b *appBrowser) {
 			must(t, s.store.RemoveApp(ctx, s.app("grafana").ID, author, s.now))
 		}, 403},
-		"idle": {nil, func(t *testing.T, s *site, b *appBrowser) { s.advance(db.DefaultTimes.SessionIdle) }, 401},
+		"idle": {nil, func(t *testing.T, s *site, b *appBrowser) { s.advance(account.DefaultSessionLengths.Idle) }, 401},
 		"fresh sign-in": {func(t *testing.T, s *site, b *appBrowser) {
 			access(t, s, db.AppAccess{Everyone: true, FreshMinutes: "15"})
 		}, func(t *testing.T, s *site, b *appBrowser) { s.advance(15 * time.Minute) }, 401},
@@ -762,7 +762,7 @@ func TestUsedThroughAnAppIsNotIdle(t *testing.T) {
 	b := s.appBrowser(caddyKind).signIn("ada@example.org")
 	b.open(grafanaURL + "/").wantThrough("ada")
 	for range 4 {
-		s.advance(db.DefaultTimes.SessionIdle / 2)
+		s.advance(account.DefaultSessionLengths.Idle / 2)
 		b.check("GET", grafanaURL+"/").wantThrough("ada")
 		if err := s.store.NoteUsed(ctx); err != nil {
 			t.Fatal(err)

@@ -157,6 +157,8 @@ var routes = []route{
 	{"GET", "/admin/settings/security", admin, "", (*Server).showSecurity},
 	{"POST", "/admin/settings/security", admin, "", withProof((*Server).setPolicy)},
 	{"POST", "/admin/settings/security/remind", admin, "/admin/settings/security", (*Server).remindOfPolicy},
+	{"GET", "/admin/settings/sessions", admin, "", (*Server).showSessionLengths},
+	{"POST", "/admin/settings/sessions", admin, "", withProof((*Server).changeSessionLengths)},
 	{"GET", "/admin/settings/mail", admin, "", (*Server).showMail},
 	{"POST", "/admin/settings/mail/test", admin, "/admin/settings/mail", (*Server).sendTestMail},
 	{"GET", "/admin/settings/general", admin, "", (*Server).showGeneral},

@@ -24,6 +24,10 @@ const (
 // browserCookieAge is how long a browser stays known, in seconds: 180 days.
 const browserCookieAge = 180 * 24 * 60 * 60
 
+// keptBeyond is how long sessions may last at most before their cookie outlives the browser:
+// whoever lets people stay for days means their own devices.
+const keptBeyond = 24 * time.Hour
+
 // visitorKey is where a loaded session holds its db.Visitor.
 const visitorKey = "visitor"
 
@@ -135,8 +139,17 @@ func (c *cookieStore) setCookie(rc *requestContext, cookie, token string) error 
 	session := sessions.NewSession(c, c.name(rc.r, cookie))
 	session.ID = token
 	session.Options = c.options(cookie == browserCookie)
-	if token == "" {
+	switch {
+	case token == "":
 		session.Options.MaxAge = -1
+	case cookie == sessionCookie:
+		l, err := c.store.SessionLengths(rc.ctx(), rc.now)
+		if err != nil {
+			return err
+		}
+		if l.Max > keptBeyond { // the server ends it all the same
+			session.Options.MaxAge = int(l.Max / time.Second)
+		}
 	}
 	return session.Save(rc.r, rc.w)
 }

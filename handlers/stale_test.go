@@ -67,7 +67,7 @@ func TestEveryFormNamesItsSession(t *testing.T) {
 		t.Error("two sessions have one handle")
 	}
 	pages := []string{"/my", "/my/profile", "/my/profile/two-factor", "/admin/people", "/admin/people/1",
-		"/admin/people/2", "/admin/settings/security", "/admin/settings/general", "/admin/activity",
+		"/admin/people/2", "/admin/settings/security", "/admin/settings/sessions", "/admin/settings/general", "/admin/activity",
 		"/admin/settings/not-enrolled"}
 	for _, htmx := range []bool{false, true} {
 		ada.htmx = htmx

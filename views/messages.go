@@ -334,6 +334,9 @@ var events = map[account.Event]string{
 	account.LinkUsed:          "One-time link used",
 	account.PolicyChanged:     "Policy changed",
 	account.WorkspaceSetUp:    "Workspace set up",
+
+	account.SessionLengthsChanged: "Length of sessions changed",
+
 	account.WorkspaceRenamed:  "Workspace renamed",
 	account.Exported:          "Exported as CSV",
 	account.ActivityPruned:    "Activity deleted",
@@ -393,6 +396,9 @@ var workspaceActs = map[account.Event]func(about account.Party, detail string) s
 	account.PolicyChanged: func(_ account.Party,
 		policy string) string {
 		return "The two-factor policy was set to " + policy
+	},
+	account.SessionLengthsChanged: func(_ account.Party, lengths string) string {
+		return "The length of sessions was set to " + lengths
 	},
 	account.WorkspaceRestored: func(account.Party, string) string { return "The workspace was restored from a backup" },
 	account.ActivityPruned: func(_ account.Party, what string) string {
