@@ -516,6 +516,14 @@ CREATE INDEX outbox_by_person ON outbox (person_id, made_at);
 CREATE INDEX outbox_by_activity ON outbox (activity_id);
 CREATE INDEX outbox_done ON outbox (done_at);
 
+CREATE TABLE tally (
+    day   BIGINT  NOT NULL,
+    what  TEXT    COLLATE "C" NOT NULL,
+    shard BIGINT  NOT NULL,
+    n     INTEGER NOT NULL,
+    PRIMARY KEY (day, what, shard)
+);
+
 CREATE FUNCTION activity_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'activity is append only';

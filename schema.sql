@@ -573,3 +573,13 @@ CREATE INDEX outbox_by_state ON outbox (state, next_at, id);
 CREATE INDEX outbox_by_person ON outbox (person_id, made_at);
 CREATE INDEX outbox_by_activity ON outbox (activity_id); -- pruning looks here
 CREATE INDEX outbox_done ON outbox (done_at);
+
+-- What was counted by the day, for the administrators' overview. It is written in the transaction
+-- of what it counts.
+CREATE TABLE tally (
+    day   INTEGER NOT NULL, -- since 1 January 1970, in UTC
+    what  TEXT    NOT NULL, -- sign-in, sign-in-refused, app-opened, app-refused; enrolled and people are what there was at its end
+    shard INTEGER NOT NULL, -- 0 to 15, by whom it is about: on a server those who sign in at once write several rows
+    n     INTEGER NOT NULL,
+    PRIMARY KEY (day, what, shard)
+) STRICT, WITHOUT ROWID;

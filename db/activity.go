@@ -72,6 +72,7 @@ func (t *tx) appendActivity(now time.Time, a activityEntry) (int64, error) {
 	if isSignIn(a.event) {
 		t.signIns = append(t.signIns, SignInCount{Event: a.event, Method: a.method, Count: 1})
 	}
+	t.tally(now, a)
 	if a.quiet {
 		return id, nil
 	}

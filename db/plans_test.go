@@ -349,6 +349,8 @@ func runEverything(t *testing.T, store *db.Store) {
 	}, by, now))
 	_, err = store.PersonChanges(ctx, invited, start)
 	must(err)
+	_, err = store.Tally(ctx, now, 90)
+	must(err)
 	must(store.ChangeSessionLengths(ctx, account.Seen{}, account.SessionLengths{Idle: time.Hour, Max: 2 * time.Hour}, by, now))
 	_, err = store.WorkspaceChanges(ctx, account.PolicyChanged, start)
 	must(err)

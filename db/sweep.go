@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -71,7 +72,7 @@ func (s *Store) sweepServer(ctx context.Context, ends []expiry, now time.Time) e
 
 // sweepRest is what is no deletion.
 func (t *tx) sweepRest(now time.Time) error {
-	if err := t.giveUpUseless(now); err != nil {
+	if err := errors.Join(t.giveUpUseless(now), t.noteEnrolled(now)); err != nil {
 		return fmt.Errorf("sweeping: %w", err)
 	}
 	return t.closeUnknownHour(now)
@@ -94,6 +95,7 @@ func expired(now time.Time, usedSince int64) []expiry {
 		{`UPDATE connected_session SET expired = TRUE
 			WHERE session_handle IN (SELECT handle FROM session WHERE seen_at <= $1)`, usedSince},
 		{`DELETE FROM session WHERE seen_at <= $1`, usedSince},
+		{`DELETE FROM tally WHERE day <= $1`, dayOf(now) - tallyDays},
 		{`DELETE FROM ticket WHERE expires_at <= $1`, at},
 		{`DELETE FROM challenge WHERE expires_at <= $1`, at},
 		{`DELETE FROM enrollment WHERE state = 'pending' AND expires_at <= $1`, at},

@@ -12,6 +12,7 @@ import (
 type tx struct {
 	*engine.Tx
 	signIns []SignInCount // what it wrote of sign-ins, counted once it is committed
+	tallied map[tallyKey]int64
 	store   *Store
 }
 
@@ -44,7 +45,13 @@ func (s *Store) counting(do func(*tx) error, write func(func(*engine.Tx) error) 
 	var last *tx
 	err := write(func(t *engine.Tx) error {
 		last = &tx{Tx: t, store: s} // anew: it may run twice
-		return do(last)
+		err := do(last)
+		if err == nil || isCountedRefusal(err) {
+			if tally := last.writeTally(); tally != nil {
+				return tally
+			}
+		}
+		return err
 	})
 	if last != nil && (err == nil || isCountedRefusal(err)) {
 		s.signIns.add(last.signIns...)
