@@ -18,15 +18,15 @@ import (
 
 type appCommands struct {
 	Add    appAdd    `cmd:"" help:"Add an app that people open from My portal." example:"gatehouse app add Grafana https://grafana.example.org --guard --everyone"`
-	List   appList   `cmd:"" help:"List the apps."`
-	Show   appShow   `cmd:"" help:"Show an app."`
+	List   appList   `cmd:"" help:"List the apps." example:"gatehouse app list --json"`
+	Show   appShow   `cmd:"" help:"Show an app." example:"gatehouse app show Grafana --nginx"`
 	Set    appSet    `cmd:"" help:"Change an app: what is named replaces what was set." example:"gatehouse app set Grafana --no-everyone --group ops --fresh 15m"`
-	Pause  appPause  `cmd:"" help:"Close an app for everybody, until it is resumed."`
-	Resume appResume `cmd:"" help:"Open a paused app again."`
-	Remove appRemove `cmd:"" help:"Remove an app for good. To close it only for now, pause it."`
-	Secret appSecret `cmd:"" help:"Make another secret for a connected app. The one before works until the next is made."`
+	Pause  appPause  `cmd:"" help:"Close an app for everybody, until it is resumed." example:"gatehouse app pause Grafana"`
+	Resume appResume `cmd:"" help:"Open a paused app again." example:"gatehouse app resume Grafana"`
+	Remove appRemove `cmd:"" help:"Remove an app for good. To close it only for now, pause it." example:"gatehouse app remove Grafana --yes"`
+	Secret appSecret `cmd:"" help:"Make another secret for a connected app. The one before works until the next is made." example:"gatehouse app secret Grafana"`
 	Keys   appKeys   `cmd:"" help:"Manage the keys that sign what connected apps are told."`
-	Check  appCheck  `cmd:"" help:"Say what an app's proxy asks, and what is wrong with it: exit 0 or 1. It takes up to a minute, in which somebody opens the app."`
+	Check  appCheck  `cmd:"" help:"Say what an app's proxy asks, and what is wrong with it: exit 0 or 1. It takes up to a minute, in which somebody opens the app." example:"gatehouse app check Grafana"`
 	Why    appWhy    `cmd:"" help:"Say why somebody may open an app, or not: exit 0 or 1." example:"gatehouse app why Grafana ada@example.org"`
 }
 
@@ -430,6 +430,20 @@ func (c *appRemove) Run(env *commandEnv) error {
 type appWhy struct {
 	Name  string `arg:"" help:"The app's name."`
 	Email string `arg:"" help:"The sign-in name."`
+	JSON  bool   `name:"json" help:"One JSON object, for scripts."`
+}
+
+// whyJSON is what app why --json prints.
+type whyJSON struct {
+	App   string        `json:"app"`
+	Email string        `json:"email"`
+	May   bool          `json:"may"`
+	Rules []whyRuleJSON `json:"rules"`
+}
+
+type whyRuleJSON struct {
+	Met  bool   `json:"met"`
+	Text string `json:"text"`
 }
 
 // Run says of each rule whether somebody meets it. It fails where they may not open the app.
@@ -452,6 +466,9 @@ func (c *appWhy) Run(env *commandEnv) error {
 			return err
 		}
 		e := a.Explain(person, w.Policy)
+		if c.JSON {
+			return c.printJSON(env, a, p, e)
+		}
 		for _, rule := range e.Rules {
 			text, change := views.RuleText(rule, p.Name)
 			sign := "no "
@@ -468,4 +485,20 @@ func (c *appWhy) Run(env *commandEnv) error {
 		fmt.Fprintf(env.Stdout, "%s.\n", views.WhyTitle(e, p.Name, a.Name))
 		return nil
 	})
+}
+
+// printJSON prints the same for scripts.
+func (c *appWhy) printJSON(env *commandEnv, a apps.App, p db.Person, e apps.Explanation) error {
+	out := whyJSON{App: a.Name, Email: p.Email, May: e.May, Rules: []whyRuleJSON{}}
+	for _, rule := range e.Rules {
+		text, _ := views.RuleText(rule, p.Name)
+		out.Rules = append(out.Rules, whyRuleJSON{rule.Met, text})
+	}
+	if err := json.NewEncoder(env.Stdout).Encode(out); err != nil {
+		return err
+	}
+	if !e.May {
+		return fmt.Errorf("%s cannot open %s", p.Name, a.Name)
+	}
+	return nil
 }

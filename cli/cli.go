@@ -59,21 +59,22 @@ type commands struct {
 	App        appCommands       `cmd:"" help:"Add apps, list them, say who may open them."`
 	Group      groupCommands     `cmd:"" help:"Manage groups of people."`
 	Activity   activityCommands  `cmd:"" help:"Manage the activity log."`
-	Status     statusCommand     `cmd:"" help:"Show the database, its schema, and who serves it."`
+	Status     statusCommand     `cmd:"" help:"Show the database, its schema, and who serves it." example:"gatehouse status --data /var/lib/gatehouse"`
 	SetupLink  setupLinkCommand  `cmd:"" name:"setup-link" help:"Make the link for the first Super-administrator anew." example:"gatehouse setup-link --base-url https://portal.example.org --data /var/lib/gatehouse"`
 	Backup     backupCommand     `cmd:"" help:"Copy the database to a file, while the server runs or not." example:"gatehouse backup /backup/gatehouse-today.db --data /var/lib/gatehouse"`
 	Restore    restoreCommand    `cmd:"" help:"Put a backup in the database's place, while no server runs." example:"gatehouse restore /backup/gatehouse-today.db --data /var/lib/gatehouse"`
 	Migrate    migrateCommand    `cmd:"" help:"Make or upgrade the tables in a PostgreSQL database, with the role that owns them." example:"gatehouse migrate --server-role gatehouse --database-file /etc/gatehouse/owner"`
 	Move       moveCommand       `cmd:"" help:"Move the workspace into another database, while no server runs." example:"gatehouse move --from /var/lib/gatehouse --to /etc/gatehouse/database"`
-	Check      checkCommand      `cmd:"" help:"Check the database and open every sealed secret."`
+	Check      checkCommand      `cmd:"" help:"Check the database and open every sealed secret." example:"gatehouse check --data /var/lib/gatehouse"`
 	Health     healthCommand     `cmd:"" help:"Ask whether the server is well: exit 0 or 1." example:"gatehouse health --url http://127.0.0.1:8080"`
 	Doctor     doctorCommand     `cmd:"" help:"Look at the whole installation, and say for each thing what to do: exit 0 or 1." example:"gatehouse doctor --data /var/lib/gatehouse --key-file /etc/gatehouse/gatehouse.key"`
 	Mail       mailCommands      `cmd:"" help:"Try the mail settings out."`
 	Key        keyCommands       `cmd:"" help:"Manage the encryption key."`
 	Completion completionCommand `cmd:"" help:"Print what a shell reads to complete commands." example:"gatehouse completion bash > /etc/bash_completion.d/gatehouse"`
 	Complete   completeCommand   `cmd:"" hidden:""`
+	Help       helpCommand       `cmd:"" help:"Show the help of a command, or how to deploy." example:"gatehouse help deploy"`
 	Man        manCommand        `cmd:"" help:"Print the manual page." example:"gatehouse man > /usr/local/share/man/man1/gatehouse.1"`
-	Version    versionCommand    `cmd:"" help:"Print the version."`
+	Version    versionCommand    `cmd:"" help:"Print the version." example:"gatehouse version"`
 }
 
 // commandEnv is what every command runs with.
@@ -98,7 +99,7 @@ func Run(ctx context.Context, p Process) (code int) {
 	var flags commands
 	line, err := parse(&flags, p)
 	if err != nil {
-		fmt.Fprintf(p.Stderr, "gatehouse: %s; see gatehouse --help\n", err)
+		fmt.Fprintln(p.Stderr, "gatehouse:", usageText(p.Args, err))
 		return exitUsage
 	}
 	env := &commandEnv{

@@ -94,7 +94,7 @@ func (c *appSecret) Run(env *commandEnv) error {
 }
 
 type appKeys struct {
-	Rotate appKeysRotate `cmd:"" help:"Replace the signing keys at once, because one may have leaked. They are replaced every 90 days by themselves."`
+	Rotate appKeysRotate `cmd:"" help:"Replace the signing keys at once, because one may have leaked. They are replaced every 90 days by themselves." example:"gatehouse app keys rotate"`
 }
 
 type appKeysRotate struct{}

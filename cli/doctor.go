@@ -27,7 +27,13 @@ const (
 	checkMailServer  doctor.Check = "mail-server"
 )
 
-// machineChecks are their names for people.
+// checks are all that doctor knows, in the order of their findings.
+func checks() []doctor.Check {
+	return append([]doctor.Check{checkData, checkKey, checkDisk, checkDatabase, checkServer, checkReach, checkProxy, checkClock,
+		checkMailServer}, doctor.Checks...)
+}
+
+// machineChecks are the names of those of the machine, for people.
 var machineChecks = map[doctor.Check]string{
 	checkData:       "Data directory",
 	checkKey:        "Key file",
@@ -92,6 +98,11 @@ func (c *doctorCommand) Run(env *commandEnv) error {
 			return err
 		}
 		c.BaseURL = addressOf(base)
+	}
+	for _, name := range c.Skip {
+		if !slices.Contains(checks(), doctor.Check(name)) {
+			return usageError(fmt.Sprintf("--skip takes the name of a check, as --json shows it, and not %q", name))
+		}
 	}
 	x := &examination{commandEnv: env, flags: c}
 	if err := x.examine(); err != nil {

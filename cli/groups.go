@@ -11,8 +11,8 @@ import (
 
 type groupCommands struct {
 	Add     groupAdd     `cmd:"" help:"Add a group of people, without members." example:"gatehouse group add ops"`
-	List    groupList    `cmd:"" help:"List the groups."`
-	Remove  groupRemove  `cmd:"" help:"Remove a group that no app names."`
+	List    groupList    `cmd:"" help:"List the groups." example:"gatehouse group list"`
+	Remove  groupRemove  `cmd:"" help:"Remove a group that no app names." example:"gatehouse group remove ops"`
 	Members groupMembers `cmd:"" help:"Show who is in a group, and add people or take them out." example:"gatehouse group members ops --add ada@example.org --remove mia@example.org"`
 }
 
@@ -50,11 +50,7 @@ func (c *groupList) Run(env *commandEnv) error {
 		if c.JSON {
 			enc := json.NewEncoder(env.Stdout)
 			for _, g := range list {
-				if err := enc.Encode(struct {
-					Name    string `json:"name"`
-					Members int    `json:"members"`
-					Apps    int    `json:"apps"`
-				}{g.Name, g.Members, g.Apps}); err != nil {
+				if err := enc.Encode(groupJSON{g.Name, g.Members, g.Apps}); err != nil {
 					return err
 				}
 			}
@@ -101,6 +97,20 @@ type groupMembers struct {
 	Name   string   `arg:"" help:"The group's name."`
 	Add    []string `help:"Add this person. Repeat it for several." placeholder:"EMAIL"`
 	Remove []string `help:"Take this person out. Repeat it for several." placeholder:"EMAIL"`
+	JSON   bool     `name:"json" help:"One JSON object a line, for scripts."`
+}
+
+// memberJSON is one line of group members --json.
+type memberJSON struct {
+	Email string `json:"email"`
+	Name  string `json:"name"`
+}
+
+// groupJSON is one line of group list --json.
+type groupJSON struct {
+	Name    string `json:"name"`
+	Members int    `json:"members"`
+	Apps    int    `json:"apps"`
 }
 
 // Run changes the members where that is asked for, and prints who they are, a line each.
@@ -119,8 +129,16 @@ func (c *groupMembers) Run(env *commandEnv) error {
 				return err
 			}
 		}
+		enc := json.NewEncoder(env.Stdout)
 		for _, m := range g.Members {
-			fmt.Fprintln(env.Stdout, m.Email)
+			if c.JSON {
+				err = enc.Encode(memberJSON{m.Email, m.Name})
+			} else {
+				_, err = fmt.Fprintln(env.Stdout, m.Email)
+			}
+			if err != nil {
+				return err
+			}
 		}
 		return nil
 	})

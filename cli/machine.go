@@ -171,8 +171,8 @@ func (c *checkCommand) Run(env *commandEnv) error {
 }
 
 type keyCommands struct {
-	Rotate keyRotate `cmd:"" help:"Encrypt everything again under a new key."`
-	Next   keyNext   `cmd:"" help:"Make the key for the next rotation, where several servers share a database on PostgreSQL."`
+	Rotate keyRotate `cmd:"" help:"Encrypt everything again under a new key." example:"gatehouse key rotate --data /var/lib/gatehouse --key-file /etc/gatehouse/gatehouse.key"`
+	Next   keyNext   `cmd:"" help:"Make the key for the next rotation, where several servers share a database on PostgreSQL." example:"gatehouse key next --database-file /etc/gatehouse/database --key-file /etc/gatehouse/gatehouse.key"`
 }
 
 type keyNext struct{}

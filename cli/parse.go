@@ -51,7 +51,11 @@ func parse(flags *commands, p Process) (*kong.Context, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parser.Parse(p.Args)
+	args := p.Args
+	if slices.Equal(args, []string{"--version"}) {
+		args = []string{"version"}
+	}
+	return parser.Parse(args)
 }
 
 // environment returns the flags' values from the environment in kong's place: a variable

@@ -28,7 +28,6 @@ func TestParse(t *testing.T) {
 		"user add a@b --name A --role x":  `--role must be one of "member",`,
 		"user set-role a@b x":             `<role> must be one of "member",`,
 		"serve --log-format x":            `--log-format must be one of "auto","text","json"`,
-		"backup":                          `expected "<file>"`,
 		"backup a b":                      "unexpected argument b",
 		"usr":                             "unexpected argument usr",
 		"--foo":                           "unknown flag --foo",

@@ -14,16 +14,16 @@ import (
 
 type userCommands struct {
 	Add     userAdd     `cmd:"" help:"Add a person; the password comes from the terminal or standard input." example:"gatehouse user add ada@example.org --name 'Ada Lovelace' --role administrator"`
-	List    userList    `cmd:"" help:"List everybody."`
+	List    userList    `cmd:"" help:"List everybody." example:"gatehouse user list --json"`
 	Invite  userInvite  `cmd:"" help:"Add a person who chooses the password with a one-time link, which is printed once." example:"gatehouse user invite ada@example.org --name 'Ada Lovelace' --base-url https://portal.example.org"`
 	SetRole userSetRole `cmd:"" name:"set-role" help:"Give somebody a role." example:"gatehouse user set-role ada@example.org it-administrator"`
 
 	SetUserName userSetUserName `cmd:"" name:"set-user-name" help:"Give somebody another user name, by which apps know them." example:"gatehouse user set-user-name ada@example.org ada"`
 	SetPassword userSetPassword `cmd:"" name:"set-password" help:"Set somebody's password, from the terminal or standard input." example:"gatehouse user set-password ada@example.org < password.txt"`
-	Deactivate  userDeactivate  `cmd:"" help:"Stop somebody from signing in."`
-	Reactivate  userReactivate  `cmd:"" help:"Let somebody sign in again."`
-	Remove      userRemove      `cmd:"" help:"Remove an account for good, or take an invitation back. To end access only for now, deactivate it."`
-	Unlock      userUnlock      `cmd:"" help:"Clear somebody's failed attempts, so that they can sign in again without waiting."`
+	Deactivate  userDeactivate  `cmd:"" help:"Stop somebody from signing in." example:"gatehouse user deactivate ada@example.org"`
+	Reactivate  userReactivate  `cmd:"" help:"Let somebody sign in again." example:"gatehouse user reactivate ada@example.org"`
+	Remove      userRemove      `cmd:"" help:"Remove an account for good, or take an invitation back. To end access only for now, deactivate it." example:"gatehouse user remove ada@example.org"`
+	Unlock      userUnlock      `cmd:"" help:"Clear somebody's failed attempts, so that they can sign in again without waiting." example:"gatehouse user unlock ada@example.org"`
 }
 
 type userAdd struct {
@@ -145,7 +145,7 @@ func (c *userSetUserName) Run(env *commandEnv) error {
 }
 
 type twoFactorCommand struct {
-	Status twoFactorStatus `cmd:"" help:"Show who is enrolled, since when, and how many codes they have left."`
+	Status twoFactorStatus `cmd:"" help:"Show who is enrolled, since when, and how many codes they have left." example:"gatehouse two-factor status --json"`
 	Reset  twoFactorReset  `cmd:"" help:"Take somebody's second step away, for a lost phone without recovery codes." example:"gatehouse two-factor reset ada@example.org"`
 }
 
@@ -162,7 +162,7 @@ func (c *twoFactorReset) Run(env *commandEnv) error {
 }
 
 type policyCommands struct {
-	Show policyShow `cmd:"" help:"Show the two policy settings, and how long people stay signed in."`
+	Show policyShow `cmd:"" help:"Show the two policy settings, and how long people stay signed in." example:"gatehouse policy show"`
 	Set  policySet  `cmd:"" help:"Change the policy settings: the way back in when the policy locks everybody out. Or how long people stay signed in." example:"gatehouse policy set --everyone off --admins 2026-12-03"`
 }
 

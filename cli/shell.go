@@ -188,14 +188,17 @@ func manual(app *kong.Application) string {
 		n    int
 		help string
 	}{
-		{exitOK, "Done."},
-		{exitFailed, "It failed; standard error says why and what to do."},
+		{exitOK, "Done, or yes."},
+		{exitFailed, "It failed, or no: health, doctor, check, app why and app check answer with it. Standard error says why and what to do."},
 		{exitUsage, "The command line is invalid; nothing was changed."},
 	} {
 		line(".TP")
 		line(".B", fmt.Sprint(code.n))
 		b.WriteString(roffEscape(code.help) + "\n")
 	}
+	line(".SH", "JSON")
+	b.WriteString(roffEscape("--json prints one object, or one a line where a list is printed. Fields are added, and never renamed; "+
+		"docs/commands.md has all of them.") + "\n")
 	return b.String()
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -15,10 +16,24 @@ var (
 	Commit  = ""
 )
 
-type versionCommand struct{}
+type versionCommand struct {
+	JSON bool `name:"json" help:"One JSON object, for scripts."`
+}
+
+// versionJSON is what version --json prints.
+type versionJSON struct {
+	Version string `json:"version"`
+	Commit  string `json:"commit"`
+	Go      string `json:"go"`
+	SQLite  string `json:"sqlite"`
+	Schema  int    `json:"schema"`
+}
 
 // Run prints the version, and what it was built from and with.
-func (versionCommand) Run(env *commandEnv) error {
+func (c *versionCommand) Run(env *commandEnv) error {
+	if c.JSON {
+		return json.NewEncoder(env.Stdout).Encode(versionJSON{Version, commit(), runtime.Version(), db.SQLiteVersion, db.NewestSchema()})
+	}
 	_, err := fmt.Fprintf(env.Stdout, "gatehouse %s\ncommit  %s\ngo      %s %s/%s\nsqlite  %s\n",
 		Version, commit(), runtime.Version(), runtime.GOOS, runtime.GOARCH, db.SQLiteVersion)
 	return err

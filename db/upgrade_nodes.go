@@ -22,6 +22,9 @@ const nodeTable4 = `CREATE TABLE node (
 // program must know at least to serve what this one writes.
 var newestSchema = len(migrations) + 1
 
+// NewestSchema is the newest schema that this program knows.
+func NewestSchema() int { return newestSchema }
+
 const oldestSchema = 10
 
 // noteSchema keeps the schema's version where other programs look for it. Schemas before

@@ -36,6 +36,9 @@ const (
 	Certificate  Check = "certificate"
 )
 
+// Checks lists them, in the order of their findings.
+var Checks = []Check{Entry, AdminFactors, AdminCodes, Passkeys, Backup, Address, NewAddress, Proxies, Apps, Outbox, Nodes, Certificate}
+
 // A Reason tells findings of one check apart.
 type Reason string
 
