@@ -46,7 +46,7 @@ var arrows = map[string]struct{ packages, importers []string }{
 	"gatehouse/passkeys":              {importers: []string{"github.com/go-webauthn/webauthn"}},
 	"gatehouse/passkeys/passkeystest": {},
 	"gatehouse/db/hash": {
-		importers: []string{"golang.org/x/crypto/argon2"},
+		importers: []string{"golang.org/x/crypto/argon2", "golang.org/x/crypto/bcrypt"},
 	},
 	"gatehouse/db/move": {
 		packages: []string{"db/engine"},

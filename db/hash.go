@@ -35,9 +35,9 @@ func (s *Store) hashPassword(ctx context.Context, c hash.Caller, p account.Passw
 }
 
 // verifyPassword reports whether the text typed is the password behind a PHC
-// string. Where the parameters have risen since that was made it also gives the
-// string to store in its place, otherwise "". An empty or foreign string matches
-// nothing and costs the same.
+// string. Where the parameters have risen since that was made, and where another program
+// has made it, it also gives the string to store in its place, otherwise "". An empty string,
+// or one of an unknown form, matches nothing and costs the same.
 func (s *Store) verifyPassword(ctx context.Context, c hash.Caller,
 	typed, stored string) (right bool, rehashed string, err error) {
 	parsed, err := s.hashing.Parse(stored)
@@ -45,11 +45,19 @@ func (s *Store) verifyPassword(ctx context.Context, c hash.Caller,
 		return false, "", err
 	}
 	normal := account.NormalizePassword(typed)
-	release, err := s.hashes.Acquire(ctx, c)
+	release, err := s.hashes.AcquireFor(ctx, c, parsed)
 	if err != nil {
 		return false, "", err
 	}
 	defer release()
+	if parsed.IsImported() {
+		right := parsed.Matches([]byte(typed)) // other programs take a password as it is typed
+		renewed := s.hashing.New(normal)       // for a wrong one too: both answers take as long
+		if !right {
+			return false, "", nil
+		}
+		return true, renewed, nil
+	}
 	if !parsed.Matches(normal) {
 		return false, "", nil
 	}

@@ -1,5 +1,6 @@
-// Package hash computes slow hashes: argon2id for passwords and recovery codes, and
-// the limiter that bounds how many are computed at once.
+// Package hash computes slow hashes: argon2id for passwords and recovery codes, those that
+// were taken over from other programs, and the limiter that bounds how many are computed at
+// once.
 package hash
 
 import (
@@ -10,6 +11,7 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/argon2"
+	"golang.org/x/crypto/bcrypt"
 )
 
 // Parameters are what one hash of argon2id costs.
@@ -64,12 +66,17 @@ type Stored struct {
 	memory, passes uint32
 	threads        uint8
 	salt, tag      []byte
+	imported       bool
+	bcrypt         []byte // in place of all the others but imported
 }
 
-// Parse reads a PHC string, whatever its parameters. An empty one, or one of another
-// algorithm, gives a hash that nothing matches and that costs as much to verify as a
-// new one. Parameters out of range are an error.
+// Parse reads a PHC string, whatever its parameters, or what Import returned. An empty one,
+// or one of another algorithm, gives a hash that nothing matches and that costs as much to
+// verify as a new one. Parameters out of range are an error.
 func (p Parameters) Parse(text string) (Stored, error) {
+	if foreign, ok := strings.CutPrefix(text, importedPrefix); ok {
+		return parseForeign(foreign)
+	}
 	parts := strings.Split(text, "$")
 	if len(parts) != 6 || parts[1] != "argon2id" {
 		parts = strings.Split(p.dummy(), "$")
@@ -96,11 +103,19 @@ func (p Parameters) Parse(text string) (Stored, error) {
 // Matches computes the hash of a secret and reports whether it is this one. Callers
 // acquire the limiter first.
 func (s Stored) Matches(secret []byte) bool {
+	if s.bcrypt != nil {
+		return bcrypt.CompareHashAndPassword(s.bcrypt, secret) == nil
+	}
 	got := argon2.IDKey(secret, s.salt, s.passes, s.memory, s.threads, uint32(len(s.tag)))
 	return subtle.ConstantTimeCompare(got, s.tag) == 1
 }
 
-// IsOutdated reports whether the hash costs less than one of the present parameters.
+// IsImported reports whether another program has made the hash: of the bytes as they were
+// typed there, at another cost.
+func (s Stored) IsImported() bool { return s.imported }
+
+// IsOutdated reports whether the hash costs less than one of the present parameters, or is
+// another program's.
 func (s Stored) IsOutdated(present Parameters) bool {
-	return s.memory < present.Memory || s.passes < present.Passes
+	return s.imported || s.memory < present.Memory || s.passes < present.Passes
 }

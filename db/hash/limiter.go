@@ -54,6 +54,8 @@ type Limiter struct {
 
 	acquired int64  // places that were given, ever
 	refused  uint64 // callers who got none
+
+	imported *Limiter // of one place, for those who verify an imported hash
 }
 
 // A waiter is a caller in one of the queues.
@@ -65,11 +67,40 @@ type waiter struct {
 // concurrency is how many slow hashes may run at once on this machine.
 func concurrency() int { return min(runtime.GOMAXPROCS(0), maxConcurrent) }
 
-// Memory is what the slow hashes that run at once take together, in bytes.
+// Memory is what the slow hashes that run at once take together, in bytes, while no imported
+// one is among them. One of those may take maxForeignMemory on a machine with fewer places.
 func Memory() int64 { return int64(concurrency()) * int64(Recommended.Memory) << 10 }
 
 // NewLimiter returns a limiter with all its places free.
-func NewLimiter() *Limiter { return &Limiter{free: concurrency()} }
+func NewLimiter() *Limiter { return &Limiter{free: concurrency(), imported: &Limiter{free: 1}} }
+
+// AcquireFor is Acquire for verifying a stored hash. An imported one takes as many places as
+// its memory and its threads are worth, and one is verified at a time: who waits for that holds
+// no place.
+func (l *Limiter) AcquireFor(ctx context.Context, c Caller, s Stored) (release func(), err error) {
+	if !s.imported {
+		return l.Acquire(ctx, c)
+	}
+	var held []func()
+	release = func() {
+		for _, end := range slices.Backward(held) {
+			end()
+		}
+	}
+	for n := range 1 + s.places() {
+		from := l
+		if n == 0 {
+			from = l.imported
+		}
+		end, err := from.Acquire(ctx, c)
+		if err != nil {
+			release()
+			return nil, err
+		}
+		held = append(held, end)
+	}
+	return release, nil
+}
 
 // Acquire waits for a place. It returns ErrBusy when the caller's queue is full or its
 // time to wait is over, and the context's error when that ends first. Callers release the
@@ -186,7 +217,11 @@ func (l *Limiter) Running() int {
 func (l *Limiter) Waiting() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.known) + len(l.strangers)
+	waiting := len(l.known) + len(l.strangers)
+	if l.imported != nil {
+		waiting += l.imported.Waiting()
+	}
+	return waiting
 }
 
 // Acquired is how many places were given since the start.
@@ -200,7 +235,11 @@ func (l *Limiter) Acquired() int64 {
 func (l *Limiter) Refused() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.refused
+	refused := l.refused
+	if l.imported != nil {
+		refused += l.imported.Refused()
+	}
+	return refused
 }
 
 // Fill takes every place and every place in which strangers wait, until empty is
