@@ -84,6 +84,24 @@ func (t *tx) appendActivity(now time.Time, a activityEntry) (int64, error) {
 	return id, t.mailActivity(id, now, a)
 }
 
+// appendActivities writes many rows at once, of what is everyday work: it refuses events that
+// are told to somebody.
+func (t *tx) appendActivities(now time.Time, entries []activityEntry) error {
+	rows := make([][]any, 0, len(entries))
+	for _, a := range entries {
+		if a.actor.kind != account.ActorMachine || isSignIn(a.event) || a.event.NeedsNotice(a.actor.kind, a.role) ||
+			a.event.MailsPerson() || a.event.MailsAdmins(a.actor.kind, a.role) {
+			return fmt.Errorf("activity %s is not for many at once", a.event)
+		}
+		method := a.method
+		if method == "" {
+			method = account.ByCommand
+		}
+		rows = append(rows, []any{unix(now), string(a.event), true, string(a.actor.kind), a.actor.label, a.subject, string(method), a.detail})
+	}
+	return t.insertMany(`INSERT INTO activity (at, event, ok, actor_kind, actor, subject_id, method, detail) VALUES `, rows)
+}
+
 func idOrNull(id int64) sql.NullInt64 { return sql.NullInt64{Int64: id, Valid: id != 0} }
 
 func formatID(id int64) string { return strconv.FormatInt(id, 10) }

@@ -143,3 +143,8 @@ func (s *Store) Number(ctx context.Context, query string) (n int64, err error) {
 func (s *Store) MailDue(ctx context.Context, now time.Time) (bool, error) {
 	return s.isMailDue(ctx, now)
 }
+
+// Scan reads one row.
+func (s *Store) Scan(ctx context.Context, query string, args []any, dest ...any) error {
+	return s.reader.Pool().QueryRowContext(ctx, query, args...).Scan(dest...)
+}

@@ -118,7 +118,7 @@ func (s *Store) AddGroup(ctx context.Context, typed string, by Author, now time.
 		if err := t.requireAdmin(by); err != nil {
 			return err
 		}
-		if err := t.requireFreeGroupName(0, name); err != nil {
+		if err := requireFreeGroupName(t, 0, name); err != nil {
 			return err
 		}
 		if err := t.row(`INSERT INTO people_group (name, made_at) VALUES ($1, $2) RETURNING id`, name, unix(now)).
@@ -133,9 +133,9 @@ func (s *Store) AddGroup(ctx context.Context, typed string, by Author, now time.
 
 // requireFreeGroupName refuses a name that another group has, or had while an app still
 // refers to that group: the app would take the one for the other.
-func (t *tx) requireFreeGroupName(id int64, name string) error {
+func requireFreeGroupName(q querier, id int64, name string) error {
 	var taken bool
-	err := t.row(`SELECT EXISTS (SELECT 1 FROM people_group WHERE name = $1 AND id <> $2)
+	err := q.row(`SELECT EXISTS (SELECT 1 FROM people_group WHERE name = $1 AND id <> $2)
 		OR EXISTS (SELECT 1 FROM former_group_name f JOIN app_group x ON x.group_id = f.group_id
 			WHERE f.name = $3 AND f.group_id <> $4)`, name, id, name, id).Scan(&taken)
 	if err != nil {
@@ -178,7 +178,7 @@ func (s *Store) RenameGroup(ctx context.Context, id int64, typed string, by Auth
 		if before.Name == name {
 			return "", nil
 		}
-		if err := t.requireFreeGroupName(id, name); err != nil {
+		if err := requireFreeGroupName(t, id, name); err != nil {
 			return "", err
 		}
 		if _, err := t.exec(`DELETE FROM former_group_name WHERE name = $1`, name); err != nil {

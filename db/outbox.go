@@ -71,22 +71,31 @@ func (t *tx) putMail(m newMail, now time.Time) error {
 	if err != nil || domain == "" {
 		return err
 	}
-	id := NewMessageID() + "@" + domain
-	var secret []byte
-	if m.token != "" {
-		keys, err := t.store.keyring(t)
-		if err != nil {
-			return err
+	return t.putMails(domain, []newMail{m}, now)
+}
+
+// putMails writes mails from a domain into the outbox.
+func (t *tx) putMails(domain string, mails []newMail, now time.Time) error {
+	rows := make([][]any, 0, len(mails))
+	for _, m := range mails {
+		id := NewMessageID() + "@" + domain
+		var secret []byte
+		if m.token != "" {
+			keys, err := t.store.keyring(t)
+			if err != nil {
+				return err
+			}
+			if secret, err = keys.Seal([]byte(m.token), mailSealContext(id)); err != nil {
+				return err
+			}
 		}
-		if secret, err = keys.Seal([]byte(m.token), mailSealContext(id)); err != nil {
-			return err
-		}
+		rows = append(rows, []any{id, string(m.kind), m.person, m.email, idOrNull(m.activity), m.detail, secret, unix(now),
+			nullable(m.uselessAt), unix(now)})
 	}
-	err = t.execOne(`INSERT INTO outbox (message_id, kind, person_id, email, activity_id, detail, secret, made_at, useless_at, next_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		id, string(m.kind), m.person, m.email, idOrNull(m.activity), m.detail, secret, unix(now), nullable(m.uselessAt), unix(now))
+	err := t.insertMany(`INSERT INTO outbox
+		(message_id, kind, person_id, email, activity_id, detail, secret, made_at, useless_at, next_at) VALUES `, rows)
 	if err != nil {
-		return fmt.Errorf("putting a mail into the outbox: %w", err)
+		return fmt.Errorf("putting mails into the outbox: %w", err)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"gatehouse/db/dbtest"
 	"gatehouse/db/dbtest/server"
 	"gatehouse/passkeys/passkeystest"
+	"gatehouse/roster"
 	"gatehouse/twofactor"
 )
 
@@ -377,6 +378,13 @@ func runEverything(t *testing.T, store *db.Store) {
 	must(err)
 	must(store.Ping(ctx, now))
 	must(store.EachPerson(ctx, func(db.Person) error { return nil }))
+	_, err = store.ImportPeople(ctx, []roster.Person{
+		{Email: "ada@example.net", Name: "Ada", Role: twofactor.Member, Groups: []string{"imported"}},
+		{Email: "ida@example.net", Name: "Ida", Role: twofactor.Member, UserName: "ida"},
+	}, db.ImportOptions{CreateGroups: true}, db.Machine("root"), now)
+	must(err)
+	_, err = store.MemberGroups(ctx)
+	must(err)
 	_, err = store.PersonByEmail(ctx, "ada@example.org")
 	must(err)
 	enrol(t, store, "bob@example.org", now)

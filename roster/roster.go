@@ -168,4 +168,9 @@ const (
 	OwnGroup    ProblemKind = "a group reserved for a role"
 	EmailTwice  ProblemKind = "an address twice"
 	NameTwice   ProblemKind = "a user name twice"
+
+	// What only the workspace knows.
+	NameTaken  ProblemKind = "a user name of somebody else"
+	NoGroup    ProblemKind = "a group that is missing"
+	GroupTaken ProblemKind = "a group's former name that apps still know"
 )

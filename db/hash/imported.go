@@ -95,3 +95,24 @@ func (s Stored) places() int {
 	memory := int((s.memory + Recommended.Memory - 1) / Recommended.Memory)
 	return min(max(1, memory, int(s.threads)), concurrency())
 }
+
+// Describe names a hash of another program, for whoever is told that it is not taken over.
+func Describe(text string) string {
+	if s, err := parseForeign(text); err == nil || errors.Is(err, ErrCostlyHash) {
+		cost, _ := bcrypt.Cost([]byte(text)) // of an argon2id it is none
+		if cost > 0 {
+			return fmt.Sprintf("bcrypt of cost %d", cost)
+		}
+		return fmt.Sprintf("argon2id of %d MiB, %d passes, %d threads", s.memory>>10, s.passes, s.threads)
+	}
+	for _, known := range [][2]string{
+		{"$apr1$", "apr1"}, {"{SHA}", "SHA-1"}, {"{SSHA}", "salted SHA-1"}, {"$1$", "MD5 crypt"}, {"$5$", "SHA-256 crypt"},
+		{"$6$", "SHA-512 crypt"}, {"$argon2", "argon2"}, {"$2", "bcrypt"}, {"$bcrypt", "bcrypt-sha256"}, {"$scrypt$", "scrypt"},
+		{"$pbkdf2", "PBKDF2"}, {"$plaintext$", "plain text"}, {"$y$", "yescrypt"},
+	} {
+		if strings.HasPrefix(text, known[0]) {
+			return known[1]
+		}
+	}
+	return "of an unknown kind"
+}
