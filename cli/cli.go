@@ -54,6 +54,7 @@ type commands struct {
 
 	Serve      serveCommand      `cmd:"" default:"withargs" help:"Serve the workspace (the default)." example:"gatehouse serve --data /var/lib/gatehouse --base-url https://portal.example.org"`
 	User       userCommands      `cmd:"" help:"Add people, list them, change their roles."`
+	People     peopleCommands    `cmd:"" help:"Add many people from a file, and write everybody into one."`
 	TwoFactor  twoFactorCommand  `cmd:"" name:"two-factor" help:"Manage people's two-factor."`
 	Policy     policyCommands    `cmd:"" help:"Show or set who must use two-factor."`
 	App        appCommands       `cmd:"" help:"Add apps, list them, say who may open them."`

@@ -47,9 +47,11 @@ type newMail struct {
 // mailDomain returns the domain that mails come from; "" while no mail server is set. What
 // is in the database decides, not a flag: a command beside the server sends none and yet
 // knows whether mails go out.
-func (t *tx) mailDomain() (string, error) {
+func (t *tx) mailDomain() (string, error) { return mailDomain(t) }
+
+func mailDomain(q querier) (string, error) {
 	var from string
-	if err := t.row(`SELECT mail_from FROM workspace`).Scan(&from); err != nil {
+	if err := q.row(`SELECT mail_from FROM workspace`).Scan(&from); err != nil {
 		return "", fmt.Errorf("looking whether mails are sent: %w", err)
 	}
 	return domainOf(from), nil

@@ -13,6 +13,7 @@ import (
 	"gatehouse/db/hash"
 	"gatehouse/passkeys"
 	"gatehouse/roster"
+	"gatehouse/twofactor"
 )
 
 // ErrNoMail says that mails were asked for and no server is set that sends them.
@@ -50,6 +51,8 @@ type ImportPlan struct {
 	Existing  []roster.Person // stay as they are
 	NewGroups []string
 	Faults    []roster.Fault // with any, nothing is done
+
+	HasSuperAdmin bool // when it is done
 }
 
 // Invited is how many of the new people need a link.
@@ -82,7 +85,7 @@ type ImportError struct {
 
 func (e ImportError) Error() string { return fmt.Sprintf("%d faults", len(e.Faults)) }
 
-// PlanImport tells what an import of these people would do.
+// PlanImport tells what an import of these people would do, or refuses with ErrNoMail.
 func (s *Store) PlanImport(ctx context.Context, people []roster.Person, o ImportOptions) (ImportPlan, error) {
 	return planImport(reading{s, ctx}, people, o)
 }
@@ -116,6 +119,15 @@ func (s *Store) tellProgress(ctx context.Context) func(done, total int) {
 
 // planImport finds who is there already, and what is in the way of the others.
 func planImport(q querier, people []roster.Person, o ImportOptions) (plan ImportPlan, err error) {
+	if o.MailLinks {
+		if domain, err := mailDomain(q); err != nil || domain == "" {
+			return plan, errors.Join(err, ErrNoMail)
+		}
+	}
+	err = q.row(`SELECT EXISTS (SELECT 1 FROM person WHERE role = 'super-administrator' AND active = TRUE)`).Scan(&plan.HasSuperAdmin)
+	if err != nil {
+		return plan, fmt.Errorf("looking for a Super-administrator: %w", err)
+	}
 	emails := make([]string, 0, len(people))
 	for _, p := range people {
 		emails = append(emails, p.Email)
@@ -130,6 +142,7 @@ func planImport(q querier, people []roster.Person, o ImportOptions) (plan Import
 			continue
 		}
 		plan.New = append(plan.New, importedPerson(p))
+		plan.HasSuperAdmin = plan.HasSuperAdmin || p.Role == twofactor.SuperAdmin && !p.Inactive
 	}
 	if err := plan.checkUserNames(q); err != nil {
 		return plan, err
@@ -474,9 +487,6 @@ func (t *tx) inviteImported(people []addedPerson, o ImportOptions, by Actor, now
 	domain, err := t.mailDomain()
 	if err != nil {
 		return err
-	}
-	if o.MailLinks && domain == "" {
-		return ErrNoMail
 	}
 	var links [][]any
 	var entries []activityEntry

@@ -20,6 +20,9 @@ var ErrUnknownOutcome = engine.ErrUnknown
 // IsUnavailable reports whether the database did not answer, or not in time.
 func IsUnavailable(err error) bool { return engine.IsUnavailable(err) }
 
+// IsUnknown reports whether nobody knows if something was committed.
+func IsUnknown(err error) bool { return errors.Is(err, engine.ErrUnknown) }
+
 // ErrNoWorkspace refuses a database that holds nothing, and is not to be given a
 // workspace.
 var ErrNoWorkspace = errors.New("the database holds no workspace yet")
