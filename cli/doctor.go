@@ -265,7 +265,7 @@ func (x *examination) database() *db.Store {
 	}
 	store, err := db.Open(x.ctx, o)
 	if err != nil {
-		x.fault(checkDatabase, "It does not open: "+x.withAdvice(err)+".", "The service does not start, or has stopped, for the same reason. Put it right, then restart it.")
+		x.fault(checkDatabase, "It does not open: "+x.withAdvice(err)+".", "The service meets the same. Put it right; it goes on by itself, or is started anew if it has stopped.")
 		return nil
 	}
 	st, err := store.Status(x.ctx)

@@ -142,6 +142,13 @@ func TestNodes(t *testing.T) {
 	if s := c.status(); len(s.Nodes) != 2 || !s.Nodes[0].Serves || !s.Nodes[1].Serves || !s.Nodes[0].Key {
 		t.Errorf("status: %+v", s)
 	}
+	_, found := command(t, "", append(c.flags(), "doctor", "--json")...)
+	for _, want := range []string{`"check":"reach","level":"ok"`, `"check":"clock","level":"ok"`,
+		`"check":"nodes","level":"ok","seen":"2 nodes serve the workspace`, `"seen":"PostgreSQL, schema`} {
+		if !strings.Contains(found, want) {
+			t.Errorf("doctor says nothing of %s:\n%s", want, found)
+		}
+	}
 
 	// Sign-ins go on on both while one is killed: each session that was answered goes on at the other.
 	var mu sync.Mutex

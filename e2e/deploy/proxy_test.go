@@ -103,6 +103,39 @@ func TestProxies(t *testing.T) {
 	}
 }
 
+// TestDoctorBehindProxies asks through the documented proxies what doctor finds: that they hand on what they must.
+func TestDoctorBehindProxies(t *testing.T) {
+	own := newPair(t, t.TempDir(), "localhost")
+	for name, run := range map[string]func(at, upstream string){
+		"nginx": func(at, upstream string) {
+			runNginx(t, replace(t, read(t, "../../docs/proxy/nginx.conf"), "listen 443 ssl", "listen "+at+" ssl", "portal.example.org",
+				"localhost", "/etc/ssl/portal.pem", own.cert, "/etc/ssl/portal.key", own.key, "127.0.0.1:8080", upstream))
+		},
+		"Caddy": func(at, upstream string) {
+			runCaddy(t, t.TempDir(), replace(t, read(t, "../../docs/proxy/Caddyfile"), "portal.example.org {",
+				"https://localhost:"+port(at)+" {\n\tbind 127.0.0.1\n\ttls "+own.cert+" "+own.key, "127.0.0.1:8080", upstream))
+		},
+	} {
+		at := loopback.Free(t)
+		base := "https://localhost:" + port(at)
+		data := dataWithAda(t)
+		_, upstream := serve(t, data, "--base-url", base, "--trusted-proxy", "127.0.0.1/32")
+		run(at, upstream)
+		eventually(t, "the proxy answers", func() error {
+			_, err := serial(at, "localhost", own.roots)
+			return err
+		})
+		_, found := command(t, "", "doctor", "--json", "--data", data, "--acme-ca", own.cert)
+		for _, want := range []string{`{"check":"reach","level":"ok","seen":"` + base, `{"check":"certificate","level":"ok"`,
+			`{"check":"proxy","level":"ok","seen":"It hands on name, scheme and the visitor's address`,
+			`{"check":"trusted-proxies","level":"ok"`} {
+			if !strings.Contains(found, want) {
+				t.Errorf("%s: no %s in\n%s", name, want, found)
+			}
+		}
+	}
+}
+
 // TestUntrustedPeer forges headers without a proxy in between, and from a peer that is none of the proxies.
 func TestUntrustedPeer(t *testing.T) {
 	data := dataWithAda(t)
