@@ -212,6 +212,12 @@ func TestSends(t *testing.T) {
 			if got, ok := errors.AsType[Failure](err); !ok || got.Permanent || !strings.HasPrefix(got.Text, "535 ") {
 				t.Errorf("a wrong password: %+v, %v", got, err)
 			}
+			if err := server(t, at, "secret", roots).Try(t.Context()); err != nil || len(b.got) != 1 {
+				t.Errorf("only tried: %v, %d mails", err, len(b.got))
+			}
+			if got, ok := errors.AsType[Failure](server(t, at, "wrong", roots).Try(t.Context())); !ok || !strings.HasPrefix(got.Text, "535 ") {
+				t.Errorf("only tried with a wrong password: %+v", got)
+			}
 		})
 	}
 }
