@@ -172,6 +172,7 @@ func (c *serveCommand) serve(ctx context.Context, env *commandEnv, store *db.Sto
 		Now:            env.now,
 		BaseURL:        base,
 		TrustedProxies: proxies,
+		Version:        Version,
 		PasskeyDomain:  c.PasskeyDomain,
 		PasskeyOrigins: c.PasskeyOrigins,
 		InsecureHTTP:   c.InsecureHTTP,

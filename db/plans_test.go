@@ -352,6 +352,8 @@ func runEverything(t *testing.T, store *db.Store) {
 	must(err)
 	_, err = store.Tally(ctx, now, 90)
 	must(err)
+	_, err = store.HasApps(ctx)
+	must(err)
 	must(store.ChangeSessionLengths(ctx, account.Seen{}, account.SessionLengths{Idle: time.Hour, Max: 2 * time.Hour}, by, now))
 	_, err = store.WorkspaceChanges(ctx, account.PolicyChanged, start)
 	must(err)

@@ -163,3 +163,11 @@ func (s *Store) Tally(ctx context.Context, now time.Time, days int) ([]TallyDay,
 	}
 	return out, nil
 }
+
+// HasApps reports whether the workspace has apps.
+func (s *Store) HasApps(ctx context.Context) (has bool, err error) {
+	if err := s.row(ctx, `SELECT EXISTS (SELECT 1 FROM app)`).Scan(&has); err != nil {
+		return false, fmt.Errorf("looking for apps: %w", err)
+	}
+	return has, nil
+}

@@ -70,6 +70,7 @@ func BenchmarkGrowth(b *testing.B) {
 		{"security", page("/admin/settings/security")},
 		{"not-enrolled", page("/admin/settings/not-enrolled")},
 		{"general", page("/admin/settings/general")},
+		{"overview", page("/admin")},
 		{"activity", page("/admin/activity")},
 		{"activity-by-event", page("/admin/activity?event=authn_login_success")},
 		{"activity-by-person-and-event",

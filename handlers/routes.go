@@ -111,6 +111,7 @@ var routes = []route{
 	{"POST", "/my/profile/two-factor/passkeys/{handle}/rename", enrolling, "/my/profile/two-factor", (*Server).renamePasskey},
 	{"POST", "/my/profile/two-factor/passkeys/{handle}/remove", enrolling, "/my/profile/two-factor", withProof((*Server).removePasskey)},
 
+	{"GET", "/admin", admin, "", (*Server).showOverview},
 	{"GET", "/admin/people", admin, "", (*Server).showPeople},
 	{"POST", "/admin/people/invite", admin, "/admin/people", withProof((*Server).invitePerson)},
 	{"GET", "/admin/people/{id}", admin, "", (*Server).showPerson},

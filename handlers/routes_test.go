@@ -145,6 +145,7 @@ var allowedKinds = map[string]string{
 
 	"GET /admin/settings/security":  "A",
 	"POST /admin/settings/security": "A",
+	"GET /admin":                    "A",
 	"GET /admin/settings/sessions":  "A",
 	"POST /admin/settings/sessions": "A",
 	"GET /admin/settings/general":   "A",

@@ -29,6 +29,7 @@ type Config struct {
 	Observe        func(route string, status int, elapsed time.Duration) // called with each request, by its route's pattern
 	PasskeyDomain  string                                                // what passkeys are made for; "" for the base URL's host
 	PasskeyOrigins []string                                              // other pages that may use them, as browsers write them
+	Version        string                                                // of the program
 	// served over plain http beyond this machine: admins see a notice
 	InsecureHTTP bool
 
@@ -58,6 +59,7 @@ type Server struct {
 	base           *url.URL
 	proxies        []netip.Prefix
 	insecure       bool
+	version        string
 	mail           *Mail
 	certificate    func() (end time.Time, life time.Duration)
 	testing        sync.Mutex // one test mail at a time
@@ -89,6 +91,7 @@ func New(c Config) (*Server, error) {
 		base:           c.BaseURL,
 		proxies:        c.TrustedProxies,
 		insecure:       c.InsecureHTTP,
+		version:        c.Version,
 		mail:           c.Mail,
 		certificate:    c.Certificate,
 		zone:           c.TimeZone,

@@ -106,6 +106,7 @@ var iconPaths = map[string]string{
 	"search":   "M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14zM16.2 16.2 21 21",
 	"shield":   "M12 3l8 3v6c0 5-3.5 8-8 9-4.5-1-8-4-8-9V6z",
 	"next":     "M9 5l7 7-7 7",
+	"chart":    "M4 20h16M7 16v-5M12 16V5M17 16V9",
 	"apps":     "M4 4h6v6H4zM14 4h6v6h-6zM4 14h6v6H4zM14 14h6v6h-6z",
 	"groups":   "M4 18V6h5l2 2.5h9V18zM9.5 13h5",
 	"lock":     "M6 11h12v9H6zM8.5 11V8a3.5 3.5 0 0 1 7 0v3",
