@@ -2,7 +2,6 @@ package db
 
 import (
 	"context"
-	"fmt"
 
 	"gatehouse/db/engine"
 )
@@ -44,19 +43,4 @@ func countingSealed(ctx context.Context, t rowsReader, step Step) (one func(), e
 		done++
 		hear(step, done, total)
 	}, nil
-}
-
-// countSealed counts the values of one column.
-func countSealed(t rowsReader, c sealedColumn) (n int64, err error) {
-	rows, err := t.rows(fmt.Sprintf(`SELECT count(%s) FROM %s`, c.column, c.table))
-	if err != nil {
-		return 0, fmt.Errorf("counting sealed secrets of %s: %w", c.table, err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := rows.Scan(&n); err != nil {
-			return 0, fmt.Errorf("counting sealed secrets of %s: %w", c.table, err)
-		}
-	}
-	return n, rows.Err()
 }

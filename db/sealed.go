@@ -191,6 +191,21 @@ func rowsSealedAfter(t rowsReader, c sealedColumn, last any) ([]sealedRow, error
 	return page, rows.Err()
 }
 
+// countSealed counts the values of one column.
+func countSealed(t rowsReader, c sealedColumn) (n int64, err error) {
+	rows, err := t.rows(fmt.Sprintf(`SELECT count(%s) FROM %s`, c.column, c.table))
+	if err != nil {
+		return 0, fmt.Errorf("counting sealed secrets of %s: %w", c.table, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := rows.Scan(&n); err != nil {
+			return 0, fmt.Errorf("counting sealed secrets of %s: %w", c.table, err)
+		}
+	}
+	return n, rows.Err()
+}
+
 // reseal seals every secret under the next key.
 func (t *tx) reseal(ctx context.Context, old, next *seal.Keyring) (secrets int, err error) {
 	err = eachSealed(ctx, t, StepSealing, func(c sealedColumn, r sealedRow) error {
