@@ -87,7 +87,6 @@ func (s *Server) showAuthorize(rc *requestContext) error {
 // isSomethingDue answers with what is missing before somebody who is signed in may be
 // brought into the app; false when nothing is.
 func (s *Server) isSomethingDue(rc *requestContext, a authorization, st db.Standing) (bool, error) {
-	again := withNext(againPath, a.address(s, true))
 	enrolled := rc.visitor.State == twofactor.Enabled
 	switch {
 	case a.request.Hint != "" && !s.isHintOf(rc, a, st.Subject):
@@ -99,7 +98,7 @@ func (s *Server) isSomethingDue(rc *requestContext, a authorization, st db.Stand
 	case st.Answer != apps.May,
 		a.request.IsProofOld(rc.visitor.SignIn().At, a.asked, rc.now),
 		a.request.AAL2 && enrolled && rc.visitor.SignIn().Level() != openid.AAL2:
-		return true, s.askFirst(rc, a, openid.LoginRequired, again)
+		return true, s.askFirst(rc, a, openid.LoginRequired, withNext(againPath, a.address(s, true)))
 	}
 	return false, nil
 }
