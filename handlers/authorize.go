@@ -170,9 +170,29 @@ func (s *Server) refuseAuthorize(rc *requestContext, a authorization, err error)
 	case errors.As(err, &wrong):
 		return s.showWrongAddressee(rc, a, wrong)
 	case errors.As(err, &refusal):
-		return s.redirect(rc, a.request.Refuse(a.issuer, refusal))
+		return s.tellRefusal(rc, a, refusal)
 	}
 	return err
+}
+
+// tellRefusal tells an app that its request cannot be answered. People are asked first who
+// they are, so that no link leads through the portal to somewhere else at once, unless the
+// app wants no page (RFC 9700, 4.11.2).
+func (s *Server) tellRefusal(rc *requestContext, a authorization, refusal openid.Refusal) error {
+	if openid.WantsNoPage(a.values) {
+		return s.redirect(rc, a.request.Refuse(a.issuer, refusal))
+	}
+	if err := s.findVisitor(rc); err != nil {
+		return err
+	}
+	if rc.isSignedIn() {
+		return s.redirect(rc, a.request.Refuse(a.issuer, refusal))
+	}
+	next := a.address(s, true)
+	if len(next) > maxNext {
+		next = "" // nothing comes back to it
+	}
+	return s.redirect(rc, withNext("/signin", next))
 }
 
 // refuse returns the address that tells the app no.

@@ -362,11 +362,41 @@ func TestAuthorizeRefusals(t *testing.T) {
 			if want == "" {
 				continue
 			}
-			v := app.answer(b.get(app.request(changes)))
+			a := b.get(app.request(changes))
+			if name == "a stranger" && !strings.Contains(changes, "prompt=none") {
+				if to := a.header.Get("Location"); a.status != 303 || !strings.HasPrefix(to, "/signin?next=") {
+					t.Errorf("%s, %s: led to %q before anybody knows who they are", name, changes, to)
+				}
+				continue
+			}
+			v := app.answer(a)
 			if v.Get("error") != want || v.Get("state") != "s1" || v.Get("iss") != issuer || v.Has("code") {
 				t.Errorf("%s, %s: the app is told %v", name, changes, v)
 			}
 		}
+	}
+}
+
+// TestNoLinkLeadsThroughThePortal: a link with an error in it, which anybody can make, is no way to an app before
+// the person has signed in (RFC 9700, 4.11.2); afterwards the app is told of it.
+func TestNoLinkLeadsThroughThePortal(t *testing.T) {
+	t.Parallel()
+	s := openIDSite(t)
+	s.add("ada@example.org", twofactor.Member)
+	app := s.connect("Grafana")
+	b := s.browser()
+	to, err := url.Parse(b.get(app.request("scope=email")).header.Get("Location"))
+	if err != nil || to.Path != "/signin" {
+		t.Fatalf("led to %v, %v", to, err)
+	}
+	on := onward(b.post("/signin", "email", "ada@example.org", "password", dbtest.Password, "next", to.Query().Get("next")).wantStatus(200))
+	if v := app.answer(b.get(on)); v.Get("error") != "invalid_scope" || v.Get("state") != "s1" {
+		t.Errorf("the app is told %v", v)
+	}
+	long := "state=" + strings.Repeat("x", 9000)
+	s.browser().get(app.request(long)).wantRedirect("/signin")
+	if v := app.answer(s.browser().get(app.request(long, "prompt=none"))); v.Get("error") != "invalid_request" || v.Has("state") {
+		t.Errorf("the app is told %v", v)
 	}
 }
 

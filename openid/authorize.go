@@ -122,6 +122,12 @@ func readChallenge(sent map[string]string, client Client) (string, error) {
 	return challenge, nil
 }
 
+// WantsNoPage reports whether a request, which may be wrong in other ways, is one for which
+// no page is to be shown.
+func WantsNoPage(values url.Values) bool {
+	return slices.Contains(strings.Fields(values.Get("prompt")), "none")
+}
+
 func (r *AuthorizeRequest) readPrompt(text string) error {
 	words := strings.Fields(text)
 	r.None = slices.Contains(words, "none")

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 const issuer = "https://gate.example.org"
@@ -166,6 +168,9 @@ func TestHints(t *testing.T) {
 		{"a logout token", logout, false},
 		{"a flipped bit", string(flipped), false},
 		{"the kid of the other key", encode(`{"alg":"RS256","kid":"`+es.ID+`"}`) + right[strings.Index(right, "."):], false},
+		{"the algorithm of the other key", encode(`{"alg":"ES256","kid":"`+rs.ID+`"}`) + right[strings.Index(right, "."):], false},
+		{"no kid", encode(`{"alg":"RS256"}`) + right[strings.Index(right, "."):], false},
+		{"a key of its own in the header", withOwnKey(t, stranger), false},
 		{"nothing", "", false},
 		{"words", "not.a.token", false},
 	} {
@@ -182,6 +187,24 @@ func TestHints(t *testing.T) {
 	if _, err := ReadHint(right, issuer, nil); err == nil {
 		t.Error("a hint under a retired key counts")
 	}
+}
+
+// withOwnKey is a token that brings the key along that has signed it.
+func withOwnKey(t *testing.T, k *Key) string {
+	t.Helper()
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: k.private}, (&jose.SignerOptions{EmbedJWK: true}).WithType("JWT"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := signer.Sign([]byte(`{"iss":"` + issuer + `","sub":"sub1","sid":"sid1","aud":"grafana"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := signed.CompactSerialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
 }
 
 func TestKeysAreKept(t *testing.T) {

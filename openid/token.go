@@ -57,7 +57,7 @@ func readBasic(header string) (Credentials, error) {
 	id, secret, found := strings.Cut(string(raw), ":")
 	plainID, err := url.QueryUnescape(id)
 	plainSecret, err2 := url.QueryUnescape(secret)
-	if !found || err != nil || err2 != nil || plainID == "" {
+	if !found || err != nil || err2 != nil || plainID == "" || !isPrintable(plainID) {
 		return refusal, refuse(InvalidClient, "the Authorization header holds no client")
 	}
 	return Credentials{ID: plainID, Secret: plainSecret, Basic: true}, nil

@@ -39,6 +39,9 @@ func TestReadCredentials(t *testing.T) {
 		{"basic without a colon", basic("app"), form(), Credentials{}, InvalidClient},
 		{"basic, no base64", []string{"Basic !!"}, form(), Credentials{}, InvalidClient},
 		{"basic, broken encoding", basic("app:%zz"), form(), Credentials{}, InvalidClient},
+		{"basic, no id", basic(":s"), form(), Credentials{}, InvalidClient},
+		{"basic, an id that no database holds", basic("app%00:s"), form(), Credentials{}, InvalidClient},
+		{"basic, an id that is no text", basic("app%ff:s"), form(), Credentials{}, InvalidClient},
 		{"an assertion", nil, form("client_id", "app", "client_assertion", "eyJ"), Credentials{}, InvalidClient},
 		{"nobody", nil, form(), Credentials{}, InvalidClient},
 	} {
