@@ -255,25 +255,25 @@ func TestCodeTwice(t *testing.T) {
 }
 
 // TestOneWinner: of 32 at once with one code, and with one refresh token, exactly one gets
-// tokens.
+// tokens. Those of the code have ended when all are answered.
 func TestOneWinner(t *testing.T) {
 	t.Parallel()
 	store := dbtest.Open(t)
 	dbtest.Add(t, store, "ada@example.org", twofactor.Member)
 	a := connect(t, store, "Grafana")
 	v := signIn(t, store, "ada@example.org", start)
-	race := func(what string, do func() (db.Tokens, error)) {
+	race := func(what string, do func() (db.Tokens, error)) (of db.Tokens) {
 		t.Helper()
 		var wg sync.WaitGroup
 		var mu sync.Mutex
 		won := 0
 		for range 32 {
 			wg.Go(func() {
-				_, err := do()
+				tokens, err := do()
 				mu.Lock()
 				defer mu.Unlock()
 				if err == nil {
-					won++
+					won, of = won+1, tokens
 				} else if !isRefused(err, openid.InvalidGrant) {
 					t.Error(err)
 				}
@@ -283,11 +283,18 @@ func TestOneWinner(t *testing.T) {
 		if won != 1 {
 			t.Errorf("%d of 32 exchanged one %s", won, what)
 		}
+		return of
 	}
 	code := a.code(v, "openid", start)
-	race("code", func() (db.Tokens, error) { return a.exchange(code, start) })
+	won := race("code", func() (db.Tokens, error) { return a.exchange(code, start) })
+	a.wantUserInfo(won.Access, start, false) // a code that came twice ends what came of it
+	if got := eventsOf(t, store, "authn_token_reuse"); len(got) != 1 {
+		t.Errorf("the activity tells %q", got)
+	}
 	tokens := a.tokens(v, "openid offline_access", start)
-	race("refresh token", func() (db.Tokens, error) { return a.refresh(tokens.Refresh, start) })
+	won = race("refresh token", func() (db.Tokens, error) { return a.refresh(tokens.Refresh, start) })
+	a.wantUserInfo(won.Access, start, true) // a request that was sent twice ends nothing
+	a.wantRefresh(won.Refresh, start, true)
 }
 
 // TestRefreshRotates: each token once; the one before is refused, and later ends the family.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -90,6 +91,36 @@ func TestBasicOP(t *testing.T) {
 		},
 		"oidcc-scope-all": func(t *testing.T, p *planSite) {
 			if id := p.id("scope=openid profile email address phone"); id["email"] == nil || id["address"] != nil {
+				t.Error(id)
+			}
+		},
+		"oidcc-scope-address": func(t *testing.T, p *planSite) { // no such claims, and not advertised: ignored
+			if id := p.id("scope=openid address"); id["address"] != nil || id["sub"] == nil {
+				t.Error(id)
+			}
+		},
+		"oidcc-scope-phone": func(t *testing.T, p *planSite) {
+			if id := p.id("scope=openid phone"); id["phone_number"] != nil || id["sub"] == nil {
+				t.Error(id)
+			}
+		},
+		"oidcc-userinfo-post-body": func(t *testing.T, p *planSite) { // the contract takes the header alone
+			r := httptest.NewRequest("POST", "/oauth/userinfo", strings.NewReader("access_token="+p.app.exchange(p.app.code(p.b)).Access))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			if a := p.browser().send(r); a.status != 401 || !strings.HasPrefix(a.header.Get("WWW-Authenticate"), "Bearer ") {
+				t.Errorf("status %d, %v", a.status, a.header)
+			}
+		},
+		"oidcc-idtoken-signature": func(t *testing.T, p *planSite) {
+			app := p.connect("Nextcloud", func(_ *db.NewApp, c *db.NewConnection) { c.Algorithm = openid.RS256 })
+			verifyRS256(t, p.site, app.exchange(app.code(p.b)).ID)
+		},
+		"oidcc-alternate-happy-flow": func(t *testing.T, p *planSite) { // every order of scopes and fields
+			address, query, _ := strings.Cut(p.app.request("scope=email openid"), "?")
+			fields := strings.Split(query, "&")
+			slices.Reverse(fields)
+			code := p.app.answer(p.b.get(address + "?" + strings.Join(fields, "&"))).Get("code")
+			if id := p.app.claims(p.app.exchange(code).ID); id["email"] != "ada@example.org" {
 				t.Error(id)
 			}
 		},
@@ -181,6 +212,11 @@ func TestBasicOP(t *testing.T) {
 			p.app.read(post.call("/oauth/token", "grant_type", "authorization_code", "code", p.app.code(p.b), "redirect_uri",
 				p.app.redirect, "code_verifier", pkceVerifier, "client_id", p.app.id, "client_secret", p.app.secret))
 		},
+		"oidcc-request-uri-unsigned-supported-correctly-or-rejected-as-unsupported": func(t *testing.T, p *planSite) {
+			if got := p.app.answer(p.b.get(p.app.request("request_uri=https://grafana.example.org/request"))).Get("error"); got != "request_uri_not_supported" {
+				t.Error(got)
+			}
+		},
 		"oidcc-unsigned-request-object-supported-correctly-or-rejected-as-unsupported": func(t *testing.T, p *planSite) {
 			if got := p.app.answer(p.b.get(p.app.request("request=eyJhbGciOiJub25lIn0.e30."))).Get("error"); got != "request_not_supported" {
 				t.Error(got)
@@ -217,10 +253,7 @@ func TestConfigOP(t *testing.T) {
 	t.Parallel()
 	t.Run("oidcc-discovery-endpoint-verification", func(t *testing.T) {
 		p := newPlanSite(t)
-		var d map[string]any
-		if err := json.Unmarshal([]byte(p.browser().get("/.well-known/openid-configuration").wantStatus(200).body), &d); err != nil {
-			t.Fatal(err)
-		}
+		d := p.discovery()
 		for _, name := range []string{"authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri", "revocation_endpoint", "end_session_endpoint"} {
 			at, _ := d[name].(string)
 			path, ok := strings.CutPrefix(at, issuer)
@@ -243,9 +276,24 @@ func TestConfigOP(t *testing.T) {
 	})
 }
 
+// discovery is the document by which apps find everything.
+func (p *planSite) discovery() (d map[string]any) {
+	p.t.Helper()
+	if err := json.Unmarshal([]byte(p.browser().get("/.well-known/openid-configuration").wantStatus(200).body), &d); err != nil {
+		p.t.Fatal(err)
+	}
+	return d
+}
+
 // TestRPInitiatedLogoutOP has a case for each module of that plan.
 func TestRPInitiatedLogoutOP(t *testing.T) {
 	t.Parallel()
+	t.Run("oidcc-rp-initiated-logout-discovery-endpoint-verification", func(t *testing.T) {
+		t.Parallel()
+		if at := newPlanSite(t).discovery()["end_session_endpoint"]; at != issuer+"/oauth/signout" {
+			t.Errorf("end_session_endpoint is %v", at)
+		}
+	})
 	const bye = "https://grafana.example.org/bye"
 	address := func(pairs ...string) string {
 		v := url.Values{}
@@ -303,6 +351,12 @@ func TestRPInitiatedLogoutOP(t *testing.T) {
 // TestBackChannelOP: the sign-out that an app asks for is told to every app of the session.
 func TestBackChannelOP(t *testing.T) {
 	t.Parallel()
+	t.Run("oidcc-backchannel-logout-discovery-endpoint-verification", func(t *testing.T) {
+		d := newPlanSite(t).discovery()
+		if d["backchannel_logout_supported"] != true || d["backchannel_logout_session_supported"] != true {
+			t.Errorf("%v", d)
+		}
+	})
 	t.Run("oidcc-backchannel-rp-initiated-logout", func(t *testing.T) {
 		p := newPlanSite(t)
 		id := p.app.exchange(p.app.code(p.b)).ID

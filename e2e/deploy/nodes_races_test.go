@@ -53,6 +53,7 @@ func TestRacesOfTwoNodes(t *testing.T) {
 	if len(recovery) < 8 {
 		t.Fatalf("recovery codes: %q", recovery)
 	}
+	openIDRaces(t, c, both, b)
 	b.post("/signout", 303)
 
 	challenge := func(from string) *browser {
