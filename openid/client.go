@@ -1,6 +1,9 @@
 package openid
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // A Kind is what sort of program an app is (RFC 6749, 2.1; RFC 8252).
 type Kind string
@@ -51,8 +54,8 @@ func (c Client) AllowsLogoutRedirect(address string) bool {
 }
 
 // AsksAlways reports whether people are asked each time: for an app that anything on the
-// device could pass for, since it answers at a loopback address (RFC 8252, 8.6).
+// device could pass for, since it answers at a loopback address or under a scheme, which
+// others may claim as well (RFC 8252, 8.6).
 func (c Client) AsksAlways(redirect string) bool {
-	_, _, isLoopback := splitLoopback(redirect)
-	return isLoopback && c.Kind == Native
+	return c.Kind == Native && !strings.HasPrefix(redirect, "https://")
 }
