@@ -341,6 +341,36 @@ func TestRefreshRotates(t *testing.T) {
 	}
 }
 
+// TestRefreshTellsWhatCountsNow: a new name, address, role and group stand in the next ID token and at userinfo, and
+// nothing that was not granted.
+func TestRefreshTellsWhatCountsNow(t *testing.T) {
+	t.Parallel()
+	store := dbtest.Open(t)
+	id := dbtest.Add(t, store, "ada@example.org", twofactor.Member)
+	a := connect(t, store, "Grafana")
+	tokens := a.tokens(signIn(t, store, "ada@example.org", start), "openid groups offline_access", start)
+	group, err := store.AddGroup(ctx, "staff", byMachine, start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.ChangeGroupMembers(ctx, group, db.GroupChange{Add: []string{"ada@example.org"}}, byMachine, start); err != nil {
+		t.Fatal(err)
+	}
+	info, err := store.UserInfo(ctx, tokens.Access, start)
+	if err != nil || !slices.Contains(info.Groups, "staff") || info.Email != "" || info.Name != "" {
+		t.Errorf("%+v, %v", info, err)
+	}
+	next, err := a.refresh(tokens.Refresh, start)
+	if err != nil || !slices.Contains(next.ID.User.Groups, "staff") || next.ID.User.Email != "" || next.ID.User.Subject != info.Subject {
+		t.Errorf("%+v, %v", next.ID.User, err)
+	}
+	// Another role is another person to apps: whatever they held ends.
+	if err := store.SetRole(ctx, id, twofactor.Administrator, byMachine, start); err != nil {
+		t.Fatal(err)
+	}
+	a.wantRefresh(next.Refresh, start, false)
+}
+
 func TestRefreshScopes(t *testing.T) {
 	t.Parallel()
 	store := dbtest.Open(t)
