@@ -44,14 +44,15 @@ func (c Check) RemoteUser() string {
 // change that comes between two of them nobody could say whether the request saw it.
 const checkQuery = `SELECT a.id, a.slug, a.name, a.scheme, a.port, a.guarded, a.paused, a.second_step, a.fresh_minutes,
 		a.public_paths, a.other_origins, a.remote_user, a.watch_until,
-		s.handle, s.authenticated_at, s.methods, s.seen_at, p.id, p.role, p.enrolled_here, p.user_name, p.email, p.name, ` + mayOpen + `,
-		w.require_everyone, w.require_admins, w.everyone_from, w.admins_from,
+		s.handle, s.authenticated_at, s.methods, s.seen_at, s.started_at,
+		p.id, p.role, p.enrolled_here, p.user_name, p.email, p.name, ` + mayOpen + `,
+		w.require_everyone, w.require_admins, w.everyone_from, w.admins_from, w.session_idle, w.session_max,
 		(SELECT string_agg(gr.name, ',') FROM group_member m JOIN people_group gr ON gr.id = m.group_id WHERE m.person_id = p.id)
 	FROM app a JOIN workspace w ON w.id = 1
 	LEFT JOIN app_session x ON x.id_hash = $1 AND x.app_id = a.id
-	LEFT JOIN session s ON s.handle = x.session_handle AND s.seen_at > $2 AND s.started_at > $3
+	LEFT JOIN session s ON s.handle = x.session_handle
 	LEFT JOIN person p ON p.id = s.person_id AND p.active = TRUE
-	WHERE a.host = $4`
+	WHERE a.host = $2`
 
 // CheckRequest looks at a request to an app's host that has come with the token of the app's
 // cookie, or "". It reads what counts now and writes nothing. That the session was used is
@@ -60,16 +61,12 @@ func (s *Store) CheckRequest(ctx context.Context, host, token string, now time.T
 	var row checkRow
 	c := &row.check
 	a := &c.App
-	l, err := s.SessionLengths(ctx, now)
-	if err != nil {
-		return Check{}, err
-	}
-	err = s.row(ctx, checkQuery, hashToken(token), unix(now.Add(-l.Idle)), unix(now.Add(-l.Max)), host).
+	err := s.row(ctx, checkQuery, hashToken(token), host).
 		Scan(&a.ID, &a.Slug, &a.Name, &a.Address.Scheme, &a.Address.Port, &a.Guarded, &a.Paused, &a.Access.SecondStep,
 			&a.Access.FreshMinutes, &row.public, &row.others, &a.Guard.RemoteUser, &row.watch,
-			&row.handle, &row.authenticated, &row.methods, &row.seen, &row.person, &row.role, &row.factor, &row.userName,
-			&row.email, &row.name, &a.Access.Everyone,
-			&row.policy.Everyone, &row.policy.Admins, &row.everyoneFrom, &row.adminsFrom, &row.groups)
+			&row.handle, &row.authenticated, &row.methods, &row.seen, &row.started,
+			&row.person, &row.role, &row.factor, &row.userName, &row.email, &row.name, &a.Access.Everyone,
+			&row.policy.Everyone, &row.policy.Admins, &row.everyoneFrom, &row.adminsFrom, &row.idle, &row.most, &row.groups)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Check{}, nil
 	}
@@ -78,7 +75,9 @@ func (s *Store) CheckRequest(ctx context.Context, host, token string, now time.T
 	}
 	a.Address.Host = host
 	a.Guard.Public, a.Guard.Others, a.WatchUntil = strings.Fields(row.public), strings.Fields(row.others), instant(row.watch)
-	if !row.person.Valid {
+	lengths := s.inForce(scanLengths(row.idle, row.most))
+	isOver := row.seen.Int64 <= unix(now.Add(-lengths.Idle)) || row.started.Int64 <= unix(now.Add(-lengths.Max))
+	if !row.person.Valid || isOver {
 		return *c, nil
 	}
 	c.SignedIn, c.Person = true, row.person.Int64
@@ -97,7 +96,7 @@ func (s *Store) CheckRequest(ctx context.Context, host, token string, now time.T
 	if c.Answer != apps.MayNot && row.policy.At(now).Requires(who.Role) && !who.Factor {
 		c.Answer = apps.SecondStepDue
 	}
-	s.used.note(row.handle.String, instant(row.seen), now, min(touchInterval, l.Idle/10))
+	s.used.note(row.handle.String, instant(row.seen), now, min(touchInterval, lengths.Idle/10))
 	return *c, nil
 }
 
@@ -106,10 +105,11 @@ type checkRow struct {
 	check  Check
 	policy twofactor.Policy
 
-	public, others                                               string
-	watch, authenticated, seen, person, everyoneFrom, adminsFrom sql.NullInt64
-	handle, methods, role, userName, email, name, groups         sql.NullString
-	factor                                                       sql.NullBool
+	public, others                                       string
+	watch, authenticated, seen, started, person          sql.NullInt64
+	everyoneFrom, adminsFrom, idle, most                 sql.NullInt64
+	handle, methods, role, userName, email, name, groups sql.NullString
+	factor                                               sql.NullBool
 }
 
 // usedSessions remembers which sessions were used through apps, until that is written.

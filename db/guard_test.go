@@ -74,6 +74,13 @@ func inApp(t *testing.T, store *db.Store, v db.Visitor, app int64, host string, 
 func guardedApp(t *testing.T) (store *db.Store, app int64, v db.Visitor) {
 	t.Helper()
 	store = dbtest.Open(t)
+	app, v = guardedAppIn(t, store)
+	return store, app, v
+}
+
+// guardedAppIn does the same in a store that there is.
+func guardedAppIn(t *testing.T, store *db.Store) (app int64, v db.Visitor) {
+	t.Helper()
 	dbtest.Add(t, store, "ada@example.org", twofactor.SuperAdmin)
 	app, err := store.AddApp(ctx, db.NewApp{
 		AppFacts: db.AppFacts{Name: "Grafana", Address: "https://grafana.example.org"},
@@ -83,7 +90,7 @@ func guardedApp(t *testing.T) (store *db.Store, app int64, v db.Visitor) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return store, app, signedInAs(t, store, "ada@example.org", start)
+	return app, signedInAs(t, store, "ada@example.org", start)
 }
 
 func signedInAs(t *testing.T, store *db.Store, email string, now time.Time) db.Visitor {
@@ -129,6 +136,36 @@ func TestCheckSeesWhatCountsNow(t *testing.T) {
 	}
 	if c := check("grafana.example.org", token, start); c.SignedIn {
 		t.Errorf("after the sign-out: %+v", c)
+	}
+}
+
+// TestCheckSeesShorterSessionsAtOnce: a check has its lengths of sessions from the row that it reads, whoever changed them.
+func TestCheckSeesShorterSessionsAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	store := dbtest.OpenIn(t, dir)
+	app, v := guardedAppIn(t, store)
+	token := inApp(t, store, v, app, "grafana.example.org", start)
+	other := dbtest.OpenIn(t, dir) // a command on the machine, or another node
+	isOpen := func(at time.Time) bool {
+		t.Helper()
+		c, err := store.CheckRequest(ctx, "grafana.example.org", token, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.MaySee()
+	}
+	now := start.Add(30 * time.Minute)
+	if !isOpen(now) {
+		t.Fatal("the session is over already")
+	}
+	for _, l := range []account.SessionLengths{{Idle: 20 * time.Minute, Max: time.Hour}, {Idle: 10 * time.Minute, Max: 30 * time.Minute}} {
+		if err := other.ChangeSessionLengths(ctx, account.Seen{}, l, db.Machine("root").Author(), now); err != nil {
+			t.Fatal(err)
+		}
+		if isOpen(now) {
+			t.Errorf("open in spite of %v", l)
+		}
 	}
 }
 

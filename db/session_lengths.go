@@ -35,14 +35,18 @@ func (s *Store) sessionLengths(q querier, now time.Time) (account.SessionLengths
 		kept = &readLengths{chosen, now}
 		s.lengths.Store(kept)
 	}
-	l := kept.SessionLengths
+	return s.inForce(kept.SessionLengths), nil
+}
+
+// inForce puts what the server was started with in the place of what was chosen.
+func (s *Store) inForce(l account.SessionLengths) account.SessionLengths {
 	if s.times.SessionIdle > 0 {
 		l.Idle = s.times.SessionIdle
 	}
 	if s.times.SessionMax > 0 {
 		l.Max = s.times.SessionMax
 	}
-	return l, nil
+	return l
 }
 
 // ChosenSessionLengths reads what an administrator has chosen, or the defaults.
@@ -51,18 +55,22 @@ func (s *Store) ChosenSessionLengths(ctx context.Context) (account.SessionLength
 }
 
 func chosenLengths(q querier) (account.SessionLengths, error) {
-	l := account.DefaultSessionLengths
 	var idle, most sql.NullInt64
 	if err := q.row(`SELECT session_idle, session_max FROM workspace`).Scan(&idle, &most); err != nil {
-		return l, fmt.Errorf("reading how long sessions last: %w", err)
+		return account.SessionLengths{}, fmt.Errorf("reading how long sessions last: %w", err)
 	}
-	if idle.Valid && most.Valid {
-		l = account.SessionLengths{
-			Idle: time.Duration(idle.Int64) * time.Second,
-			Max:  time.Duration(most.Int64) * time.Second,
-		}
+	return scanLengths(idle, most), nil
+}
+
+// scanLengths are the lengths as their columns have them, in seconds, or the defaults.
+func scanLengths(idle, most sql.NullInt64) account.SessionLengths {
+	if !idle.Valid || !most.Valid {
+		return account.DefaultSessionLengths
 	}
-	return l, nil
+	return account.SessionLengths{
+		Idle: time.Duration(idle.Int64) * time.Second,
+		Max:  time.Duration(most.Int64) * time.Second,
+	}
 }
 
 // FixedSessionLengths returns those that the server was started with, which no administrator
