@@ -124,7 +124,7 @@ func planImport(q querier, people []roster.Person, o ImportOptions) (plan Import
 			return plan, errors.Join(err, ErrNoMail)
 		}
 	}
-	err = q.row(`SELECT EXISTS (SELECT 1 FROM person WHERE role = 'super-administrator' AND active = TRUE)`).Scan(&plan.HasSuperAdmin)
+	err = q.row(`SELECT EXISTS (SELECT 1 FROM person WHERE role = 'super-administrator' AND role <> 'member' AND active = TRUE)`).Scan(&plan.HasSuperAdmin)
 	if err != nil {
 		return plan, fmt.Errorf("looking for a Super-administrator: %w", err)
 	}
