@@ -10,6 +10,7 @@ import (
 
 	"gatehouse/account"
 	"gatehouse/db"
+	"gatehouse/doctor"
 
 	"github.com/VictoriaMetrics/metrics"
 )
@@ -20,13 +21,17 @@ type monitor struct {
 	set   *metrics.Set
 	store *db.Store
 	log   *slog.Logger
+	now   func() time.Time
+
+	certificate func() (end time.Time, life time.Duration)
 
 	mu sync.Mutex // one scrape at a time
 }
 
 // newMonitor counts from now on.
-func newMonitor(store *db.Store, log *slog.Logger) *monitor {
-	return &monitor{set: metrics.NewSet(), store: store, log: log}
+func newMonitor(store *db.Store, log *slog.Logger, certificate func() (end time.Time, life time.Duration),
+	now func() time.Time) *monitor {
+	return &monitor{set: metrics.NewSet(), store: store, log: log, certificate: certificate, now: now}
 }
 
 // observe counts one request.
@@ -57,8 +62,17 @@ func (m *monitor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // one whose transaction was rolled back is not counted.
 func (m *monitor) read(ctx context.Context) error {
 	for _, count := range m.store.TakeSignIns() {
-		m.set.GetOrCreateCounter(fmt.Sprintf(`gatehouse_sign_ins_total{method=%q,result=%q}`, count.Method,
-			signInResult(count.Event))).Add(count.Count)
+		name := fmt.Sprintf(`gatehouse_sign_ins_total{method=%q,result=%q}`, count.Method, signInResult(count.Event))
+		switch count.Event {
+		case account.AppOpened:
+			name = `gatehouse_apps_opened_total{result="opened"}`
+		case account.AppRefused:
+			name = `gatehouse_apps_opened_total{result="refused"}`
+		}
+		m.set.GetOrCreateCounter(name).Add(count.Count)
+	}
+	if err := m.readInstallation(ctx); err != nil {
+		return err
 	}
 	f, err := m.store.Metrics(ctx)
 	if err != nil {
@@ -74,6 +88,39 @@ func (m *monitor) read(ctx context.Context) error {
 		`gatehouse_database_waits_total{for="reading"}`:        float64(f.ReadWaits),
 		`gatehouse_database_wait_seconds_total{for="reading"}`: f.ReadWaited.Seconds(),
 		fmt.Sprintf("gatehouse_info{version=%q}", Version):     1,
+	} {
+		m.set.GetOrCreateGauge(name, nil).Set(value)
+	}
+	return nil
+}
+
+// readInstallation updates what the overview tells of how the workspace is run. An instant is
+// 0 where there was none.
+func (m *monitor) readInstallation(ctx context.Context) error {
+	facts, err := m.store.DoctorFacts(ctx, m.now())
+	if err != nil {
+		return err
+	}
+	facts.CertificateEnd, facts.CertificateAge = m.certificate()
+	levels := map[doctor.Level]int{doctor.Warning: 0, doctor.Fault: 0}
+	for _, f := range doctor.Examine(facts, m.now()) {
+		if f.Level != doctor.OK {
+			levels[f.Level]++
+		}
+	}
+	instant := func(at time.Time) float64 {
+		if at.IsZero() {
+			return 0
+		}
+		return float64(at.Unix())
+	}
+	for name, value := range map[string]float64{
+		"gatehouse_backup_timestamp_seconds":          instant(facts.BackedUpAt),
+		"gatehouse_certificate_end_timestamp_seconds": instant(facts.CertificateEnd),
+		"gatehouse_mails_waiting":                     float64(facts.MailsWaiting),
+		"gatehouse_mails_failing":                     float64(facts.MailsFailing),
+		`gatehouse_findings{level="warning"}`:         float64(levels[doctor.Warning]),
+		`gatehouse_findings{level="fault"}`:           float64(levels[doctor.Fault]),
 	} {
 		m.set.GetOrCreateGauge(name, nil).Set(value)
 	}

@@ -164,7 +164,8 @@ func (c *serveCommand) serve(ctx context.Context, env *commandEnv, store *db.Sto
 	if err := c.notePasskeyDomain(ctx, store, base, log); err != nil {
 		return err
 	}
-	metricsMonitor, served := newMonitor(store, log), new(servedCertificate)
+	served := new(servedCertificate)
+	metricsMonitor := newMonitor(store, log, served.validity, env.now)
 	server, err := handlers.New(handlers.Config{
 		Store:          store,
 		Static:         env.Files.Static,

@@ -69,7 +69,7 @@ func (t *tx) appendActivity(now time.Time, a activityEntry) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("writing activity %s: %w", a.event, err)
 	}
-	if isSignIn(a.event) {
+	if isCounted(a.event) {
 		t.signIns = append(t.signIns, SignInCount{Event: a.event, Method: a.method, Count: 1})
 	}
 	t.tally(now, a)
@@ -89,7 +89,7 @@ func (t *tx) appendActivity(now time.Time, a activityEntry) (int64, error) {
 func (t *tx) appendActivities(now time.Time, entries []activityEntry) error {
 	rows := make([][]any, 0, len(entries))
 	for _, a := range entries {
-		if a.actor.kind != account.ActorMachine || isSignIn(a.event) || a.event.NeedsNotice(a.actor.kind, a.role) ||
+		if a.actor.kind != account.ActorMachine || isCounted(a.event) || a.event.NeedsNotice(a.actor.kind, a.role) ||
 			a.event.MailsPerson() || a.event.MailsAdmins(a.actor.kind, a.role) {
 			return fmt.Errorf("activity %s is not for many at once", a.event)
 		}

@@ -41,16 +41,21 @@ func (s *Store) Metrics(ctx context.Context) (Metrics, error) {
 	return f, nil
 }
 
-// SignInCount is how many sign-ins ended in one way.
+// SignInCount is how many sign-ins, or openings of apps, ended in one way.
 type SignInCount struct {
-	Event  account.Event // SignedIn, SignInFailed or SignInFailedMax
+	Event  account.Event // SignedIn, SignInFailed, SignInFailedMax, AppOpened or AppRefused
 	Method account.Method
 	Count  int
 }
 
-// isSignIn reports whether an event is one that sign-ins are counted by.
-func isSignIn(e account.Event) bool {
-	return e == account.SignedIn || e == account.SignInFailed || e == account.SignInFailedMax
+// isCounted reports whether an event is one that monitors count: how sign-ins ended, and
+// apps that were opened or refused.
+func isCounted(e account.Event) bool {
+	switch e {
+	case account.SignedIn, account.SignInFailed, account.SignInFailedMax, account.AppOpened, account.AppRefused:
+		return true
+	}
+	return false
 }
 
 // signInCounter counts the sign-ins that this process has committed. Numbers of activity
@@ -76,7 +81,7 @@ func (c *signInCounter) add(counts ...SignInCount) {
 	}
 }
 
-// TakeSignIns tells how many sign-ins there were in this process since the last call.
+// TakeSignIns tells how many sign-ins and openings of apps there were in this process since the last call.
 func (s *Store) TakeSignIns() []SignInCount {
 	s.signIns.mu.Lock()
 	defer s.signIns.mu.Unlock()

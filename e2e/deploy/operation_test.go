@@ -185,6 +185,8 @@ func TestMetrics(t *testing.T) {
 		`gatehouse_sign_ins_total{method="password",result="success"} 1`,
 		`gatehouse_sign_ins_total{method="totp",result="success"} 1`,
 		`gatehouse_people 1`, `gatehouse_people_enrolled 1`,
+		`gatehouse_backup_timestamp_seconds 0`, `gatehouse_certificate_end_timestamp_seconds 0`,
+		`gatehouse_mails_waiting 0`, `gatehouse_mails_failing 0`, `gatehouse_findings{level="fault"} 0`,
 		`gatehouse_hashes_running 0`, `gatehouse_hashes_waiting 0`, `gatehouse_hashes_refused_total 0`,
 		`gatehouse_database_waits_total{for="writing"} 0`, `gatehouse_database_waits_total{for="reading"} 0`,
 	} {
@@ -192,6 +194,7 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("no line %s", line)
 		}
 	}
+	requireDashboard(t, string(body))
 	if !strings.Contains(string(body), "\nprocess_resident_memory_bytes ") {
 		t.Error("nothing about the process")
 	}
@@ -202,6 +205,25 @@ func TestMetrics(t *testing.T) {
 		t.Logf("%s", body)
 	}
 	b.send("GET", "/metrics", 404, nil)
+}
+
+// requireDashboard demands that the dashboard for Grafana asks for nothing that is not told. What
+// is counted from its first event on may be missing.
+func requireDashboard(t *testing.T, told string) {
+	t.Helper()
+	dashboard := read(t, "../../docs/grafana.json")
+	if !json.Valid([]byte(dashboard)) {
+		t.Error("docs/grafana.json is no JSON")
+	}
+	names := regexp.MustCompile(`(?:gatehouse|process)_[a-z_]+`).FindAllString(dashboard, -1)
+	if len(names) < 15 {
+		t.Errorf("the dashboard asks for %d figures", len(names))
+	}
+	for _, name := range names {
+		if name != "gatehouse_apps_opened_total" && !strings.Contains(told, "\n"+name) && !strings.HasPrefix(told, name) {
+			t.Errorf("the dashboard asks for %s, which is not told", name)
+		}
+	}
 }
 
 // TestSystemd speaks systemd's protocol: ready, alive, stopping.
