@@ -120,7 +120,7 @@ func (c *peopleImport) importPeople(env *commandEnv, store *db.Store, file roste
 		return importError(err)
 	}
 	faults := slices.Concat(file.Faults, plan.Faults)
-	slices.SortStableFunc(faults, func(a, b roster.Fault) int { return a.Line - b.Line })
+	roster.SortFaults(faults)
 	c.show(env, file, plan, len(faults) > 0)
 	if len(faults) > 0 {
 		return refuseFaults(env, c.File, faults)
@@ -151,7 +151,13 @@ func withoutFaults(file roster.File) []roster.Person {
 	for _, f := range file.Faults {
 		wrong[f.Line] = true
 	}
-	return slices.DeleteFunc(slices.Clone(file.People), func(p roster.Person) bool { return wrong[p.Line] })
+	var right []roster.Person
+	for _, p := range file.People {
+		if !wrong[p.Line] {
+			right = append(right, p)
+		}
+	}
+	return right
 }
 
 // confirm asks at a terminal. A script says --yes.

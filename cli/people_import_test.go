@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -254,6 +255,52 @@ func TestImportWords(t *testing.T) {
 		if got := faultText(roster.Problem{Kind: kind, Text: "X", Line: 7}); strings.ContainsAny(got, "%") || got == "" ||
 			strings.Contains(text, "%s") && !strings.Contains(got, "X") {
 			t.Errorf("%s: %q", kind, got)
+		}
+	}
+}
+
+// TestImportDocument follows docs/import.md to the letter.
+func TestImportDocument(t *testing.T) {
+	text, err := os.ReadFile("../docs/import.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, commands := workspace(t), 0
+	dir := t.TempDir()
+	for _, block := range regexp.MustCompile("(?s)\n```([a-z._]+)\n(.*?)```\n").FindAllStringSubmatch(string(text), -1) {
+		if block[1] != "sh" {
+			if err := os.WriteFile(filepath.Join(dir, block[1]), []byte(block[2]), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		for line := range strings.Lines(block[2]) {
+			command, into, _ := strings.Cut(strings.TrimSpace(line), " > ")
+			args := strings.Fields(command)[1:]
+			for i, arg := range args {
+				if slices.Contains([]string{".csv", ".yml", ".htpasswd"}, filepath.Ext(arg)) {
+					args[i] = filepath.Join(dir, arg)
+				}
+			}
+			code, out, errs := run(t, data, "", args...)
+			if code != exitOK {
+				t.Errorf("%s: %d %s", command, code, errs)
+			}
+			if into != "" {
+				if err := os.WriteFile(filepath.Join(dir, into), []byte(out), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			commands++
+		}
+	}
+	if got := exported(t, data); commands != 6 || strings.Count(got, "\n") != 8 ||
+		!strings.Contains(got, `"dora@example.org","Dora Maar","member","dora","dev;operators","yes"`) {
+		t.Errorf("%d commands give\n%s", commands, got)
+	}
+	for file, links := range map[string]int{"links.csv": 2, "links-2.csv": 1} {
+		if text, err := os.ReadFile(filepath.Join(dir, file)); err != nil || strings.Count(string(text), "/welcome/") != links {
+			t.Errorf("%s: %s %v", file, text, err)
 		}
 	}
 }

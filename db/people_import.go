@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
+	"sort"
 	"time"
 
 	"gatehouse/account"
@@ -150,7 +151,7 @@ func planImport(q querier, people []roster.Person, o ImportOptions) (plan Import
 	if err := plan.checkGroups(q, o.CreateGroups); err != nil {
 		return plan, err
 	}
-	slices.SortStableFunc(plan.Faults, func(a, b roster.Fault) int { return a.Line - b.Line })
+	roster.SortFaults(plan.Faults)
 	return plan, nil
 }
 
@@ -401,7 +402,7 @@ func (t *tx) insertWords(people []addedPerson, tell func(done, total int)) error
 			rows = append(rows, []any{word, key, p.id})
 		}
 	}
-	slices.SortFunc(rows, func(a, b []any) int { return strings.Compare(a[0].(string), b[0].(string)) })
+	sort.Slice(rows, func(i, j int) bool { return rows[i][0].(string) < rows[j][0].(string) })
 	done, total := 0, len(rows)
 	err := t.insertInChunks(rows, func(values string, args []any, n int) error {
 		_, err := t.exec(`INSERT INTO person_word (word, sort_key, person_id) VALUES `+values, args...)
@@ -462,17 +463,12 @@ func (t *tx) fillGroups(people []addedPerson, missing []string, by Actor, now ti
 	if err := t.insertMany(`INSERT INTO group_member (group_id, person_id) VALUES `, rows); err != nil {
 		return fmt.Errorf("adding to groups: %w", err)
 	}
-	var entries []activityEntry
-	for name, n := range members {
-		entries = append(entries, activityEntry{
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		if _, err := t.appendActivity(now, activityEntry{
 			event:  account.GroupChanged,
 			actor:  by,
-			detail: fmt.Sprintf("%s: %d added, 0 removed", name, n),
-		})
-	}
-	slices.SortFunc(entries, func(a, b activityEntry) int { return strings.Compare(a.detail, b.detail) })
-	for _, entry := range entries {
-		if _, err := t.appendActivity(now, entry); err != nil {
+			detail: fmt.Sprintf("%s: %d added, 0 removed", name, members[name]),
+		}); err != nil {
 			return err
 		}
 	}

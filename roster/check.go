@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"slices"
+	"sort"
 	"strings"
 
 	"gatehouse/account"
@@ -47,7 +48,12 @@ func (f *File) check(drafts []draft, o Options) {
 	if len(f.People)+len(f.Faults) == 0 {
 		f.Faults = []Fault{{Line: 1, Err: Problem{Kind: Empty}}}
 	}
-	slices.SortStableFunc(f.Faults, func(a, b Fault) int { return cmp.Compare(a.Line, b.Line) })
+	SortFaults(f.Faults)
+}
+
+// SortFaults puts faults in the order of their lines.
+func SortFaults(faults []Fault) {
+	sort.SliceStable(faults, func(i, j int) bool { return faults[i].Line < faults[j].Line })
 }
 
 // parse gives the clean form of a draft, and everything that is wrong with it.
