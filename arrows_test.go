@@ -15,7 +15,7 @@ var arrows = map[string]struct{ packages, importers []string }{
 		packages: []string{"cli"},
 	},
 	"gatehouse/cli": {
-		packages: []string{"handlers", "views", "db", "db/files", "backchannel", "openid", "apps", "mail", "doctor", "roster", "twofactor", "account", "typed"},
+		packages: []string{"cli/zones", "handlers", "views", "db", "db/files", "backchannel", "openid", "apps", "mail", "doctor", "roster", "twofactor", "account", "typed"},
 		importers: []string{
 			"github.com/alecthomas/kong",
 			"github.com/gofrs/flock",
@@ -25,6 +25,7 @@ var arrows = map[string]struct{ packages, importers []string }{
 			"github.com/coreos/go-systemd",
 		},
 	},
+	"gatehouse/cli/zones": {},
 	"gatehouse/handlers": {
 		packages: []string{"db", "openid", "views", "apps", "passkeys", "doctor", "twofactor", "account", "typed"},
 		importers: []string{

@@ -14,8 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
-	_ "time/tzdata" // minimal systems have no list of time zones
 
+	"gatehouse/cli/zones"
 	"gatehouse/db"
 
 	"golang.org/x/term"
@@ -135,7 +135,7 @@ func (env *commandEnv) zone() (*time.Location, error) {
 	if name == "" {
 		return time.Local, nil
 	}
-	zone, err := time.LoadLocation(name)
+	zone, err := zones.Load(name)
 	if err != nil || name == "Local" {
 		return nil, usageError("--time-zone takes the name of a time zone, e.g. Europe/Berlin or UTC")
 	}

@@ -1,12 +1,11 @@
 package db
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"time"
@@ -142,7 +141,7 @@ func (u *usedSessions) take() []usedSession {
 		out = append(out, usedSession{handle, at})
 	}
 	u.at = nil
-	slices.SortFunc(out, func(a, b usedSession) int { return cmp.Compare(a.handle, b.handle) })
+	sort.Slice(out, func(i, j int) bool { return out[i].handle < out[j].handle })
 	return out
 }
 

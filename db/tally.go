@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
+	"sort"
 	"strconv"
 	"time"
 
@@ -70,8 +70,9 @@ func (t *tx) writeTally() error {
 	for key := range t.tallied {
 		keys = append(keys, key)
 	}
-	slices.SortFunc(keys, func(a, b tallyKey) int {
-		return cmp.Or(cmp.Compare(a.day, b.day), cmp.Compare(a.what, b.what), cmp.Compare(a.shard, b.shard))
+	sort.Slice(keys, func(i, j int) bool {
+		a, b := keys[i], keys[j]
+		return cmp.Or(cmp.Compare(a.day, b.day), cmp.Compare(a.what, b.what), cmp.Compare(a.shard, b.shard)) < 0
 	})
 	for _, key := range keys {
 		if err := t.execOne(`INSERT INTO tally (day, what, shard, n) VALUES ($1, $2, $3, $4)

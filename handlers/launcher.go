@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
+	"sort"
 	"strconv"
-	"strings"
 	"time"
 
 	"gatehouse/account"
@@ -102,8 +101,8 @@ func (s *Server) ownApps(rc *requestContext) (card views.OwnApps, err error) {
 		r := row(one.App)
 		r.SignedInAt, r.Offline, r.Agreed = one.SignedInAt, one.Offline, one.Agreed
 	}
-	slices.SortStableFunc(card.Rows, func(a, b views.OwnApp) int {
-		return strings.Compare(account.SortKey(a.Name), account.SortKey(b.Name))
+	sort.SliceStable(card.Rows, func(i, j int) bool {
+		return account.SortKey(card.Rows[i].Name) < account.SortKey(card.Rows[j].Name)
 	})
 	return card, nil
 }
