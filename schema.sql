@@ -83,6 +83,8 @@ CREATE INDEX person_not_enrolled ON person (sort_key, id) WHERE active = TRUE AN
 CREATE INDEX person_to_remind ON person (reminded_at) WHERE active = TRUE AND enrolled_here = FALSE;
 CREATE INDEX person_left ON person (id) WHERE active = TRUE AND enrolled = TRUE AND enrolled_here = FALSE;
 CREATE UNIQUE INDEX person_by_user_handle ON person (user_handle);
+CREATE INDEX person_kinds ON person (role, enrolled, (CASE WHEN active = FALSE THEN 2 WHEN password_hash = '' THEN 1 ELSE 0 END), sort_key, id) WHERE removed_at IS NULL; -- for lists that are filtered: each kind in the order of names
+CREATE INDEX person_kinds_by_sign_in ON person (role, enrolled, (CASE WHEN active = FALSE THEN 2 WHEN password_hash = '' THEN 1 ELSE 0 END), last_sign_in_at, id) WHERE removed_at IS NULL;
 CREATE INDEX person_admins ON person (role, active) WHERE role <> 'member';
 CREATE UNIQUE INDEX person_by_user_name ON person (user_name) WHERE user_name <> '';
 CREATE UNIQUE INDEX person_by_sub ON person (sub) WHERE sub <> '';

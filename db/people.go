@@ -6,14 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
-	"strconv"
-	"strings"
 	"time"
 
 	"gatehouse/account"
 	"gatehouse/passkeys"
 	"gatehouse/twofactor"
-	"gatehouse/typed"
 )
 
 // A Person is an account.
@@ -198,29 +195,6 @@ func (s *Store) eachPerson(ctx context.Context, do func(Person) error, query str
 	return rows.Err()
 }
 
-// PageSize is how many people or activity rows a page lists.
-const PageSize = 50
-
-// A PeoplePage is one page of the list of people.
-type PeoplePage struct {
-	People []Person
-	Next   string // where the next page begins; "" when this is the last
-}
-
-// People lists a page of people in the order of their names: all, or those who have every
-// word of the search as a part of a word of their name or address. It begins after the
-// key that the previous page returned; an invalid key begins at the start.
-func (s *Store) People(ctx context.Context, search, after string) (PeoplePage, error) {
-	if words := account.SearchWords(search); len(words) > 0 {
-		return s.search(ctx, words, after)
-	}
-	id, sortKey := parsePeopleKey(after)
-	return s.peoplePage(ctx, PageSize, everybody,
-		`SELECT `+personColumns+
-			` WHERE p.removed_at IS NULL AND (p.sort_key, p.id) > ($1, $2) ORDER BY p.sort_key, p.id LIMIT $3`,
-		sortKey, id, PageSize+1)
-}
-
 // NotEnrolled lists a page of the active people whose factor is not Enabled, in the order
 // of their names, after the key that the previous page returned.
 func (s *Store) NotEnrolled(ctx context.Context, after string) (PeoplePage, error) {
@@ -229,41 +203,17 @@ func (s *Store) NotEnrolled(ctx context.Context, after string) (PeoplePage, erro
 
 func (s *Store) notEnrolled(ctx context.Context, after string, size int) (PeoplePage, error) {
 	id, sortKey := parsePeopleKey(after)
-	return s.peoplePage(ctx, size, everybody,
+	return s.peoplePage(ctx, size,
 		`SELECT `+personColumns+` WHERE p.active = TRUE AND p.enrolled_here = FALSE AND (p.sort_key, p.id) > ($1, $2)
 			ORDER BY p.sort_key, p.id LIMIT $3`,
 		sortKey, id, size+1)
 }
 
-func everybody(Person) bool { return true }
-
-// peoplePage reads a page of those who belong to it, in the order of their names, and
-// looks whether one more follows.
-func (s *Store) peoplePage(ctx context.Context, size int, belongs func(Person) bool, query string,
-	args ...any) (PeoplePage, error) {
-	var page PeoplePage
-	err := s.eachPerson(ctx, func(p Person) error {
-		if belongs(p) {
-			page.People = append(page.People, p)
-		}
-		return nil
-	}, query, args...)
-	if len(page.People) > size {
-		page.People = page.People[:size]
-		last := page.People[size-1]
-		page.Next = formatID(last.ID) + " " + account.SortKey(last.Name)
-	}
-	return page, err
-}
-
-// parsePeopleKey reads "id key".
-func parsePeopleKey(text string) (id int64, key string) {
-	number, key, _ := strings.Cut(typed.Line(text), " ")
-	id, err := strconv.ParseInt(number, 10, 64)
-	if err != nil {
-		return 0, ""
-	}
-	return id, key
+// peoplePage reads a page in the order of names, and looks whether one more follows.
+func (s *Store) peoplePage(ctx context.Context, size int, query string, args ...any) (PeoplePage, error) {
+	var found []Person
+	err := s.eachPerson(ctx, appendTo(&found), query, args...)
+	return cutPage(found, size, account.ByName), err
 }
 
 // Person finds somebody by id, or returns ErrNotFound.

@@ -746,8 +746,10 @@ func TestPeopleInPages(t *testing.T) {
 		want[email] = true
 	}
 	lists := map[string]func(after string) (db.PeoplePage, error){
-		"everybody":        func(after string) (db.PeoplePage, error) { return store.People(ctx, "", after) },
-		"a search":         func(after string) (db.PeoplePage, error) { return store.People(ctx, "sam", after) },
+		"everybody": func(after string) (db.PeoplePage, error) { return store.People(ctx, account.PeopleFilter{}, after) },
+		"a search": func(after string) (db.PeoplePage, error) {
+			return store.People(ctx, account.PeopleFilter{Search: "sam"}, after)
+		},
 		"the not enrolled": func(after string) (db.PeoplePage, error) { return store.NotEnrolled(ctx, after) },
 	}
 	for name, list := range lists {
@@ -776,14 +778,14 @@ func TestPeopleInPages(t *testing.T) {
 		})
 	}
 	for search, n := range map[string]int{"p007": 1, "P007@EXAMPLE": 1, "same 2": 46 /* 34 names, and 12 other addresses with a 2 */, "nobody": 0, `"'*()^ p008`: 1, `" NEAR x --`: 0, "': ": db.PageSize} {
-		page, err := store.People(ctx, search, "")
+		page, err := store.People(ctx, account.PeopleFilter{Search: search}, "")
 		if err != nil || (n < db.PageSize) != (len(page.People) < db.PageSize) ||
 			n < db.PageSize && len(page.People) != n {
 			t.Errorf("searching %q found %d, %v; want %d", search, len(page.People), err, n)
 		}
 	}
 	for _, key := range []string{"x", "9223372036854775808 a", " ", "-1", "\x00"} {
-		if page, err := store.People(ctx, "", key); err != nil || len(page.People) == 0 {
+		if page, err := store.People(ctx, account.PeopleFilter{}, key); err != nil || len(page.People) == 0 {
 			t.Errorf("after %q: %d people, %v", key, len(page.People), err)
 		}
 	}

@@ -56,7 +56,7 @@ func TestRemovePerson(t *testing.T) {
 		}
 	}
 	for _, search := range []string{"", "ada", "ada@example.org", "removed", "person"} {
-		page, err := store.People(ctx, search, "")
+		page, err := store.People(ctx, account.PeopleFilter{Search: search}, "")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -28,9 +28,12 @@ func TestTextThatNoDatabaseHolds(t *testing.T) {
 			t.Errorf("%q as a browser's name: %v", bad, err)
 		}
 		for what, ask := range map[string]func() error{
-			"a search":       func() error { _, err := store.People(ctx, bad, ""); return err },
-			"a page":         func() error { _, err := store.People(ctx, "", "1 "+bad); return err },
-			"a page of two":  func() error { _, err := store.People(ctx, "zz", "1 "+bad+"/"+bad); return err },
+			"a search": func() error { _, err := store.People(ctx, account.PeopleFilter{Search: bad}, ""); return err },
+			"a page":   func() error { _, err := store.People(ctx, account.PeopleFilter{}, "1 "+bad); return err },
+			"a page of two": func() error {
+				_, err := store.People(ctx, account.PeopleFilter{Search: "zz"}, "1 "+bad+"/"+bad)
+				return err
+			},
 			"not enrolled":   func() error { _, err := store.NotEnrolled(ctx, "1 "+bad); return err },
 			"a page of rows": func() error { _, err := store.Activity(ctx, db.Filter{After: bad}); return err },
 		} {

@@ -146,7 +146,7 @@ var migrations = []migration{
 	// To 10, which changes nothing: with it PostgreSQL began.
 	{},
 	// To 11: what an operator is told of.
-	{sql: operationStep + tallyTable11 + fillTally},
+	{sql: operationStep + tallyTable11 + fillTally + peopleStep},
 }
 
 // Tables that step 3 makes anew, letter for letter as in schema.sql.

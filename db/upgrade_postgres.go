@@ -26,7 +26,7 @@ const firstPostgresSchema = 10
 // postgresSteps lead from there to schema.postgres.sql, a step each.
 var postgresSteps = []postgresStep{
 	// To 11: what an operator is told of.
-	{sql: operationStepPostgres + tallyTable11Postgres + fillTally},
+	{sql: operationStepPostgres + tallyTable11Postgres + fillTally + peopleStep},
 }
 
 // A serverSchema is what a program makes of a database on a server.

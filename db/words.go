@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"gatehouse/account"
+	"gatehouse/twofactor"
 )
 
 // addWords stores what somebody is found by.
@@ -66,17 +67,18 @@ const maxSortedMatches = 200
 // at most: two words that many have, and nobody both, would otherwise read all.
 const maxScannedMatches = 5000
 
-// search lists a page of the people who have every word of a search, as a part of a word
-// of theirs. It begins after the key that the previous page returned.
-func (s *Store) search(ctx context.Context, words []string, after string) (PeoplePage, error) {
+// search lists a page of the people whom a filter leaves and who have every word of a search,
+// as a part of a word of theirs. It begins after the key that the previous page returned.
+func (s *Store) search(ctx context.Context, f account.PeopleFilter, words []string, after string,
+	size int) (PeoplePage, error) {
 	rarest, entries, err := s.rarestWord(ctx, words)
 	if err != nil {
 		return PeoplePage{}, err
 	}
 	if entries <= maxSortedMatches {
-		return s.searchSorted(ctx, words, rarest, after)
+		return s.searchSorted(ctx, f, words, rarest, after, size)
 	}
-	return s.searchScanned(ctx, words, rarest, after)
+	return s.searchScanned(ctx, f, words, rarest, after, size)
 }
 
 // rarestWord returns the word that the fewest entries begin with, and how many those are,
@@ -97,47 +99,59 @@ func (s *Store) rarestWord(ctx context.Context, words []string) (word string, en
 	return word, entries, nil
 }
 
-// searchSorted puts the entries that match in the order of names and reads a page of
-// the people whom they find. For a search by one word that is a page of entries; by
-// several, each who is found has to be looked at.
-func (s *Store) searchSorted(ctx context.Context, words []string, rarest, after string) (PeoplePage, error) {
-	id, sortKey := parsePeopleKey(after)
-	limit := PageSize + 1
-	if len(words) > 1 {
-		limit = maxSortedMatches
-	}
-	return s.peoplePage(ctx, PageSize, func(p Person) bool { return hasWords(p, words) },
-		`SELECT `+personColumns+` WHERE p.id IN (SELECT person_id FROM
+// searchSorted puts the entries that match in order and reads a page of the people whom they
+// find. By one word and in the order of names that is a page of entries; otherwise each who is
+// found has to be looked at.
+func (s *Store) searchSorted(ctx context.Context, f account.PeopleFilter, words []string, rarest, after string,
+	size int) (PeoplePage, error) {
+	const query = `SELECT ` + personColumns + ` WHERE p.id IN (SELECT person_id FROM
 				(SELECT DISTINCT sort_key, person_id FROM person_word WHERE word >= $1 AND word < $2
 					AND (sort_key, person_id) > ($3, $4) ORDER BY sort_key, person_id LIMIT $5) AS found)
-			ORDER BY p.sort_key, p.id`,
-		rarest, account.AfterAll(rarest), sortKey, id, limit)
+			ORDER BY p.sort_key, p.id`
+	if len(words) == 1 && !f.Narrows() && f.Order == account.ByName {
+		id, sortKey := parsePeopleKey(after)
+		return s.peoplePage(ctx, size, query, rarest, account.AfterAll(rarest), sortKey, id, size+1)
+	}
+	var found []Person
+	err := s.eachPerson(ctx, func(p Person) error {
+		if hasWords(p, words) && p.isTakenBy(f) {
+			found = append(found, p)
+		}
+		return nil
+	}, query, rarest, account.AfterAll(rarest), "", 0, maxSortedMatches)
+	return peopleIn(f.Order, found, after, size), err
+}
+
+// isTakenBy reports whether somebody is among those whom a filter leaves, the search aside.
+func (p Person) isTakenBy(f account.PeopleFilter) bool {
+	return f.Takes(p.Role, p.State() == twofactor.Enabled, account.StandingOf(p.Active, p.Invited))
 }
 
 // searchScanned returns a page in the order of the entries that match.
-func (s *Store) searchScanned(ctx context.Context, words []string, rarest, after string) (PeoplePage, error) {
-	var page PeoplePage
+func (s *Store) searchScanned(ctx context.Context, f account.PeopleFilter, words []string, rarest, after string,
+	size int) (PeoplePage, error) {
+	page := PeoplePage{Unordered: true}
 	at := splitEntryKey(after)
 	if at.word < rarest {
 		at = entryKey{word: rarest}
 	}
 	for walked := 0; ; {
-		entries, err := s.entriesAfter(ctx, at, account.AfterAll(rarest), PageSize+1)
+		entries, err := s.entriesAfter(ctx, at, account.AfterAll(rarest), size+1)
 		if err != nil {
 			return PeoplePage{}, err
 		}
 		for _, e := range entries {
-			if len(page.People) == PageSize {
+			if len(page.People) == size {
 				page.Next = at.String()
 				return page, nil
 			}
 			at = e.entryKey
 			walked++
-			if isFirstMatch(e, rarest) && hasWords(e.Person, words) {
+			if isFirstMatch(e, rarest) && hasWords(e.Person, words) && e.isTakenBy(f) {
 				page.People = append(page.People, e.Person)
 			}
 		}
-		if len(entries) <= PageSize {
+		if len(entries) <= size {
 			return page, nil
 		}
 		if walked >= maxScannedMatches {

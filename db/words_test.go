@@ -32,7 +32,7 @@ func found(t *testing.T, store *db.Store, search string) []string {
 	t.Helper()
 	var names []string
 	for after := ""; ; {
-		page, err := store.People(ctx, search, after)
+		page, err := store.People(ctx, account.PeopleFilter{Search: search}, after)
 		if err != nil {
 			t.Fatalf("%q after %q: %v", search, after, err)
 		}
@@ -152,7 +152,7 @@ func TestSearchManyMatch(t *testing.T) {
 	}
 	for _, after := range []string{"x", "3 nonsense", "3 zzz/zzz", "\x00\xff", "-1 /",
 		"9223372036854775807 example/x"} {
-		if _, err := store.People(ctx, "example", after); err != nil {
+		if _, err := store.People(ctx, account.PeopleFilter{Search: "example"}, after); err != nil {
 			t.Errorf("after %q: %v", after, err)
 		}
 	}
