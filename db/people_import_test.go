@@ -245,7 +245,7 @@ func TestImportedPeopleAreWhole(t *testing.T) {
 		t.Errorf("the user names: %s %s %s", names["li@example.org"], names["li@example.com"], names["li10@example.org"])
 	}
 	for _, search := range []string{"son li44", "i449@exa", "ample.org"} {
-		if found, err := store.People(ctx, search, ""); err != nil || len(found.People) == 0 {
+		if found, err := store.People(ctx, account.PeopleFilter{Search: search}, ""); err != nil || len(found.People) == 0 {
 			t.Errorf("%q finds %d, %v", search, len(found.People), err)
 		}
 	}

@@ -3,7 +3,7 @@ package db
 import (
 	"cmp"
 	"context"
-	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -177,9 +177,13 @@ func appendTo(list *[]Person) func(Person) error {
 
 // peopleIn lists a page of people who were found in whatever order, a bounded number of them.
 func peopleIn(order account.Order, found []Person, after string, size int) PeoplePage {
-	slices.SortFunc(found, func(a, b Person) int { return placeOf(order, a).compare(placeOf(order, b), order) })
+	sort.Slice(found, func(i, j int) bool { return placeOf(order, found[i]).compare(placeOf(order, found[j]), order) < 0 })
 	if last := parsePlace(order, after); last.id != 0 {
-		found = slices.DeleteFunc(found, func(p Person) bool { return placeOf(order, p).compare(last, order) <= 0 })
+		first := 0
+		for first < len(found) && placeOf(order, found[first]).compare(last, order) <= 0 {
+			first++
+		}
+		found = found[first:]
 	}
 	return cutPage(found, size, order)
 }

@@ -30,7 +30,7 @@ func (w *walkthrough) invitation(admin *tab) *tab {
 	admin.Fill("name", "Mia")
 	admin.Fill("email", sue.email)
 	admin.Click("Make invitation link")
-	admin.Fill("email", mia.email, "#people details")
+	admin.Fill("email", mia.email, "#people")
 	admin.Click("Make invitation link")
 	admin.WaitFor("Invitation link — shown ONCE")
 	link := admin.Texts("#link")[0]

@@ -105,6 +105,7 @@ func viewActivityRows(list []db.ActivityRow) []views.ActivityRow {
 			OK:      r.OK,
 			Actor:   r.Actor,
 			Subject: r.Subject,
+			Detail:  r.Detail,
 			Address: r.Address,
 		})
 	}

@@ -181,7 +181,7 @@ func TestPagesKeepTheContentSecurityPolicy(t *testing.T) {
 	s.add("root@example.org", twofactor.SuperAdmin)
 	root := s.signedIn("root@example.org")
 	for _, path := range []string{"/my", "/my/profile", "/my/profile/two-factor", "/help/two-factor",
-		"/admin/settings/security", "/admin/settings/general", "/nowhere"} {
+		"/admin/settings/security", "/admin/settings/general", "/admin/activity", "/nowhere"} {
 		keep(root.get(path))
 	}
 	keep(s.browser().get("/signin"))

@@ -27,25 +27,90 @@ func (rc *requestContext) author() account.Author {
 	return account.Author{Kind: account.ActorPerson, ID: rc.visitor.Person.ID, Role: rc.visitor.Person.Role}
 }
 
-// showPeople shows the list of people.
+// showPeople shows the list of people, with the form that invites where that is asked for.
 func (s *Server) showPeople(rc *requestContext) error {
-	return s.showPeopleCards(rc, http.StatusOK,
-		views.People{Invite: views.Invite{Role: views.Field{Value: string(twofactor.Member)}}})
+	return s.showPeopleCards(rc, http.StatusOK, views.People{Invite: views.Invite{
+		Open: rc.r.URL.Query().Has("invite"),
+		Role: views.Field{Value: string(twofactor.Member)},
+	}})
 }
 
 func (s *Server) showPeopleCards(rc *requestContext, status int, card views.People) error {
 	query := rc.r.URL.Query()
-	page, err := s.store.People(rc.ctx(), query.Get("q"), query.Get("after"))
+	card.Filter = peopleFilter(query)
+	page, err := s.store.People(rc.ctx(), card.Filter, query.Get("after"))
 	if err != nil {
 		return err
 	}
-	card.Search, card.Invite.Roles = query.Get("q"), account.RolesToGive(rc.author())
+	card.Invite.Roles = account.RolesToGive(rc.author())
 	card.Rows, card.Pagination = viewPeople(page.People), pagination("/admin/people", query, page.Next)
+	card.Unordered = page.Unordered
+	card.Export = views.PeopleAddress("/admin/people.csv", card.Filter)
+	card.Alone = len(card.Rows) == 1 && card.Rows[0].ID == rc.visitor.Person.ID && card.Pagination == (views.Pagination{}) &&
+		card.Filter.Search == "" && !card.Filter.Narrows()
 	f, err := s.frame(rc)
 	if err != nil {
 		return err
 	}
 	return s.show(rc, status, views.PeopleCards(card), views.PeoplePage(f, card))
+}
+
+// peopleFilter reads the filter of a list of people from an address.
+func peopleFilter(query url.Values) account.PeopleFilter {
+	return account.PeopleFilter{
+		Search:   query.Get("q"),
+		Role:     twofactor.Role(query.Get("role")),
+		Factors:  account.Factors(query.Get("two_factor")),
+		Standing: account.Standing(query.Get("account")),
+		Order:    account.Order(query.Get("sort")),
+	}.Known()
+}
+
+// exportPeople sends everybody whom a filter leaves as CSV, which the import of people reads.
+func (s *Server) exportPeople(rc *requestContext) error {
+	filter := peopleFilter(rc.r.URL.Query())
+	if err := s.noteExport(rc, exportedPeople(filter)); err != nil {
+		return err
+	}
+	t, err := s.startCSV(rc, "people", "email", "name", "role", "user_name", "active", "invited", "two_factor", "enrolled_at",
+		"passkeys", "recovery_codes_left", "last_sign_in_at")
+	if err != nil {
+		return t.finish(err)
+	}
+	return t.finish(s.store.EachListedPerson(rc.ctx(), filter, func(p db.Person) error {
+		factors := account.WithoutTwoFactor
+		if p.State() == twofactor.Enabled {
+			factors = account.WithTwoFactor
+		}
+		return t.writeRow(p.Email, p.Name, string(p.Role), p.UserName, yesNo(p.Active), yesNo(p.Invited), string(factors),
+			formatInstant(p.ConfirmedAt), strconv.Itoa(p.Passkeys), strconv.Itoa(p.CodesLeft), formatInstant(p.LastSignInAt))
+	}))
+}
+
+func yesNo(value bool) string {
+	if value {
+		return "yes"
+	}
+	return "no"
+}
+
+// exportedPeople tells what an export of people was narrowed by. A search is said to be one, and
+// not repeated: it may hold a name.
+func exportedPeople(f account.PeopleFilter) string {
+	what := "people"
+	if f.Role != "" {
+		what += ", role " + string(f.Role)
+	}
+	if f.Factors != "" {
+		what += ", two-factor " + string(f.Factors)
+	}
+	if f.Standing != "" {
+		what += ", account " + string(f.Standing)
+	}
+	if f.Search != "" {
+		what += ", those of a search"
+	}
+	return what
 }
 
 // pagination returns the links of a list that is paged by key; they keep its filter.

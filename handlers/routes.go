@@ -113,6 +113,7 @@ var routes = []route{
 
 	{"GET", "/admin", admin, "", (*Server).showOverview},
 	{"GET", "/admin/people", admin, "", (*Server).showPeople},
+	{"GET", "/admin/people.csv", admin, "", (*Server).exportPeople},
 	{"POST", "/admin/people/invite", admin, "/admin/people", withProof((*Server).invitePerson)},
 	{"GET", "/admin/people/{id}", admin, "", (*Server).showPerson},
 	{"POST", "/admin/people/{id}/edit", admin, "/admin/people/{id}", withProofForAdmins((*Server).editPerson)},

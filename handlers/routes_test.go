@@ -97,6 +97,7 @@ var allowedKinds = map[string]string{
 
 	"GET /admin/people":                        "A",
 	"POST /admin/people/invite":                "A",
+	"GET /admin/people.csv":                    "A",
 	"GET /admin/people/{id}":                   "A",
 	"POST /admin/people/{id}/edit":             "A",
 	"POST /admin/people/{id}/deactivate":       "A",

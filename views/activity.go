@@ -41,8 +41,83 @@ type ActivityRow struct {
 	OK      bool
 	Actor   account.Party
 	Subject account.Party // about whom; nobody for what is about the workspace
+	Detail  string        // what exactly, such as an app's name
 	Address string
 }
+
+// sign is the icon of what a row tells.
+func (r ActivityRow) sign() string {
+	if sign := eventSigns[r.Event]; sign != "" {
+		return sign
+	}
+	for _, family := range eventFamilies {
+		if strings.HasPrefix(string(r.Event), family[0]) {
+			return family[1]
+		}
+	}
+	return "activity"
+}
+
+// eventFamilies are the icons of events by how they begin, the longer first.
+var eventFamilies = [][2]string{
+	{"authn_factor_", "phone"}, {"authn_app_", "phone"}, {"authn_recovery_", "codes"}, {"authn_passkey_", "key"},
+	{"authn_password_", "lock"}, {"authn_token_", "link"}, {"authn_login_", "enter"}, {"session_", "leave"}, {"user_", "person"},
+	{"privilege_", "shield"}, {"app_", "apps"}, {"authz_", "apps"}, {"group_", "groups"}, {"sys_", "settings"}, {"crypt_", "key"},
+	{"sensitive_", "download"},
+}
+
+// eventSigns are the icons of events that are another kind of thing than their names say.
+var eventSigns = map[account.Event]string{
+	account.PersonUnlocked:   "lock",
+	account.BrowserForgotten: "leave",
+	account.AccountClosed:    "warning",
+	account.PasskeyCopied:    "warning",
+	account.TokenReused:      "warning",
+	account.MailGivenUp:      "mail",
+	account.ActivityPruned:   "activity",
+}
+
+// A target is the thing that a row is about, and its page.
+type target struct {
+	text, address string
+	isName        bool // somebody has given it
+}
+
+// target returns it; the zero target for a row that is about a person, or nothing that has a page.
+func (r ActivityRow) target() target {
+	switch r.Event {
+	case account.PolicyChanged:
+		return target{text: "Security", address: "/admin/settings/security"}
+	case account.WorkspaceRenamed:
+		return target{text: "General", address: "/admin/settings/general"}
+	case account.MailGivenUp:
+		return target{text: "Mail", address: "/admin/settings/mail"}
+	}
+	name, _, _ := strings.Cut(r.Detail, ": ")
+	switch {
+	case name == "":
+		return target{}
+	case appEvents[r.Event]:
+		return target{text: name, address: "/admin/apps?" + url.Values{"q": {name}}.Encode(), isName: true}
+	case r.Event == account.GroupAdded || r.Event == account.GroupChanged:
+		return target{text: name, address: "/admin/groups", isName: true}
+	}
+	return target{}
+}
+
+// appEvents are those whose detail begins with the name of an app that may still be there.
+var appEvents = map[account.Event]bool{
+	account.AppAdded: true, account.AppChanged: true, account.AppSecretMade: true, account.BackchannelFailed: true,
+	account.AppOpened: true, account.AppRefused: true, account.AppAgreed: true, account.AppEnded: true,
+}
+
+// isOwn reports whether a row is about whoever did it.
+func (r ActivityRow) isOwn() bool {
+	return r.Subject.None() || r.Actor.Kind == account.ActorPerson && r.Actor.ID == r.Subject.ID
+}
+
+// weekday gives the day of an instant for a head above its rows, in UTC.
+func weekday(t time.Time) string { return t.UTC().Format("Monday, 2 Jan 2006 UTC") }
 
 // activityOf is the address of what happened to somebody.
 func activityOf(email string) string {

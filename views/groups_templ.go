@@ -123,7 +123,7 @@ func GroupsCards(g Groups) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if len(g.Rows) == 0 {
-			templ_7745c5c3_Err = emptyState("people", "No groups yet.", "Without groups, apps are opened to everyone, to roles or to people by name.").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = emptyState("groups", "No groups yet.", "Without groups, apps are opened to everyone, to roles or to people by name.").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -86,6 +86,76 @@ func icon(name string) templ.Component {
 	})
 }
 
+// picture is a drawing of ours for an empty list: what would be there in grey, and what is missing
+// in the colour of the house.
+//
+//go:noinline
+func picture(name string) templ.Component {
+	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
+		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
+		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
+			return templ_7745c5c3_CtxErr
+		}
+		templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
+		if !templ_7745c5c3_IsBuffer {
+			defer func() {
+				templ_7745c5c3_BufErr := templruntime.ReleaseBuffer(templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err == nil {
+					templ_7745c5c3_Err = templ_7745c5c3_BufErr
+				}
+			}()
+		}
+		ctx = templ.InitializeContext(ctx)
+		templ_7745c5c3_Var4 := templ.GetChildren(ctx)
+		if templ_7745c5c3_Var4 == nil {
+			templ_7745c5c3_Var4 = templ.NopComponent
+		}
+		ctx = templ.ClearChildren(ctx)
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "<svg class=\"picture\" viewBox=\"0 0 120 80\" aria-hidden=\"true\" focusable=\"false\"><path class=\"picture__plate\" d=\"M60 4c30 0 52 16 52 38S90 76 60 76 8 64 8 42 30 4 60 4z\"></path><path class=\"picture__lines\" d=\"")
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		var templ_7745c5c3_Var5 string
+		templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.ResolveAttributeValue(pictures[name][0])
+		if templ_7745c5c3_Err != nil {
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/icons.templ`, Line: 20, Col: 226}
+		}
+		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var5)
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "\"></path><path class=\"picture__accent\" d=\"")
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		var templ_7745c5c3_Var6 string
+		templ_7745c5c3_Var6, templ_7745c5c3_Err = templ.ResolveAttributeValue(pictures[name][1])
+		if templ_7745c5c3_Err != nil {
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/icons.templ`, Line: 20, Col: 287}
+		}
+		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var6)
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "\"></path></svg>")
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		return nil
+	})
+}
+
+var pictures = map[string][2]string{
+	"people": {"M32 42a7 7 0 1 0 0-14 7 7 0 0 0 0 14zM20 62a12 12 0 0 1 20-9M88 42a7 7 0 1 0 0-14 7 7 0 0 0 0 14zM80 53a12 12 0 0 1 20 9",
+		"M60 37a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM43 64a17 17 0 0 1 34 0z"},
+	"apps":     {"M26 16h68a3 3 0 0 1 3 3v42a3 3 0 0 1-3 3H26a3 3 0 0 1-3-3V19a3 3 0 0 1 3-3zM23 27h74M29 21.5v.1M34 21.5v.1M39 21.5v.1M32 35h15v9H32zM32 50h15v7H32zM73 35h15v9H73zM53 50h15v7H53z", "M60.5 34v11M55 39.5h11"},
+	"groups":   {"M30 40a20 20 0 1 0 40 0 20 20 0 1 0-40 0zM50 40a20 20 0 1 0 40 0 20 20 0 1 0-40 0z", "M60 34v12M54 40h12"},
+	"activity": {"M34 24v32M46 20h46M46 40h30M46 60h38", "M34 24a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM34 44a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM34 64a4 4 0 1 0 0-8 4 4 0 0 0 0 8z"},
+	"search":   {"M26 20h40M26 32h22M26 44h18M26 56h24", "M68 55a15 15 0 1 0 0-30 15 15 0 0 0 0 30zM79 51l14 14M63 35a6 6 0 0 1 5-3"},
+	"mail":     {"M26 19h68a3 3 0 0 1 3 3v38a3 3 0 0 1-3 3H26a3 3 0 0 1-3-3V22a3 3 0 0 1 3-3z", "M24 22l36 24 36-24"},
+	"shield":   {"M60 14l26 9v17c0 14-11 23-26 27-15-4-26-13-26-27V23z", "M49 40l8 8 15-16"},
+}
+
 var iconPaths = map[string]string{
 	"home":     "M4 11l8-7 8 7v9h-5v-6H9v6H4z",
 	"person":   "M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM4.5 20a7.5 7.5 0 0 1 15 0",
@@ -112,6 +182,12 @@ var iconPaths = map[string]string{
 	"lock":     "M6 11h12v9H6zM8.5 11V8a3.5 3.5 0 0 1 7 0v3",
 	"mail":     "M3 6h18v12H3zM3 7l9 7 9-7",
 	"add":      "M12 5v14M5 12h14",
+	"up":       "M12 19V5M6 11l6-6 6 6",
+	"down":     "M12 5v14M6 13l6 6 6-6",
+	"sort":     "M8 10l4-5 4 5M8 14l4 5 4-5",
+	"codes":    "M5 4h14v16H5zM8.5 9h7M8.5 12.5h7M8.5 16h4",
+	"link":     "M10 14a4 4 0 0 0 6 .4l3-3a4 4 0 0 0-5.7-5.7L12 7M14 10a4 4 0 0 0-6-.4l-3 3a4 4 0 0 0 5.7 5.7L12 17",
+	"enter":    "M14 4h5v16h-5M4 12h10M10 8l4 4-4 4",
 	"dash":     "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM8 12h8",
 }
 

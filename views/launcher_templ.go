@@ -103,7 +103,7 @@ func noTiles(l Launcher) templ.Component {
 		ctx = templ.ClearChildren(ctx)
 		switch {
 		case l.Search != "":
-			templ_7745c5c3_Err = emptyState("apps", "No matches.", "Try another part of the app's name.").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = emptyState("search", "No matches.", "Try another part of the app's name.").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -191,7 +191,7 @@ func emptyStateWith(sign, text, advice string) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = icon(sign).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = picture(sign).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -36,18 +36,9 @@ type Pagination struct {
 	Next  string // the address of the next page; "" when this is the last
 }
 
-// People is the page /admin/people.
-type People struct {
-	Rows       []Person
-	Pagination Pagination
-	Search     string
-	Invite     Invite
-	Link       OneTimeLink // of the invitation that was just made
-}
-
 // Invite is the form that invites somebody.
 type Invite struct {
-	Open              bool // something was wrong with what was typed
+	Open              bool // it is asked for, or something was wrong with what was typed
 	Name, Email, Role Field
 	Roles             []twofactor.Role // that the visitor may give
 }
@@ -127,16 +118,13 @@ func personAddress(id int64, verb string) string {
 	return fmt.Sprintf("/admin/people/%d", id) + verb
 }
 
-// personStatus says whether somebody can sign in.
-func personStatus(p Person) (colour, text string) {
-	switch {
-	case !p.Active:
-		return "rose", "Deactivated"
-	case p.Invited:
-		return "amber", "Invited"
-	}
-	return "emerald", "Active"
-}
+// standingExceptions are the words of what is not as it should be, and standingColours theirs.
+var (
+	standingExceptions = map[account.Standing]string{account.InvitedPerson: "Invited", account.DeactivatedPerson: "Deactivated"}
+	standingColours    = map[account.Standing]string{account.InvitedPerson: "amber", account.DeactivatedPerson: "rose"}
+)
+
+func (p Person) standing() account.Standing { return account.StandingOf(p.Active, p.Invited) }
 
 // roleOptions are the roles to choose from; the value stays among them.
 func roleOptions(roles []twofactor.Role, value string) [][2]string {

@@ -104,7 +104,7 @@ func ProfilePage(f Frame, p Profile) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = portalPage(f, "My profile", pageAssets{scripts: withTimer([]script{submitScript}, p.Alert)}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = portalPage(f, "My profile", pageAssets{scripts: withTimer([]script{submitScript, strengthScript}, p.Alert)}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -342,7 +342,7 @@ func passwordCard(p Profile) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = field(inputField{Name: "new_password", Label: "New password", Type: "password", Error: p.NewPassword.Error, Auto: "new-password", Focus: p.NewPassword.Error != "" && p.CurrentPassword.Error == "", Help: passwordHelp}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = field(inputField{Name: "new_password", Label: "New password", Type: "password", Error: p.NewPassword.Error, Auto: "new-password", Focus: p.NewPassword.Error != "" && p.CurrentPassword.Error == "", Help: passwordHelp, Strength: true}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -40,8 +40,28 @@ const (
 
 	// timeScript puts instants into the browser's own zone, in swapped fragments too.
 	timeScript script = `(()=>{let local=()=>document.querySelectorAll('time:not([title])').forEach(e=>{e.title=e.textContent;` +
-		`e.textContent=new Date(e.dateTime).toLocaleString('en-GB',{dateStyle:'medium',timeStyle:e.dataset.time})});` +
+		`let t=e.dataset.time;e.textContent=new Date(e.dateTime).toLocaleString('en-GB',` +
+		`t=='clock'?{timeStyle:'medium'}:{dateStyle:'medium',timeStyle:t})});` +
 		`local();addEventListener('htmx:after:swap',local)})()`
+
+	// dayScript puts a head above the rows of each day of the browser's own zone, in place of those of UTC.
+	dayScript script = `document.querySelectorAll('[data-days]').forEach(t=>{let last,head;t.querySelectorAll('tbody tr').forEach(r=>{` +
+		`if(r.className=='table__day'){head=r;return r.remove()}` +
+		`let w=r.querySelector('time'),day=new Date(w.dateTime).toLocaleDateString('en-GB',{weekday:'long',day:'numeric',month:'short',year:'numeric'});` +
+		`if(day==last)return;last=day;let h=head.cloneNode(true);h.firstElementChild.textContent=day;r.before(h)})})`
+
+	// strengthScript says how hard a new password is to guess, while it is typed and to nobody else. What counts is the length (NIST SP
+	// 800-63B-4), without what repeats or goes on by itself and without words of the form's other fields; only the
+	// server knows which are common. It is announced when it changes and typing pauses.
+	strengthScript script = `(()=>{let d=document,timer,` +
+		`level=(p,known)=>{let s=[...p.normalize('NFKC')],t=p.toLowerCase(),n=0;if(s.length<8)return 0;` +
+		`for(let w of known)t=t.split(w).join('');` +
+		`let c=[...t].map(x=>x.codePointAt());c.forEach((x,i)=>{let a=x-c[i-1],b=c[i-1]-c[i-2];n+=i&&(!a||i>1&&a==b&&a*a==1)?.2:1});` +
+		`n=Math.min(n,new Set(c).size*2);return n<8?1:n<12?2:n<16?3:4};` +
+		`addEventListener('input',e=>{let i=e.target,m=i.form?.querySelector('[data-strength]');if(!m||i.id!=m.dataset.strength)return;` +
+		`let known=[...i.form.elements].filter(x=>x!=i&&x.type!='password'&&x.name!='as').flatMap(x=>x.value.toLowerCase().split(/[^\p{L}\p{N}]+/u)).filter(w=>w.length>2),` +
+		`l=level(i.value,known);m.hidden=!i.value;m.dataset.level=l;let s=m.querySelector('[data-strength-said]'),text=m.dataset['say'+l];` +
+		`clearTimeout(timer);timer=setTimeout(()=>{if(s.textContent!=text)s.textContent=text},i.value?400:0)})})()`
 
 	// cardScript goes with htmx: it marks the form that is busy, and tells when
 	// the server is gone or has failed. What the answer tells is put into a live region
@@ -122,7 +142,7 @@ const (
 )
 
 // scripts lists every script that a page may hold.
-var scripts = []script{submitScript, codeScript, timerScript, timeScript, cardScript, secretScript, passkeyScript}
+var scripts = []script{submitScript, codeScript, timerScript, timeScript, dayScript, strengthScript, cardScript, secretScript, passkeyScript}
 
 // ScriptHashes returns the source expression of each inline script for the
 // Content-Security-Policy, quotes included: 'sha256-…'.

@@ -599,7 +599,7 @@ func SetupPage(f Frame, s Setup) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = plainPage(f, "Set up the workspace", pageAssets{scripts: []script{submitScript}}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var16), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = plainPage(f, "Set up the workspace", pageAssets{scripts: []script{submitScript, strengthScript}}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var16), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -677,7 +677,7 @@ func SetupCard(s Setup) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = field(inputField{Name: "password", Label: "Password", Type: "password", Error: s.Password.Error, Auto: "new-password", Focus: setupFocus(s) == "password", Help: passwordHelp}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = field(inputField{Name: "password", Label: "Password", Type: "password", Error: s.Password.Error, Auto: "new-password", Focus: setupFocus(s) == "password", Help: passwordHelp, Strength: true}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -296,12 +296,24 @@ func states(t *testing.T) map[string]templ.Component {
 
 		"people": peoplePage(),
 		"people-empty": PeopleCards(People{
-			Search: "zz",
+			Filter: account.PeopleFilter{Search: "zz", Role: twofactor.Member, Order: account.BySignIn},
+			Export: "/admin/people.csv?q=zz",
 			Invite: Invite{
 				Open:  true,
 				Name:  Field{Error: FieldErrorText(account.FieldError{Field: "name", Reason: account.Missing})},
 				Roles: []twofactor.Role{twofactor.Member},
 			},
+		}),
+		"people-alone": PeopleCards(People{
+			Rows:   people()[:1],
+			Alone:  true,
+			Export: "/admin/people.csv",
+			Invite: Invite{Open: true, Roles: []twofactor.Role{twofactor.Member}},
+		}),
+		"people-unordered": PeopleCards(People{
+			Filter:     account.PeopleFilter{Search: "a", Order: account.ByNameBackward},
+			Unordered:  true,
+			Pagination: Pagination{Next: "/admin/people?after=1"},
 		}),
 		"person-remove": PersonCards(PersonDetail{
 			Person:    people()[1],

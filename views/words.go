@@ -76,10 +76,10 @@ func plural(n int, singular, pluralForm string) string {
 // codesLeft returns "1 recovery code left", "5 recovery codes left".
 func codesLeft(n int) string { return plural(n, "recovery code left", "recovery codes left") }
 
-// day, dateTime and exactTime give the day of an instant, the minute and the second, in UTC.
+// day, dateTime and clockTime give the day of an instant, its minute, and the second of its day, in UTC.
 func day(t time.Time) string       { return t.UTC().Format("2 Jan 2006 UTC") }
 func dateTime(t time.Time) string  { return t.UTC().Format("2 Jan 2006, 15:04 UTC") }
-func exactTime(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04:05 UTC") }
+func clockTime(t time.Time) string { return t.UTC().Format("15:04:05 UTC") }
 
 // machineTime returns an instant as timeScript reads it.
 func machineTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
