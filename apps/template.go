@@ -5,7 +5,6 @@ type Template struct {
 	Key   string
 	Name  string
 	Paths []string // where it wants people back: paths of its address, or whole addresses
-	Plain bool     // it cannot do PKCE
 }
 
 // Templates are the apps that a form offers, by name.
@@ -17,7 +16,7 @@ var Templates = []Template{
 	{Key: "immich", Name: "Immich",
 		Paths: []string{"/auth/login", "/user-settings", "app.immich:///oauth-callback"}},
 	{Key: "jellyfin", Name: "Jellyfin", Paths: []string{"/sso/OID/redirect/gatehouse"}},
-	{Key: "miniflux", Name: "Miniflux", Paths: []string{"/oauth2/oidc/callback"}, Plain: true},
+	{Key: "miniflux", Name: "Miniflux", Paths: []string{"/oauth2/oidc/callback"}},
 	{Key: "nextcloud", Name: "Nextcloud", Paths: []string{"/apps/user_oidc/code"}},
 	{Key: "paperless", Name: "Paperless-ngx", Paths: []string{"/accounts/oidc/gatehouse/login/callback/"}},
 	{Key: "vaultwarden", Name: "Vaultwarden", Paths: []string{"/identity/connect/oidc-signin"}},

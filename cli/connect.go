@@ -39,7 +39,7 @@ func (f connectFlags) connect(env *commandEnv, store *db.Store, a apps.App, base
 		Backchannel:     f.Backchannel,
 		Kind:            openid.Web,
 		Algorithm:       openid.RS256,
-		PKCE:            !f.NoPKCE && !template.Plain,
+		PKCE:            !f.NoPKCE,
 		Ours:            !f.Foreign,
 		Plain:           strings.HasPrefix(baseURL, "http://"),
 	}

@@ -26,7 +26,7 @@ func (s *Server) connectCard(rc *requestContext, a apps.App) (views.Connect, err
 			template, ok = apps.TemplateOf(a, nil)
 		}
 		if ok {
-			card.Template, card.PKCE = template, !template.Plain
+			card.Template = template
 			card.Redirect.Value = strings.Join(template.Redirects(a.Address), "\n")
 		}
 		card.Seen = rc.formVersion(db.Connection{

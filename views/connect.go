@@ -1,6 +1,7 @@
 package views
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -90,12 +91,13 @@ func (c Connect) paste() (place string, settings []setting, block string) {
 				c.Address.String() + "/apps/user_oidc/backchannel-logout/gatehouse below.", nil, lines(
 				"php occ user_oidc:provider gatehouse --clientid="+c.ClientID+" --clientsecret="+secret+" \\",
 				"  --discoveryuri="+c.discovery()+" \\",
-				"  --scope='openid profile email groups' --unique-uid=0 --mapping-uid=preferred_username --mapping-groups=groups")
+				"  --scope='openid profile email groups' --unique-uid=0 --mapping-uid=preferred_username \\",
+				"  --mapping-groups=groups --group-provisioning=1")
 	case "jellyfin":
 		return "Install the plugin SSO Authentication and add an OpenID provider to it.", []setting{
-			{"Name of OID provider", "gatehouse"}, {"OID endpoint", c.Issuer}, {"OpenID client ID", c.ClientID}, {"OID secret", secret},
-			{"Role claim", "groups"}, {"Admin roles", "admins"}, {"Request additional scopes", "groups"},
-			{"Default username claim", "preferred_username"},
+			{"Name of OpenID Provider", "gatehouse"}, {"OpenID Endpoint", c.Issuer}, {"OpenID Client ID", c.ClientID},
+			{"OpenID client secret", secret}, {"Enable Authorization by Plugin", "on"}, {"Admin Roles", "admins"},
+			{"Role Claim", "groups"}, {"Request Additional Scopes", "groups"}, {"Set default username claim", "preferred_username"},
 		}, ""
 	case "immich":
 		return "Administration → Settings → Authentication → OAuth.", []setting{
@@ -161,4 +163,9 @@ func ConnectNeedsBase() Message {
 		Text:   "Apps can be connected once the server knows its own address.",
 		Advice: "Start it with --base-url (GATEHOUSE_BASE_URL) set to the address that people use.",
 	}
+}
+
+// linesOf is how many lines a field of several shows of what it holds.
+func linesOf(value string) string {
+	return strconv.Itoa(min(max(2, strings.Count(strings.TrimSpace(value), "\n")+1), 8))
 }
