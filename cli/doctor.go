@@ -108,15 +108,17 @@ func (c *doctorCommand) Run(env *commandEnv) error {
 	if err := x.examine(); err != nil {
 		return err
 	}
-	x.all = slices.DeleteFunc(x.all, func(d diagnosis) bool { return slices.Contains(c.Skip, string(d.Check)) })
 	toDo := 0
 	for _, d := range x.all {
+		if slices.Contains(c.Skip, string(d.Check)) {
+			continue
+		}
 		if d.Level != doctor.OK {
 			toDo++
 		}
-	}
-	if err := x.print(); err != nil {
-		return err
+		if err := x.print(d); err != nil {
+			return err
+		}
 	}
 	if toDo > 0 {
 		return fmt.Errorf("%s to do", countOf(toDo, "thing"))
@@ -171,35 +173,23 @@ func (x *examination) examine() error {
 	return nil
 }
 
-// print writes what was found, a line each, with what to do below it.
-func (x *examination) print() error {
+// print writes what was found, and with what to do below it.
+func (x *examination) print(d diagnosis) error {
 	if x.flags.JSON {
 		enc := json.NewEncoder(x.Stdout)
 		enc.SetEscapeHTML(false)
-		for _, d := range x.all {
-			if err := enc.Encode(d); err != nil {
-				return err
-			}
-		}
-		return nil
+		return enc.Encode(d)
 	}
-	for _, d := range x.all {
-		name := machineChecks[d.Check]
-		if name == "" {
-			name = views.CheckName(d.Check)
-		}
-		level := map[doctor.Level]string{doctor.OK: "ok", doctor.Warning: "WARNING", doctor.Fault: "FAULT"}[d.Level]
-		if _, err := fmt.Fprintf(x.Stdout, "%-8s %-21s %s\n", level, name, d.Seen); err != nil {
-			return err
-		}
-		if d.Advice == "" {
-			continue
-		}
-		if _, err := fmt.Fprintf(x.Stdout, "%8s %21s → %s\n", "", "", d.Advice); err != nil {
-			return err
-		}
+	name := machineChecks[d.Check]
+	if name == "" {
+		name = views.CheckName(d.Check)
 	}
-	return nil
+	level := map[doctor.Level]string{doctor.OK: "ok", doctor.Warning: "WARNING", doctor.Fault: "FAULT"}[d.Level]
+	_, err := fmt.Fprintf(x.Stdout, "%-8s %-21s %s\n", level, name, d.Seen)
+	if err == nil && d.Advice != "" {
+		_, err = fmt.Fprintf(x.Stdout, "%8s %21s → %s\n", "", "", d.Advice)
+	}
+	return err
 }
 
 // mailServer signs in at the mail server and sends nothing.

@@ -303,6 +303,8 @@ func TestDoctorSeesTheWay(t *testing.T) {
 		"nobody, and no server":    {nobody, nil, checkServer, doctor.Fault, "No server runs"},
 		"a proxy without a server": {answering(502, "", "Bad Gateway"), nil, checkReach, doctor.Fault, "reaches no server"},
 		"a web server":             {answering(404, "", "not here"), nil, checkReach, doctor.Fault, "Something else"},
+		"somebody who pretends": {answering(200, "", `{"proof":"AAAAAAAAAAAAAAAAAAAAAA","well":true,"host_accepted":true,"scheme":"http"}`), nil,
+			checkReach, doctor.Fault, "Something else"},
 		"a redirect":               {answering(301, "https://www.example.org/", ""), nil, checkReach, doctor.Fault, "https://www.example.org/"},
 		"a name that is not known": {"https://portal.invalid", nil, checkReach, doctor.Fault, "DNS entry"},
 		"an unknown authority":     {secured("127.0.0.1", now.Add(-time.Hour), now.AddDate(0, 2, 0)), nil, checkCertificate, doctor.Fault, "fullchain.pem"},

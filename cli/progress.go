@@ -55,14 +55,15 @@ func isTerminal(out io.Writer) bool {
 // tell notes how far a step has come, and says so when that is due. A total of 0 is unknown.
 func (p *progress) tell(step db.Step, done, total int64) {
 	now := p.now()
-	if step != p.step {
+	begins := step != p.step
+	if begins {
 		p.step, p.begunAt = step, now
 	}
 	every := progressLog
 	if p.terminal {
 		every = progressBlink
 	}
-	if now.Sub(p.toldAt) < every {
+	if now.Sub(p.toldAt) < every && !(begins && p.shown) { // what the line says is over
 		return
 	}
 	p.toldAt = now

@@ -30,7 +30,7 @@ func TestProgress(t *testing.T) {
 		{2 * time.Second, db.StepCopying, 100, 1000},
 		{2*time.Second + time.Millisecond, db.StepCopying, 101, 1000}, // too soon to be told again
 		{12 * time.Second, db.StepCopying, 600, 1000},
-		{20 * time.Second, db.StepChecking, 0, 0},
+		{12*time.Second + time.Millisecond, db.StepChecking, 0, 0}, // at once: the line speaks of what is over
 		{40 * time.Second, db.StepSealing, 1, 3},
 		{140 * time.Second, db.StepSealing, 2, 7300},
 	}

@@ -94,3 +94,19 @@ func TestBaseURLIsNoted(t *testing.T) {
 		t.Errorf("got %+v, %v", f, err)
 	}
 }
+
+// TestDoctorSeesTheLastOneClosed has the only Super-administrator say "This wasn't me": nobody can put
+// things right any more but on the machine.
+func TestDoctorSeesTheLastOneClosed(t *testing.T) {
+	t.Parallel()
+	s := steal(t, twofactor.SuperAdmin)
+	for _, want := range []int{1, 0} {
+		f, err := s.store.DoctorFacts(ctx, s.now)
+		if err != nil || f.SuperAdmins != want {
+			t.Errorf("%d Super-administrators can sign in, %v; want %d", f.SuperAdmins, err, want)
+		}
+		if want == 1 {
+			s.close(t, s.mail.Token, s.now)
+		}
+	}
+}
