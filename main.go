@@ -19,16 +19,31 @@ var postgresSchema string
 //go:embed static
 var static embed.FS
 
-func main() {
-	files, err := fs.Sub(static, "static")
+//go:embed docs/gatehouse.service docs/gatehouse.socket docs/gatehouse-tls.conf
+//go:embed docs/gatehouse-backup.service docs/gatehouse-backup.timer docs/postgres/gatehouse-nodes.conf
+var docs embed.FS
+
+// below is a directory that is embedded above.
+func below(files embed.FS, name string) fs.FS {
+	dir, err := fs.Sub(files, name)
 	if err != nil {
-		panic(err) // the directory is embedded above
+		panic(err)
 	}
+	return dir
+}
+
+func main() {
 	os.Exit(cli.Run(context.Background(), cli.Process{
 		Args:   os.Args[1:],
 		Stdin:  os.Stdin,
 		Stdout: os.Stdout,
 		Stderr: os.Stderr,
-		Files:  cli.Files{Schema: schema, PostgresSchema: postgresSchema, Static: files},
+		Root:   "/",
+		Files: cli.Files{
+			Schema:         schema,
+			PostgresSchema: postgresSchema,
+			Static:         below(static, "static"),
+			Units:          below(docs, "docs"),
+		},
 	}))
 }

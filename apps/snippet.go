@@ -39,6 +39,16 @@ var (
 	traefikSnippet string
 )
 
+// The configurations for the portal itself, at https://portal.example.org.
+var (
+	//go:embed snippets/portal-nginx.conf
+	nginxPortal string
+	//go:embed snippets/portal-Caddyfile
+	caddyPortal string
+	//go:embed snippets/portal-traefik.yml
+	traefikPortal string
+)
+
 // Where things are in a configuration that nobody has said otherwise.
 const (
 	snippetGatehouse = "127.0.0.1:8080"
@@ -51,17 +61,14 @@ const noSocket = "# Traefik cannot ask at a unix socket: start Gatehouse with --
 // Snippet is what makes a proxy ask us, at the address where it reaches us (host:port, or
 // unix:/path), before each request to an app. Where the app itself runs only the admin knows:
 // it says 127.0.0.1:3000.
-func (a App) Snippet(p Proxy, gatehouse string) string {
+func (a App) Snippet(p Proxy, gatehouse string) string { return a.SnippetTo(p, gatehouse, "") }
+
+// SnippetTo is Snippet for an app that runs at a known host and port.
+func (a App) SnippetTo(p Proxy, gatehouse, app string) string {
 	text := map[Proxy]string{Nginx: nginxSnippet, Caddy: caddySnippet, Traefik: traefikSnippet}[p]
-	var pairs []string
-	socket, isUnix := strings.CutPrefix(gatehouse, "unix:")
-	switch {
-	case isUnix && p == Traefik:
-		text = noSocket + text
-	case isUnix && p == Caddy:
-		pairs = append(pairs, snippetGatehouse, "unix/"+socket)
-	case gatehouse != "":
-		pairs = append(pairs, snippetGatehouse, gatehouse)
+	text, pairs := reaching(p, text, gatehouse)
+	if app != "" {
+		pairs = append(pairs, snippetApp, app)
 	}
 	host, port := JoinHost(a.Address.Host, ""), a.Address.Port
 	switch {
@@ -81,6 +88,52 @@ func (a App) Snippet(p Proxy, gatehouse string) string {
 	}
 	pairs = append(pairs, "grafana.example.org", host, "grafana:", a.Slug+":", "service: grafana", "service: "+a.Slug)
 	return strings.NewReplacer(pairs...).Replace(text)
+}
+
+// PortalSnippet is what makes a proxy lead to the portal.
+func PortalSnippet(p Proxy, portal Address, gatehouse string) string {
+	text := map[Proxy]string{Nginx: nginxPortal, Caddy: caddyPortal, Traefik: traefikPortal}[p]
+	text, pairs := reaching(p, text, gatehouse)
+	if p == Nginx && portal.Port != "" {
+		pairs = append(pairs, "listen 443 ssl", "listen "+portal.Port+" ssl")
+	}
+	pairs = append(pairs, "https://portal.example.org$", portal.String()+"$")
+	if p == Caddy && portal.Port != "" {
+		pairs = append(pairs, "portal.example.org {", portal.String()+" {")
+	}
+	pairs = append(pairs, "portal.example.org", JoinHost(portal.Host, ""))
+	return strings.NewReplacer(pairs...).Replace(text)
+}
+
+// Further drops from a snippet what stands once for all apps: this is not the first.
+func Further(p Proxy, snippet string) string {
+	switch p {
+	case Nginx:
+		if _, rest, found := strings.Cut(snippet, "# For each app.\n"); found {
+			return rest
+		}
+	case Traefik:
+		head, rest, found := strings.Cut(snippet, "  middlewares:\n")
+		if _, rest, found = strings.Cut(rest, "\n\n"); found {
+			_, head, _ = strings.Cut(head, "\n") // a comment about the middlewares
+			return head + rest
+		}
+	}
+	return snippet
+}
+
+// reaching returns a configuration and what to replace in it, so that the proxy reaches us.
+func reaching(p Proxy, text, gatehouse string) (of string, pairs []string) {
+	socket, isUnix := strings.CutPrefix(gatehouse, "unix:")
+	switch {
+	case isUnix && p == Traefik:
+		return noSocket + text, nil
+	case isUnix && p == Caddy:
+		return text, []string{snippetGatehouse, "unix/" + socket}
+	case gatehouse != "":
+		return text, []string{snippetGatehouse, gatehouse}
+	}
+	return text, nil
 }
 
 // withoutLines drops the lines of a text that hold a part.

@@ -22,6 +22,16 @@ func TestSnippetsAreTheDocumentedOnes(t *testing.T) {
 			t.Errorf("docs/proxy/%s is not what the program shows:\n%s", file, got)
 		}
 	}
+	portal := apps.Address{Scheme: "https", Host: "portal.example.org"}
+	for proxy, file := range map[apps.Proxy]string{apps.Nginx: "nginx.conf", apps.Caddy: "Caddyfile", apps.Traefik: "traefik.yml"} {
+		text, err := os.ReadFile("../docs/proxy/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := apps.PortalSnippet(proxy, portal, ""); got != string(text) {
+			t.Errorf("docs/proxy/%s is not what the program shows:\n%s", file, got)
+		}
+	}
 }
 
 func TestSnippetNamesTheApp(t *testing.T) {

@@ -158,10 +158,16 @@ type appAdd struct {
 	accessFlags
 	guardFlags
 	factFlags
+	snippetFlags
+	appSnippetFlags
 }
 
-// Run adds an app. Nobody may open it where no flag says who.
+// Run adds an app. Nobody may open it where no flag says who. With the name of a proxy its
+// configuration alone is printed, to be added to the proxy's own.
 func (c *appAdd) Run(env *commandEnv) error {
+	if c.proxy() != "" && (c.Guard == nil || !*c.Guard) {
+		return usageError("a proxy's configuration is for a guarded app: add --guard")
+	}
 	facts, err := c.factFlags.onto(db.AppFacts{Name: c.Name, Address: c.Address})
 	if err != nil {
 		return err
@@ -184,7 +190,16 @@ func (c *appAdd) Run(env *commandEnv) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(env.Stdout, "%s is at /enter/%s on the portal. Who may open it: %s.\n", a.Name, a.Slug, a.Access)
+		out := env.Stdout
+		if c.proxy() != "" {
+			out = env.Stderr
+		}
+		fmt.Fprintf(out, "%s is at /enter/%s on the portal. Who may open it: %s.\n", a.Name, a.Slug, a.Access)
+		if c.proxy() != "" {
+			if _, err := fmt.Fprint(env.Stdout, c.snippet(a, c.snippetFlags)); err != nil {
+				return err
+			}
+		}
 		return c.connectFlags.connect(env, store, a, c.BaseURL)
 	})
 }
@@ -297,6 +312,7 @@ type appShow struct {
 	Name string `arg:"" help:"The app's name."`
 	JSON bool   `name:"json" help:"One JSON object, for scripts." xor:"form"`
 	snippetFlags
+	appSnippetFlags
 }
 
 // Run shows an app.
@@ -306,8 +322,8 @@ func (c *appShow) Run(env *commandEnv) error {
 		if err != nil {
 			return err
 		}
-		if proxy := c.proxy(); proxy != "" {
-			_, err := fmt.Fprint(env.Stdout, a.Snippet(proxy, c.Gatehouse))
+		if c.proxy() != "" {
+			_, err := fmt.Fprint(env.Stdout, c.snippet(a, c.snippetFlags))
 			return err
 		}
 		if c.JSON {

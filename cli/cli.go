@@ -33,6 +33,7 @@ type Files struct {
 	Schema         string
 	PostgresSchema string
 	Static         fs.FS
+	Units          fs.FS // docs: what install writes for systemd
 }
 
 // A Process is what a command may use of its surroundings.
@@ -42,6 +43,7 @@ type Process struct {
 	Stdout io.Writer
 	Stderr io.Writer
 	Files  Files
+	Root   string // where the machine's own files are, / ; "" for nowhere
 }
 
 // commands is the command line, as kong reads it. An example is shown by --help.
@@ -52,12 +54,14 @@ type commands struct {
 
 	databaseFlags
 
+	Install    installCommand    `cmd:"" help:"Set the service up on this machine, as root: its key file, its settings and its units for systemd." example:"gatehouse install --base-url https://portal.example.org"`
 	Serve      serveCommand      `cmd:"" default:"withargs" help:"Serve the workspace (the default)." example:"gatehouse serve --data /var/lib/gatehouse --base-url https://portal.example.org"`
 	User       userCommands      `cmd:"" help:"Add people, list them, change their roles."`
 	People     peopleCommands    `cmd:"" help:"Add many people from a file, and write everybody into one."`
 	TwoFactor  twoFactorCommand  `cmd:"" name:"two-factor" help:"Manage people's two-factor."`
 	Policy     policyCommands    `cmd:"" help:"Show or set who must use two-factor."`
 	App        appCommands       `cmd:"" help:"Add apps, list them, say who may open them."`
+	Proxy      proxyCommand      `cmd:"" help:"Print what makes a proxy lead to the portal. For an app see app add and app show." example:"gatehouse proxy --caddy > /etc/caddy/Caddyfile"`
 	Group      groupCommands     `cmd:"" help:"Manage groups of people."`
 	Activity   activityCommands  `cmd:"" help:"Manage the activity log."`
 	Status     statusCommand     `cmd:"" help:"Show the database, its schema, and who serves it." example:"gatehouse status --data /var/lib/gatehouse"`

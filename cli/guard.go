@@ -19,6 +19,44 @@ type snippetFlags struct {
 	Gatehouse string `help:"Where the proxy reaches Gatehouse, or unix:/PATH." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 }
 
+// An appSnippetFlags says what the configuration for an app begins with and leads to.
+type appSnippetFlags struct {
+	Upstream string `help:"In the configuration: where the app itself runs." placeholder:"HOST:PORT"`
+	Further  bool   `help:"In the configuration: leave out what stands once for all apps, since this is not the first."`
+}
+
+// snippet is an app's configuration for a proxy.
+func (f appSnippetFlags) snippet(a apps.App, at snippetFlags) string {
+	text := a.SnippetTo(at.proxy(), at.Gatehouse, f.Upstream)
+	if f.Further {
+		text = apps.Further(at.proxy(), text)
+	}
+	return text
+}
+
+// proxyCommand prints how a proxy leads to the portal.
+type proxyCommand struct {
+	BaseURL string `name:"base-url" help:"How browsers reach the portal, e.g. https://portal.example.org." env:"GATEHOUSE_BASE_URL" placeholder:"URL"`
+	snippetFlags
+}
+
+// Run prints the configuration of a proxy for the portal itself.
+func (c *proxyCommand) Run(env *commandEnv) error {
+	if c.proxy() == "" {
+		return usageError("name the proxy: --caddy, --nginx or --traefik")
+	}
+	if c.BaseURL == "" {
+		return usageError("name the portal's address with --base-url, e.g. https://portal.example.org")
+	}
+	base, err := canonicalBaseURL(c.BaseURL)
+	if err != nil {
+		return err
+	}
+	at := apps.Address{Scheme: base.Scheme, Host: base.Hostname(), Port: base.Port()}
+	_, err = fmt.Fprint(env.Stdout, apps.PortalSnippet(c.proxy(), at, c.Gatehouse))
+	return err
+}
+
 // proxy is which one was asked for, or "".
 func (f snippetFlags) proxy() apps.Proxy {
 	switch {

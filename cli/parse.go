@@ -23,7 +23,7 @@ func newParser(flags *commands, p Process) (*kong.Kong, error) {
 		kong.Exit(func(code int) { panic(exit(code)) }),
 		kong.Vars{"acme_directory": letsEncrypt},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Resolvers(environment{}),
+		kong.Resolvers(environment{installed(p)}),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("reading the commands: %w", err)
@@ -60,16 +60,20 @@ func parse(flags *commands, p Process) (*kong.Context, error) {
 
 // environment returns the flags' values from the environment in kong's place: a variable
 // that is set to nothing is not set, as compose files and unit files mean it, and one
-// that is wrong is named.
-type environment struct{}
+// that is wrong is named. What is not set there is as the installed service has it, for
+// every command but serve and install.
+type environment struct{ installed map[string]string }
 
 // Validate has nothing to object.
 func (environment) Validate(*kong.Application) error { return nil }
 
 // Resolve returns a flag's value, or nil for none.
-func (environment) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+func (e environment) Resolve(line *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	for _, name := range flag.Envs {
-		value := unquoted(os.Getenv(name))
+		value, from := unquoted(os.Getenv(name)), "the environment"
+		if value == "" && isBesideTheService(line) {
+			value, from = unquoted(e.installed[name]), "/"+installedSettings
+		}
 		if value == "" {
 			continue
 		}
@@ -79,14 +83,20 @@ func (environment) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any,
 			if inner := errors.Unwrap(err); inner != nil {
 				err = inner // kong names the flag once more
 			}
-			return nil, fmt.Errorf("%w (from %s in the environment)", err, name)
+			return nil, fmt.Errorf("%w (from %s in %s)", err, name, from)
 		}
 		if flag.Enum != "" && !slices.Contains(flag.EnumSlice(), value) {
-			return nil, fmt.Errorf("must be one of %s but got %q (from %s in the environment)", flag.Enum, value, name)
+			return nil, fmt.Errorf("must be one of %s but got %q (from %s in %s)", flag.Enum, value, name, from)
 		}
 		return value, nil
 	}
 	return nil, nil
+}
+
+// isBesideTheService reports whether a command works on a workspace that a service has.
+func isBesideTheService(line *kong.Context) bool {
+	node := line.Selected()
+	return node != nil && node.Name != "serve" && node.Name != "install"
 }
 
 // unquoted takes away blanks, and the quotes that some tools hand on from a file

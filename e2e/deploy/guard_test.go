@@ -137,7 +137,7 @@ func byNginx(g *guardedSite, gatehouse, app string) {
 	dir := t.TempDir()
 	listen := "listen " + g.at + " ssl"
 	conf := replace(t, read(t, "../../docs/proxy/nginx.conf"), "listen 443 ssl", listen,
-		"/etc/ssl/portal.pem", g.own.cert, "/etc/ssl/portal.key", g.own.key, "127.0.0.1:8080", gatehouse)
+		"/etc/ssl/portal.example.org.pem", g.own.cert, "/etc/ssl/portal.example.org.key", g.own.key, "127.0.0.1:8080", gatehouse)
 	for i, name := range []string{"grafana", "wiki", "secret"} {
 		block := replace(t, g.snippet(name, "--nginx", gatehouse, app), "listen "+port(g.at)+" ssl", listen,
 			"/etc/ssl/"+name+".example.org.pem", g.own.cert, "/etc/ssl/"+name+".example.org.key", g.own.key)

@@ -28,7 +28,7 @@ func replace(t *testing.T, text string, pairs ...string) string {
 func nginx(t *testing.T, at, upstream string, own pair) *process {
 	t.Helper()
 	return runNginx(t, replace(t, read(t, "../../docs/proxy/nginx.conf"), "listen 443 ssl", "listen "+at+" ssl",
-		"/etc/ssl/portal.pem", own.cert, "/etc/ssl/portal.key", own.key, "127.0.0.1:8080", upstream))
+		"/etc/ssl/portal.example.org.pem", own.cert, "/etc/ssl/portal.example.org.key", own.key, "127.0.0.1:8080", upstream))
 }
 
 // runNginx runs server blocks.
