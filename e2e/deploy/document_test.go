@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"os"
@@ -8,90 +9,301 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
-
-	"gatehouse/e2e/loopback"
 )
 
-// TestDocument follows docs/deploy.md to the letter: its ten commands, on a directory that stands for the machine's
-// root, then what systemd would start, with a real ACME server, up to the first Super-administrator's second step.
-func TestDocument(t *testing.T) {
-	root, released := t.TempDir(), t.TempDir()
-	commands := documented(t)
-	if n := strings.Count(commands, "\n"); n != 10 {
-		t.Errorf("%d commands, want 10", n)
+// insideVariable is set where a test runs as the only one on a machine: see onAMachine.
+const insideVariable = "GATEHOUSE_TEST_MACHINE"
+
+// machineSetUp makes a process's own view of the machine: what is written to the directories of the documents is gone
+// with it, and the loopback is its own, with every port free.
+const machineSetUp = `
+ip link set lo up
+mount -t tmpfs tmpfs "$1"
+for dir in etc root usr/local var/lib var/backups var/log; do
+	mkdir -p "$1/$dir/upper" "$1/$dir/work" "/$dir"
+	mount -t overlay overlay -o "lowerdir=/$dir,upperdir=$1/$dir/upper,workdir=$1/$dir/work" "/$dir"
+done
+mkdir "$1/tmp"
+mount --bind "$1/tmp" /run
+for name in portal wiki app; do echo "127.0.0.1 $name.example.org" >> /etc/hosts; done
+shift
+exec "$@"
+`
+
+// onAMachine runs the rest of a test alone, as root in namespaces of its own: mounts and a network. It reports whether
+// this process is that one.
+func onAMachine(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv(insideVariable) != "" {
+		return true
 	}
+	tool(t, "ip", "iproute2")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	ctx, cancel := context.WithTimeout(context.Background(), 4*timeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", "-eu", "-c", machineSetUp, "sh", dir, self, "-test.run", "^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), insideVariable+"=yes", "GATEHOUSE_TEST_PROGRAM="+program)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET,
+		Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	if os.Geteuid() != 0 {
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
+	}
+	out, err := cmd.CombinedOutput()
+	switch {
+	case strings.Contains(string(out), "=== RUN") && err == nil:
+	case strings.Contains(string(out), "=== RUN"):
+		t.Errorf("on the machine: %v\n%s", err, out)
+	default:
+		t.Skipf("no namespaces may be made here (%v): nothing is tested\n%s", err, out)
+	}
+	return false
+}
+
+// A walk follows a document on a machine: its blocks of commands, in a directory with what was released.
+type walk struct {
+	t        *testing.T
+	document string
+	released string
+	env      []string
+}
+
+// newWalk has what a new user has: a directory with what was released, and the machine's commands. There is no systemd;
+// what stands for it does what the units say. Packages are there already.
+func newWalk(t *testing.T, document string) *walk {
+	t.Helper()
+	w := &walk{t: t, document: read(t, document), released: t.TempDir()}
 	binary, err := os.ReadFile(program)
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(released, "gatehouse-0.5.0-linux-amd64"), string(binary))
-	write(t, filepath.Join(released, "SHA256SUMS"),
-		fmt.Sprintf("%x  gatehouse-0.5.0-linux-amd64\n", sha256.Sum256(binary)))
-	for _, name := range []string{"gatehouse.service", "gatehouse-tls.conf"} {
-		write(t, filepath.Join(released, name), read(t, "../../docs/"+name))
+	write(t, filepath.Join(w.released, "gatehouse-0.5.0-linux-amd64"), string(binary))
+	write(t, filepath.Join(w.released, "SHA256SUMS"), fmt.Sprintf("%x  gatehouse-0.5.0-linux-amd64\n", sha256.Sum256(binary)))
+	write(t, filepath.Join(w.released, "roles.sql"), read(t, "../../docs/postgres/roles.sql"))
+	stubs := t.TempDir()
+	for _, name := range []string{"systemctl", "journalctl"} {
+		write(t, filepath.Join(stubs, name), read(t, filepath.Join("testdata", name)))
 	}
-	for _, dir := range []string{"usr/local/bin", "etc/systemd/system", "stubs"} {
-		if err := os.MkdirAll(filepath.Join(root, dir), 0o700); err != nil {
+	for name, script := range map[string]string{
+		"apt-get": "#!/bin/sh\nfor one; do case $one in -*|install) ;; *) echo \"$one\" >> /run/packages ;; esac; done\n",
+		"certbot": "#!/bin/sh\nmkdir -p /etc/letsencrypt/live/gatehouse\ncp /run/certificate/* /etc/letsencrypt/live/gatehouse/\n",
+		"useradd": "#!/bin/sh\necho \"$@\" | grep -q -- '--system'\n",
+		"nft":     "#!/bin/sh\n[ \"$1 $2 $3\" = '--check --file /etc/nftables.conf' ]\n",
+	} {
+		if name == "nft" {
+			if _, err := exec.LookPath("nft"); err == nil {
+				continue
+			}
+		}
+		write(t, filepath.Join(stubs, name), script)
+	}
+	entries, err := os.ReadDir(stubs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		if err := os.Chmod(filepath.Join(stubs, entry.Name()), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"systemctl", "journalctl"} { // there is no systemd to speak to
-		stub := filepath.Join(root, "stubs", name)
-		write(t, stub, "#!/bin/sh\necho "+name+" \"$@\"\n")
-		if err := os.Chmod(stub, 0o700); err != nil {
-			t.Fatal(err)
+	w.env = append(os.Environ(), "PATH="+stubs+":/usr/local/bin:"+os.Getenv("PATH"))
+	t.Cleanup(func() {
+		for _, unit := range []string{"gatehouse", "caddy", "nginx"} {
+			w.sh("systemctl stop "+unit, "")
 		}
+	})
+	return w
+}
+
+// sh runs commands as they stand, with what is typed.
+func (w *walk) sh(commands, typed string) string {
+	w.t.Helper()
+	file := filepath.Join(w.t.TempDir(), "output") // not a pipe: what is started in the background holds it open
+	out, err := os.Create(file)
+	if err != nil {
+		w.t.Fatal(err)
 	}
-	sh := exec.Command("sh", "-eu", "-c",
-		replace(t, commands, "/usr/local/", root+"/usr/local/", "/etc/", root+"/etc/"))
-	sh.Dir, sh.Env = released, append(os.Environ(), "PATH="+filepath.Join(root, "stubs")+":"+os.Getenv("PATH"))
-	out, err := sh.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "systemctl enable --now gatehouse") {
-		t.Fatalf("%v\n%s", err, out)
+	defer out.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	sh := exec.CommandContext(ctx, "bash", "-eu", "-c", "portal=portal.example.org wiki=wiki.example.org\n"+commands)
+	sh.Dir, sh.Env, sh.Stdin, sh.Stdout, sh.Stderr = w.released, w.env, strings.NewReader(typed), out, out
+	if err := sh.Run(); err != nil {
+		w.t.Fatalf("%v\n%s\n%s", err, commands, read(w.t, file))
+	}
+	return read(w.t, file)
+}
+
+// blocks are the blocks of commands in a part of the document, from its heading to the next of its level or above.
+func (w *walk) blocks(heading string) (blocks []string) {
+	w.t.Helper()
+	_, part, found := strings.Cut(w.document, "\n"+heading+"\n")
+	if !found {
+		w.t.Fatalf("the document has no %q", heading)
+	}
+	part, _, _ = strings.Cut(part, "\n## ")
+	if strings.HasPrefix(heading, "### ") {
+		part, _, _ = strings.Cut(part, "\n### ")
+	}
+	for {
+		_, rest, more := strings.Cut(part, "```sh\n")
+		if !more {
+			return blocks
+		}
+		var block string
+		block, part, _ = strings.Cut(rest, "```")
+		blocks = append(blocks, block)
+	}
+}
+
+// follow runs the blocks of a part, and returns what they printed.
+func (w *walk) follow(heading, typed string) string {
+	w.t.Helper()
+	blocks := w.blocks(heading)
+	if len(blocks) == 0 {
+		w.t.Fatalf("%s has no commands", heading)
+	}
+	return w.sh(strings.Join(blocks, ""), typed)
+}
+
+// curl asks as a browser on the machine would, and returns the status and where it leads.
+func (w *walk) curl(address string) string {
+	w.t.Helper()
+	return w.sh("curl --silent --insecure --header 'Accept: text/html' --header 'Sec-Fetch-Mode: navigate' --header 'Sec-Fetch-Dest: document' --output /dev/null --write-out '%{http_code} %{redirect_url}' "+address, "")
+}
+
+// TestDocument follows docs/deploy.md to the letter on a machine of its own: ten commands to a guarded app, a backup and a
+// drill, the restore, an upgrade and back, other proxies and users, and a unix socket.
+func TestDocument(t *testing.T) {
+	t.Parallel()
+	if !onAMachine(t) {
+		return
+	}
+	w := newWalk(t, "../../docs/deploy.md")
+	blocks := w.blocks("## Ten commands")
+	if n := strings.Count(blocks[0], "\n"); n != 11 { // and the line with the names
+		t.Errorf("%d lines, want the names and ten commands", n)
+	}
+	out := w.sh(strings.Join(blocks, ""), password+"\n")
+	if !regexp.MustCompile(`(?m)^https://portal\.example\.org/welcome/\S+$`).MatchString(out) {
+		t.Errorf("no invitation:\n%s", out)
+	}
+	w.wantGuarded("Caddy")
+	if out := w.sh("gatehouse policy show", ""); !strings.Contains(strings.ToLower(out), "everyone") {
+		t.Errorf("the policy: %s", out)
+	}
+	if out := w.follow("## Firewall", ""); out != "" {
+		t.Logf("the firewall says %s", out)
+	}
+	w.follow("## Backup", "")
+	drill := w.follow("## A restore drill", "")
+	if !strings.Contains(drill, ada) || !strings.Contains(drill, "ben@example.org") {
+		t.Errorf("the drill does not say who is in the backup:\n%s", drill)
+	}
+	w.sh("gatehouse user add late@example.org --name Late", password+"\n")
+	w.sh("backup=$(ls -1 /var/backups/gatehouse/*.db | tail -n 1)\n"+w.blocks("## Restore")[0], "")
+	if out := w.sh("gatehouse user list", ""); strings.Contains(out, "late@") || !strings.Contains(out, ada) {
+		t.Errorf("after the restore:\n%s", out)
+	}
+	w.wantGuarded("Caddy, after a restore")
+
+	upgrade := w.blocks("## Upgrade and rollback")
+	if out := w.sh(upgrade[0], ""); !strings.Contains(out, "kept     /etc/gatehouse/gatehouse.key") || !strings.HasSuffix(out, "ok\n") {
+		t.Errorf("the upgrade says:\n%s", out)
+	}
+	w.sh("cp /var/lib/gatehouse/gatehouse.db /var/lib/gatehouse/gatehouse.db.schema-10", "") // as from an older one
+	w.sh("gatehouse user add late@example.org --name Late", password+"\n")
+	w.sh(upgrade[1], "")
+	if out := w.sh("gatehouse user list", ""); strings.Contains(out, "late@") {
+		t.Errorf("after the rollback:\n%s", out)
 	}
 
-	key := filepath.Join(root, "etc/gatehouse/gatehouse.key")
-	if info, err := os.Stat(key); err != nil || info.Size() != 32 || info.Mode().Perm() != 0o600 {
-		t.Fatalf("the key: %v, %v", info, err)
+	w.follow("## Logs and files", "")
+	service := w.blocks("## The service")
+	w.sh(service[0], "")
+	w.sh("systemctl stop caddy\ngatehouse app remove Wiki --yes", "")
+	own := newPair(t, t.TempDir(), "portal.example.org", "wiki.example.org")
+	w.sh(fmt.Sprintf("mkdir /run/certificate\ncp %s /run/certificate/fullchain.pem\ncp %s /run/certificate/privkey.pem", own.cert, own.key), "")
+	w.follow("### nginx", "")
+	w.wantGuarded("nginx")
+	if got := w.curl("http://portal.example.org/my"); got != "308 https://portal.example.org/my" {
+		t.Errorf("http leads to %s", got)
 	}
-	at, plain := loopback.Free(t), loopback.Free(t)
-	ca := newAuthority(t, plain, at, 90*days)
-	unit := read(t, filepath.Join(root, "etc/systemd/system/gatehouse.service")) +
-		read(t, filepath.Join(root, "etc/systemd/system/gatehouse.service.d/tls.conf"))
-	env := environment(t, unit,
-		map[string]string{"%S/": filepath.Join(root, "var/lib") + "/", "%d/": filepath.Dir(key) + "/"})
-	env = append(env, "GATEHOUSE_LISTEN="+at, "GATEHOUSE_REDIRECT_LISTEN="+plain,
-		"GATEHOUSE_ACME_DIRECTORY="+ca.directory, "GATEHOUSE_ACME_CA="+ca.ca)
-	p := start(t, env, filepath.Join(root, "usr/local/bin/gatehouse"), "serve")
+	if out := w.sh(service[1], ""); !strings.Contains(out, "reverse_proxy unix//run/gatehouse/gatehouse.sock\n") {
+		t.Errorf("the socket: %s", out)
+	}
+}
+
+// wantGuarded demands that the proxy leads to the portal, and asks it before it lets anybody to the app.
+func (w *walk) wantGuarded(proxy string) {
+	w.t.Helper()
+	if got := w.curl("https://portal.example.org/signin"); got != "200 " {
+		w.t.Errorf("%s: the portal answers %s", proxy, got)
+	}
+	if got := w.curl("https://wiki.example.org/page"); !strings.HasPrefix(got, "303 https://portal.example.org/enter/wiki") &&
+		got != "303 https://wiki.example.org/.gatehouse/start?to=%2Fpage" { // which leads there
+		w.t.Errorf("%s: the app answers a stranger %s", proxy, got)
+	}
+}
+
+// TestDocumentWithoutAProxy follows the same document where Gatehouse has its certificate by itself, from a real ACME
+// server, up to the first Super-administrator's second step.
+func TestDocumentWithoutAProxy(t *testing.T) {
+	t.Parallel()
+	if !onAMachine(t) {
+		return
+	}
+	w := newWalk(t, "../../docs/deploy.md")
+	ca := newAuthority(t, "127.0.0.1:80", "127.0.0.1:443", 90*days)
+	w.sh("install -m 0644 "+ca.ca+" /run/authority.pem", "") // the service's user has to read it
+	w.env = append(w.env, "GATEHOUSE_ACME_DIRECTORY="+ca.directory, "GATEHOUSE_ACME_CA=/run/authority.pem")
+	out := w.follow("### Gatehouse itself", "")
+	link := regexp.MustCompile(`https://portal\.example\.org(/setup/\S+)`).FindStringSubmatch(out)
+	if link == nil {
+		t.Fatalf("no set-up link:\n%s", out)
+	}
 	eventually(t, "the certificate", func() error {
-		_, err := serial(at, "portal.example.org", ca.roots)
+		_, err := serial("127.0.0.1:443", "portal.example.org", ca.roots)
 		return err
 	})
-	base := "https://portal.example.org:" + port(at)
-	link := regexp.MustCompile(regexp.QuoteMeta(base) + `(/setup/\S+)`).FindStringSubmatch(p.output.String())
-	if link == nil {
-		t.Fatal("no set-up link")
-	}
-	b := newBrowser(t, base, at, "127.0.0.1", ca.roots)
+	b := newBrowser(t, "https://portal.example.org", "127.0.0.1:443", "127.0.0.1", ca.roots)
 	b.get(link[1])
 	b.post(link[1], 303, "workspace", "Acme", "name", "Ada", "email", ada, "password", password)
 	b.post("/signout", 303)
 	b.wholeSignIn()
-	if _, err := os.Stat(filepath.Join(root, "var/lib/gatehouse/gatehouse.key")); !os.IsNotExist(err) {
+	if _, err := os.Stat("/var/lib/gatehouse/gatehouse.key"); !os.IsNotExist(err) {
 		t.Errorf("there is a key beside the database: %v", err)
 	}
 }
 
-// documented is the first block of commands in docs/deploy.md.
-func documented(t *testing.T) string {
-	t.Helper()
-	_, rest, found := strings.Cut(read(t, "../../docs/deploy.md"), "```sh\n")
-	commands, _, closed := strings.Cut(rest, "```")
-	if !found || !closed {
-		t.Fatal("docs/deploy.md has no commands")
+// TestUnits has systemd read the units.
+func TestUnits(t *testing.T) {
+	verify, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("no systemd-analyze here")
 	}
-	return commands
+	dir := t.TempDir()
+	for _, name := range []string{"gatehouse.service", "gatehouse.socket", "gatehouse-backup.service", "gatehouse-backup.timer"} {
+		write(t, filepath.Join(dir, name), strings.ReplaceAll(read(t, "../../docs/"+name), "/usr/local/bin/gatehouse", "/bin/true"))
+	}
+	for _, dropIn := range []string{"gatehouse-tls.conf", "postgres/gatehouse-nodes.conf"} {
+		if err := os.MkdirAll(filepath.Join(dir, "gatehouse.service.d"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(dir, "gatehouse.service.d", filepath.Base(dropIn)), read(t, "../../docs/"+dropIn))
+	}
+	cmd := exec.Command(verify, "verify", "--man=no", filepath.Join(dir, "gatehouse.service"), filepath.Join(dir, "gatehouse.socket"),
+		filepath.Join(dir, "gatehouse-backup.service"), filepath.Join(dir, "gatehouse-backup.timer"))
+	if out, err := cmd.CombinedOutput(); err != nil || strings.Contains(string(out), dir) {
+		t.Errorf("%v\n%s", err, out)
+	}
 }
 
 // environment is what a unit's Environment lines set, with systemd's words for directories put in.
