@@ -98,7 +98,7 @@ func requireNoFile(path string) error {
 func (env *commandEnv) readPeople(path string) (string, error) {
 	from := io.Reader(env.Stdin)
 	if path != "-" {
-		f, err := os.Open(path)
+		f, err := os.Open(path) //nolint:gosec // whoever runs the command names it
 		if err != nil {
 			return "", fmt.Errorf("cannot read the file: %w", err)
 		}
@@ -181,7 +181,8 @@ func (c *peopleImport) confirm(env *commandEnv, n int) error {
 
 // carryOut imports the people. The file of links is whole before anything is committed: links
 // that nobody has would be worth nothing, and a file without people does no harm.
-func (c *peopleImport) carryOut(env *commandEnv, store *db.Store, people []roster.Person, o db.ImportOptions) (plan db.ImportPlan, err error) {
+func (c *peopleImport) carryOut(env *commandEnv, store *db.Store, people []roster.Person,
+	o db.ImportOptions) (plan db.ImportPlan, err error) {
 	if c.Links != "" {
 		base, err := linkBase(c.BaseURL)
 		if err != nil {

@@ -178,7 +178,7 @@ func TestImportTakesOldPasswords(t *testing.T) {
 		"is a users database of Authelia with 2 people.", "  1 sign in with the password that they have\n", "  1 are deactivated\n",
 		"New groups: dev, operators.",
 		"line 2, ada@example.org: the user name admin gives rights in some apps",
-		"line 7, bob@example.org: the password's hash (argon2id of 1024 MiB, 1 passes, 8 threads) costs more than is taken over: none in its place",
+		"line 7, bob@example.org: the password's hash (argon2id with m=1048576,t=1,p=8) costs more than is taken over: none in its place",
 		`line 7, bob@example.org: "Bob Li" cannot be a user name for apps`,
 	} {
 		if !strings.Contains(out, want) {

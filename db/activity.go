@@ -97,7 +97,8 @@ func (t *tx) appendActivities(now time.Time, entries []activityEntry) error {
 		if method == "" {
 			method = account.ByCommand
 		}
-		rows = append(rows, []any{unix(now), string(a.event), true, string(a.actor.kind), a.actor.label, a.subject, string(method), a.detail})
+		rows = append(rows, []any{unix(now), string(a.event), true, string(a.actor.kind), a.actor.label, a.subject,
+			string(method), a.detail})
 	}
 	return t.insertMany(`INSERT INTO activity (at, event, ok, actor_kind, actor, subject_id, method, detail) VALUES `, rows)
 }

@@ -24,7 +24,7 @@ var ErrNoMail = errors.New("no mail server is set")
 const StepImporting engine.Step = "Importing people"
 
 // importTimeout bounds an import.
-const importTimeout = 10 * time.Minute
+const importTimeout = 30 * time.Minute
 
 // A PasswordFate is what becomes of the password of somebody from a file.
 type PasswordFate int
@@ -125,7 +125,8 @@ func planImport(q querier, people []roster.Person, o ImportOptions) (plan Import
 			return plan, errors.Join(err, ErrNoMail)
 		}
 	}
-	err = q.row(`SELECT EXISTS (SELECT 1 FROM person WHERE role = 'super-administrator' AND role <> 'member' AND active = TRUE)`).Scan(&plan.HasSuperAdmin)
+	err = q.row(`SELECT EXISTS (SELECT 1 FROM person WHERE role <> 'member' AND role = 'super-administrator' AND active = TRUE)`).
+		Scan(&plan.HasSuperAdmin)
 	if err != nil {
 		return plan, fmt.Errorf("looking for a Super-administrator: %w", err)
 	}

@@ -486,9 +486,10 @@ func unescapeYAML(text string) (rune, int) {
 	if len(text) <= digits {
 		return 0, 0
 	}
-	n, err := strconv.ParseUint(text[1:1+digits], 16, 32)
-	if err != nil || !utf8.ValidRune(rune(n)) || n > utf8.MaxRune {
+	n, err := strconv.ParseUint(text[1:1+digits], 16, 64)
+	r := rune(min(n, utf8.MaxRune+1)) //nolint:gosec // it fits
+	if err != nil || !utf8.ValidRune(r) {
 		return 0, 0
 	}
-	return rune(n), 1 + digits
+	return r, 1 + digits
 }

@@ -103,7 +103,7 @@ func Describe(text string) string {
 		if cost > 0 {
 			return fmt.Sprintf("bcrypt of cost %d", cost)
 		}
-		return fmt.Sprintf("argon2id of %d MiB, %d passes, %d threads", s.memory>>10, s.passes, s.threads)
+		return fmt.Sprintf("argon2id with m=%d,t=%d,p=%d", s.memory, s.passes, s.threads)
 	}
 	for _, known := range [][2]string{
 		{"$apr1$", "apr1"}, {"{SHA}", "SHA-1"}, {"{SSHA}", "salted SHA-1"}, {"$1$", "MD5 crypt"}, {"$5$", "SHA-256 crypt"},
