@@ -138,8 +138,9 @@ func eachRow(q querier, do func(scan func(...any) error) error, query string, ar
 		return err
 	}
 	defer rows.Close()
+	scan := rows.Scan
 	for rows.Next() {
-		if err := do(rows.Scan); err != nil {
+		if err := do(scan); err != nil {
 			return err
 		}
 	}

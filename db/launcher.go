@@ -28,11 +28,11 @@ type Tile struct {
 }
 
 // openTo are the numbers of the apps that somebody may open, as apps.Access.Allows says: by
-// their role and their number.
+// their role and their number. An app may be there twice.
 const openTo = `(SELECT id FROM app WHERE everyone = TRUE
-	UNION SELECT app_id FROM app_role WHERE role = $1
-	UNION SELECT app_id FROM app_person WHERE person_id = $2
-	UNION SELECT x.app_id FROM group_member m JOIN app_group x ON x.group_id = m.group_id WHERE m.person_id = $2)`
+	UNION ALL SELECT app_id FROM app_role WHERE role = $1
+	UNION ALL SELECT app_id FROM app_person WHERE person_id = $2
+	UNION ALL SELECT x.app_id FROM group_member m JOIN app_group x ON x.group_id = m.group_id WHERE m.person_id = $2)`
 
 // Launcher reads the apps that the visitor may open, in the order of their names, and what
 // has changed since the visit before: since what an earlier session was shown.
@@ -46,16 +46,19 @@ func (s *Store) Launcher(ctx context.Context, v Visitor) (Launcher, error) {
 		return l, fmt.Errorf("reading a portal: %w", err)
 	}
 	q := reading{s, ctx}
+	var row tileRow
+	before := shown+gone > 0 // whether the portal has shown anything yet
 	err := eachRow(q, func(scan func(...any) error) error {
-		tile, known, err := scanTile(scan, v, shown+gone > 0)
-		l.Tiles = append(l.Tiles, tile)
-		l.changed = l.changed || !tile.noted
+		l.Tiles = append(l.Tiles, Tile{})
+		t := &l.Tiles[len(l.Tiles)-1]
+		known, err := row.scanTile(scan, t, v, before)
+		l.changed = l.changed || !t.noted
 		if known {
 			shown--
 		}
 		return err
 	}, `SELECT app.id, app.slug, app.name, app.host, app.mark, app.icon, app.second_step, app.paused, app.made_at,
-			w.name, w.shown_at, w.gone_at
+			w.app_id IS NOT NULL AND w.gone_at IS NULL, COALESCE(w.name = app.name, FALSE), w.shown_at
 		FROM app LEFT JOIN portal_app w ON w.person_id = $2 AND w.app_id = app.id
 		WHERE app.id IN `+openTo+` ORDER BY app.sort_key, app.id`, string(v.Person.Role), v.Person.ID)
 	if err == nil && (shown > 0 || recent > 0) { // something is gone
@@ -79,25 +82,28 @@ func (s *Store) Launcher(ctx context.Context, v Visitor) (Launcher, error) {
 	return l, nil
 }
 
+// A tileRow is what a tile is made of, one after the other.
+type tileRow struct {
+	made, shown     sql.NullInt64
+	known, sameName bool
+}
+
 // scanTile reads an app, and whether it is known that the portal shows it. Before says
 // whether the portal has shown anything yet.
-func scanTile(scan func(...any) error, v Visitor, before bool) (t Tile, known bool, err error) {
-	var made, shown, gone sql.NullInt64
-	var name sql.NullString
-	err = scan(&t.ID, &t.Slug, &t.Name, &t.Address.Host, &t.Mark, &t.Icon, &t.Access.SecondStep, &t.Paused, &made,
-		&name, &shown, &gone)
-	t.MadeAt = instant(made)
-	known = name.Valid && !gone.Valid
-	t.noted = known && name.String == t.Name
+func (r *tileRow) scanTile(scan func(...any) error, t *Tile, v Visitor, before bool) (known bool, err error) {
+	err = scan(&t.ID, &t.Slug, &t.Name, &t.Address.Host, &t.Mark, &t.Icon, &t.Access.SecondStep, &t.Paused, &r.made,
+		&r.known, &r.sameName, &r.shown)
+	t.MadeAt = instant(r.made)
+	t.noted = r.known && r.sameName
 	switch {
-	case known:
-		t.IsNew = !instant(shown).Before(v.StartedAt)
+	case r.known:
+		t.IsNew = !instant(r.shown).Before(v.StartedAt)
 	case before:
 		t.IsNew = true
 	default: // the first visit
 		t.IsNew = t.MadeAt.After(lastHere(v))
 	}
-	return t, known, err
+	return r.known, err
 }
 
 // lastHere is when the visitor was here before this session, or began it.

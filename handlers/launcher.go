@@ -40,7 +40,7 @@ func (s *Server) launcher(rc *requestContext, hasFactor bool) (views.Launcher, e
 	}
 	words := account.SearchWords(out.Search)
 	for _, tile := range l.Tiles {
-		if !account.HasWords(tile.Name+" "+tile.Address.Host, words) {
+		if len(words) > 0 && !account.HasWords(tile.Name+" "+tile.Address.Host, words) {
 			continue
 		}
 		out.Tiles = append(out.Tiles, views.Tile{

@@ -3,6 +3,7 @@ package views
 import (
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -48,7 +49,7 @@ func (m AppMark) colour() string {
 	for _, r := range m.Name {
 		sum = (sum*31 + int(r)) % 6007
 	}
-	return fmt.Sprintf("mark--%d", sum%6)
+	return strconv.Itoa(sum % 6)
 }
 
 func (m AppMark) iconAddress() string { return fmt.Sprintf("/apps/%d/icon?v=%s", m.ID, m.Icon) }
