@@ -203,9 +203,16 @@ func (s *Server) showSecurityOutdated(rc *requestContext, seen account.Seen) err
 	return s.showSecurityCard(rc, http.StatusUnprocessableEntity, card)
 }
 
-// showGeneral shows the workspace's name.
+// showGeneral shows the workspace's name, and what a new base URL breaks.
 func (s *Server) showGeneral(rc *requestContext) error {
-	return s.showGeneralCard(rc, http.StatusOK, views.General{Workspace: views.Field{Value: rc.visitor.Workspace.Name}})
+	found, err := s.findings(rc.ctx(), rc.now)
+	if err != nil {
+		return err
+	}
+	return s.showGeneralCard(rc, http.StatusOK, views.General{
+		Workspace: views.Field{Value: rc.visitor.Workspace.Name},
+		Moved:     views.MovedText(found),
+	})
 }
 
 func (s *Server) showGeneralCard(rc *requestContext, status int, card views.General) error {

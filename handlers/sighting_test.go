@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gatehouse/handlers"
+	"gatehouse/twofactor"
 )
 
 // TestDoctorIsAnswered asks /healthz as gatehouse doctor does, and as those who would like to:
@@ -58,5 +59,36 @@ func TestDoctorIsAnswered(t *testing.T) {
 		if c.path == "/healthz" && (r.StatusCode != http.StatusOK || body != "ok\n") || strings.Contains(body, "192.0.2") {
 			t.Errorf("%s: %d %q", name, r.StatusCode, body)
 		}
+	}
+}
+
+// TestNewBaseURLInSettings serves a workspace at another address: Settings tell what that breaks, and
+// nothing at an address that stays.
+func TestNewBaseURLInSettings(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.add("ada@example.org", twofactor.SuperAdmin)
+	s.add("bob@example.org", twofactor.Member)
+	ada := s.signedInAt("ada@example.org")
+	if err := s.store.SetBaseURL(ctx, "https://old.example.org", s.now); err != nil {
+		t.Fatal(err)
+	}
+	bob, err := s.store.PersonByEmail(ctx, "bob@example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.store.NewLink(ctx, bob.ID, machine.Author(), s.now); err != nil {
+		t.Fatal(err)
+	}
+	if page := ada.get("/admin/settings/general"); page.status != http.StatusOK || strings.Contains(page.body, "old.example.org") {
+		t.Errorf("before: %d %s", page.status, page.body)
+	}
+	s.now = s.now.Add(time.Minute)
+	if err := s.store.SetBaseURL(ctx, "https://new.example.org", s.now); err != nil {
+		t.Fatal(err)
+	}
+	if page := ada.get("/admin/settings/general"); !strings.Contains(page.body, "The workspace was at https://old.example.org before. "+
+		"Since then 1 link leads to the old address.") {
+		t.Errorf("after: %d %s", page.status, page.body)
 	}
 }

@@ -26,6 +26,16 @@ var checkNames = map[doctor.Check]string{
 // CheckName is a check as people read it.
 func CheckName(c doctor.Check) string { return checkNames[c] }
 
+// MovedText says what a new base URL breaks, where findings tell of one.
+func MovedText(all []doctor.Finding) (m Message) {
+	for _, f := range all {
+		if f.Check == doctor.NewAddress {
+			m.Text, m.Advice = FindingText(f)
+		}
+	}
+	return m
+}
+
 // FindingText says what was found, and what to do about it; "" for nothing.
 func FindingText(f doctor.Finding) (seen, advice string) {
 	names, n := strings.Join(f.Names, ", "), f.Count

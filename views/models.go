@@ -247,7 +247,8 @@ type AffectedPerson struct {
 // General is the card of /admin/settings/general.
 type General struct {
 	Workspace Field
-	Seen      string // what the form carries of what it shows
+	Moved     Message // what a new base URL breaks; zero for nothing
+	Seen      string  // what the form carries of what it shows
 	Success   Message
 	Alert     Message
 }
