@@ -72,7 +72,7 @@ type commands struct {
 	Move       moveCommand       `cmd:"" help:"Move the workspace into another database, while no server runs." example:"gatehouse move --from /var/lib/gatehouse --to /etc/gatehouse/database"`
 	Check      checkCommand      `cmd:"" help:"Check the database and open every sealed secret." example:"gatehouse check --data /var/lib/gatehouse"`
 	Health     healthCommand     `cmd:"" help:"Ask whether the server is well: exit 0 or 1." example:"gatehouse health --url http://127.0.0.1:8080"`
-	Doctor     doctorCommand     `cmd:"" help:"Look at the whole installation, and say for each thing what to do: exit 0 or 1." example:"gatehouse doctor --data /var/lib/gatehouse --key-file /etc/gatehouse/gatehouse.key"`
+	Doctor     doctorCommand     `cmd:"" help:"Look at the whole installation, and say for each thing what to do: exit 0 or 1." example:"gatehouse doctor"`
 	Mail       mailCommands      `cmd:"" help:"Try the mail settings out."`
 	Key        keyCommands       `cmd:"" help:"Manage the encryption key."`
 	Completion completionCommand `cmd:"" help:"Print what a shell reads to complete commands." example:"gatehouse completion bash > /etc/bash_completion.d/gatehouse"`

@@ -41,7 +41,7 @@ func TestHelpCommand(t *testing.T) {
 		"help":          "Usage: gatehouse <command>",
 		"help user":     "Usage: gatehouse user <command>",
 		"help user add": "Usage: gatehouse user add",
-		"help deploy":   "gatehouse doctor --data",
+		"help deploy":   "gatehouse doctor",
 		"--version":     "gatehouse " + Version,
 	} {
 		if code, out, errs := ask(t, strings.Fields(line)...); code != exitOK || errs != "" || !strings.Contains(out, want) {
