@@ -113,6 +113,10 @@ func Run(ctx context.Context, p Process) (code int) {
 		flags:   &flags,
 		now:     time.Now,
 	}
+	if showsPassword(p.Args) {
+		fmt.Fprintln(p.Stderr, "gatehouse: other users of this machine can read the password on this command line: "+
+			"write the address into a file, and name it with --database-file")
+	}
 	if _, err = env.zone(); err == nil {
 		err = line.Run(env)
 	}

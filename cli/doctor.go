@@ -101,7 +101,7 @@ func (c *doctorCommand) Run(env *commandEnv) error {
 	}
 	for _, name := range c.Skip {
 		if !slices.Contains(checks(), doctor.Check(name)) {
-			return usageError(fmt.Sprintf("--skip takes the name of a check, as --json shows it, and not %q", name))
+			return usageError(fmt.Sprintf("--skip takes the name of a check, and not %q: %s", name, joined(checks())))
 		}
 	}
 	x := &examination{commandEnv: env, flags: c}
@@ -132,9 +132,9 @@ func (x *examination) examine() error {
 	if err != nil {
 		return err
 	}
-	settings, err := x.flags.settings()
-	if err != nil {
-		return err
+	settings, unusable := x.flags.settings()
+	if unusable != nil {
+		defer x.fault(checkMailServer, upperFirst(x.withAdvice(unusable))+".", "The service does not start with these settings: put them right.")
 	}
 	x.files()
 	x.disk()
@@ -195,7 +195,7 @@ func (x *examination) print(d diagnosis) error {
 // mailServer signs in at the mail server and sends nothing.
 func (x *examination) mailServer(settings mailSettings, sends bool) {
 	if settings.server.IsZero() {
-		if sends {
+		if sends && x.flags.SMTP == "" {
 			x.well(checkMailServer, "Not tried: how mails are sent is not known here. Give --smtp and --mail-from, or the service's environment.")
 		}
 		return
@@ -216,6 +216,15 @@ func (x *examination) askWithoutStore() {
 	if x.flags.BaseURL != "" {
 		x.way(nil, x.flags.BaseURL)
 	}
+}
+
+// joined lists names.
+func joined(all []doctor.Check) string {
+	names := make([]string, len(all))
+	for i, check := range all {
+		names[i] = string(check)
+	}
+	return strings.Join(names, ", ")
 }
 
 // upperFirst makes a sentence of an error.

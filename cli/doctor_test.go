@@ -353,6 +353,30 @@ func TestDoctorAddressInTheDatabase(t *testing.T) {
 	}
 }
 
+// TestDoctorSeesMail gives doctor mail settings that are no good.
+func TestDoctorSeesMail(t *testing.T) {
+	t.Parallel()
+	dir := newWorkspace(t)
+	for says, args := range map[string][]string{
+		"refused":            {"--smtp", "smtp+plain://127.0.0.1:1", "--mail-from", "portal@example.org"},
+		"a password":         {"--smtp", "smtps://portal@127.0.0.1:465", "--mail-from", "portal@example.org"},
+		"smtp-password-file": {"--smtp", "smtps://portal@127.0.0.1:465", "--mail-from", "portal@example.org", "--smtp-password-file", "/nowhere"},
+		"a sender too":       {"--smtp", "smtps://127.0.0.1:465"},
+	} {
+		found, code := diagnose(t, dir, args...)
+		expect(t, says, found, checkMailServer, doctor.Fault, says)
+		if code != exitFailed {
+			t.Errorf("%s: %d", says, code)
+		}
+	}
+	if found, _ := diagnose(t, dir); found[checkMailServer].Check != "" {
+		t.Errorf("without settings: %+v", found[checkMailServer])
+	}
+	if code, _, errs := run(t, dir, "", "doctor", "--skip", "weather"); code != exitUsage || !strings.Contains(errs, "mail-server") {
+		t.Errorf("skipping what is not there: %d %s", code, errs)
+	}
+}
+
 // TestDoctorSeesFiles spoils what lies in the data directory, one thing after the other.
 func TestDoctorSeesFiles(t *testing.T) {
 	t.Parallel()

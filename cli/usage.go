@@ -69,3 +69,19 @@ func wrongText(said string, node *kong.Node) string {
 	}
 	return said
 }
+
+// showsPassword reports whether the address of a database with a password stands on a command
+// line.
+func showsPassword(args []string) bool {
+	for _, arg := range args {
+		_, address, isAddress := strings.Cut(arg, "postgres://")
+		if !isAddress {
+			_, address, isAddress = strings.Cut(arg, "postgresql://")
+		}
+		user, _, hasUser := strings.Cut(address, "@")
+		if isAddress && hasUser && strings.Contains(user, ":") {
+			return true
+		}
+	}
+	return false
+}

@@ -80,3 +80,19 @@ func TestOutputThatNobodyReads(t *testing.T) {
 		}
 	}
 }
+
+// TestPasswordOnTheCommandLine warns of one, wherever it stands, and of nothing else.
+func TestPasswordOnTheCommandLine(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]bool{
+		"version --database postgres://gatehouse:secret@127.0.0.1:1/x": true,
+		"version --database=postgresql://gatehouse:secret@127.0.0.1/x": true,
+		"version --database postgres://gatehouse@127.0.0.1:5432/x":     false,
+		"version --data /var/lib/gatehouse":                            false,
+	} {
+		_, _, errs := ask(t, strings.Fields(line)...)
+		if got := strings.Contains(errs, "--database-file"); got != want || strings.Contains(errs, "secret") {
+			t.Errorf("%s: %q", line, errs)
+		}
+	}
+}
