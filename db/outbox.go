@@ -57,6 +57,12 @@ func mailDomain(q querier) (string, error) {
 	return domainOf(from), nil
 }
 
+// SendsMails reports whether a mail server is set.
+func (s *Store) SendsMails(ctx context.Context) (bool, error) {
+	domain, err := mailDomain(reading{s, ctx})
+	return domain != "", err
+}
+
 func domainOf(email string) string {
 	for i := len(email) - 1; i >= 0; i-- {
 		if email[i] == '@' {

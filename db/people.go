@@ -174,7 +174,7 @@ func (s *Store) PersonByEmail(ctx context.Context, given string) (Person, error)
 
 // EachPerson calls do for everybody, in the order of their names.
 func (s *Store) EachPerson(ctx context.Context, do func(Person) error) error {
-	return s.eachPerson(ctx, do, `SELECT `+personColumns+` WHERE p.removed_at IS NULL ORDER BY p.sort_key, p.id`)
+	return s.EachListedPerson(ctx, account.PeopleFilter{}, do)
 }
 
 func (s *Store) eachPerson(ctx context.Context, do func(Person) error, query string, args ...any) error {

@@ -156,17 +156,21 @@ func (s *Store) Visitor(ctx context.Context, token string, now time.Time) (Visit
 	return v, nil
 }
 
-// Touch notes that a session was used, at most once a minute and ten times while
-// it may idle. A session that
-// began in the future, before a clock was set back, begins now: it would outlast
-// its bound otherwise.
+// nodeDrift is how far a session may have been seen in the future without a clock having been
+// set back: as far as two nodes may differ, and a little more.
+const nodeDrift = 15 * time.Second
+
+// Touch notes that a session was used, at most once a minute and ten times while it may idle.
+// A node whose clock is a little behind that of the node which noted it last waits as well,
+// or each click there would write. A session that began in the future, before a clock was set
+// back, begins now: it would outlast its bound otherwise.
 func (s *Store) Touch(ctx context.Context, v Visitor, now time.Time) error {
 	l, err := s.SessionLengths(ctx, now)
 	if err != nil {
 		return err
 	}
 	every := min(touchInterval, l.Idle/10) // a session that is used lasts
-	if elapsed := now.Sub(v.SeenAt); elapsed >= 0 && elapsed < every {
+	if elapsed := now.Sub(v.SeenAt); elapsed >= -nodeDrift && elapsed < every {
 		return nil
 	}
 	return s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {

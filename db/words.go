@@ -12,11 +12,13 @@ import (
 // addWords stores what somebody is found by.
 func (t *tx) addWords(person int64, name, email string) error {
 	sortKey := account.SortKey(name)
-	for _, word := range account.Endings(name, email) {
-		if err := t.execOne(`INSERT INTO person_word (word, sort_key, person_id) VALUES ($1, $2, $3)`,
-			word, sortKey, person); err != nil {
-			return fmt.Errorf("writing the words of a person: %w", err)
-		}
+	words := account.Endings(name, email)
+	rows := make([][]any, len(words))
+	for i, word := range words {
+		rows[i] = []any{word, sortKey, person}
+	}
+	if err := t.insertMany(`INSERT INTO person_word (word, sort_key, person_id) VALUES `, rows); err != nil {
+		return fmt.Errorf("writing the words of a person: %w", err)
 	}
 	return nil
 }
@@ -24,9 +26,16 @@ func (t *tx) addWords(person int64, name, email string) error {
 // removeWords takes away what somebody with this name and address was found by.
 func (t *tx) removeWords(person int64, name, email string) error {
 	sortKey := account.SortKey(name)
-	for _, word := range account.Endings(name, email) {
-		if _, err := t.exec(`DELETE FROM person_word WHERE word = $1 AND sort_key = $2 AND person_id = $3`,
-			word, sortKey, person); err != nil {
+	words := account.Endings(name, email)
+	for len(words) > 0 {
+		chunk := words[:min(len(words), maxArgs-2)]
+		words = words[len(chunk):]
+		args := []any{sortKey, person}
+		for _, word := range chunk {
+			args = append(args, word)
+		}
+		if _, err := t.exec(`DELETE FROM person_word WHERE sort_key = $1 AND person_id = $2 AND word IN `+
+			placeholders(2, len(chunk)), args...); err != nil {
 			return fmt.Errorf("removing the words of a person: %w", err)
 		}
 	}

@@ -118,19 +118,25 @@ func (p *PostgresDB) Row(ctx context.Context, query string, args ...any) Row {
 	}}
 }
 
-// Rows reads rows, which the caller closes.
+// Rows reads rows, which the caller closes, within the same limit as a write: what reads
+// more than a page reads it page by page.
 func (p *PostgresDB) Rows(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	p.note(query)
 	conn, err := p.conn(ctx)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := conn.QueryContext(context.WithoutCancel(ctx), query, args...)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	rows, err := conn.QueryContext(ctx, query, args...)
 	if err != nil {
+		cancel()
 		_ = conn.Close()
 		return nil, err
 	}
-	go func() { _ = conn.Close() }() // which waits until the rows are closed
+	go func() {
+		_ = conn.Close() // which waits until the rows are closed
+		cancel()
+	}()
 	return rows, nil
 }
 

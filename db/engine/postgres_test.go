@@ -233,3 +233,20 @@ func cutAtCommit(t *testing.T, port int, forward bool) (at string) {
 	_, at, _ = net.SplitHostPort(l.Addr().String())
 	return at
 }
+
+// TestRowsHaveALimit reads rows that do not come: whoever reads them comes back, and the connection
+// is not kept.
+func TestRowsHaveALimit(t *testing.T) {
+	t.Parallel()
+	p := openAt(t, startServer(t).URL("postgres"))
+	rows, err := p.Rows(ctx, `SELECT n, pg_sleep(3600 * (n - 1)) FROM generate_series(1, 2) AS n`)
+	if err == nil {
+		defer func() { _ = rows.Close() }()
+		for rows.Next() {
+		}
+		err = rows.Err()
+	}
+	if !errors.Is(err, context.DeadlineExceeded) && !strings.Contains(err.Error(), "timeout") {
+		t.Errorf("reading rows that do not come: %v", err)
+	}
+}
