@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 
+	"gatehouse/account"
 	"gatehouse/db"
 	"gatehouse/twofactor"
 )
@@ -14,25 +15,52 @@ type userInvite struct {
 
 	UserName string `name:"user-name" help:"By which apps know them; made of the address when none is given." placeholder:"NAME"`
 
+	ShowLink bool `name:"show-link" help:"Print the link instead of mailing it, where a mail server is set."`
+
 	BaseURL string `name:"base-url" help:"How browsers reach the workspace, e.g. https://portal.example.org." env:"GATEHOUSE_BASE_URL" placeholder:"URL"`
 }
 
-// Run adds a person without a password and prints the link with which they choose one,
-// once, on a line of its own.
+// Run adds a person without a password. The link with which they choose one is mailed by the
+// server, or printed, once, on a line of its own, where none sends mails.
 func (c *userInvite) Run(env *commandEnv) error {
-	at, err := linkBase(c.BaseURL)
-	if err != nil {
-		return err
+	if has, err := env.hasWorkspace(); c.BaseURL != "" || err == nil && !has {
+		if _, err := linkBase(c.BaseURL); err != nil {
+			return err
+		}
 	}
 	return env.withStore(func(store *db.Store) error {
-		n := db.NewPerson{Name: c.Name, Email: c.Email, Role: twofactor.Role(c.Role), UserName: c.UserName}
-		now := env.now()
-		_, token, err := store.Invite(env.ctx, n, env.actor().Author(), now)
+		mails, err := store.SendsMails(env.ctx)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(env.Stderr, "Give this link to %s. It works once, until %s, and is not shown again.\n", c.Email,
-			env.date(now.Add(db.LinkTTL).UTC()))
+		mails = mails && !c.ShowLink
+		at := ""
+		if !mails {
+			if at, err = linkBase(c.BaseURL); err != nil {
+				return err
+			}
+		}
+		invite := store.Invite
+		if mails {
+			invite = store.InviteByMail
+		}
+		now := env.now()
+		_, token, err := invite(env.ctx, db.NewPerson{
+			Name:     c.Name,
+			Email:    c.Email,
+			Role:     twofactor.Role(c.Role),
+			UserName: c.UserName,
+		}, env.actor().Author(), now)
+		if err != nil {
+			return err
+		}
+		until := env.date(now.Add(db.LinkTTL).UTC())
+		if mails {
+			fmt.Fprintf(env.Stderr, "A link was mailed to %s. It works once, until %s. To print it instead: --show-link.\n",
+				account.NormalizeEmail(c.Email), until)
+			return nil
+		}
+		fmt.Fprintf(env.Stderr, "Give this link to %s. It works once, until %s, and is not shown again.\n", c.Email, until)
 		fmt.Fprintf(env.Stdout, "%s/welcome/%s\n", at, token)
 		return nil
 	})

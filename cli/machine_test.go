@@ -3,11 +3,17 @@ package cli
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"gatehouse/db"
 )
 
 // run runs one command over a data directory with a line of standard input.
@@ -111,5 +117,56 @@ func TestPrune(t *testing.T) {
 		if code != want.code || !strings.Contains(out+errs, want.says) {
 			t.Errorf("before %q: %d %q %q", before, code, out, errs)
 		}
+	}
+}
+
+// TestInviteIsMailed invites somebody on the machine of a workspace that sends mails: the link waits
+// in the outbox and is printed nowhere, unless it is asked for.
+func TestInviteIsMailed(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	if code, _, errs := run(t, dir, "violet kettle harbour\n", "user", "add", "ada@example.org", "--name", "Ada",
+		"--new-workspace", "--role", "super-administrator"); code != exitOK {
+		t.Fatal(errs)
+	}
+	mails := func(from string) (tokens []string) {
+		t.Helper()
+		store, err := db.Open(t.Context(), db.Options{Dir: dir, Now: time.Now(), Times: db.DefaultTimes})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = store.Close() }()
+		if err := store.SetMailFrom(t.Context(), from, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		for {
+			m, err := store.ClaimMail(t.Context(), time.Now().Add(time.Minute))
+			if errors.Is(err, db.ErrNotFound) {
+				return tokens
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			tokens = append(tokens, m.Email+" "+string(m.Kind)+" "+strconv.Itoa(len(m.Token)))
+		}
+	}
+	mails("portal@example.org")
+	code, out, errs := run(t, dir, "", "user", "invite", "bob@example.org", "--name", "Bob")
+	if code != exitOK || out != "" || !strings.Contains(errs, "mailed to bob@example.org") {
+		t.Fatalf("%d %q %q; want it mailed", code, out, errs)
+	}
+	if got := mails("portal@example.org"); !slices.Equal(got, []string{"bob@example.org invitation 43"}) {
+		t.Errorf("the outbox holds %q", got)
+	}
+	code, out, errs = run(t, dir, "", "user", "invite", "cy@example.org", "--name", "Cy", "--show-link",
+		"--base-url", "https://portal.example.org")
+	if code != exitOK || !strings.HasPrefix(out, "https://portal.example.org/welcome/") {
+		t.Errorf("with --show-link: %d %q %q", code, out, errs)
+	}
+	if got := mails("portal@example.org"); len(got) != 0 {
+		t.Errorf("the outbox holds %q after --show-link", got)
+	}
+	if code, _, errs := run(t, dir, "", "user", "invite", "di@example.org", "--name", "Di", "--show-link"); code != exitUsage ||
+		!strings.Contains(errs, "--base-url") {
+		t.Errorf("a link without an address: %d %q", code, errs)
 	}
 }

@@ -15,7 +15,7 @@ import (
 type userCommands struct {
 	Add     userAdd     `cmd:"" help:"Add a person; the password comes from the terminal or standard input." example:"gatehouse user add ada@example.org --name 'Ada Lovelace' --role administrator"`
 	List    userList    `cmd:"" help:"List everybody." example:"gatehouse user list --json"`
-	Invite  userInvite  `cmd:"" help:"Add a person who chooses the password with a one-time link, which is printed once." example:"gatehouse user invite ada@example.org --name 'Ada Lovelace' --base-url https://portal.example.org"`
+	Invite  userInvite  `cmd:"" help:"Add a person who chooses the password with a one-time link, which is mailed, or printed once where no mail server is set." example:"gatehouse user invite ada@example.org --name 'Ada Lovelace' --base-url https://portal.example.org"`
 	SetRole userSetRole `cmd:"" name:"set-role" help:"Give somebody a role." example:"gatehouse user set-role ada@example.org it-administrator"`
 
 	SetUserName userSetUserName `cmd:"" name:"set-user-name" help:"Give somebody another user name, by which apps know them." example:"gatehouse user set-user-name ada@example.org ada"`
