@@ -44,6 +44,7 @@ func (w *walkthrough) invitation(admin *tab) *tab {
 	member := w.open()
 	member.Visit(link)
 	member.Sees("Welcome", mia.email)
+	w.strength(member)
 	member.Fill("name", mia.name)
 	member.Fill("password", "12345678")
 	member.Click("Accept invitation")
@@ -61,6 +62,31 @@ func (w *walkthrough) invitation(admin *tab) *tab {
 	w.want(stranger.Status() == 404, "a used link answers %d", stranger.Status())
 	stranger.Sees("This link does not work")
 	return member
+}
+
+// strength types passwords of all kinds: how strong each is stands beside it, and nothing is sent for that.
+func (w *walkthrough) strength(b *tab) {
+	w.t.Helper()
+	if !w.script {
+		w.want(!strings.Contains(b.Text(), "Too short"), "a strength is shown without script")
+		return
+	}
+	for typed, want := range map[string]string{
+		"": "hidden", "violet": "0", "鍵は秘密だ": "0", "12345678": "1", "aaaaaaaaaaaaaaaaaaaa": "1", "abababababababab": "1",
+		"kv7 ruhm": "2", "kv7 ruhm?!ab": "3", "violet kettle harbour": "4", "mia example mia example": "1",
+	} {
+		got := evaluate[string](b, `(typed) => {
+			const field = document.querySelector("#password"), meter = document.querySelector("[data-strength]");
+			field.value = typed;
+			field.dispatchEvent(new Event("input", {bubbles: true}));
+			return meter.hidden ? "hidden" : meter.dataset.level;
+		}`, typed)
+		if got != want {
+			w.t.Errorf("the strength of %q is %s; want %s", typed, got, want)
+		}
+	}
+	b.Fill("password", "violet kettle harbour")
+	b.WaitFor("Strong.", "[data-strength]")
 }
 
 // lostPhone resets mia's factor; she is told and enrols again.

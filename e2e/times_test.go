@@ -25,10 +25,11 @@ func TestTimes(t *testing.T) {
 			w.signIn(b, sue)
 			phone, _ := w.enrol(b)
 			w.times(b, "the recovery codes")
-			for _, path := range []string{"/my/profile", twoFactorPath, "/admin/people", "/admin/activity"} {
+			for _, path := range []string{"/my/profile", twoFactorPath, "/admin/people"} {
 				b.Visit(path)
 				w.times(b, path)
 			}
+			w.days(b)
 			w.site.run("", "policy", "set", "--admins", "on")
 			b.Visit("/admin/people")
 			b.WaitFor("on the machine by", ".admin-notice")
@@ -48,6 +49,38 @@ func TestTimes(t *testing.T) {
 			b.WaitFor("A wrong code was entered after your password on")
 			w.times(b, "My portal")
 		})
+	}
+}
+
+// days demands that Activity has its rows under the days that they are of, in the browser's zone or in UTC.
+func (w *walkthrough) days(b *tab) {
+	w.t.Helper()
+	b.Visit("/admin/activity")
+	zone, suffix := time.FixedZone("", 14*60*60), ""
+	if !w.script {
+		zone, suffix = time.FixedZone("", 0), " UTC"
+	}
+	rows := evaluate[[][]string](b, `() => [...document.querySelectorAll("[data-days] tbody tr")].map(r =>
+		r.className === "table__day" ? [r.innerText.trim()] : [r.querySelector("time").textContent, r.querySelector("time").dateTime])`)
+	day := ""
+	for _, row := range rows {
+		if len(row) == 1 {
+			day = row[0]
+			continue
+		}
+		at, err := time.Parse(time.RFC3339, row[1])
+		b.must("read an instant", err)
+		at = at.In(zone)
+		if want := strings.Replace(at.Format("Monday, 2 Jan 2006"), "Sep", "Sept", 1) + suffix; w.script && day != want ||
+			!w.script && day != at.Format("Monday, 2 Jan 2006")+suffix {
+			b.fail("%s stands under %q, not under %q", row[1], day, want)
+		}
+		if want := at.Format("15:04:05") + suffix; row[0] != want {
+			b.fail("%s is shown as %q, not %q", row[1], row[0], want)
+		}
+	}
+	if len(rows) < 3 {
+		b.fail("Activity has %d rows", len(rows))
 	}
 }
 

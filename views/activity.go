@@ -164,13 +164,6 @@ func partyText(p account.Party) string {
 	return partyName(p)
 }
 
-func orDash(text string) string {
-	if text == "" {
-		return "—"
-	}
-	return text
-}
-
 // FilterErrorText says what is wrong with a field of the filter.
 func FilterErrorText(field string) string {
 	if field == "person" {
