@@ -108,8 +108,9 @@ func TestDoctorBehindProxies(t *testing.T) {
 	own := newPair(t, t.TempDir(), "localhost")
 	for name, run := range map[string]func(at, upstream string){
 		"nginx": func(at, upstream string) {
-			runNginx(t, replace(t, read(t, "../../docs/proxy/nginx.conf"), "listen 443 ssl", "listen "+at+" ssl", "portal.example.org",
-				"localhost", "/etc/ssl/portal.pem", own.cert, "/etc/ssl/portal.key", own.key, "127.0.0.1:8080", upstream))
+			runNginx(t, replace(t, read(t, "../../docs/proxy/nginx.conf"), "listen 443 ssl", "listen "+at+" ssl",
+				"/etc/ssl/portal.example.org.pem", own.cert, "/etc/ssl/portal.example.org.key", own.key, "portal.example.org",
+				"localhost", "127.0.0.1:8080", upstream))
 		},
 		"Caddy": func(at, upstream string) {
 			runCaddy(t, t.TempDir(), replace(t, read(t, "../../docs/proxy/Caddyfile"), "portal.example.org {",
