@@ -479,3 +479,57 @@ func TestLargeBodies(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestKilledWhileChangingPhones kills the program around the exchange of the app: afterwards the old one
+// signs in or the new one, never none and never both, and the recovery codes are all there.
+func TestKilledWhileChangingPhones(t *testing.T) {
+	s := startSite(t)
+	s.addPerson(fay, "member")
+	c := newClient(t, s)
+	begin := func() (old, fresh *phone) {
+		c.signIn(fay)
+		old = c.enable()
+		c.send(200, "POST", "/my/profile/two-factor/confirm", "code", old.current())
+		m := regexp.MustCompile(`id="secret"[^>]*>([A-Z2-7 ]+)<`).
+			FindStringSubmatch(c.send(200, "POST", "/my/profile/two-factor/replace").body)
+		if m == nil {
+			t.Fatal("no secret on the card")
+		}
+		return old, newPhone(t, m[1])
+	}
+	_, fresh := begin()
+	start := time.Now()
+	c.send(200, "POST", "/my/profile/two-factor/confirm", "code", fresh.current())
+	window := time.Since(start) // so that some are killed before the end, and some after
+	exchanged := 0
+	for round := range rounds(t) {
+		s.run("", "two-factor", "reset", fay.email)
+		old, fresh := begin()
+		answer, answered := c.killDuring(window, "/my/profile/two-factor/confirm", "code", fresh.current())
+		s.run("", "check")
+		if is := s.twoFactorStatus(fay.email); !is.TwoFactor || is.CodesLeft != 8 {
+			t.Fatalf("round %d: %+v", round, is)
+		}
+		s.start()
+		if answer := c.signIn(fay); answer.location != "/signin/two-factor" {
+			t.Fatalf("round %d: the sign-in leads to %s", round, answer.location)
+		}
+		works, other := old, fresh
+		reply, err := c.do("POST", "/signin/two-factor", "code", fresh.next())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if reply.status == http.StatusSeeOther {
+			exchanged++
+			works, other = fresh, old
+			c.signIn(fay)
+			c.send(http.StatusUnprocessableEntity, "POST", "/signin/two-factor", "code", other.next())
+			continue
+		}
+		if answered && answer.status == 200 {
+			t.Fatalf("round %d: an answered exchange is gone", round)
+		}
+		c.send(http.StatusSeeOther, "POST", "/signin/two-factor", "code", works.next())
+	}
+	t.Logf("%d of %d exchanges were done before the end", exchanged, rounds(t))
+}

@@ -101,6 +101,9 @@ func (s *Server) fail(rc *requestContext, err error) {
 		problem = views.Unavailable(requestID(rc.ctx()))
 	default:
 		s.log.Error("fault", "request", requestID(rc.ctx()), "route", rc.r.Pattern, "error", err)
+		if db.IsFull(err) { // somebody makes room
+			rc.w.Header().Set("Retry-After", strconv.Itoa(retryAfterUnavailable))
+		}
 		problem = views.Unavailable(requestID(rc.ctx()))
 	}
 	s.showProblem(rc, problem)

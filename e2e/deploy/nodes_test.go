@@ -28,8 +28,15 @@ type cluster struct {
 // Ada is Super-administrator.
 func newCluster(t testing.TB, settings ...string) *cluster {
 	t.Helper()
-	c := &cluster{t: t, server: newServer(t, settings...), key: filepath.Join(t.TempDir(), "gatehouse.key")}
+	return newClusterOn(t, newServer(t, settings...), func() {})
+}
+
+// newClusterOn does it on a server, and something more before there are tables.
+func newClusterOn(t testing.TB, server *server, empty func()) *cluster {
+	t.Helper()
+	c := &cluster{t: t, server: server, key: filepath.Join(t.TempDir(), "gatehouse.key")}
 	c.server.script(absolute(t, "../../docs/postgres/roles.sql"))
+	empty()
 	write(t, c.key, strings.Repeat("k", 32))
 	requireCommand(t, "", "migrate", "--server-role", "gatehouse", "--database", c.owner())
 	requireCommand(t, password+"\n", append(c.flags(), "user", "add", ada, "--name", "Ada", "--role", "super-administrator",
