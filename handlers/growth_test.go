@@ -66,6 +66,8 @@ func BenchmarkGrowth(b *testing.B) {
 		{"people-by-name", page("/admin/people?q=person+000077")},
 		{"people-that-fill-a-page", page("/admin/people?q=person0000")},
 		{"people-by-what-all-share", page("/admin/people?q=example")},
+		{"people-filtered", page("/admin/people?two_factor=enabled&account=active")},
+		{"people-by-last-sign-in", page("/admin/people?sort=last-sign-in")},
 		{"person", page("/admin/people/77")},
 		{"security", page("/admin/settings/security")},
 		{"not-enrolled", page("/admin/settings/not-enrolled")},
