@@ -18,12 +18,12 @@ import (
 // A planSite is a site with one person who is signed in and one app.
 type planSite struct {
 	*site
-	t   *testing.T
+	t   testing.TB
 	b   *browser
 	app *client
 }
 
-func newPlanSite(t *testing.T) *planSite {
+func newPlanSite(t testing.TB) *planSite {
 	t.Helper()
 	s := openIDSite(t)
 	s.add("ada@example.org", twofactor.Member)
@@ -455,8 +455,9 @@ func TestStampsAreNotForged(t *testing.T) {
 func FuzzAuthorizeOverHTTP(f *testing.F) {
 	f.Add("response_type=code&scope=openid&prompt=none", "post_logout_redirect_uri=https://evil.example")
 	f.Add("redirect_uri=//evil.example", "id_token_hint=a.b.c&state=x")
+	p := newPlanSite(f) // once: making one takes longer than a thousand requests
 	f.Fuzz(func(t *testing.T, authorize, signOut string) {
-		p := newPlanSite(t)
+		p.t, p.site.t = t, t
 		base, _ := url.Parse(p.app.request())
 		values := base.Query()
 		given, _ := url.ParseQuery(authorize)

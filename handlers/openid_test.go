@@ -44,7 +44,7 @@ type client struct {
 }
 
 // openIDSite is a site with a base URL.
-func openIDSite(t *testing.T) *site {
+func openIDSite(t testing.TB) *site {
 	t.Helper()
 	return newSite(t, func(c *handlers.Config) {
 		base, err := url.Parse(issuer)

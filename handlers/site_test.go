@@ -35,7 +35,7 @@ type site struct {
 	log    strings.Builder
 }
 
-func newSite(t *testing.T, change ...func(*handlers.Config)) *site {
+func newSite(t testing.TB, change ...func(*handlers.Config)) *site {
 	t.Helper()
 	dir := t.TempDir()
 	s := &site{t: t, dir: dir, store: dbtest.OpenIn(t, dir), now: dbtest.Start}
