@@ -42,7 +42,8 @@ func (env *commandEnv) withAdvice(err error) string {
 func (env *commandEnv) ownersAdvice(err error) string {
 	owner, ok := files.Owner(env.flags.Data)
 	if ok && owner != os.Geteuid() {
-		return fmt.Sprintf(", but %s belongs to %s: run it as that user, or as root", env.flags.Data, userName(owner))
+		return fmt.Sprintf(", but %s belongs to %s: run it as that user, or as root; a volume of gatehouse's own is given to it with: chown -R %d:%d %s",
+			env.flags.Data, userName(owner), os.Geteuid(), os.Getegid(), files.Quoted(env.flags.Data))
 	}
 	var fault *fs.PathError
 	ok = errors.As(err, &fault) && fault.Op == "open" // openat has no whole path

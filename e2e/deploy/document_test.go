@@ -3,7 +3,10 @@ package deploy
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/x509"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -196,6 +199,7 @@ func TestDocument(t *testing.T) {
 		t.Errorf("no invitation:\n%s", out)
 	}
 	w.wantGuarded("Caddy")
+	w.openTheWiki(regexp.MustCompile(`https://portal\.example\.org(/welcome/\S+)`).FindStringSubmatch(out)[1])
 	if out := w.sh("gatehouse policy show", ""); !strings.Contains(strings.ToLower(out), "everyone") {
 		t.Errorf("the policy: %s", out)
 	}
@@ -238,6 +242,43 @@ func TestDocument(t *testing.T) {
 	}
 	if out := w.sh(service[1], ""); !strings.Contains(out, "reverse_proxy unix//run/gatehouse/gatehouse.sock\n") {
 		t.Errorf("the socket: %s", out)
+	}
+}
+
+// openTheWiki is what Ben does with his link: a password, the second step without which nothing opens, and the app.
+func (w *walk) openTheWiki(link string) {
+	t := w.t
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:3000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	app := &http.Server{Handler: http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(out, "I am %s", r.Header.Get("Remote-User"))
+	})}
+	go func() { _ = app.Serve(listener) }()
+	t.Cleanup(func() { _ = app.Close() })
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM([]byte(read(t, "/run/stand-in/caddy/pki/authorities/local/root.crt")))
+	b := newBrowser(t, "https://portal.example.org", "127.0.0.1:443", "127.0.0.1", roots)
+	b.header.Set("Accept", "text/html")
+	b.header.Set("Sec-Fetch-Mode", "navigate")
+	b.header.Set("Sec-Fetch-Dest", "document")
+	b.get(link)
+	b.post(link, 303, "name", "Ben", "password", password)
+	if b.last.Header.Get("Location") == "/signin" {
+		b.post("/signin", 303, "email", "ben@example.org", "password", password)
+	}
+	if at, _, text := b.visit("https://wiki.example.org/page"); !strings.HasPrefix(at, "https://portal.example.org/") || strings.Contains(text, "I am") {
+		t.Errorf("without a second step the wiki opens at %s:\n%s", at, text)
+	}
+	found := secretOnCard.FindStringSubmatch(b.post("/my/profile/two-factor/enable", 200))
+	if found == nil {
+		t.Fatal("no secret on the card")
+	}
+	b.post("/my/profile/two-factor/confirm", 200, "code", code(t, strings.ReplaceAll(found[1], " ", ""), 0))
+	if at, _, text := b.visit("https://wiki.example.org/page"); at != "https://wiki.example.org/page" || text != "I am ben" {
+		t.Errorf("the wiki is at %s:\n%s", at, text)
 	}
 }
 
@@ -322,4 +363,47 @@ func environment(t *testing.T, unit string, specifiers map[string]string) []stri
 		t.Fatal("the unit sets nothing")
 	}
 	return env
+}
+
+// TestContainers looks at what can be looked at without an engine: the variables of both files of Docker Compose and of the
+// Dockerfile are those of flags, the proxy's configuration is what the program prints, and a volume of another owner is
+// answered with what to do.
+func TestContainers(t *testing.T) {
+	t.Parallel()
+	manual := requireCommand(t, "", "man")
+	for _, name := range []string{"docs/compose/compose.yaml", "docs/postgres/compose.yaml", "Dockerfile"} {
+		variables := regexp.MustCompile(`GATEHOUSE_[A-Z_]+`).FindAllString(read(t, "../../"+name), -1)
+		if len(variables) == 0 {
+			t.Errorf("%s sets nothing", name)
+		}
+		for _, variable := range variables {
+			if !strings.Contains(manual, variable) {
+				t.Errorf("%s sets %s, which is no flag's", name, variable)
+			}
+		}
+	}
+	data := dataWithAda(t)
+	requireCommand(t, "", "app", "add", "Wiki", "https://wiki.example.org", "--guard", "--everyone", "--data", data)
+	shown := requireCommand(t, "", "app", "show", "Wiki", "--caddy", "--gatehouse", "gatehouse:8080", "--upstream", "wiki:80", "--data", data)
+	caddyfile := read(t, "../../docs/compose/Caddyfile")
+	if !strings.Contains(caddyfile, shown) {
+		t.Errorf("docs/compose/Caddyfile is not what the program shows:\n%s", shown)
+	}
+	if out, err := exec.Command(tool(t, "caddy", "caddy"), "validate", "--config", "../../docs/compose/Caddyfile", "--adapter", "caddyfile").
+		CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if os.Geteuid() != 0 {
+		return // the rest takes two users
+	}
+	volume, err := os.MkdirTemp("", "gatehouse-volume-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(volume) })
+	serve := exec.Command(program, "serve", "--listen", "127.0.0.1:0", "--data", volume)
+	serve.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65532, Gid: 65532}}
+	if out, err := serve.CombinedOutput(); err == nil || !strings.Contains(string(out), "chown -R 65532:65532 "+volume) {
+		t.Errorf("a volume of root's: %v\n%s", err, out)
+	}
 }
