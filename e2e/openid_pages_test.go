@@ -47,6 +47,7 @@ func TestPagesOfConnectedApps(t *testing.T) {
 	g.look(b, "consent")
 	b.Click("Continue", "form")
 	b.WaitFor("Arrived at the photos.")
+	b.settle("arrive at the app", 0)
 	b.Visit("/my/profile/apps")
 	g.look(b, "own-connected-apps")
 	refused := func(path string) {
