@@ -5,9 +5,11 @@ import (
 	"context"
 	"embed"
 	"io/fs"
+	"log"
 	"os"
 
 	"gatehouse/cli"
+	_ "gatehouse/cli/quiet"
 )
 
 //go:embed schema.sql
@@ -33,6 +35,7 @@ func below(files embed.FS, name string) fs.FS {
 }
 
 func main() {
+	log.SetOutput(os.Stderr) // see package quiet
 	os.Exit(cli.Run(context.Background(), cli.Process{
 		Args:   os.Args[1:],
 		Stdin:  os.Stdin,

@@ -55,11 +55,19 @@ const (
 	snippetApp       = "127.0.0.1:3000"
 )
 
+// What Caddy is told beside the addresses of several nodes: one that does not answer is left
+// out for a while, and the next is asked.
+const (
+	caddyAppNodes = " {\n\t\t\tfail_duration 5s\n\t\t\tlb_try_duration 5s\n"
+	caddyNodes    = " {\n\t\thealth_uri /healthz\n\t\thealth_interval 2s\n\t\thealth_timeout 3s\n\t\tfail_duration 5s\n" +
+		"\t\tlb_policy round_robin\n\t\tlb_try_duration 5s\n\t}\n"
+)
+
 // noSocket begins a configuration for a proxy that could not reach us.
 const noSocket = "# Traefik cannot ask at a unix socket: start Gatehouse with --listen 127.0.0.1:8080.\n"
 
 // Snippet is what makes a proxy ask us, at the address where it reaches us (host:port, or
-// unix:/path), before each request to an app. Where the app itself runs only the admin knows:
+// unix:/path; several nodes for Caddy, with blanks), before each request to an app. Where the app itself runs only the admin knows:
 // it says 127.0.0.1:3000.
 func (a App) Snippet(p Proxy, gatehouse string) string { return a.SnippetTo(p, gatehouse, "") }
 
@@ -128,6 +136,11 @@ func reaching(p Proxy, text, gatehouse string) (of string, pairs []string) {
 	switch {
 	case isUnix && p == Traefik:
 		return noSocket + text, nil
+	case p == Caddy && strings.Contains(gatehouse, " "):
+		return text, []string{
+			"forward_auth " + snippetGatehouse + " {\n", "forward_auth " + gatehouse + caddyAppNodes,
+			"reverse_proxy " + snippetGatehouse + "\n", "reverse_proxy " + gatehouse + caddyNodes,
+		}
 	case isUnix && p == Caddy:
 		return text, []string{snippetGatehouse, "unix/" + socket}
 	case gatehouse != "":

@@ -79,3 +79,22 @@ func TestSnippetForASocket(t *testing.T) {
 		}
 	}
 }
+
+// TestSnippetForNodes is the documented configuration of Caddy before two nodes, and an app's beside it.
+func TestSnippetForNodes(t *testing.T) {
+	t.Parallel()
+	const nodes = "10.0.0.11:8080 10.0.0.12:8080"
+	text, err := os.ReadFile("../docs/proxy/Caddyfile-nodes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, want, _ := strings.Cut(string(text), "\n")
+	_, got, _ := strings.Cut(apps.PortalSnippet(apps.Caddy, apps.Address{Scheme: "https", Host: "portal.example.org"}, nodes), "\n")
+	if got != want {
+		t.Errorf("docs/proxy/Caddyfile-nodes is not what the program shows:\n%s", got)
+	}
+	app := apps.App{Slug: "wiki", Address: apps.Address{Scheme: "https", Host: "wiki.example.net"}}
+	if got := app.Snippet(apps.Caddy, nodes); !strings.Contains(got, "forward_auth "+nodes+" {\n\t\t\tfail_duration 5s\n\t\t\tlb_try_duration 5s\n\t\t\turi ") {
+		t.Errorf("the app asks one:\n%s", got)
+	}
+}

@@ -16,7 +16,7 @@ type snippetFlags struct {
 	Nginx     bool   `help:"Print the configuration for nginx." xor:"form"`
 	Caddy     bool   `help:"Print the configuration for Caddy." xor:"form"`
 	Traefik   bool   `help:"Print the configuration for Traefik." xor:"form"`
-	Gatehouse string `help:"Where the proxy reaches Gatehouse, or unix:/PATH." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	Gatehouse string `help:"Where the proxy reaches Gatehouse: also unix:/PATH, or several nodes with blanks for Caddy." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 }
 
 // An appSnippetFlags says what the configuration for an app begins with and leads to.

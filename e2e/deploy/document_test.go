@@ -30,6 +30,7 @@ for dir in etc root usr/local var/lib var/backups var/log; do
 done
 mkdir "$1/tmp"
 mount --bind "$1/tmp" /run
+mount -t tmpfs tmpfs /sys/fs/cgroup 2>/dev/null || true # as in small containers
 for name in portal wiki app; do echo "127.0.0.1 $name.example.org" >> /etc/hosts; done
 shift
 exec "$@"
@@ -200,7 +201,7 @@ func TestDocument(t *testing.T) {
 	}
 	w.wantGuarded("Caddy")
 	w.openTheWiki(regexp.MustCompile(`https://portal\.example\.org(/welcome/\S+)`).FindStringSubmatch(out)[1])
-	if out := w.sh("gatehouse policy show", ""); !strings.Contains(strings.ToLower(out), "everyone") {
+	if out := w.sh("gatehouse policy show", ""); strings.Contains(out, "metrics") || !strings.Contains(strings.ToLower(out), "everyone") {
 		t.Errorf("the policy: %s", out)
 	}
 	if out := w.follow("## Firewall", ""); out != "" {
