@@ -580,7 +580,7 @@ CREATE INDEX outbox_done ON outbox (done_at);
 -- of what it counts.
 CREATE TABLE tally (
     day   INTEGER NOT NULL, -- since 1 January 1970, in UTC
-    what  TEXT    NOT NULL, -- sign-in, sign-in-refused, app-opened, app-refused; enrolled and people are what there was at its end
+    what  TEXT    NOT NULL, -- sign-in, sign-in-refused, app-opened, app-refused; enrolled and people are what there was at its end, and what there is now for day 0
     shard INTEGER NOT NULL, -- 0 to 15, by whom it is about: on a server those who sign in at once write several rows
     n     INTEGER NOT NULL,
     PRIMARY KEY (day, what, shard)

@@ -31,8 +31,17 @@ type monitor struct {
 // newMonitor counts from now on.
 func newMonitor(store *db.Store, log *slog.Logger, certificate func() (end time.Time, life time.Duration),
 	now func() time.Time) *monitor {
-	return &monitor{set: metrics.NewSet(), store: store, log: log, certificate: certificate, now: now}
+	m := &monitor{set: metrics.NewSet(), store: store, log: log, certificate: certificate, now: now}
+	m.set.GetOrCreateCounter(appsOpened) // Prometheus does not see a first event that nothing came before
+	m.set.GetOrCreateCounter(appsRefused)
+	return m
 }
+
+// Openings of apps by how they ended.
+const (
+	appsOpened  = `gatehouse_apps_opened_total{result="opened"}`
+	appsRefused = `gatehouse_apps_opened_total{result="refused"}`
+)
 
 // observe counts one request.
 func (m *monitor) observe(route string, status int, elapsed time.Duration) {
@@ -65,9 +74,9 @@ func (m *monitor) read(ctx context.Context) error {
 		name := fmt.Sprintf(`gatehouse_sign_ins_total{method=%q,result=%q}`, count.Method, signInResult(count.Event))
 		switch count.Event {
 		case account.AppOpened:
-			name = `gatehouse_apps_opened_total{result="opened"}`
+			name = appsOpened
 		case account.AppRefused:
-			name = `gatehouse_apps_opened_total{result="refused"}`
+			name = appsRefused
 		}
 		m.set.GetOrCreateCounter(name).Add(count.Count)
 	}

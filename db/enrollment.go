@@ -234,7 +234,12 @@ func (t *tx) updateEnrolled(person int64) error {
 		AND NOT EXISTS (SELECT 1 FROM passkey k WHERE k.person_id = $3)`, person, person, person); err != nil {
 		return err
 	}
-	return t.execOne(`UPDATE person SET
+	_, before, err := t.standing(person)
+	if err != nil {
+		return err
+	}
+	var active, works bool
+	err = t.row(`UPDATE person SET
 		enrolled = EXISTS (SELECT 1 FROM enrollment e WHERE e.person_id = person.id AND e.state = 'enabled')
 			OR EXISTS (SELECT 1 FROM passkey k WHERE k.person_id = person.id),
 		enrolled_here = EXISTS (SELECT 1 FROM enrollment e WHERE e.person_id = person.id AND e.state = 'enabled')
@@ -244,7 +249,22 @@ func (t *tx) updateEnrolled(person int64) error {
 			UNION ALL SELECT k.made_at FROM passkey k WHERE k.person_id = person.id) AS f),
 		unused_codes = coalesce((SELECT sum(1 << c.number) FROM recovery_code c
 			WHERE c.person_id = person.id AND c.used_at IS NULL), 0)
-		WHERE id = $1`, person)
+		WHERE id = $1 RETURNING active, enrolled_here`, person).Scan(&active, &works)
+	if err != nil {
+		return fmt.Errorf("keeping who has enrolled: %w", err)
+	}
+	t.countPerson(person, 0, one(active && works)-one(before))
+	return nil
+}
+
+// standing reads whether a person is an active one, and whether one who has a factor that
+// works.
+func (t *tx) standing(person int64) (active, enrolled bool, err error) {
+	err = t.row(`SELECT active, active AND enrolled_here FROM person WHERE id = $1`, person).Scan(&active, &enrolled)
+	if err != nil {
+		return false, false, fmt.Errorf("reading who has enrolled: %w", err)
+	}
+	return active, enrolled, nil
 }
 
 // TwoFactor reads the visitor's enrolment as pages show it: without the secret, which

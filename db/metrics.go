@@ -2,7 +2,6 @@ package db
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -33,12 +32,9 @@ func (s *Store) Metrics(ctx context.Context) (Metrics, error) {
 		ReadWaits:     pool.WaitCount,
 		ReadWaited:    pool.WaitDuration,
 	}
-	err := s.row(ctx, `SELECT count(*), count(*) FILTER (WHERE enrolled_here = TRUE) FROM person WHERE active = TRUE`).
-		Scan(&f.People, &f.Enrolled)
-	if err != nil {
-		return f, fmt.Errorf("counting people: %w", err)
-	}
-	return f, nil
+	people, enrolled, err := countPeople(reading{s, ctx})
+	f.People, f.Enrolled = int(people), int(enrolled)
+	return f, err
 }
 
 // SignInCount is how many sign-ins, or openings of apps, ended in one way.

@@ -14,11 +14,19 @@ func (s *Store) SetPasskeyDomain(ctx context.Context, domain string) (left int, 
 		if err != nil || n == 0 {
 			return err
 		}
-		_, err = t.exec(`UPDATE person SET enrolled_here =
+		return eachRow(t, func(scan func(...any) error) error {
+			var person int64
+			var active, works bool
+			if err := scan(&person, &active, &works); err != nil || !active {
+				return err
+			}
+			t.countPerson(person, 0, one(works)-one(!works))
+			return nil
+		}, `UPDATE person SET enrolled_here = NOT enrolled_here
+			WHERE id IN (SELECT person_id FROM passkey) AND enrolled_here <> (
 				EXISTS (SELECT 1 FROM enrollment e WHERE e.person_id = person.id AND e.state = 'enabled')
-				OR EXISTS (SELECT 1 FROM passkey k WHERE k.person_id = person.id AND k.rp_id = $1)
-			WHERE id IN (SELECT person_id FROM passkey)`, domain)
-		return err
+				OR EXISTS (SELECT 1 FROM passkey k WHERE k.person_id = person.id AND k.rp_id = $1))
+			RETURNING id, active, enrolled_here`, domain)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("noting the domain of passkeys: %w", err)

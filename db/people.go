@@ -116,6 +116,7 @@ func (t *tx) addPerson(n NewPerson, hash string, by Actor, now time.Time) (id in
 	if err != nil {
 		return 0, fmt.Errorf("adding a person: %w", err)
 	}
+	t.countPerson(id, 1, 0)
 	if err := t.addWords(id, n.Name, n.Email); err != nil {
 		return 0, err
 	}

@@ -264,8 +264,15 @@ func (s *Store) SetActive(ctx context.Context, person int64, active bool, by Aut
 		if err != nil || p.Active == active {
 			return err
 		}
-		if err := t.execOne(`UPDATE person SET active = $1 WHERE id = $2`, active, person); err != nil {
+		var enrolled bool
+		if err := t.row(`UPDATE person SET active = $1 WHERE id = $2 RETURNING enrolled_here`, active, person).
+			Scan(&enrolled); err != nil {
 			return err
+		}
+		if active {
+			t.countPerson(person, 1, one(enrolled))
+		} else {
+			t.countPerson(person, -1, -one(enrolled))
 		}
 		event := account.PersonReactivated
 		if !active {

@@ -339,6 +339,7 @@ func (t *tx) insertPeople(people []ImportedPerson, now time.Time, tell func(done
 			return nil, fmt.Errorf("adding people: no row of the one in line %d", p.Line)
 		}
 		added = append(added, addedPerson{p, id})
+		t.countPerson(id, one(!p.Inactive), 0)
 		rows = append(rows, []any{names[i], id})
 	}
 	if err := t.insertMany(`INSERT INTO user_name (name, person_id) VALUES `, rows); err != nil {

@@ -51,6 +51,8 @@ func manyKindsOfPeople(t *testing.T, store *db.Store) []db.Person {
 			`UPDATE person SET role = 'super-administrator' WHERE id % 11 = 0`,
 			`UPDATE person SET password_hash = 'x' WHERE id % 3 > 0`,
 			`UPDATE person SET active = FALSE WHERE id % 7 = 0`,
+			`UPDATE tally SET n = (SELECT count(*) FROM person WHERE active = TRUE AND id % 16 = shard)
+				WHERE day = 0 AND what = 'people'`,
 			`UPDATE person SET enrolled = TRUE, enrolled_at = 1 WHERE id % 4 > 1`,
 			`UPDATE person SET last_sign_in_at = 1000 + id / 9 WHERE id % 6 > 1`,
 		} {

@@ -137,11 +137,13 @@ func (s *Store) PolicyImpact(ctx context.Context, v Visitor, p twofactor.Policy)
 // Readiness counts the active people to whom a policy applies, and those of them who have a
 // factor.
 func (s *Store) Readiness(ctx context.Context, p twofactor.Policy) (ready, people int, err error) {
-	query := `SELECT count(*) FILTER (WHERE enrolled_here = TRUE), count(*) FROM person WHERE active = TRUE`
-	if !p.Everyone {
-		query = `SELECT count(*) FILTER (WHERE enrolled_here = TRUE), count(*) FROM person WHERE role <> 'member' AND active = TRUE`
+	if p.Everyone {
+		there, done, err := countPeople(reading{s, ctx})
+		return int(done), int(there), err
 	}
-	if err := s.row(ctx, query).Scan(&ready, &people); err != nil {
+	err = s.row(ctx, `SELECT count(*) FILTER (WHERE enrolled_here = TRUE), count(*) FROM person WHERE role <> 'member' AND active = TRUE`).
+		Scan(&ready, &people)
+	if err != nil {
 		return 0, 0, fmt.Errorf("counting who is ready: %w", err)
 	}
 	return ready, people, nil

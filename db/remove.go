@@ -68,6 +68,11 @@ func (t *tx) erasePerson(p Person, now time.Time) error {
 	if err := t.removeWords(p.ID, p.Name, p.Email); err != nil {
 		return err
 	}
+	active, enrolled, err := t.standing(p.ID)
+	if err != nil {
+		return err
+	}
+	t.countPerson(p.ID, -one(active), -one(enrolled))
 	return t.execOne(`UPDATE person
 		SET email = $1, name = '', sort_key = '', role = 'member', active = FALSE, password_hash = '',
 			enrolled = FALSE, enrolled_here = FALSE, user_handle = NULL, user_name = '', password_changed_at = NULL, last_sign_in_at = NULL,

@@ -95,7 +95,7 @@ func expired(now time.Time, usedSince int64) []expiry {
 		{`UPDATE connected_session SET expired = TRUE
 			WHERE session_handle IN (SELECT handle FROM session WHERE seen_at <= $1)`, usedSince},
 		{`DELETE FROM session WHERE seen_at <= $1`, usedSince},
-		{`DELETE FROM tally WHERE day <= $1`, dayOf(now) - tallyDays},
+		{`DELETE FROM tally WHERE day > 0 AND day <= $1`, dayOf(now) - tallyDays},
 		{`DELETE FROM ticket WHERE expires_at <= $1`, at},
 		{`DELETE FROM challenge WHERE expires_at <= $1`, at},
 		{`DELETE FROM enrollment WHERE state = 'pending' AND expires_at <= $1`, at},

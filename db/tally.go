@@ -3,6 +3,8 @@ package db
 import (
 	"cmp"
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"sort"
 	"strconv"
@@ -11,8 +13,8 @@ import (
 	"gatehouse/account"
 )
 
-// What is tallied by the day (UTC): the first four are counted in the transaction of what
-// they count, the others are what a sweep has found last on that day.
+// What is tallied by the day (UTC), in the transaction of what is counted. Of the last two a
+// day has what a sweep has found last on it, and day 0 what there is now.
 const (
 	tallySignIns    = "sign-in"
 	tallyRefused    = "sign-in-refused"
@@ -75,6 +77,9 @@ func (t *tx) writeTally() error {
 		return cmp.Or(cmp.Compare(a.day, b.day), cmp.Compare(a.what, b.what), cmp.Compare(a.shard, b.shard)) < 0
 	})
 	for _, key := range keys {
+		if t.tallied[key] == 0 {
+			continue
+		}
 		if err := t.execOne(`INSERT INTO tally (day, what, shard, n) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (day, what, shard) DO UPDATE SET n = tally.n + excluded.n`,
 			key.day, key.what, key.shard, t.tallied[key]); err != nil {
@@ -84,11 +89,40 @@ func (t *tx) writeTally() error {
 	return nil
 }
 
+// countPerson counts that a person has become an active one (1), or is none any more (-1),
+// and likewise one of those that have a factor that works.
+func (t *tx) countPerson(person, people, enrolled int64) {
+	if t.tallied == nil {
+		t.tallied = map[tallyKey]int64{}
+	}
+	t.tallied[tallyKey{0, tallyPeople, person % tallyShards}] += people
+	t.tallied[tallyKey{0, tallyEnrolled, person % tallyShards}] += enrolled
+}
+
+// one is 1 for what is so.
+func one(is bool) int64 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+// countPeople reads how many active people there are, and how many of them have a factor that
+// works.
+func countPeople(q querier) (people, enrolled int64, err error) {
+	err = q.row(`SELECT CAST(coalesce(sum(n) FILTER (WHERE what = 'people'), 0) AS BIGINT),
+		CAST(coalesce(sum(n) FILTER (WHERE what = 'enrolled'), 0) AS BIGINT) FROM tally WHERE day = 0`).Scan(&people, &enrolled)
+	if err != nil {
+		return 0, 0, fmt.Errorf("counting people: %w", err)
+	}
+	return people, enrolled, nil
+}
+
 // noteEnrolled notes how many people there are today, and how many have enrolled.
 func (t *tx) noteEnrolled(now time.Time) error {
-	var people, enrolled int64
-	if err := t.row(enrolledQuery).Scan(&people, &enrolled); err != nil {
-		return fmt.Errorf("counting who has enrolled: %w", err)
+	people, enrolled, err := countPeople(t)
+	if err != nil {
+		return err
 	}
 	for _, count := range []struct {
 		what string
@@ -102,9 +136,6 @@ func (t *tx) noteEnrolled(now time.Time) error {
 	return nil
 }
 
-// enrolledQuery counts the active people, and those of them who have a factor that works.
-const enrolledQuery = `SELECT count(*), count(*) FILTER (WHERE enrolled_here = TRUE) FROM person WHERE active = TRUE`
-
 // A TallyDay is what was counted on one day (UTC).
 type TallyDay struct {
 	Day              time.Time // when it begins
@@ -117,15 +148,23 @@ type TallyDay struct {
 }
 
 // Tally returns the newest days, the oldest first, today's among them. What nobody has noted
-// of a day is as on the day before; today's People and Enrolled are counted now.
+// of a day is as on the day before; today's People and Enrolled are those of now.
 func (s *Store) Tally(ctx context.Context, now time.Time, days int) ([]TallyDay, error) {
-	today := dayOf(now)
+	out, err := s.tally(reading{s, ctx}, dayOf(now), days)
+	if err != nil {
+		return nil, fmt.Errorf("reading the tally: %w", err)
+	}
+	return out, nil
+}
+
+func (s *Store) tally(q querier, today int64, days int) ([]TallyDay, error) {
 	first := today - int64(days) + 1
 	out := make([]TallyDay, days)
+	noted := make([]struct{ people, enrolled sql.NullInt64 }, days)
 	for i := range out {
 		out[i].Day = time.Unix((first+int64(i))*24*60*60, 0).UTC()
 	}
-	err := eachRow(reading{s, ctx}, func(scan func(...any) error) error {
+	err := eachRow(q, func(scan func(...any) error) error {
 		var day int64
 		var what string
 		var n int
@@ -143,26 +182,45 @@ func (s *Store) Tally(ctx context.Context, now time.Time, days int) ([]TallyDay,
 		case tallyAppRefused:
 			d.AppsRefused = n
 		case tallyEnrolled:
-			d.Enrolled, d.IsNoted = n, true
+			noted[day-first].enrolled = sql.NullInt64{Int64: int64(n), Valid: true}
 		case tallyPeople:
-			d.People = n
+			noted[day-first].people = sql.NullInt64{Int64: int64(n), Valid: true}
 		}
 		return nil
 	}, `SELECT day, what, CAST(sum(n) AS BIGINT) FROM tally WHERE day >= $1 AND day <= $2 GROUP BY day, what`, first, today)
 	if err != nil {
-		return nil, fmt.Errorf("reading the tally: %w", err)
+		return nil, err
 	}
-	last := &out[days-1]
-	if err := s.row(ctx, enrolledQuery).Scan(&last.People, &last.Enrolled); err != nil {
-		return nil, fmt.Errorf("counting who has enrolled: %w", err)
+	people, err := notedBefore(q, tallyPeople, first)
+	if err != nil {
+		return nil, err
 	}
-	last.IsNoted = true
-	for i := 1; i < days; i++ {
-		if before := out[i-1]; !out[i].IsNoted && before.IsNoted {
-			out[i].People, out[i].Enrolled, out[i].IsNoted = before.People, before.Enrolled, true
+	enrolled, err := notedBefore(q, tallyEnrolled, first)
+	if err != nil {
+		return nil, err
+	}
+	for i := range out {
+		if noted[i].people.Valid {
+			people = noted[i].people
 		}
+		if noted[i].enrolled.Valid {
+			enrolled = noted[i].enrolled
+		}
+		out[i].People, out[i].Enrolled, out[i].IsNoted = int(people.Int64), int(enrolled.Int64), people.Valid
 	}
-	return out, nil
+	there, done, err := countPeople(q)
+	last := &out[days-1]
+	last.People, last.Enrolled, last.IsNoted = int(there), int(done), true
+	return out, err
+}
+
+// notedBefore is what was noted last before a day, if anything was.
+func notedBefore(q querier, what string, day int64) (n sql.NullInt64, err error) {
+	err = q.row(`SELECT n FROM tally WHERE day > 0 AND day < $1 AND what = $2 ORDER BY day DESC LIMIT 1`, day, what).Scan(&n)
+	if errors.Is(err, sql.ErrNoRows) {
+		return sql.NullInt64{}, nil
+	}
+	return n, err
 }
 
 // HasApps reports whether the workspace has apps.

@@ -158,8 +158,42 @@ func TestTallyOfEnrolled(t *testing.T) {
 	if err := store.Sweep(ctx, start.Add(405*day)); err != nil {
 		t.Fatal(err)
 	}
-	if n := queryText(t, filepath.Join(dir, db.FileName), `SELECT CAST(count(DISTINCT day) AS TEXT) FROM tally`); n != "1" {
+	if n := queryText(t, filepath.Join(dir, db.FileName), `SELECT CAST(count(DISTINCT day) AS TEXT) FROM tally WHERE day > 0`); n != "1" {
 		t.Errorf("%s days are kept after 400", n)
+	}
+}
+
+// TestTallyCarriesOn shows days that nobody has noted as the newest before them, though that
+// is long ago, and people and those who have enrolled each for themselves: an upgrade fills
+// them so.
+func TestTallyCarriesOn(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	store := dbtest.OpenIn(t, dir)
+	today := start.Unix() / (24 * 60 * 60)
+	for _, note := range []struct {
+		ago  int64
+		what string
+		n    int
+	}{{120, "people", 2}, {100, "people", 3}, {50, "enrolled", 1}, {4, "people", 4}, {2, "enrolled", 3}} {
+		execRaw(t, filepath.Join(dir, db.FileName), fmt.Sprintf(`INSERT INTO tally (day, what, shard, n) VALUES (%d, '%s', 0, %d)`,
+			today-note.ago, note.what, note.n))
+	}
+	for days, want := range map[int]string{
+		6:   "true 1/3, true 1/4, true 1/4, true 3/4, true 3/4, ",
+		122: "false 0/0, true 0/2, true 0/2, true 0/2, true 0/2, ",
+	} {
+		all, err := store.Tally(ctx, start, days)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, d := range all[:5] {
+			got += fmt.Sprintf("%v %d/%d, ", d.IsNoted, d.Enrolled, d.People)
+		}
+		if got != want {
+			t.Errorf("of %d days: %s, want %s", days, got, want)
+		}
 	}
 }
 

@@ -136,6 +136,7 @@ func TestReleasedTables(t *testing.T) {
 			t.Fatal(err)
 		}
 		pool := tables(serverSchema{string(old), postgresSteps[:version-firstPostgresSchema], oldestSchema})
+		fillBeforeTally(t, pool)
 		if done, err := migrateServer(ctx, pool, newest, ""); err != nil || done != (MigrateResult{version, newestSchema}) {
 			t.Fatalf("from %d: %+v, %v", version, done, err)
 		}
@@ -150,6 +151,36 @@ func TestReleasedTables(t *testing.T) {
 				t.Errorf("from %d, it alone has %s", version, line)
 			}
 		}
+		requireFilledTally(t, pool)
+	}
+}
+
+// fillBeforeTally adds three people, of whom one is not active and one has enrolled later than
+// they came, and a sign-in two days later.
+func fillBeforeTally(t *testing.T, pool *sql.DB) {
+	t.Helper()
+	const day = 24 * 60 * 60
+	if _, err := pool.ExecContext(context.Background(), fmt.Sprintf(`
+		INSERT INTO person (email, name, sort_key, role, active, made_at, enrolled, enrolled_here, enrolled_at, sub) VALUES
+			('a@example.org', 'A', 'a', 'member', TRUE, %[1]d, TRUE, TRUE, %[2]d, 'a'),
+			('b@example.org', 'B', 'b', 'member', TRUE, %[2]d, FALSE, FALSE, NULL, 'b'),
+			('c@example.org', 'C', 'c', 'member', FALSE, %[1]d, FALSE, FALSE, NULL, 'c');
+		INSERT INTO activity (at, event, ok, actor_kind, actor) VALUES (%[3]d, 'authn_login_success', TRUE, 'machine', 'os:root')`,
+		20000*day, 20200*day+5, 20202*day)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// requireFilledTally demands what an upgrade counts of fillBeforeTally.
+func requireFilledTally(t *testing.T, pool *sql.DB) {
+	t.Helper()
+	var got string
+	if err := pool.QueryRowContext(context.Background(), `SELECT string_agg(line, ', ' ORDER BY line) FROM (
+		SELECT day || ' ' || what || ' ' || sum(n) AS line FROM tally GROUP BY day, what) AS lines`).Scan(&got); err != nil {
+		t.Fatal(err)
+	}
+	if want := "0 enrolled 1, 0 people 2, 20112 people 1, 20200 enrolled 1, 20200 people 2, 20202 sign-in 1"; got != want {
+		t.Errorf("the tally has %s, want %s", got, want)
 	}
 }
 

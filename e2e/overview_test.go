@@ -61,7 +61,8 @@ func (s *site) fillTally() {
 	file := filepath.Join(s.data, "gatehouse.db")
 	out, err := exec.Command(tool(s.t, "sqlite3", "sqlite3"), file,
 		".timeout 10000", "INSERT OR REPLACE INTO tally (day, what, shard, n) VALUES "+strings.Join(rows, ", "),
-		"UPDATE person SET enrolled = 1, enrolled_here = 1 WHERE id > 1").CombinedOutput()
+		"UPDATE person SET enrolled = 1, enrolled_here = 1 WHERE id > 1",
+		"INSERT INTO tally (day, what, shard, n) SELECT 0, 'enrolled', id % 16, 1 FROM person WHERE id > 1").CombinedOutput()
 	if err != nil {
 		s.t.Fatalf("%v\n%s", err, out)
 	}

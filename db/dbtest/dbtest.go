@@ -132,7 +132,33 @@ func open(t testing.TB, dir string, hashing hash.Parameters) *db.Store {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
+	t.Cleanup(func() { checkTally(t, store) })
 	return store
+}
+
+// checkTally demands of every store, when its test ends, that it has kept how many people
+// there are and how many of them have a factor that works.
+func checkTally(t testing.TB, store *db.Store) {
+	var people, missing int
+	err := store.EachPerson(context.Background(), func(p db.Person) error {
+		if p.Active {
+			people++
+		}
+		return nil
+	})
+	if err == nil {
+		err = store.EachNotEnrolled(context.Background(), func(db.Person) error {
+			missing++
+			return nil
+		})
+	}
+	if err != nil {
+		return // the test has closed it, or broken it
+	}
+	days, err := store.Tally(context.Background(), Start, 1)
+	if err == nil && (days[0].People != people || days[0].Enrolled != people-missing) {
+		t.Errorf("%d people, %d of them enrolled; the tally has %d and %d", people, people-missing, days[0].People, days[0].Enrolled)
+	}
 }
 
 // Add adds a person with Password.
