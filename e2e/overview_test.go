@@ -26,7 +26,7 @@ func TestOverviewPages(t *testing.T) {
 	b := openBrowser(t, s)
 	b.givePassword(ada)
 	b.Click("Overview", ".sidebar")
-	b.WaitFor("No backup was made yet.")
+	b.WaitFor("No backup was made yet: the workspace is less than a week old.")
 	g.look(b, "overview-new")
 
 	s.run("", "app", "add", "Wiki", "https://wiki.example.org", "--guard", "--everyone")

@@ -77,7 +77,7 @@ func FindingText(f doctor.Finding) (seen, advice string) {
 		return plural(n, "address or network", "addresses or networks") + " of trusted proxies.", ""
 	case doctor.Apps:
 		if n == 0 {
-			return "The proxies of all guarded apps ask.", ""
+			return "No guarded app waits for its proxy.", ""
 		}
 		return "Nobody has come through the proxy of " + names + " yet.",
 			"Put the lines of gatehouse app show NAME --nginx (--caddy, --traefik) into the proxy, then run gatehouse app check NAME. Until then the app may be open to everybody."
@@ -112,7 +112,10 @@ func backupText(f doctor.Finding) (seen, advice string) {
 	} else {
 		seen = "The last backup was made " + age + "."
 	}
-	if f.Level == doctor.OK {
+	switch {
+	case f.Level == doctor.OK && f.Reason == doctor.Never:
+		return "No backup was made yet: the workspace is less than a week old.", ""
+	case f.Level == doctor.OK:
 		return seen, ""
 	}
 	return seen, "Run gatehouse backup FILE from a timer. If something else makes the copies, let it run gatehouse backup --note afterwards."

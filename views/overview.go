@@ -116,10 +116,7 @@ type bar struct {
 
 // bars draws days: lower below, upper above it.
 func bars(days []OverviewDay, lower, upper func(OverviewDay) int, lowerWord, upperWord string) []bar {
-	most := 1
-	for _, d := range days {
-		most = max(most, lower(d)+upper(d))
-	}
+	most := max(1, mostOf(days, lower, upper))
 	step := float64(chartWidth) / float64(len(days))
 	out := make([]bar, 0, len(days))
 	for i, d := range days {
@@ -140,12 +137,20 @@ func bars(days []OverviewDay, lower, upper func(OverviewDay) int, lowerWord, upp
 	return out
 }
 
+// mostOf is what a chart's highest bar shows.
+func mostOf(days []OverviewDay, lower, upper func(OverviewDay) int) (most int) {
+	for _, d := range days {
+		most = max(most, lower(d)+upper(d))
+	}
+	return most
+}
+
 // barHeight is a count's height: what is there at all can be seen.
 func barHeight(n, most int) float64 {
 	if n == 0 {
 		return 0
 	}
-	return max(2, float64(n)*(chartHeight-4)/float64(most))
+	return max(2, float64(n)*chartHeight/float64(most))
 }
 
 // line draws one count of the days that are noted as an SVG path, or "".
