@@ -161,6 +161,7 @@ func TestTallyOfEnrolled(t *testing.T) {
 	if n := queryText(t, filepath.Join(dir, db.FileName), `SELECT CAST(count(DISTINCT day) AS TEXT) FROM tally WHERE day > 0`); n != "1" {
 		t.Errorf("%s days are kept after 400", n)
 	}
+	_ = store.Close() // the activity is kept for longer: dbtest would compare
 }
 
 // TestTallyCarriesOn shows days that nobody has noted as the newest before them, though that

@@ -8,9 +8,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
+	"gatehouse/account"
 	"gatehouse/db"
 	"gatehouse/db/dbtest/server"
 	"gatehouse/db/hash"
@@ -137,27 +139,57 @@ func open(t testing.TB, dir string, hashing hash.Parameters) *db.Store {
 }
 
 // checkTally demands of every store, when its test ends, that it has kept how many people
-// there are and how many of them have a factor that works.
+// there are and how many of them have a factor that works, and that it has counted the
+// sign-ins and openings of apps that the activity tells.
 func checkTally(t testing.TB, store *db.Store) {
+	ctx := context.Background()
 	var people, missing int
-	err := store.EachPerson(context.Background(), func(p db.Person) error {
+	newest, told := Start, map[time.Time]db.TallyDay{}
+	err := errors.Join(store.EachPerson(ctx, func(p db.Person) error {
 		if p.Active {
 			people++
 		}
 		return nil
-	})
-	if err == nil {
-		err = store.EachNotEnrolled(context.Background(), func(db.Person) error {
-			missing++
-			return nil
-		})
-	}
-	if err != nil {
+	}), store.EachNotEnrolled(ctx, func(db.Person) error {
+		missing++
+		return nil
+	}), store.EachActivity(ctx, db.Filter{}, func(row db.ActivityRow) error {
+		day := row.At.UTC().Truncate(24 * time.Hour)
+		d := told[day]
+		switch row.Event {
+		case account.SignedIn:
+			d.SignIns++
+		case account.SignInFailed:
+			d.Refused++
+		case account.UnknownNames: // one row for many
+			n, err := strconv.Atoi(row.Detail)
+			if err != nil {
+				return err
+			}
+			d.Refused += n
+		case account.AppOpened:
+			d.AppsOpened++
+		case account.AppRefused:
+			d.AppsRefused++
+		}
+		told[day] = d
+		if row.At.After(newest) {
+			newest = row.At
+		}
+		return nil
+	}))
+	days, tallyErr := store.Tally(ctx, newest, 100)
+	if err != nil || tallyErr != nil {
 		return // the test has closed it, or broken it
 	}
-	days, err := store.Tally(context.Background(), Start, 1)
-	if err == nil && (days[0].People != people || days[0].Enrolled != people-missing) {
-		t.Errorf("%d people, %d of them enrolled; the tally has %d and %d", people, people-missing, days[0].People, days[0].Enrolled)
+	if today := days[len(days)-1]; today.People != people || today.Enrolled != people-missing {
+		t.Errorf("%d people, %d of them enrolled; the tally has %d and %d", people, people-missing, today.People, today.Enrolled)
+	}
+	for _, d := range days {
+		want := told[d.Day]
+		if d.SignIns != want.SignIns || d.Refused != want.Refused || d.AppsOpened != want.AppsOpened || d.AppsRefused != want.AppsRefused {
+			t.Errorf("the tally of %s has %+v, the activity %+v", d.Day.Format(time.DateOnly), d, want)
+		}
 	}
 }
 
