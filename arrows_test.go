@@ -61,7 +61,7 @@ var arrows = map[string]struct{ packages, importers []string }{
 		importers: []string{"golang.org/x/crypto"},
 	},
 	"gatehouse/db/dbtest": {
-		packages:  []string{"db", "db/dbtest/server", "db/hash", "twofactor"},
+		packages:  []string{"account", "db", "db/dbtest/server", "db/hash", "twofactor"},
 		importers: []string{"github.com/pquerna/otp"},
 	},
 	"gatehouse/db/dbtest/server": {

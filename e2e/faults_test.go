@@ -179,6 +179,7 @@ func TestKilledWhileConfirming(t *testing.T) {
 		p := c.enable()
 		answer, answered := c.killDuring(window, "/my/profile/two-factor/confirm", "code", p.current())
 		s.run("", "check")
+		s.requireTally()
 		is := s.twoFactorStatus(fay.email)
 		if answered && answer.status == 200 && !is.TwoFactor {
 			t.Fatalf("round %d: an answered confirmation is gone", round)
@@ -200,6 +201,21 @@ func TestKilledWhileConfirming(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d confirmations were done before the end", enabled, rounds(t))
+}
+
+// requireTally demands of a program that does not run that it has counted what it has done:
+// who has enrolled, and the sign-ins that the activity tells.
+func (s *site) requireTally() {
+	s.t.Helper()
+	out, err := exec.Command(tool(s.t, "sqlite3", "sqlite3"), "-readonly", filepath.Join(s.data, "gatehouse.db"), `SELECT
+		(SELECT coalesce(sum(n), 0) FROM tally WHERE day = 0 AND what = 'enrolled'),
+		(SELECT count(*) FROM person WHERE active AND enrolled_here),
+		(SELECT coalesce(sum(n), 0) FROM tally WHERE day > 0 AND what = 'sign-in'),
+		(SELECT count(*) FROM activity WHERE event = 'authn_login_success')`).CombinedOutput()
+	n := strings.Split(strings.TrimSpace(string(out)), "|")
+	if err != nil || len(n) != 4 || n[0] != n[1] || n[2] != n[3] || n[2] == "0" {
+		s.t.Errorf("enrolled as counted and as they are, sign-ins as counted and as told: %s, %v", out, err)
+	}
 }
 
 // TestKilledWhileRedeeming kills the program around the use of a recovery code:
