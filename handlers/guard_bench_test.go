@@ -102,14 +102,11 @@ func fillGuarded(b *testing.B, s *site, people, apps, sessions int) {
 		}
 	}
 	at := s.now.Unix()
-	for i := range people {
-		do(`INSERT INTO person (email, name, sort_key, role, made_at, user_name, sub, password_hash) VALUES (?, ?, ?, 'member', ?, ?, ?, 'x')`,
-			fmt.Sprintf("p%d@example.org", i), fmt.Sprintf("P %d", i), fmt.Sprintf("p %d", i), at, fmt.Sprintf("p%d", i), fmt.Sprintf("s%d", i))
-	}
-	for i := range apps {
-		do(`INSERT INTO app (slug, name, sort_key, scheme, host, mark, guarded, everyone, made_at) VALUES (?, ?, ?, 'https', ?, 'A', 1, 1, ?)`,
-			fmt.Sprintf("app%d", i), fmt.Sprintf("App %d", i), fmt.Sprintf("app %d", i), fmt.Sprintf("app%d.example.org", i), at)
-	}
+	const count = `WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?) `
+	do(count+`INSERT INTO person (email, name, sort_key, role, made_at, user_name, sub, password_hash)
+		SELECT 'p' || i || '@example.org', 'P ' || i, 'p ' || i, 'member', ?, 'p' || i, 's' || i, 'x' FROM n`, people, at)
+	do(count+`INSERT INTO app (slug, name, sort_key, scheme, host, mark, guarded, everyone, made_at)
+		SELECT 'app' || i, 'App ' || i, 'app ' || i, 'https', 'app' || i || '.example.org', 'A', 1, 1, ? FROM n`, apps, at)
 	for i := range sessions {
 		id := sha256.Sum256(fmt.Appendf(nil, "session-%d", i))
 		do(`INSERT INTO session (id_hash, handle, person_id, started_at, authenticated_at, seen_at, events_from, events_until, browser, address)
