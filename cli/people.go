@@ -177,8 +177,8 @@ type policyJSON struct {
 	Admins       bool       `json:"require_admins"`
 	EveryoneFrom *time.Time `json:"everyone_from,omitempty"`
 	AdminsFrom   *time.Time `json:"admins_from,omitempty"`
-	SessionIdle  int64      `json:"session_idle_seconds"`
-	SessionMax   int64      `json:"session_max_seconds"`
+	SessionIdle  int64      `json:"session_idle_seconds,omitempty"`
+	SessionMax   int64      `json:"session_max_seconds,omitempty"`
 }
 
 // Run shows the two policy settings.
@@ -194,6 +194,9 @@ func (c *policyShow) Run(env *commandEnv) error {
 		l, err := store.ChosenSessionLengths(env.ctx)
 		if err != nil {
 			return err
+		}
+		if l == account.DefaultSessionLengths {
+			l = account.SessionLengths{} // nobody has chosen others
 		}
 		return json.NewEncoder(env.Stdout).Encode(policyJSON{p.Everyone, p.Admins, optionalInstant(p.EveryoneFrom),
 			optionalInstant(p.AdminsFrom), int64(l.Idle / time.Second), int64(l.Max / time.Second)})
@@ -215,8 +218,11 @@ func (env *commandEnv) printPolicy(store *db.Store) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(env.Stdout, "Require MFA for everyone: %s\nRequire MFA for admins: %s\nSessions: %s\n",
-		env.setting(p.Everyone, p.EveryoneFrom), env.setting(p.Admins, p.AdminsFrom), l)
+	fmt.Fprintf(env.Stdout, "Require MFA for everyone: %s\nRequire MFA for admins: %s\n",
+		env.setting(p.Everyone, p.EveryoneFrom), env.setting(p.Admins, p.AdminsFrom))
+	if l != account.DefaultSessionLengths {
+		fmt.Fprintf(env.Stdout, "Sessions: %s\n", l)
+	}
 	return nil
 }
 
@@ -239,7 +245,7 @@ type policySet struct {
 // Run changes the policy settings that are named. All admins see a notice of it.
 func (c *policySet) Run(env *commandEnv) error {
 	if c.Everyone == "" && c.Admins == "" && c.SessionIdle == nil && c.SessionMax == nil {
-		return usageError("name a setting: --everyone on|off|DAY, --admins on|off|DAY, --session-idle 8h, --session-max 720h")
+		return usageError("name a setting: --everyone on|off|DAY, --admins on|off|DAY")
 	}
 	change := func(flag, value string, on *bool, from *time.Time) error {
 		if value == "" {

@@ -59,8 +59,6 @@ func wrongText(said string, node *kong.Node) string {
 		return "say what to do: " + strings.Join(names, ", ")
 	case strings.HasPrefix(said, `expected "`):
 		return strings.NewReplacer(`"`, "", "expected ", "").Replace(said) + " is missing"
-	case strings.HasPrefix(said, "missing flags: "):
-		return strings.TrimPrefix(said, "missing flags: ") + " is missing"
 	case isValue && strings.Contains(value, `got "EOL"`):
 		return flag + " needs a value"
 	case isValue && strings.HasPrefix(value, "duration but got "):

@@ -15,7 +15,7 @@ func TestWrongUse(t *testing.T) {
 		"user":                         "say what to do: add, list, invite,",
 		"user foo":                     `there is no command "foo"; see gatehouse user --help`,
 		"user ad":                      `there is no command "ad", did you mean "add"?; see gatehouse user --help`,
-		"user add":                     "--name=NAME is missing; see gatehouse user add --help",
+		"user add":                     "missing flags: --name=NAME; see gatehouse user add --help",
 		"user add --name Ada":          "<email> is missing; see gatehouse user add --help",
 		"user add a@b.org --name":      "--name needs a value; see gatehouse user add --help",
 		"user list --jsn":              `unknown flag --jsn, did you mean "--json"?; see gatehouse user list --help`,
@@ -25,7 +25,7 @@ func TestWrongUse(t *testing.T) {
 		"app check Wiki --wait long":   `--wait takes a time, e.g. 90s, 15m or 1h, and not "long"; see gatehouse app check --help`,
 		"app show Wiki --nginx --json": "can't be used together",
 		"help nonsense":                `there is no command "nonsense"; see gatehouse --help`,
-		"activity prune":               "--before=DATE is missing",
+		"activity prune":               "missing flags: --before=DATE",
 	} {
 		code, out, errs := ask(t, strings.Fields(line)...)
 		if code != exitUsage || out != "" || !strings.Contains(errs, want) || strings.Count(errs, "\n") != 1 {

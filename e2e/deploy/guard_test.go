@@ -136,7 +136,7 @@ func byNginx(g *guardedSite, gatehouse, app string) {
 	path := tool(t, "nginx", "nginx-light")
 	dir := t.TempDir()
 	listen := "listen " + g.at + " ssl"
-	conf := replace(t, read(t, "../../docs/proxy/nginx.conf"), "listen 443 ssl", listen,
+	conf := replace(t, read(t, "../../docs/proxy/nginx.conf"), "listen 80;", "listen "+loopback.Free(t)+";", "listen 443 ssl", listen,
 		"/etc/ssl/portal.example.org.pem", g.own.cert, "/etc/ssl/portal.example.org.key", g.own.key, "127.0.0.1:8080", gatehouse)
 	for i, name := range []string{"grafana", "wiki", "secret"} {
 		block := replace(t, g.snippet(name, "--nginx", gatehouse, app), "listen "+port(g.at)+" ssl", listen,

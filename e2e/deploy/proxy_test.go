@@ -27,7 +27,7 @@ func replace(t *testing.T, text string, pairs ...string) string {
 // nginx runs the documented server block, on a loopback address and with a test's certificate.
 func nginx(t *testing.T, at, upstream string, own pair) *process {
 	t.Helper()
-	return runNginx(t, replace(t, read(t, "../../docs/proxy/nginx.conf"), "listen 443 ssl", "listen "+at+" ssl",
+	return runNginx(t, replace(t, read(t, "../../docs/proxy/nginx.conf"), "listen 80;", "listen "+loopback.Free(t)+";", "listen 443 ssl", "listen "+at+" ssl",
 		"/etc/ssl/portal.example.org.pem", own.cert, "/etc/ssl/portal.example.org.key", own.key, "127.0.0.1:8080", upstream))
 }
 
@@ -108,7 +108,7 @@ func TestDoctorBehindProxies(t *testing.T) {
 	own := newPair(t, t.TempDir(), "localhost")
 	for name, run := range map[string]func(at, upstream string){
 		"nginx": func(at, upstream string) {
-			runNginx(t, replace(t, read(t, "../../docs/proxy/nginx.conf"), "listen 443 ssl", "listen "+at+" ssl",
+			runNginx(t, replace(t, read(t, "../../docs/proxy/nginx.conf"), "listen 80;", "listen "+loopback.Free(t)+";", "listen 443 ssl", "listen "+at+" ssl",
 				"/etc/ssl/portal.example.org.pem", own.cert, "/etc/ssl/portal.example.org.key", own.key, "portal.example.org",
 				"localhost", "127.0.0.1:8080", upstream))
 		},

@@ -121,7 +121,7 @@ func copySource(t *testing.T, to string) {
 		t.Fatal(err)
 	}
 	for _, name := range strings.Split(strings.Trim(string(names), "\x00"), "\x00") {
-		if strings.HasPrefix(name, "e2e/") || strings.HasPrefix(name, "docs/") {
+		if strings.HasPrefix(name, "e2e/") || strings.HasPrefix(name, "docs/screens/") {
 			continue
 		}
 		path := filepath.Join(to, name)
