@@ -121,10 +121,10 @@ func Further(p Proxy, snippet string) string {
 			return rest
 		}
 	case Traefik:
-		head, rest, found := strings.Cut(snippet, "  middlewares:\n")
-		if _, rest, found = strings.Cut(rest, "\n\n"); found {
+		head, rest, _ := strings.Cut(snippet, "  middlewares:\n")
+		if _, after, found := strings.Cut(rest, "\n\n"); found {
 			_, head, _ = strings.Cut(head, "\n") // a comment about the middlewares
-			return head + rest
+			return head + after
 		}
 	}
 	return snippet

@@ -192,7 +192,8 @@ func unreached(base string, err error) (check doctor.Check, seen, advice string)
 		return checkCertificate, base + " has a certificate of an authority that this machine does not know.",
 			"Serve the whole chain (fullchain.pem). An authority of your own: name its certificate with --acme-ca."
 	case errors.As(err, &other):
-		return checkCertificate, fmt.Sprintf("The certificate at %s is for another name (%s).", base, strings.Join(other.Certificate.DNSNames, ", ")),
+		return checkCertificate, fmt.Sprintf("The certificate at %s is for another name (%s).", base,
+				strings.Join(other.Certificate.DNSNames, ", ")),
 			"Get one for " + hostOf(base) + ", or let the name lead to the right server."
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		f := doctor.Finding{Check: doctor.Certificate, Level: doctor.Fault, Reason: doctor.Ended}

@@ -63,7 +63,7 @@ func (p *progress) tell(step db.Step, done, total int64) {
 	if p.terminal {
 		every = progressBlink
 	}
-	if now.Sub(p.toldAt) < every && !(begins && p.shown) { // what the line says is over
+	if now.Sub(p.toldAt) < every && (!begins || !p.shown) { // what the line says is over
 		return
 	}
 	p.toldAt = now

@@ -59,7 +59,8 @@ func (s *Store) Authorize(ctx context.Context, v Visitor, app int64, r openid.Au
 	code = newToken()
 	err = s.write(ctx, lockPerson(v.Person.ID), func(t *tx) error {
 		st, err := scanStanding(t.row(`SELECT `+standingColumns+` FROM session s JOIN person p ON p.id = s.person_id
-			JOIN app a ON a.id = $2 JOIN workspace w ON w.id = 1 WHERE s.id_hash = $1 AND p.active = TRUE AND a.connected = TRUE`, v.session, app))
+			JOIN app a ON a.id = $2 JOIN workspace w ON w.id = 1 WHERE s.id_hash = $1 AND p.active = TRUE
+				AND a.connected = TRUE`, v.session, app))
 		if errors.Is(err, ErrNotFound) { // which of the two
 			if err := t.requireSession(v); err != nil {
 				return err

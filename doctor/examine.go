@@ -299,7 +299,7 @@ func examineNodes(nodes []Node) []Finding {
 // what renews it does so long before the last sixth of it.
 func ExamineCertificate(end time.Time, life time.Duration, now time.Time) Finding {
 	found := Finding{Check: Certificate, Level: OK, Count: int(end.Sub(now) / (24 * time.Hour))}
-	early := time.Duration(endsWithin)
+	early := endsWithin
 	if life > 0 {
 		early = min(early, life/6)
 	}

@@ -165,7 +165,8 @@ func line(days []OverviewDay, of func(OverviewDay) int, most int) string {
 		if path.Len() == 0 {
 			command = "M"
 		}
-		path.WriteString(command + number(float64(i)*step) + " " + number(chartHeight-2-float64(of(d))*(chartHeight-6)/float64(max(1, most))))
+		height := float64(of(d)) * (chartHeight - 6) / float64(max(1, most))
+		path.WriteString(command + number(float64(i)*step) + " " + number(chartHeight-2-height))
 	}
 	return path.String()
 }

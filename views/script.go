@@ -142,7 +142,8 @@ const (
 )
 
 // scripts lists every script that a page may hold.
-var scripts = []script{submitScript, codeScript, timerScript, timeScript, dayScript, strengthScript, cardScript, secretScript, passkeyScript}
+var scripts = []script{submitScript, codeScript, timerScript, timeScript, dayScript, strengthScript, cardScript,
+	secretScript, passkeyScript}
 
 // ScriptHashes returns the source expression of each inline script for the
 // Content-Security-Policy, quotes included: 'sha256-…'.
